@@ -14,7 +14,10 @@ std::string shown(std::string_view value) {
     const size_t length = utf8_length(value.substr(i));
     const auto byte = static_cast<unsigned char>(value[i]);
     if (length == 0 || byte < 0x20 || byte == 0x7f) {
-      const std::string escaped = byte == '\n' ? "\\n" : byte == '\t' ? "\\t" : byte == '\r' ? "\\r" : fmt::format("\\x{:02x}", byte);
+      const std::string escaped = byte == '\n'   ? "\\n"
+                                  : byte == '\t' ? "\\t"
+                                  : byte == '\r' ? "\\r"
+                                                 : fmt::format("\\x{:02x}", byte);
       if (count + static_cast<int>(escaped.size()) > limit) return out + "…";
       out += escaped;
       count += static_cast<int>(escaped.size());

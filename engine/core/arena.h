@@ -1,0 +1,52 @@
+// A bump allocator over device memory: rewound each step, it gives the same address to the same tensor every step.
+#pragma once
+#include <vector>
+
+#include "engine/core/backend.h"
+
+namespace seqgrad {
+
+class Arena {
+ public:
+  explicit Arena(Device device) : device_(device) {}
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  void* allocate(size_t bytes);  // aligned to 64 bytes; contents unspecified unless the arena is kept zeroed
+  void reserve(size_t bytes);    // makes sure that `bytes` fit in one block; only valid while nothing is allocated
+
+  // A position to which the arena can be rewound; everything allocated later is gone.
+  struct Mark {
+    size_t block, offset;
+  };
+  Mark mark() const { return {block_, offset_}; }
+  void rewind() { rewind(Mark{0, 0}); }
+  void rewind(Mark mark) {
+    block_ = mark.block;
+    offset_ = mark.offset;
+  }
+
+  // Rewinds to empty and merges several blocks into one as large as all, so that the next step finds one block.
+  void reset();
+  void zero_used();  // fills what has been handed out since the last reset with zeros
+
+  size_t used() const;
+  size_t capacity() const;
+  size_t high_water() const { return high_water_; }
+  int64_t system_allocations() const { return system_allocations_; }  // how often memory was asked of the device
+
+ private:
+  struct Block {
+    char* memory;
+    size_t size;
+  };
+  void add_block(size_t bytes);
+
+  Device device_;
+  std::vector<Block> blocks_;
+  size_t block_ = 0, offset_ = 0, high_water_ = 0;
+  int64_t system_allocations_ = 0;
+};
+
+}  // namespace seqgrad

@@ -1,0 +1,36 @@
+// What the engine asks of a device: memory and copies. Kernels do not pass through here, they fill slots (kernel.h).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace seqgrad {
+
+enum class Device : uint8_t { cpu, cuda };
+inline constexpr int device_count = 2;
+
+constexpr const char* name_of(Device d) { return d == Device::cpu ? "cpu" : "cuda"; }
+
+class Backend {
+ public:
+  virtual void* allocate(size_t bytes) = 0;  // zero-filled, aligned to 64; throws SystemError naming the bytes
+  virtual void release(void* memory, size_t bytes) noexcept = 0;
+  virtual void zero(void* memory, size_t bytes) = 0;
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;        // within the device
+  virtual void upload(void* to, const void* host, size_t bytes) = 0;      // done when it returns
+  virtual void download(void* host, const void* from, size_t bytes) = 0;  // done when it returns
+  virtual void synchronise() = 0;
+  virtual std::string describe() const = 0;
+
+ protected:
+  ~Backend() = default;
+};
+
+// Throws SystemError with the reason when this build or machine has no such device.
+Backend& backend(Device device);
+
+// Each device's file installs itself; the table is constant-initialised, so the order of static initialisers is no
+// matter.
+bool install_backend(Device device, Backend& backend);
+
+}  // namespace seqgrad

@@ -1,0 +1,143 @@
+// The autograd tape: backward closures in the order of the forward pass, all in arenas that one reset rewinds.
+#pragma once
+#include <initializer_list>
+#include <memory>
+#include <new>
+#include <span>
+
+#include "engine/core/arena.h"
+#include "engine/core/tensor.h"
+
+namespace seqgrad {
+
+class Tape {
+ public:
+  Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  static Tape& current();  // this thread's tape
+
+  // Begins a step: forgets closures, activations and their gradients. Parameters and their gradients stay.
+  void reset();
+
+  // Adds d(sum of y·upstream)/dx into grad(x) for every x that y was made from; without `upstream`, y is a scalar and
+  // upstream 1. Calling it again adds the same once more.
+  void backward(const Tensor& y, const Tensor& upstream = {});
+
+  // Makes y part of the graph when recording is on and an input wants a gradient; `closure(dy)` then adds into
+  // grad(input) of each input that requires one. The closure holds handles and numbers only: it is never destroyed.
+  template <class F>
+  void record(Tensor& y, std::initializer_list<Tensor> inputs, F closure) {
+    static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>);
+    if (!wants_grad(inputs)) return;
+    Entry* e = push(y, sizeof(F));
+    e->closure = new (closure_memory(e)) F(closure);
+    e->run = [](const void* c, const Tensor& dy) { (*static_cast<const F*>(c))(dy); };
+  }
+
+  // For an op without a gradient: backward that reaches y throws "<op>: not differentiable". `op` is a literal.
+  void record_not_differentiable(Tensor& y, std::initializer_list<Tensor> inputs, const char* op) {
+    record(y, inputs, [op](const Tensor&) { refuse("{}: not differentiable", op); });
+  }
+
+  bool wants_grad(std::initializer_list<Tensor> inputs) const;
+
+  Tensor empty(Shape shape, DType dtype, Device device);  // contents unspecified
+  void* scratch(size_t bytes, Device device);             // until the next reset (or the end of an ArenaMark)
+  template <class T>
+  T* scratch(int64_t count, Device device) {
+    return static_cast<T*>(scratch(static_cast<size_t>(count) * sizeof(T), device));
+  }
+
+  Arena& values(Device device);
+  uint32_t epoch() const { return epoch_; }
+  size_t recorded() const { return recorded_; }
+  int64_t system_allocations() const;  // of all arenas, since the tape exists
+  size_t high_water() const;           // bytes, of all arenas
+
+ private:
+  friend class NoGrad;
+  friend class ArenaMark;
+  friend Tensor grad(const Tensor&);
+  friend Tensor variable(Tensor);
+
+  struct Entry {
+    Entry* previous;
+    Tensor y;
+    const void* closure;
+    void (*run)(const void*, const Tensor&);
+  };
+  Entry* push(Tensor& y, size_t closure_bytes);
+  void* closure_memory(Entry* e) { return e + 1; }
+  GradSlot* new_slot();
+  Arena& grads(Device device);
+
+  Arena nodes_{Device::cpu};  // entries, closures and slots, always on the host
+  std::unique_ptr<Arena> values_[device_count], grads_[device_count];
+  Entry* last_ = nullptr;
+  uint32_t epoch_ = 1;
+  size_t recorded_ = 0;
+  bool recording_ = true, ran_backward_ = false;
+};
+
+// Where x's gradient is (or will be) added; zero-filled when new. x must require one.
+Tensor grad(const Tensor& x);
+
+// The same data as a leaf whose gradient is wanted (tests, gradient checks); it lives until the next reset.
+Tensor variable(Tensor x);
+
+// The same data with no way back: gradients stop here, by the caller's word.
+inline Tensor detach(Tensor x) {
+  x.slot = nullptr;
+  return x;
+}
+
+// Throws when x is not of this step any more, or was overwritten in place; every op calls it on its inputs.
+void check_alive(const char* op, std::initializer_list<Tensor> inputs);
+
+// A tensor of the current tape with the given host values.
+template <class T>
+Tensor from_host(std::span<const T> values, Shape shape, Device device = Device::cpu) {
+  if (static_cast<int64_t>(values.size()) != shape.numel())
+    refuse("{} values do not fill a tensor of shape {}", values.size(), shape.str());
+  Tensor t = Tape::current().empty(shape, dtype_of<T>, device);
+  if (!values.empty()) backend(device).upload(t.data, values.data(), t.bytes());
+  return t;
+}
+template <class T>
+Tensor from_host(const std::vector<T>& values, Shape shape, Device device = Device::cpu) {
+  return from_host(std::span<const T>(values), shape, device);
+}
+
+Tensor empty(Shape shape, DType dtype, Device device = Device::cpu);
+Tensor zeros(Shape shape, DType dtype, Device device = Device::cpu);
+inline Tensor empty_like(const Tensor& x) { return empty(x.shape, x.dtype, x.device); }
+
+// While it lives, nothing is recorded.
+class NoGrad {
+ public:
+  NoGrad() : tape_(Tape::current()), before_(tape_.recording_) { tape_.recording_ = false; }
+  ~NoGrad() { tape_.recording_ = before_; }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  Tape& tape_;
+  bool before_;
+};
+
+// Gives back, at its end, all value memory taken during its life (decoding loops). Only under NoGrad.
+class ArenaMark {
+ public:
+  explicit ArenaMark(Device device);
+  ~ArenaMark() { arena_.rewind(mark_); }
+  ArenaMark(const ArenaMark&) = delete;
+  ArenaMark& operator=(const ArenaMark&) = delete;
+
+ private:
+  Arena& arena_;
+  Arena::Mark mark_;
+};
+
+}  // namespace seqgrad

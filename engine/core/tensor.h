@@ -1,0 +1,60 @@
+// The tensor handle: where the numbers are, what they are, and where their gradient goes. It owns nothing.
+#pragma once
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "engine/core/backend.h"
+#include "engine/core/dtype.h"
+#include "engine/core/shape.h"
+
+namespace seqgrad {
+
+// Shared by all copies of a handle whose gradient is wanted; lives in the tape's arena, or in a ParameterStore.
+struct GradSlot {
+  void* grad = nullptr;   // same shape, dtype and device as the value; null until something adds to it
+  bool saved = false;     // a backward closure will read the value: it must not be overwritten in place
+  bool consumed = false;  // the value has been overwritten in place: no op may read it any more
+};
+
+struct Tensor {
+  void* data = nullptr;
+  GradSlot* slot = nullptr;  // null: no gradient flows here
+  Shape shape;
+  DType dtype = DType::f32;
+  Device device = Device::cpu;
+  uint32_t epoch = 0;  // the tape's epoch that it was made in; 0: outlives steps (parameters, memory of the caller)
+
+  bool requires_grad() const { return slot != nullptr; }
+  int64_t numel() const { return shape.numel(); }
+  size_t bytes() const { return static_cast<size_t>(numel()) * size_of(dtype); }
+
+  template <class T>
+  T* as() const {  // throws when T is not the dtype
+    if (dtype != dtype_of<T>)
+      refuse("expected a {} tensor, got {} {}", name_of(dtype_of<T>), name_of(dtype), shape.str());
+    return static_cast<T*>(data);
+  }
+};
+static_assert(std::is_trivially_copyable_v<Tensor>);
+
+// A handle on memory that outlives steps; the caller owns it.
+template <class T>
+Tensor wrap(T* data, Shape shape, Device device = Device::cpu) {
+  Tensor t;
+  t.data = const_cast<std::remove_const_t<T>*>(data);
+  t.shape = shape;
+  t.dtype = dtype_of<std::remove_const_t<T>>;
+  t.device = device;
+  return t;
+}
+
+// Copies of the elements on the host, for tests, logs and files.
+template <class T>
+std::vector<T> to_host(const Tensor& t) {
+  std::vector<T> values(static_cast<size_t>(t.numel()));
+  if (!values.empty()) backend(t.device).download(values.data(), t.as<T>(), t.bytes());
+  return values;
+}
+
+}  // namespace seqgrad

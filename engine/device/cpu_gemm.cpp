@@ -1,0 +1,87 @@
+// GEMM on the CPU: fixed blocks of C, one single-threaded call each, so that results do not depend on the thread count.
+#include "engine/device/cpu_gemm.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+#include "engine/core/thread_pool.h"
+#include "engine/device/onednn.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr int64_t block_rows = 128;
+
+// oneDNN's own threads would split a product in ways that change bits. The setting is per thread, so each sets it once.
+void use_one_onednn_thread() {
+  thread_local const bool done = [] {
+    omp_set_num_threads(1);
+    return true;
+  }();
+  (void)done;
+}
+
+// oneDNN leaves C unwritten for K = 0 and raises SIGFPE for other zero dimensions.
+template <class T>
+bool trivial(const Gemm<T>& g) {
+  if (g.m == 0 || g.n == 0) return true;
+  if (g.k != 0) return false;
+  if (g.beta == 0)
+    for (int64_t i = 0; i < g.m; ++i) std::fill_n(g.c + i * g.ldc, g.n, T{0});
+  return true;
+}
+
+template <class T>
+void blocked_gemm(const Gemm<T>& g) {
+  if (g.m <= block_rows) return cpu_gemm(g);
+  parallel_ranges(g.m, block_rows, [&](int64_t begin, int64_t end) {
+    Gemm<T> part = g;
+    part.m = end - begin;
+    part.a += g.transpose_a ? begin : begin * g.lda;
+    part.c += begin * g.ldc;
+    cpu_gemm(part);
+  });
+}
+
+const bool installed = install<Device::cpu>(kernels::gemm<float>, blocked_gemm<float>) &&
+                       install<Device::cpu>(kernels::gemm<double>, blocked_gemm<double>);
+
+}  // namespace
+
+void cpu_gemm(const Gemm<float>& g) {
+  if (trivial(g)) return;
+  use_one_onednn_thread();
+  const auto status = dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f, g.a, g.lda,
+                                 g.b, g.ldb, g.beta, g.c, g.ldc);
+  if (status != dnnl_success)
+    system_failure("oneDNN: sgemm {}x{}x{} failed with status {}", g.m, g.n, g.k, static_cast<int>(status));
+}
+
+void cpu_gemm(const Gemm<double>& g) {
+  if (trivial(g)) return;
+  constexpr int64_t depth = 256;  // rows of op(B) that stay in cache while all rows of C pass
+  for (int64_t k0 = 0; k0 < g.k; k0 += depth) {
+    const int64_t k1 = std::min(g.k, k0 + depth);
+    for (int64_t i = 0; i < g.m; ++i) {
+      double* c = g.c + i * g.ldc;
+      if (k0 == 0 && g.beta == 0) std::fill_n(c, g.n, 0.0);
+      if (g.transpose_b) {
+        for (int64_t j = 0; j < g.n; ++j) {
+          const double* b = g.b + j * g.ldb;
+          double sum = 0;
+          for (int64_t k = k0; k < k1; ++k) sum += (g.transpose_a ? g.a[k * g.lda + i] : g.a[i * g.lda + k]) * b[k];
+          c[j] += sum;
+        }
+      } else {
+        for (int64_t k = k0; k < k1; ++k) {
+          const double a = g.transpose_a ? g.a[k * g.lda + i] : g.a[i * g.lda + k];
+          const double* b = g.b + k * g.ldb;
+          for (int64_t j = 0; j < g.n; ++j) c[j] += a * b[j];
+        }
+      }
+    }
+  }
+}
+
+}  // namespace seqgrad
