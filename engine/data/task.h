@@ -27,7 +27,7 @@ struct Splits {
 struct Task {
   const char* name;
   const char* doc;
-  const char* vocabulary;  // "word" or "char": what the task's text is made of
+  const char* vocabulary;              // "word" or "char": what the task's text is made of
   Splits (*make)(const TaskOptions&);  // throws InputError when the options ask for what the task cannot give
 };
 

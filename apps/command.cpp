@@ -1,0 +1,41 @@
+// The registry of sub-commands and their shared options.
+#include "apps/command.h"
+
+#include <fmt/format.h>
+
+namespace seqgrad {
+
+static std::map<std::string, Command>& registry() {
+  static std::map<std::string, Command> all;
+  return all;
+}
+
+const std::map<std::string, Command>& commands() { return registry(); }
+
+bool register_command(Command command) {
+  const std::string name = command.name;
+  return registry().emplace(name, std::move(command)).second;
+}
+
+void CommonOptions::declare(CLI::App& app) {
+  app.add_option("--set", set, "Set a config key, e.g. --set optim.lr=0.002 (repeatable; VALUE is YAML)")
+      ->type_name("KEY=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--seed", seed, "Seed of all random numbers")->type_name("N");
+  app.add_option("--device", device, "cpu, cuda or auto")->type_name("DEVICE");
+  app.add_option("--threads", threads, "CPU threads; results do not depend on it")->type_name("N");
+  app.add_flag("-q,--quiet", quiet, "Print results and errors only");
+  app.add_flag("-v,--verbose", verbose, "Print more about what is done");
+}
+
+std::vector<std::string> CommonOptions::overrides() const {
+  std::vector<std::string> all;
+  if (seed) all.push_back(fmt::format("seed={}", *seed));
+  if (!device.empty()) all.push_back("device=" + device);
+  if (threads) all.push_back(fmt::format("threads={}", *threads));
+  all.insert(all.end(), set.begin(), set.end());
+  return all;
+}
+
+}  // namespace seqgrad

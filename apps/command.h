@@ -1,0 +1,34 @@
+// How a sub-command joins the executable: it registers itself from its own file, and main.cpp never changes.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace seqgrad {
+
+struct Command {
+  std::string name, doc, example;
+  // Adds the options to `app` and returns what to run after parsing; the result is the exit code.
+  std::function<std::function<int()>(CLI::App& app)> declare;
+};
+
+const std::map<std::string, Command>& commands();
+bool register_command(Command command);
+
+// The options that several sub-commands share.
+struct CommonOptions {
+  std::vector<std::string> set;  // "a.b=VALUE", in the order given
+  std::optional<uint64_t> seed;
+  std::string device;  // empty: as configured
+  std::optional<int> threads;
+  bool quiet = false, verbose = false;
+
+  void declare(CLI::App& app);
+  std::vector<std::string> overrides() const;  // --seed, --device and --threads as --set lines, before the --set ones
+};
+
+}  // namespace seqgrad

@@ -1,0 +1,166 @@
+// Whole-string parses of scalars; what other YAML readers guess is refused with the way to write it.
+#include "engine/config/codec.h"
+
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "engine/core/error.h"
+
+namespace seqgrad {
+namespace {
+
+std::string expected(const char* what, const Node& node, const std::string& hint = "") {
+  return fmt::format("expected {}, got {}{}", what, node.describe(), hint.empty() ? "" : " (" + hint + ")");
+}
+
+bool parse_whole(const std::string& text, double& value) {
+  const char *begin = text.data(), *end = begin + text.size();
+  if (begin != end && *begin == '+') ++begin;
+  const auto result = std::from_chars(begin, end, value);
+  return result.ec == std::errc() && result.ptr == end && begin != end && std::isfinite(value);
+}
+
+// "010", "0x1f", "1_000": numbers to some YAML readers, other numbers or strings to others.
+bool ambiguous_number(const std::string& text) {
+  const size_t first = text.find_first_not_of("+-");
+  if (first == std::string::npos || text.find_first_not_of("0123456789_xXoOabcdefABCDEF", first) != std::string::npos)
+    return false;
+  if (text[first] == '0' && text.size() > first + 1) return true;
+  return text.find('_') != std::string::npos && text[first] >= '0' && text[first] <= '9';
+}
+
+const std::set<std::string> truths{"yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE", "y", "Y"};
+const std::set<std::string> falsehoods{"no", "No", "NO", "off", "Off", "OFF", "False", "FALSE", "n", "N"};
+
+}  // namespace
+
+std::string Codec<bool>::parse(const Node& node, bool& value) {
+  if (node.kind == Node::Kind::scalar && !node.quoted && (node.text == "true" || node.text == "false")) {
+    value = node.text == "true";
+    return "";
+  }
+  const bool yes = truths.count(node.text) > 0, no = falsehoods.count(node.text) > 0;
+  return expected("true or false", node, yes ? "write true" : no ? "write false" : "");
+}
+
+std::string Codec<int64_t>::parse(const Node& node, int64_t& value) {
+  if (node.kind != Node::Kind::scalar) return expected("an integer", node);
+  if (node.quoted) return expected("an integer", node, "write it without quotes");
+  if (ambiguous_number(node.text)) {
+    std::string digits;
+    for (const char c : node.text)
+      if (c != '_') digits += c;
+    const size_t first = digits.find_first_not_of("+-0");
+    const bool decimal = digits.find_first_not_of("+-0123456789") == std::string::npos;
+    return expected("an integer", node,
+                    decimal ? "write " + (first == std::string::npos ? std::string("0") : digits.substr(first))
+                            : "write it in decimal");
+  }
+  const char *begin = node.text.data(), *end = begin + node.text.size();
+  const auto result = std::from_chars(begin, end, value);
+  if (result.ec == std::errc() && result.ptr == end) return "";
+  if (result.ec == std::errc::result_out_of_range) return expected("an integer of at most 64 bits", node);
+  double number = 0;
+  if (parse_whole(node.text, number) && number == std::floor(number) && std::abs(number) < 1e15)
+    return expected("an integer", node, fmt::format("write {}", static_cast<int64_t>(number)));
+  return expected("an integer", node);
+}
+
+std::string Codec<double>::parse(const Node& node, double& value) {
+  if (node.kind != Node::Kind::scalar) return expected("a number", node);
+  if (node.quoted) return expected("a number", node, "write it without quotes");
+  if (ambiguous_number(node.text) && node.text.find_first_of("eE.") == std::string::npos)
+    return expected("a number", node, "write it in decimal, without leading zeros or underscores");
+  if (parse_whole(node.text, value)) return "";
+  std::string with_point = node.text;
+  const size_t comma = with_point.find(',');
+  if (comma != std::string::npos) with_point[comma] = '.';
+  if (comma != std::string::npos && parse_whole(with_point, value))
+    return expected("a number", node, "write " + with_point);
+  return expected("a finite number", node);
+}
+
+std::string Codec<double>::yaml(double value) {
+  const std::string text = fmt::format("{}", value);
+  // YAML 1.1 readers take 1e-05 for a string: a number is written with a point.
+  if (text.find_first_of(".n") != std::string::npos) return text;
+  const size_t e = text.find('e');
+  return e == std::string::npos ? text + ".0" : text.substr(0, e) + ".0" + text.substr(e);
+}
+
+std::string Codec<std::string>::parse(const Node& node, std::string& value) {
+  if (node.kind == Node::Kind::null) return expected("text", node, "an empty text is written \"\"");
+  if (node.kind != Node::Kind::scalar) return expected("text", node);
+  const std::string& t = node.text;
+  if (!node.quoted && (truths.count(t) || falsehoods.count(t) || t == "true" || t == "false" || ambiguous_number(t)))
+    return expected("text", node, fmt::format("write \"{}\" in quotes", shown(t)));
+  value = t;
+  return "";
+}
+
+std::string Codec<std::string>::yaml(const std::string& value) {
+  static constexpr std::string_view safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
+  Node node;
+  node.kind = Node::Kind::scalar;
+  node.text = value;
+  std::string ignored;
+  double number = 0;
+  const bool plain = !value.empty() && value.find_first_not_of(safe) == std::string::npos && value[0] != '-' &&
+                     value[0] != '.' && value != "null" && value != "Null" && value != "NULL" &&
+                     !parse_whole(value, number) && parse(node, ignored).empty();
+  if (plain) return value;
+  std::string out = "\"";
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\')
+      out += '\\', out += c;
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (byte < 0x20 || byte == 0x7f)
+      out += fmt::format("\\x{:02x}", byte);
+    else
+      out += c;
+  }
+  return out + "\"";
+}
+
+std::string Codec<Path>::parse(const Node& node, Path& value) {
+  if (node.kind == Node::Kind::null) {
+    value.value.clear();
+    return "";
+  }
+  std::string text;
+  if (std::string problem = Codec<std::string>::parse(node, text); !problem.empty()) return problem;
+  if (text.empty()) return expected("a path", node, "null means none");
+  namespace fs = std::filesystem;
+  const fs::path base =
+      node.at.source && !node.at.source->directory.empty() ? fs::path(node.at.source->directory) : fs::path(".");
+  value.value = (fs::path(text).is_absolute() ? fs::path(text) : fs::absolute(base / text)).lexically_normal().string();
+  return "";
+}
+
+std::string Codec<std::map<std::string, std::string>>::parse(const Node& node,
+                                                             std::map<std::string, std::string>& value) {
+  if (node.kind != Node::Kind::map) return expected("a section such as {old: new}", node);
+  value.clear();
+  for (size_t i = 0; i < node.keys.size(); ++i) {
+    std::string text;
+    if (std::string problem = Codec<std::string>::parse(node.items[i], text); !problem.empty())
+      return "in '" + shown(node.keys[i].name) + "': " + problem;
+    value[node.keys[i].name] = text;
+  }
+  return "";
+}
+
+std::string Codec<std::map<std::string, std::string>>::yaml(const std::map<std::string, std::string>& value) {
+  std::string out = "{";
+  for (const auto& [k, v] : value)
+    out += (out.size() > 1 ? ", " : "") + Codec<std::string>::yaml(k) + ": " + Codec<std::string>::yaml(v);
+  return out + "}";
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,16 @@
+// A config as text: resolved YAML, reference page, JSON Schema.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/config/section.h"
+
+namespace seqgrad {
+
+std::string resolved_yaml(const Section& root,
+                          bool origins = true);             // every value, and as a comment where it came from
+std::vector<std::string> differences(const Section& root);  // "optim.lr = 0.002 (default 0.001)", changed keys only
+std::string reference_markdown(const Section& root);
+std::string json_schema(const Section& root);
+
+}  // namespace seqgrad

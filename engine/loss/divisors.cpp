@@ -1,0 +1,46 @@
+// The table of divisors.
+#include "engine/loss/divisors.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "engine/core/error.h"
+
+namespace seqgrad {
+namespace {
+
+// clang-format off
+const Divisor table[] = {
+    // name               formula                       unit        value                                                                             inner  outer
+    {"one",                "1",                          "",         [](const Counts&) { return 1.0; },                                                true,  true},
+    {"positions",          "cells, padding included",    "/padded",  [](const Counts& c) { return static_cast<double>(c.positions); },                 false, false},
+    {"steps",              "T",                          "/step",    [](const Counts& c) { return static_cast<double>(c.steps); },                     true,  false},
+    {"batch",              "B",                          "/sent",    [](const Counts& c) { return static_cast<double>(c.batch); },                     false, true},
+    {"active_batch",       "examples with active rows",  "/sent",    [](const Counts& c) { return static_cast<double>(c.active_batch); },              false, true},
+    {"active",             "Σ m",                        "/tok",     [](const Counts& c) { return static_cast<double>(c.active); },                    true,  false},
+    {"nonzero",            "#{ω ≠ 0}",                   "/nonzero", [](const Counts& c) { return static_cast<double>(c.nonzero); },                   true,  false},
+    {"weight",             "Σ ω",                        "/weight",  [](const Counts& c) { return c.weight; },                                         true,  false},
+    {"class_weight",       "Σ m·w·Σ_v c_v q_v",          "/classw",  [](const Counts& c) { return c.class_weight; },                                   false, false},
+    {"active_minus_batch", "Σ m − B",                    "/tok-B",   [](const Counts& c) { return static_cast<double>(std::max<int64_t>(0, c.active - c.batch)); }, false, false},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Divisor> divisors() { return table; }
+
+std::vector<std::string> divisor_names() {
+  std::vector<std::string> names;
+  for (const Divisor& d : table) names.emplace_back(d.name);
+  return names;
+}
+
+const Divisor& divisor(const std::string& name) {
+  for (const Divisor& d : table)
+    if (name == d.name) return d;
+  refuse("loss: unknown divisor '{}'; expected one of {}, {{const: k}} or {{time: …, batch: …}}", shown(name),
+         fmt::join(divisor_names(), ", "));
+}
+
+}  // namespace seqgrad

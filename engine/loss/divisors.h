@@ -1,0 +1,35 @@
+// The divisors, by name: a new one is one row of the table in divisors.cpp.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/loss/options.h"
+
+namespace seqgrad {
+
+// What a divisor may count, over one group of cells: all of them, one example's, or one time step's.
+struct Counts {
+  int64_t positions = 0;         // cells, padding included
+  int64_t steps = 0, batch = 0;  // T, B
+  int64_t active = 0;            // cells with mask 1
+  int64_t nonzero = 0;           // active cells with weight ≠ 0
+  int64_t active_batch = 0;      // examples with at least one active cell
+  double weight = 0;             // Σ ω
+  double class_weight = 0;       // Σ m·w_tok·w_ex·Σ_v c_v q_v
+};
+
+struct Divisor {
+  const char* name;
+  const char* formula;
+  const char* unit;
+  double (*value)(const Counts&);
+  bool inner, outer;  // may stand inside ({time: …}) or outside ({batch: …}) a nested form
+};
+
+std::span<const Divisor> divisors();
+std::vector<std::string> divisor_names();
+const Divisor& divisor(const std::string& name);  // throws E14 with the valid names
+
+}  // namespace seqgrad

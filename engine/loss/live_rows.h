@@ -1,0 +1,46 @@
+// From targets, lengths, masks and weights to the ordered list of live rows: all arithmetic of the loss runs on it.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/loss/divisors.h"
+#include "engine/loss/options.h"
+
+namespace seqgrad {
+
+// The host side of a batch, b-major whatever the layout of the logits. What is absent does not restrict or weight.
+struct LossInputs {
+  int64_t batch = 0, steps = 0, classes = 0;          // B, T, V
+  std::vector<int64_t> targets;                       // [B,T] ids
+  std::optional<std::vector<int64_t>> lengths;        // [B], 0..T
+  std::optional<std::vector<uint8_t>> mask;           // [B,T]
+  std::optional<std::vector<double>> token_weight;    // [B,T]
+  std::optional<std::vector<double>> example_weight;  // [B]
+  std::optional<std::vector<double>> class_weight;    // [V]
+  std::optional<std::vector<double>> prior;           // [V], for smoothing kind prior
+};
+
+// A row n = (b,t) that is active and has a weight that is not 0.
+struct LiveRow {
+  int64_t row = 0;     // b·T + t
+  int64_t target = 0;  // a valid id
+  double weight = 0;   // ω: mask, token, example and (scope target) class weight
+};
+
+struct LiveRows {
+  int64_t batch = 0, steps = 0, classes = 0;
+  std::vector<LiveRow> rows;   // in canonical order: b ascending, then t
+  Counts all;                  // of the whole batch
+  std::vector<Counts> groups;  // one per entry of a vector loss ([B], [T] or [B,T]); one per example when nested
+  double divisor = 0;          // D of a scalar loss (nested: the outer one); what micro-batches add up
+  std::vector<std::string> warnings;
+};
+
+// Checks the options, sizes, lengths, weights and ids (E01-E08, E11) and counts every divisor. Needs no logits, so the
+// divisor of many micro-batches is known before the first forward pass. Dead cells are never looked at, except that
+// ignore_index reads the ids of rows still active.
+LiveRows build_live_rows(const LossInputs& inputs, const LossOptions& options);
+
+}  // namespace seqgrad

@@ -1,0 +1,47 @@
+// The ranges of the options, and the names of the units.
+#include "engine/loss/options.h"
+
+#include <algorithm>
+
+#include "engine/core/error.h"
+#include "engine/loss/divisors.h"
+
+namespace seqgrad {
+
+void check_options(const LossOptions& o, int64_t classes) {
+  const auto named = [&](const std::string& name, bool Divisor::*place, const char* key) {
+    if (name != "const" && place && !(divisor(name).*place))
+      refuse("loss: divide: {{{}: {}}} has no meaning", key, name);
+  };
+  if (o.divide.nested()) {
+    named(o.divide.time, &Divisor::inner, "time");
+    named(o.divide.batch, &Divisor::outer, "batch");
+    if (o.over != Over::all) refuse("loss: a nested divisor gives a scalar; it goes with over: all");
+  } else {
+    named(o.divide.flat, nullptr, "");
+  }
+  if ((o.divide.flat == "const" || o.divide.time == "const" || o.divide.batch == "const") && !(o.divide.k > 0))
+    refuse("loss: divide: {{const: k}} needs k > 0, got {}", o.divide.k);
+  if (o.then != Then::nothing && o.over == Over::all)
+    refuse("loss: reduce.then folds a vector loss; over: all gives a scalar already");
+  if (!(o.smoothing >= 0 && o.smoothing < 1)) refuse("loss: smoothing.epsilon must lie in [0,1), got {}", o.smoothing);
+  if (o.softcap && !(*o.softcap > 0)) refuse("loss: softcap must be above 0, got {}", *o.softcap);
+  if (!(o.z_loss >= 0)) refuse("loss: z_loss must be at least 0, got {}", o.z_loss);
+  if (!(o.divide_eps >= 0)) refuse("loss: reduce.divide_eps must be at least 0, got {}", o.divide_eps);
+  if (o.smoothing > 0 && o.smoothing_kind == SmoothingKind::others && classes < 2)
+    refuse("loss: smoothing.kind: others needs at least 2 classes, got V={}", classes);
+  if (o.smoothing > 0 && o.smoothing_kind == SmoothingKind::others_excluding) {
+    const auto k = static_cast<int64_t>(o.smoothing_excluding.size());
+    if (classes <= 1 + k)
+      refuse("loss: smoothing.kind: others_excluding {} ids needs more than {} classes, got V={}", k, 1 + k, classes);
+    for (const int64_t v : o.smoothing_excluding)
+      if (v < 0 || v >= classes) refuse("loss: smoothing.excluding: id {} is outside [0,{})", v, classes);
+  }
+}
+
+std::string unit_of(const LossOptions& o) {
+  if (o.divide.nested()) return o.divide.batch == "one" ? "" : "/sent";
+  return o.divide.flat == "const" ? fmt::format("/{}", o.divide.k) : divisor(o.divide.flat).unit;
+}
+
+}  // namespace seqgrad

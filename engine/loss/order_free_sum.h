@@ -1,0 +1,15 @@
+// A sum that does not depend on the order of its terms, so that permuting a batch changes no bit of its loss.
+#pragma once
+#include <algorithm>
+#include <vector>
+
+namespace seqgrad {
+
+inline double order_free_sum(std::vector<double> terms) {
+  std::sort(terms.begin(), terms.end());
+  double sum = 0;
+  for (const double x : terms) sum += x;
+  return sum;
+}
+
+}  // namespace seqgrad

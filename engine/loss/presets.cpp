@@ -1,0 +1,96 @@
+// The table of presets. Its expected values on the fixture stand in tests/test_loss_presets.cpp, one line a row.
+#include "engine/loss/presets.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "engine/core/error.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr int T = average_across_timesteps, B = average_across_batch, ST = sum_over_timesteps, SB = sum_over_batch;
+constexpr Over all = Over::all, time = Over::time, batch = Over::batch, none = Over::none;
+constexpr OnZero zero = OnZero::zero, nan = OnZero::nan;
+constexpr Scope global = Scope::global, micro = Scope::micro;
+
+Divide by(const char* flat) { return {flat, "", "", 0}; }
+Divide nested(const char* time, const char* batch) { return {"", time, batch, 0}; }
+
+// clang-format off
+const Preset table[] = {
+    {"token_mean",    all, by("active"), 0, zero, global, -1, 0, 0, "seqgrad's default", "Σ ωℓ / Σ m"},
+    {"sum",           all, by("one"),    0, zero, global, -1, 0, 0, "everybody's sum",   "Σ ωℓ"},
+    {"batch_mean",    all, by("batch"),  0, zero, global, -1, 0, 0, "d2l, fairseq sentence_avg", "Σ ωℓ / B"},
+    {"sentence_mean", all, nested("active", "active_batch"), 0, zero, global, -1, 0, 0, "mean of sentence means", "mean_b(Σ_t ωℓ / Σ_t m)"},
+    {"tf1.sequence_loss_by_example", time, by("weight"), 1e-12, zero, global, T, T, T, "TensorFlow 1 legacy_seq2seq", "[B]: Σ_t wℓ / (Σ_t w + 1e-12)"},
+    {"tf1.sequence_loss_by_example", time, by("one"),    0,     zero, global, 0, T, T, "TensorFlow 1 legacy_seq2seq", "[B]: Σ_t wℓ"},
+    {"tf1.legacy_sequence_loss", all, nested("weight", "batch"), 1e-12, zero, global, T | B, T | B, T | B, "TensorFlow 1 legacy_seq2seq.sequence_loss", "Σ_b(Σ_t wℓ / (Σ_t w + 1e-12)) / B"},
+    {"tf1.legacy_sequence_loss", all, nested("weight", "one"),   1e-12, zero, global, T,     T | B, T | B, "TensorFlow 1 legacy_seq2seq.sequence_loss", "Σ_b(Σ_t wℓ / (Σ_t w + 1e-12))"},
+    {"tf1.legacy_sequence_loss", all, by("batch"),               0,     zero, global, B,     T | B, T | B, "TensorFlow 1 legacy_seq2seq.sequence_loss", "Σ wℓ / B"},
+    {"tf1.legacy_sequence_loss", all, by("one"),                 0,     zero, global, 0,     T | B, T | B, "TensorFlow 1 legacy_seq2seq.sequence_loss", "Σ wℓ"},
+    {"tf1.contrib_sequence_loss", all,   by("weight"), 0, zero, global, T | B, T | B, T | B, "TensorFlow 1 contrib.seq2seq", "Σ wℓ / Σ w"},
+    {"tf1.contrib_sequence_loss", time,  by("weight"), 0, zero, global, T,     T | B, T | B, "TensorFlow 1 contrib.seq2seq", "[B]: Σ_t wℓ / Σ_t w"},
+    {"tf1.contrib_sequence_loss", batch, by("weight"), 0, zero, global, B,     T | B, T | B, "TensorFlow 1 contrib.seq2seq", "[T]: Σ_b wℓ / Σ_b w"},
+    {"tf1.contrib_sequence_loss", none,  by("one"),    0, zero, global, 0,     T | B, T | B, "TensorFlow 1 contrib.seq2seq", "[B,T]: wℓ"},
+    {"tfa.sequence_loss", all,   by("weight"),  0, zero, global, T | B,   T | B | ST | SB, T | B, "TensorFlow Addons", "Σ wℓ / Σ w"},
+    {"tfa.sequence_loss", time,  by("weight"),  0, zero, global, T,       T | B | ST | SB, T | B, "TensorFlow Addons", "[B]: Σ_t wℓ / Σ_t w"},
+    {"tfa.sequence_loss", batch, by("weight"),  0, zero, global, B,       T | B | ST | SB, T | B, "TensorFlow Addons", "[T]: Σ_b wℓ / Σ_b w"},
+    {"tfa.sequence_loss", time,  by("nonzero"), 0, zero, global, ST,      T | B | ST | SB, T | B, "TensorFlow Addons", "[B]: Σ_t wℓ / #{w ≠ 0}"},
+    {"tfa.sequence_loss", batch, by("nonzero"), 0, zero, global, SB,      T | B | ST | SB, T | B, "TensorFlow Addons", "[T]: Σ_b wℓ / #{w ≠ 0}"},
+    {"tfa.sequence_loss", all,   by("nonzero"), 0, zero, global, ST | SB, T | B | ST | SB, T | B, "TensorFlow Addons", "Σ wℓ / #{w ≠ 0}"},
+    {"tfa.sequence_loss", none,  by("one"),     0, zero, global, 0,       T | B | ST | SB, T | B, "TensorFlow Addons", "[B,T]: wℓ"},
+    {"tf1.losses.sum_by_nonzero_weights", all, by("nonzero"),   0, zero, global, -1, 0, 0, "tf.losses, its default", "Σ wℓ / #{w ≠ 0}"},
+    {"tf1.losses.mean",                   all, by("weight"),    0, zero, global, -1, 0, 0, "tf.losses", "Σ wℓ / Σ w"},
+    {"tf1.losses.sum_over_batch_size",    all, by("positions"), 0, zero, global, -1, 0, 0, "tf.losses", "Σ wℓ / (B·T)"},
+    {"tf1.losses.sum",                    all, by("one"),       0, zero, global, -1, 0, 0, "tf.losses", "Σ wℓ"},
+    {"tf2.boolean_mask_mean",             all, by("active"),    0, nan,  global, -1, 0, 0, "TensorFlow 2: sparse CE, boolean_mask, reduce_mean", "Σ ℓ / Σ m"},
+    {"tf2.categorical_probs_mask",        all, by("active"),    0, nan,  global, -1, 0, 0, "TensorFlow 2: categorical CE on probabilities, masked mean", "Σ ℓ / Σ m"},
+    {"tf2.sequence_mask_by_length",       all, by("active"),    0, nan,  global, -1, 0, 0, "TensorFlow 2: sparse CE · sequence_mask, sum / Σ lengths", "Σ ℓ / Σ lengths"},
+    {"tf_tutorial.mask_then_reduce_mean", all, by("positions"), 0, zero, global, -1, 0, 0, "TensorFlow's NMT tutorial", "mean over all cells of m·ℓ"},
+    {"keras.sum_over_batch_size",         all, by("active"),    0, zero, global, -1, 0, 0, "Keras 3 with a mask", "Σ wℓ / Σ m"},
+    {"keras.mean_with_sample_weight",     all, by("weight"),    0, zero, global, -1, 0, 0, "Keras 3", "Σ wℓ / Σ w"},
+    {"torch.mean",                        all, by("active"),    0, nan,  global, -1, 0, 0, "PyTorch cross_entropy(ignore_index)", "Σ ℓ / Σ m"},
+    {"hf.causal_lm",                      all, by("active"),    0, nan,  global, -1, 0, 0, "Hugging Face Transformers", "Σ ℓ / Σ m"},
+    {"fairseq.tokens",                    all, by("active"),    0, zero, global, -1, 0, 0, "fairseq", "Σ ℓ / Σ m"},
+    {"fairseq.sentence_avg",              all, by("batch"),     0, zero, global, -1, 0, 0, "fairseq --sentence-avg", "Σ ℓ / B"},
+    {"marian.ce-sum",                     all, by("one"),       0, zero, global, -1, 0, 0, "Marian", "Σ ωℓ"},
+    {"opennmt.sents",                     all, by("batch"),     0, zero, global, -1, 0, 0, "OpenNMT-py", "Σ ℓ / B"},
+    {"opennmt.tokens",                    all, by("active_minus_batch"), 0, zero, global, -1, 0, 0, "OpenNMT-py", "Σ ℓ / (Σ m − B)"},
+    {"joeynmt.batch",                     all, by("batch"),     0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ / B per micro-batch"},
+    {"joeynmt.tokens",                    all, by("active"),    0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ / Σ m per micro-batch"},
+    {"joeynmt.none",                      all, by("one"),       0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ"},
+    {"sockeye",                           all, by("active"),    0, zero, micro,  -1, 0, 0, "Sockeye", "Σ ℓ / Σ m per micro-batch"},
+    {"cce.mean",                          all, by("active"),    0, nan,  global, -1, 0, 0, "Cut Cross-Entropy", "Σ ℓ / Σ m"},
+    {"liger.mean",                        all, by("active"),    0, zero, global, -1, 0, 0, "Liger Kernel", "Σ ℓ / Σ m"},
+    {"mlx.mean",                          all, by("positions"), 0, zero, global, -1, 0, 0, "MLX", "mean over all cells of m·ℓ"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Preset> presets() { return table; }
+
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  for (const Preset& p : table)
+    if (std::find(names.begin(), names.end(), p.name) == names.end()) names.emplace_back(p.name);
+  return names;
+}
+
+const Preset& preset(const std::string& name, int flags) {
+  const Preset* named = nullptr;
+  for (const Preset& p : table) {
+    if (name != p.name) continue;
+    named = &p;
+    if (p.flags == -1 && flags > 0) refuse("loss: preset '{}' has no flags", name);
+    if (p.flags == -1 || p.flags == (flags == -1 ? p.default_flags : flags)) return p;
+  }
+  if (!named) refuse("loss: unknown preset '{}'; expected one of {}", shown(name), fmt::join(preset_names(), ", "));
+  const bool batch_mean = flags & B, time_sum = flags & ST;
+  if (time_sum && batch_mean) refuse("loss: sum_over_timesteps with average_across_batch has no defined order");
+  refuse("loss: {} does not define this set of flags", name);
+}
+
+}  // namespace seqgrad

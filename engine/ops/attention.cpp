@@ -1,0 +1,204 @@
+// A thread takes one sentence; products run over its true length only, so padding changes no bit.
+#include "engine/ops/attention.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/op_registry.h"
+#include "engine/core/simd.h"
+#include "engine/core/thread_pool.h"
+#include "engine/device/cpu_gemm.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/vector_math.h"
+#include "engine/ops/view.h"
+
+namespace seqgrad {
+namespace {
+
+template <class T>
+SEQGRAD_SIMD T additive_score(const T* q, const T* k, const T* v, int64_t n) {
+  T sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += v[i] * fast_tanh(q[i] + k[i]);
+  return sum;
+}
+
+template <class T>
+SEQGRAD_SIMD void additive_score_grad(const T* q, const T* k, const T* v, T d, T* dq, T* dk, T* dv, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    const T th = fast_tanh(q[i] + k[i]);
+    const T du = d * v[i] * (1 - th * th);
+    dq[i] += du;
+    dk[i] += du;
+    dv[i] += d * th;
+  }
+}
+
+template <class T>
+void softmax_rows(T* x, int64_t rows, int64_t n, int64_t stride) {
+  for (int64_t r = 0; r < rows; ++r, x += stride) {
+    const T top = *std::max_element(x, x + n);
+    T total = 0;
+    for (int64_t i = 0; i < n; ++i) total += x[i] = fast_exp(x[i] - top);
+    for (int64_t i = 0; i < n; ++i) x[i] /= total;
+  }
+}
+
+template <class T>
+void attention_cpu(const kernels::Attention<T>& k) {
+  const int64_t d = k.key_width, c = k.value_width, s = k.source;
+  parallel_blocks(k.batch, [&](int64_t b) {
+    const int64_t n = k.lengths[b];
+    if (n == 0) return;
+    T* a = k.weights + b * k.steps * s;
+    const T *q = k.query + b * k.steps * d, *keys = k.keys + b * s * d;
+    if (k.v)
+      for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, keys + i * d, k.v, d);
+    else
+      cpu_gemm(Gemm<T>{false, true, k.steps, n, d, q, d, keys, d, T{0}, a, s});
+    softmax_rows(a, k.steps, n, s);
+    cpu_gemm(Gemm<T>{false, false, k.steps, c, n, a, s, k.values + b * s * c, c, T{0}, k.context + b * k.steps * c, c});
+  });
+}
+
+template <class T>
+void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
+  const int64_t d = k.key_width, c = k.value_width, s = k.source;
+  parallel_blocks(k.batch, [&](int64_t b) {
+    const int64_t n = k.lengths[b];
+    if (n == 0) return;
+    const T *a = k.weights + b * k.steps * s, *dc = k.dcontext + b * k.steps * c, *q = k.query + b * k.steps * d,
+            *keys = k.keys + b * s * d;
+    T* ds = k.dscores + b * k.steps * s;
+    if (k.dvalues) cpu_gemm(Gemm<T>{true, false, n, c, k.steps, a, s, dc, c, T{1}, k.dvalues + b * s * c, c});
+    cpu_gemm(Gemm<T>{false, true, k.steps, n, c, dc, c, k.values + b * s * c, c, T{0}, ds, s});
+    for (int64_t t = 0; t < k.steps; ++t) {
+      T dot = 0;
+      for (int64_t i = 0; i < n; ++i) dot += a[t * s + i] * ds[t * s + i];
+      for (int64_t i = 0; i < n; ++i) ds[t * s + i] = a[t * s + i] * (ds[t * s + i] - dot);
+    }
+    T *dq = k.dquery ? k.dquery + b * k.steps * d : nullptr, *dk = k.dkeys ? k.dkeys + b * s * d : nullptr;
+    if (k.v) {
+      for (int64_t i = 0; i < n; ++i) additive_score_grad(q, keys + i * d, k.v, ds[i], dq, dk + i * d, k.dv + b * d, d);
+      return;
+    }
+    if (dq) cpu_gemm(Gemm<T>{false, false, k.steps, d, n, ds, s, keys, d, T{1}, dq, d});
+    if (dk) cpu_gemm(Gemm<T>{true, false, n, d, k.steps, ds, s, q, d, T{1}, dk, d});
+  });
+}
+
+void check_shapes(const char* op, const Tensor& query, const Tensor& keys, const Tensor& values,
+                  const Tensor& lengths) {
+  const int64_t batch = query.shape[0];
+  if (keys.shape.rank() != 3 || values.shape.rank() != 3 || keys.shape[0] != batch || values.shape[0] != batch ||
+      keys.shape[1] != values.shape[1] || keys.shape[2] != query.shape[-1] || !(lengths.shape == Shape{batch}))
+    refuse("{}: query {}, keys {}, values {}, lengths {} do not fit", op, query.shape.str(), keys.shape.str(),
+           values.shape.str(), lengths.shape.str());
+  if (lengths.device == Device::cpu)
+    for (int64_t b = 0; b < batch; ++b)
+      if (const int32_t l = lengths.as<int32_t>()[b]; l < 0 || l > keys.shape[1])
+        refuse("{}: lengths[{}]={} is outside [0,{}]", op, b, l, keys.shape[1]);
+}
+
+// Both kinds: query [B,T,D] (T = 1 and v for additive); the result is [B,T,C].
+Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Tensor& v, const Tensor& values,
+              const Tensor& lengths, Tensor* weights) {
+  check_alive(op, {query, keys, v, values, lengths});
+  check_shapes(op, query, keys, values, lengths);
+  const int64_t batch = query.shape[0], steps = query.shape[1], source = keys.shape[1], d = keys.shape[2],
+                c = values.shape[2];
+  Tensor y = zeros({batch, steps, c}, query.dtype, query.device);
+  const Tensor a = zeros({batch, steps, source}, query.dtype, query.device);
+  with_floating(query.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::attention<T>(query.device, {query.as<T>(), keys.as<T>(), v.data ? v.as<T>() : nullptr, values.as<T>(),
+                                         lengths.as<int32_t>(), a.as<T>(), y.as<T>(), batch, steps, source, d, c});
+  });
+  if (weights) *weights = a;
+  for (const Tensor& x : {query, keys, v, values})
+    if (x.slot) x.slot->saved = true;
+  Tape::current().record(y, {query, keys, v, values}, [=](const Tensor& dy) {
+    with_floating(query.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      // The additive form adds to all three at once; where one is not wanted, scratch takes it.
+      const auto target = [&](const Tensor& x) -> T* {
+        if (x.requires_grad()) return grad(x).template as<T>();
+        return v.data ? zeros(x.shape, x.dtype, x.device).template as<T>() : nullptr;
+      };
+      const Tensor dv = v.data ? zeros({batch, d}, query.dtype, query.device) : Tensor{};
+      kernels::attention_grad<T>(
+          query.device, {query.as<T>(), keys.as<T>(), v.data ? v.as<T>() : nullptr, values.as<T>(), a.as<T>(),
+                         dy.as<T>(), lengths.as<int32_t>(), target(query), target(keys),
+                         values.requires_grad() ? grad(values).as<T>() : nullptr, v.data ? dv.as<T>() : nullptr,
+                         empty({batch, steps, source}, query.dtype, query.device).as<T>(), batch, steps, source, d, c});
+      if (v.requires_grad()) kernels::sum_rows<T>(query.device, {dv.as<T>(), grad(v).as<T>(), batch, d});
+    });
+  });
+  return y;
+}
+
+Values naive(const Values& q, const Values& keys, const Values* v, const Values& values, const Values& lengths,
+             size_t steps, size_t source, size_t d, size_t c) {
+  Values y;
+  for (size_t b = 0; b < lengths.size(); ++b)
+    for (size_t t = 0; t < steps; ++t) {
+      Values w;
+      double total = 0;
+      for (size_t s = 0; s < static_cast<size_t>(lengths[b]); ++s) {
+        double score = 0;
+        for (size_t i = 0; i < d; ++i) {
+          const double x = q[(b * steps + t) * d + i], k = keys[(b * source + s) * d + i];
+          score += v ? (*v)[i] * std::tanh(x + k) : x * k;
+        }
+        w.push_back(std::exp(score));
+        total += w.back();
+      }
+      for (size_t j = 0; j < c; ++j) {
+        double sum = 0;
+        for (size_t s = 0; s < w.size(); ++s) sum += w[s] / total * values[(b * source + s) * c + j];
+        y.push_back(sum);
+      }
+    }
+  return y;
+}
+
+const bool registered =
+    install<Device::cpu>(kernels::attention<float>, attention_cpu<float>) &&
+    install<Device::cpu>(kernels::attention<double>, attention_cpu<double>) &&
+    install<Device::cpu>(kernels::attention_grad<float>, attention_grad_cpu<float>) &&
+    install<Device::cpu>(kernels::attention_grad<double>, attention_grad_cpu<double>) &&
+    register_op(
+        {"attention",
+         "dot-product attention over true lengths",
+         {{"[4,3,5] over 6",
+           {SampleInput::reals({4, 3, 5}), SampleInput::reals({4, 6, 5}), SampleInput::reals({4, 6, 2}),
+            SampleInput::ids({4}, 7)},
+           [](std::span<const Tensor> in) { return attention(in[0], in[1], in[2], in[3]); },
+           [](const std::vector<Values>& in) { return naive(in[0], in[1], nullptr, in[2], in[3], 3, 6, 5, 2); }}}}) &&
+    register_op(
+        {"additive_attention",
+         "one step of additive attention over true lengths",
+         {{"[4,5] over 6",
+           {SampleInput::reals({4, 5}), SampleInput::reals({4, 6, 5}), SampleInput::reals({5}),
+            SampleInput::reals({4, 6, 2}), SampleInput::ids({4}, 7)},
+           [](std::span<const Tensor> in) { return additive_attention(in[0], in[1], in[2], in[3], in[4]); },
+           [](const std::vector<Values>& in) { return naive(in[0], in[1], &in[2], in[3], in[4], 1, 6, 5, 2); }}}});
+
+}  // namespace
+
+Tensor attention(const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& lengths,
+                 Tensor* weights) {
+  if (query.shape.rank() != 3) refuse("attention: query is {}; expected [B,T,D]", query.shape.str());
+  return attend("attention", query, keys, {}, values, lengths, weights);
+}
+
+Tensor additive_attention(const Tensor& query, const Tensor& keys, const Tensor& v, const Tensor& values,
+                          const Tensor& lengths, Tensor* weights) {
+  if (query.shape.rank() != 2 || !(v.shape == Shape{query.shape[1]}))
+    refuse("additive_attention: query {} with v {}; expected [B,D] and [D]", query.shape.str(), v.shape.str());
+  const Tensor y = attend("additive_attention", reshape(query, {query.shape[0], 1, query.shape[1]}), keys, v, values,
+                          lengths, weights);
+  if (weights) *weights = reshape(*weights, {weights->shape[0], weights->shape[2]});
+  return reshape(y, {y.shape[0], y.shape[2]});
+}
+
+}  // namespace seqgrad

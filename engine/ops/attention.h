@@ -1,0 +1,41 @@
+// Attention over the unpadded source positions.
+#pragma once
+#include "engine/core/kernel.h"
+#include "engine/core/tape.h"
+
+namespace seqgrad {
+
+// context[b,t] = Σ_s a[b,t,s]·values[b,s], a = softmax over s < lengths[b] of query[b,t]·keys[b,s] (Luong et al. 2015:
+// `dot` with keys = values, `general` with keys = values·W). Padding is not read. `weights`, if given, receives a.
+Tensor attention(const Tensor& query /*[B,T,D]*/, const Tensor& keys /*[B,S,D]*/, const Tensor& values /*[B,S,C]*/,
+                 const Tensor& lengths /*[B] i32, 0..S*/, Tensor* weights /*[B,T,S]*/ = nullptr);  // [B,T,C]
+
+// One step of additive attention: scores v·tanh(query[b] + keys[b,s]) (Bahdanau et al. 2015).
+Tensor additive_attention(const Tensor& query /*[B,D]*/, const Tensor& keys /*[B,S,D]*/, const Tensor& v /*[D]*/,
+                          const Tensor& values /*[B,S,C]*/, const Tensor& lengths /*[B] i32*/,
+                          Tensor* weights /*[B,S]*/ = nullptr);  // [B,C]
+
+namespace kernels {
+template <class T>
+struct Attention {
+  const T *query, *keys, *v, *values;  // v null: dot products; else additive, with T = 1
+  const int32_t* lengths;
+  T *weights, *context;  // both zero-filled by the caller
+  int64_t batch, steps, source, key_width, value_width;
+};
+template <class T>
+struct AttentionGrad {
+  const T *query, *keys, *v, *values, *weights, *dcontext;
+  const int32_t* lengths;
+  T *dquery, *dkeys, *dvalues;  // added to; null: not wanted
+  T* dv;                        // [B,D] contribution of each sentence, zero-filled; null: not wanted
+  T* dscores;                   // [B,T,S] scratch
+  int64_t batch, steps, source, key_width, value_width;
+};
+template <class T>
+inline constinit Kernel<Attention<T>> attention{"attention"};
+template <class T>
+inline constinit Kernel<AttentionGrad<T>> attention_grad{"attention_grad"};
+}  // namespace kernels
+
+}  // namespace seqgrad

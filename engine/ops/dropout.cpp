@@ -1,0 +1,88 @@
+// Forward and backward are the same kernel: both add the masked input.
+#include "engine/ops/dropout.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/op_registry.h"
+#include "engine/core/random.h"
+#include "engine/core/thread_pool.h"
+
+namespace seqgrad {
+namespace {
+
+// Philox counter (step, sentence, time, unit / 4), key (seed, layer).
+std::array<uint32_t, 4> draw(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
+  const uint64_t k = key.seed ^ (uint64_t{key.layer} << 40);
+  return philox({static_cast<uint32_t>(key.step), key.first_row + static_cast<uint32_t>(b), static_cast<uint32_t>(t),
+                 static_cast<uint32_t>(group) | static_cast<uint32_t>(key.step >> 32 << 16)},
+                {static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32)});
+}
+
+uint32_t threshold(double rate) { return static_cast<uint32_t>(std::min(rate * 0x1p32, 4294967295.0)); }
+
+template <class T>
+void dropout_cpu(const kernels::Dropout<T>& k) {
+  const uint32_t below = threshold(k.rate);
+  const T keep = static_cast<T>(1 / (1 - k.rate));
+  parallel_blocks(k.batch, [&](int64_t b) {
+    for (int64_t t = 0; t < k.steps; ++t) {
+      const int64_t at = (b * k.steps + t) * k.width;
+      for (int64_t u = 0; u < k.width; u += 4) {
+        const auto r = draw(k.key, b, k.variational ? 0 : t, u / 4);
+        for (int64_t j = u; j < std::min(u + 4, k.width); ++j)
+          if (r[static_cast<size_t>(j - u)] >= below) k.y[at + j] += k.x[at + j] * keep;
+      }
+    }
+  });
+}
+
+const DropoutKey sample_key{7, 3, 11, 0};
+
+OpSample sample(const char* label, Shape shape, bool variational) {
+  OpSample s;
+  s.label = label;
+  s.inputs = {SampleInput::reals(shape)};
+  s.call = [=](std::span<const Tensor> in) { return dropout(in[0], 0.3, sample_key, variational); };
+  s.expected = [=](const std::vector<Values>& in) {
+    Values y;
+    const int64_t steps = shape.rank() == 3 ? shape[1] : 1, width = shape[-1];
+    for (int64_t i = 0; i < shape.numel(); ++i) {
+      const int64_t u = i % width, t = i / width % steps, b = i / width / steps;
+      const double uniform = draw(sample_key, b, variational ? 0 : t, u / 4)[static_cast<size_t>(u % 4)] * 0x1p-32;
+      y.push_back(uniform < 0.3 ? 0 : in[0][static_cast<size_t>(i)] / 0.7);
+    }
+    return y;
+  };
+  return s;
+}
+
+const bool registered = install<Device::cpu>(kernels::dropout<float>, dropout_cpu<float>) &&
+                        install<Device::cpu>(kernels::dropout<double>, dropout_cpu<double>) &&
+                        register_op({"dropout",
+                                     "inverted dropout",
+                                     {sample("element-wise", {3, 4, 6}, false), sample("variational", {3, 4, 6}, true),
+                                      sample("[B,E]", {5, 7}, false)}});
+
+}  // namespace
+
+Tensor dropout(const Tensor& x, double rate, const DropoutKey& key, bool variational) {
+  check_alive("dropout", {x});
+  const int rank = x.shape.rank();
+  if (rank != 2 && rank != 3) refuse("dropout: x is {}; expected [B,E] or [B,T,E]", x.shape.str());
+  if (!(rate >= 0 && rate < 1)) refuse("dropout: the rate must lie in [0,1), got {}", rate);
+  if (rate == 0) return x;
+  Tensor y = zeros(x.shape, x.dtype, x.device);
+  const auto add_masked = [=](const Tensor& from, const Tensor& to) {
+    with_floating(from.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      kernels::dropout<T>(from.device, {from.as<T>(), to.as<T>(), from.shape[0], rank == 3 ? from.shape[1] : 1,
+                                        from.shape[-1], rate, key, variational});
+    });
+  };
+  add_masked(x, y);
+  Tape::current().record(y, {x}, [=](const Tensor& dy) { add_masked(dy, grad(x)); });
+  return y;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,201 @@
+// The loops behind the lists of elementwise.h, and their entries in the registry.
+#include "engine/ops/elementwise.h"
+
+#include <algorithm>
+
+#include "engine/core/op_registry.h"
+#include "engine/core/simd.h"
+#include "engine/core/thread_pool.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr int64_t block = 8192;  // elements a thread takes at a time
+
+template <class T, class Op>
+SEQGRAD_SIMD void unary_range(const kernels::Unary<T>& k, int64_t begin, int64_t end) {
+#pragma GCC ivdep
+  for (int64_t i = begin; i < end; ++i) k.y[i] = Op::template f<T>(k.x[i]);
+}
+template <class T, class Op>
+void unary_cpu(const kernels::Unary<T>& k) {
+  parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) { unary_range<T, Op>(k, begin, end); });
+}
+
+template <class T, class Op>
+SEQGRAD_SIMD void unary_grad_range(const kernels::UnaryGrad<T>& k, int64_t begin, int64_t end) {
+#pragma GCC ivdep
+  for (int64_t i = begin; i < end; ++i) k.dx[i] += k.dy[i] * Op::template df<T>(k.x[i], k.y[i]);
+}
+template <class T, class Op>
+void unary_grad_cpu(const kernels::UnaryGrad<T>& k) {
+  parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) { unary_grad_range<T, Op>(k, begin, end); });
+}
+
+template <class T, class Op>
+void binary_cpu(const kernels::Binary<T>& k) {
+  parallel_ranges(k.outer, std::max<int64_t>(1, block / std::max<int64_t>(1, k.inner)),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t o = begin; o < end; ++o)
+                      for (int64_t i = 0; i < k.inner; ++i)
+                        k.y[o * k.inner + i] = Op::template f<T>(k.a[o * k.inner + i], k.b[i]);
+                  });
+}
+
+// Each thread owns a range of the inner dimension, so that db is summed over `outer` in one fixed order.
+template <class T, class Op>
+void binary_grad_cpu(const kernels::BinaryGrad<T>& k) {
+  parallel_ranges(k.inner, 256, [&](int64_t begin, int64_t end) {
+    for (int64_t o = 0; o < k.outer; ++o) {
+      const T *a = k.a + o * k.inner, *dy = k.dy + o * k.inner;
+      if (k.da)
+        for (int64_t i = begin; i < end; ++i) k.da[o * k.inner + i] += dy[i] * Op::template da<T>(a[i], k.b[i]);
+      if (k.db)
+        for (int64_t i = begin; i < end; ++i) k.db[i] += dy[i] * Op::template db<T>(a[i], k.b[i]);
+    }
+  });
+}
+
+template <class T>
+void axpy_cpu(const kernels::Axpy<T>& k) {
+  parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) k.y[i] += k.a * k.x[i];
+  });
+}
+
+bool suffix_of(const Shape& b, const Shape& a) {
+  if (b.rank() > a.rank()) return false;
+  for (int i = 1; i <= b.rank(); ++i)
+    if (b[-i] != a[-i]) return false;
+  return true;
+}
+
+template <class Op>
+bool add_unary() {
+  OpSample sample;
+  sample.label = "[5,7]";
+  sample.inputs = {SampleInput::reals({5, 7}, Op::low, Op::high)};
+  sample.call = [](std::span<const Tensor> in) { return unary<Op>(in[0]); };
+  sample.expected = [](const std::vector<Values>& in) {
+    Values y;
+    for (const double x : in[0]) y.push_back(Op::template f<double>(x));
+    return y;
+  };
+  OpSample none = sample;
+  none.label = "[0,3]";
+  none.inputs[0].shape = {0, 3};
+  return register_op({Op::name, "elementwise", {sample, none}}) &&
+         install<Device::cpu>(kernels::unary<float, Op>, unary_cpu<float, Op>) &&
+         install<Device::cpu>(kernels::unary<double, Op>, unary_cpu<double, Op>) &&
+         install<Device::cpu>(kernels::unary_grad<float, Op>, unary_grad_cpu<float, Op>) &&
+         install<Device::cpu>(kernels::unary_grad<double, Op>, unary_grad_cpu<double, Op>);
+}
+
+template <class Op>
+bool add_binary() {
+  const auto sample = [](const char* label, Shape a, Shape b) {
+    OpSample s;
+    s.label = label;
+    s.inputs = {SampleInput::reals(a, Op::low, Op::high), SampleInput::reals(b, Op::low, Op::high)};
+    s.call = [](std::span<const Tensor> in) { return binary<Op>(in[0], in[1]); };
+    s.expected = [](const std::vector<Values>& in) {
+      Values y;
+      for (size_t i = 0; i < in[0].size(); ++i) y.push_back(Op::template f<double>(in[0][i], in[1][i % in[1].size()]));
+      return y;
+    };
+    return s;
+  };
+  return register_op({Op::name,
+                      "elementwise; the second operand may have the last dimensions of the first",
+                      {sample("same shape", {4, 3}, {4, 3}), sample("bias", {2, 5, 3}, {3}),
+                       sample("two dimensions", {3, 2, 5}, {2, 5})}}) &&
+         install<Device::cpu>(kernels::binary<float, Op>, binary_cpu<float, Op>) &&
+         install<Device::cpu>(kernels::binary<double, Op>, binary_cpu<double, Op>) &&
+         install<Device::cpu>(kernels::binary_grad<float, Op>, binary_grad_cpu<float, Op>) &&
+         install<Device::cpu>(kernels::binary_grad<double, Op>, binary_grad_cpu<double, Op>);
+}
+
+template <class... Op>
+bool add_all_unary(OpList<Op...>) {
+  return (add_unary<Op>() && ...);
+}
+template <class... Op>
+bool add_all_binary(OpList<Op...>) {
+  return (add_binary<Op>() && ...);
+}
+
+const bool registered = add_all_unary(UnaryOps{}) && add_all_binary(BinaryOps{}) &&
+                        install<Device::cpu>(kernels::axpy<float>, axpy_cpu<float>) &&
+                        install<Device::cpu>(kernels::axpy<double>, axpy_cpu<double>) &&
+                        register_op({"scale",
+                                     "factor·x",
+                                     {{"[3,4]",
+                                       {SampleInput::reals({3, 4})},
+                                       [](std::span<const Tensor> in) { return scale(in[0], -2.5); },
+                                       [](const std::vector<Values>& in) {
+                                         Values y;
+                                         for (const double x : in[0]) y.push_back(-2.5 * x);
+                                         return y;
+                                       }}}});
+
+}  // namespace
+
+template <class Op>
+[[gnu::used]] Tensor unary(const Tensor& x) {
+  check_alive(Op::name, {x});
+  Tensor y = empty_like(x);
+  with_floating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::unary<T, Op>(x.device, {x.as<T>(), y.as<T>(), x.numel()});
+  });
+  if (x.slot) x.slot->saved = true;
+  Tape::current().record(y, {x}, [x, y](const Tensor& dy) {
+    with_floating(x.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      kernels::unary_grad<T, Op>(x.device, {x.as<T>(), y.as<T>(), dy.as<T>(), grad(x).as<T>(), x.numel()});
+    });
+  });
+  if (y.slot) y.slot->saved = true;
+  return y;
+}
+
+template <class Op>
+[[gnu::used]] Tensor binary(const Tensor& a, const Tensor& b) {
+  check_alive(Op::name, {a, b});
+  if (a.dtype != b.dtype || !suffix_of(b.shape, a.shape))
+    refuse("{}: {} {} and {} {} do not fit; the second needs the first's dtype and its shape or last dimensions",
+           Op::name, name_of(a.dtype), a.shape.str(), name_of(b.dtype), b.shape.str());
+  const int64_t inner = b.numel(), outer = inner == 0 ? 0 : a.numel() / inner;
+  Tensor y = empty_like(a);
+  with_floating(a.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::binary<T, Op>(a.device, {a.as<T>(), b.as<T>(), y.as<T>(), outer, inner});
+  });
+  for (const Tensor& x : {a, b})
+    if (x.slot) x.slot->saved = true;
+  Tape::current().record(y, {a, b}, [a, b, outer, inner](const Tensor& dy) {
+    with_floating(a.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      T* da = a.requires_grad() ? grad(a).as<T>() : nullptr;
+      T* db = b.requires_grad() ? grad(b).as<T>() : nullptr;
+      kernels::binary_grad<T, Op>(a.device, {a.as<T>(), b.as<T>(), dy.as<T>(), da, db, outer, inner});
+    });
+  });
+  return y;
+}
+
+Tensor scale(const Tensor& x, double factor) {
+  check_alive("scale", {x});
+  Tensor y = zeros(x.shape, x.dtype, x.device);
+  const auto add_scaled = [factor](const Tensor& from, const Tensor& to) {
+    with_floating(from.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      kernels::axpy<T>(from.device, {static_cast<T>(factor), from.as<T>(), to.as<T>(), from.numel()});
+    });
+  };
+  add_scaled(x, y);
+  Tape::current().record(y, {x}, [x, add_scaled](const Tensor& dy) { add_scaled(dy, grad(x)); });
+  return y;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,82 @@
+// Gather, and a scatter-add whose order is the order of the ids, whatever the thread count.
+#include "engine/ops/embedding.h"
+
+#include <algorithm>
+
+#include "engine/core/op_registry.h"
+#include "engine/core/thread_pool.h"
+
+namespace seqgrad {
+namespace {
+
+template <class T>
+void embedding_cpu(const kernels::Embedding<T>& k) {
+  parallel_ranges(k.n, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) std::copy_n(k.table + k.ids[i] * k.width, k.width, k.y + i * k.width);
+  });
+}
+
+// A thread owns columns, not rows: no two threads add to one number, and each number is added to in the order of ids.
+template <class T>
+void embedding_grad_cpu(const kernels::EmbeddingGrad<T>& k) {
+  parallel_ranges(k.width, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = 0; i < k.n; ++i) {
+      if (k.ids[i] == k.padding_id) continue;
+      T* row = k.dtable + k.ids[i] * k.width;
+      const T* dy = k.dy + i * k.width;
+      for (int64_t c = begin; c < end; ++c) row[c] += dy[c];
+    }
+  });
+}
+
+OpSample sample(const char* label, Shape ids, int64_t rows, int64_t width) {
+  OpSample s;
+  s.label = label;
+  s.inputs = {SampleInput::ids(ids, rows), SampleInput::reals({rows, width})};
+  s.call = [](std::span<const Tensor> in) { return embedding(in[0], in[1]); };
+  s.expected = [width](const std::vector<Values>& in) {
+    Values y;
+    for (const double id : in[0])
+      for (int64_t c = 0; c < width; ++c) y.push_back(in[1][static_cast<size_t>(static_cast<int64_t>(id) * width + c)]);
+    return y;
+  };
+  return s;
+}
+
+const bool registered =
+    install<Device::cpu>(kernels::embedding<float>, embedding_cpu<float>) &&
+    install<Device::cpu>(kernels::embedding<double>, embedding_cpu<double>) &&
+    install<Device::cpu>(kernels::embedding_grad<float>, embedding_grad_cpu<float>) &&
+    install<Device::cpu>(kernels::embedding_grad<double>, embedding_grad_cpu<double>) &&
+    register_op({"embedding",
+                 "rows of a table by id; ids repeat",
+                 {sample("[2,7]", {2, 7}, 5, 3), sample("no ids", {0}, 5, 3), sample("wide", {9}, 4, 70)}});
+
+}  // namespace
+
+Tensor embedding(const Tensor& ids, const Tensor& table, int64_t padding_id) {
+  check_alive("embedding", {ids, table});
+  if (table.shape.rank() != 2) refuse("embedding: table is {}; expected [V,E]", table.shape.str());
+  const int64_t rows = table.shape[0], width = table.shape[1], n = ids.numel();
+  if (ids.device == Device::cpu)
+    for (int64_t i = 0; i < n; ++i)
+      if (const int32_t id = ids.as<int32_t>()[i]; id < 0 || id >= rows)
+        refuse("embedding: id {} is outside [0,{})", id, rows);
+  Shape shape = ids.shape;
+  shape.push_back(width);
+  Tensor y = empty(shape, table.dtype, table.device);
+  with_floating(table.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::embedding<T>(table.device, {ids.as<int32_t>(), table.as<T>(), y.as<T>(), n, width});
+  });
+  Tape::current().record(y, {table}, [=](const Tensor& dy) {
+    with_floating(table.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      kernels::embedding_grad<T>(table.device,
+                                 {ids.as<int32_t>(), dy.as<T>(), grad(table).as<T>(), n, width, padding_id});
+    });
+  });
+  return y;
+}
+
+}  // namespace seqgrad

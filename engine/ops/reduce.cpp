@@ -1,0 +1,67 @@
+// Sum and mean are one kernel with a factor.
+#include "engine/ops/reduce.h"
+
+#include "engine/core/op_registry.h"
+
+namespace seqgrad {
+namespace {
+
+template <class T>
+void sum_cpu(const kernels::Sum<T>& k) {
+  double total = 0;
+  for (int64_t i = 0; i < k.n; ++i) total += static_cast<double>(k.x[i]);
+  *k.y = static_cast<T>(k.scale * total);
+}
+
+template <class T>
+void sum_grad_cpu(const kernels::SumGrad<T>& k) {
+  const T g = static_cast<T>(k.scale * static_cast<double>(*k.dy));
+  for (int64_t i = 0; i < k.n; ++i) k.dx[i] += g;
+}
+
+Tensor scaled_sum(const char* op, const Tensor& x, double scale) {
+  check_alive(op, {x});
+  Tensor y = empty({}, x.dtype, x.device);
+  with_floating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::sum<T>(x.device, {x.as<T>(), y.as<T>(), x.numel(), scale});
+  });
+  Tape::current().record(y, {x}, [=](const Tensor& dy) {
+    with_floating(x.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      kernels::sum_grad<T>(x.device, {dy.as<T>(), grad(x).as<T>(), x.numel(), scale});
+    });
+  });
+  return y;
+}
+
+OpSample sample(const char* label, Shape shape, Tensor (*op)(const Tensor&), bool divide) {
+  return {label,
+          {SampleInput::reals(shape)},
+          [op](std::span<const Tensor> in) { return op(in[0]); },
+          [divide](const std::vector<Values>& in) {
+            double total = 0;
+            for (const double x : in[0]) total += x;
+            return Values{divide ? total / static_cast<double>(in[0].size()) : total};
+          }};
+}
+
+const bool registered =
+    install<Device::cpu>(kernels::sum<float>, sum_cpu<float>) &&
+    install<Device::cpu>(kernels::sum<double>, sum_cpu<double>) &&
+    install<Device::cpu>(kernels::sum_grad<float>, sum_grad_cpu<float>) &&
+    install<Device::cpu>(kernels::sum_grad<double>, sum_grad_cpu<double>) &&
+    register_op(
+        {"sum", "sum of all elements", {sample("[3,4]", {3, 4}, sum, false), sample("nothing", {0}, sum, false)}}) &&
+    register_op({"mean", "mean of all elements", {sample("[3,4]", {3, 4}, mean, true)}});
+
+}  // namespace
+
+Tensor sum(const Tensor& x) { return scaled_sum("sum", x, 1); }
+
+Tensor mean(const Tensor& x) {
+  if (x.numel() == 0) refuse("mean: {} has no elements", x.shape.str());
+  return scaled_sum("mean", x, 1 / static_cast<double>(x.numel()));
+}
+
+}  // namespace seqgrad

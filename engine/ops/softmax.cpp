@@ -1,0 +1,116 @@
+// Softmax and log-softmax share one pass; masking is selection of a prefix, never multiplication.
+#include "engine/ops/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/op_registry.h"
+#include "engine/core/thread_pool.h"
+#include "engine/ops/vector_math.h"
+
+namespace seqgrad {
+namespace {
+
+template <class T>
+void softmax_cpu(const kernels::Softmax<T>& k) {
+  parallel_ranges(k.rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* x = k.x + r * k.n;
+      T* y = k.y + r * k.n;
+      const int64_t n = k.lengths ? k.lengths[r] : k.n;
+      std::fill(y + n, y + k.n, T{0});
+      if (n == 0) continue;
+      const T top = *std::max_element(x, x + n);
+      T total = 0;
+      for (int64_t i = 0; i < n; ++i) total += y[i] = fast_exp(x[i] - top);
+      if (k.log) {
+        const T log_total = std::log(total);
+        for (int64_t i = 0; i < n; ++i) y[i] = x[i] - top - log_total;
+      } else {
+        for (int64_t i = 0; i < n; ++i) y[i] /= total;
+      }
+    }
+  });
+}
+
+template <class T>
+void softmax_grad_cpu(const kernels::SoftmaxGrad<T>& k) {
+  parallel_ranges(k.rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T *y = k.y + r * k.n, *dy = k.dy + r * k.n;
+      T* dx = k.dx + r * k.n;
+      const int64_t n = k.lengths ? k.lengths[r] : k.n;
+      T dot = 0;
+      for (int64_t i = 0; i < n; ++i) dot += k.log ? dy[i] : y[i] * dy[i];
+      for (int64_t i = 0; i < n; ++i) dx[i] += k.log ? dy[i] - std::exp(y[i]) * dot : y[i] * (dy[i] - dot);
+    }
+  });
+}
+
+Tensor apply(const char* op, const Tensor& x, const Tensor& lengths, bool log) {
+  check_alive(op, {x, lengths});
+  if (x.shape.rank() < 1) refuse("{}: a scalar has no last dimension", op);
+  const int64_t n = x.shape[-1], rows = n == 0 ? 0 : x.numel() / n;
+  if (lengths.data) {
+    if (lengths.numel() != rows) refuse("{}: {} lengths for {} rows", op, lengths.numel(), rows);
+    if (lengths.device == Device::cpu)
+      for (int64_t r = 0; r < rows; ++r)
+        if (const int32_t l = lengths.as<int32_t>()[r]; l < 0 || l > n)
+          refuse("{}: lengths[{}]={} is outside [0,{}]", op, r, l, n);
+  }
+  Tensor y = empty_like(x);
+  const int32_t* at = lengths.data ? lengths.as<int32_t>() : nullptr;
+  with_floating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::softmax<T>(x.device, {x.as<T>(), y.as<T>(), at, rows, n, log});
+  });
+  Tape::current().record(y, {x}, [=](const Tensor& dy) {
+    with_floating(x.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      kernels::softmax_grad<T>(x.device, {y.as<T>(), dy.as<T>(), grad(x).as<T>(), at, rows, n, log});
+    });
+  });
+  if (y.slot) y.slot->saved = true;
+  return y;
+}
+
+Values naive(const Values& x, const Values& lengths, size_t n, bool log) {
+  Values y(x.size(), 0.0);
+  for (size_t r = 0; r < x.size() / n; ++r) {
+    const size_t count = lengths.empty() ? n : static_cast<size_t>(lengths[r]);
+    double total = 0;
+    for (size_t i = 0; i < count; ++i) total += std::exp(x[r * n + i]);
+    for (size_t i = 0; i < count; ++i)
+      y[r * n + i] = log ? x[r * n + i] - std::log(total) : std::exp(x[r * n + i]) / total;
+  }
+  return y;
+}
+
+const bool registered =
+    install<Device::cpu>(kernels::softmax<float>, softmax_cpu<float>) &&
+    install<Device::cpu>(kernels::softmax<double>, softmax_cpu<double>) &&
+    install<Device::cpu>(kernels::softmax_grad<float>, softmax_grad_cpu<float>) &&
+    install<Device::cpu>(kernels::softmax_grad<double>, softmax_grad_cpu<double>) &&
+    register_op({"softmax",
+                 "softmax over the last dimension",
+                 {{"[2,3,5]",
+                   {SampleInput::reals({2, 3, 5}, -3, 3)},
+                   [](std::span<const Tensor> in) { return softmax(in[0]); },
+                   [](const std::vector<Values>& in) { return naive(in[0], {}, 5, false); }},
+                  {"lengths",
+                   {SampleInput::reals({6, 4}, -3, 3), SampleInput::ids({6}, 5)},
+                   [](std::span<const Tensor> in) { return softmax(in[0], in[1]); },
+                   [](const std::vector<Values>& in) { return naive(in[0], in[1], 4, false); }}}}) &&
+    register_op({"log_softmax",
+                 "logarithm of softmax",
+                 {{"[4,5]",
+                   {SampleInput::reals({4, 5}, -3, 3)},
+                   [](std::span<const Tensor> in) { return log_softmax(in[0]); },
+                   [](const std::vector<Values>& in) { return naive(in[0], {}, 5, true); }}}});
+
+}  // namespace
+
+Tensor softmax(const Tensor& x, const Tensor& lengths) { return apply("softmax", x, lengths, false); }
+Tensor log_softmax(const Tensor& x) { return apply("log_softmax", x, {}, true); }
+
+}  // namespace seqgrad

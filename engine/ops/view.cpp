@@ -1,0 +1,215 @@
+// All of these move numbers and add nothing up, so forward and backward share their kernels.
+#include "engine/ops/view.h"
+
+#include <algorithm>
+
+#include "engine/core/op_registry.h"
+#include "engine/core/thread_pool.h"
+
+namespace seqgrad {
+namespace {
+
+template <class T>
+void add_strided_cpu(const kernels::AddStrided<T>& k) {
+  parallel_ranges(k.rows, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, k.width)), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      for (int64_t c = 0; c < k.width; ++c) k.y[r * k.y_stride + c] += k.x[r * k.x_stride + c];
+  });
+}
+
+template <class T>
+void select_steps_cpu(const kernels::SelectSteps<T>& k) {
+  for (int64_t b = 0; b < k.batch; ++b) {
+    const int64_t wide = (b * k.steps + k.at[b]) * k.width, narrow = b * k.width;
+    const T* from = k.x + (k.scatter ? narrow : wide);
+    T* to = k.y + (k.scatter ? wide : narrow);
+    for (int64_t c = 0; c < k.width; ++c) to[c] += from[c];
+  }
+}
+
+// One side of a strided addition: `rows` rows of `width` numbers, `stride` apart, from `offset` on.
+struct Part {
+  int64_t offset, stride;
+};
+
+void add_part(const Tensor& x, Part from, const Tensor& y, Part to, int64_t rows, int64_t width) {
+  with_floating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::add_strided<T>(x.device,
+                            {x.as<T>() + from.offset, y.as<T>() + to.offset, rows, width, from.stride, to.stride});
+  });
+}
+
+Shape with_last(const Shape& shape, int64_t last) {
+  Shape out;
+  for (int i = 0; i + 1 < shape.rank(); ++i) out.push_back(shape[i]);
+  out.push_back(last);
+  return out;
+}
+
+Values gathered(const Values& x, const std::vector<int64_t>& at) {
+  Values y;
+  for (const int64_t i : at) y.push_back(x[static_cast<size_t>(i)]);
+  return y;
+}
+
+const bool registered =
+    install<Device::cpu>(kernels::add_strided<float>, add_strided_cpu<float>) &&
+    install<Device::cpu>(kernels::add_strided<double>, add_strided_cpu<double>) &&
+    install<Device::cpu>(kernels::select_steps<float>, select_steps_cpu<float>) &&
+    install<Device::cpu>(kernels::select_steps<double>, select_steps_cpu<double>) &&
+    register_op({"reshape",
+                 "the same numbers in another shape",
+                 {{"[2,6] to [3,4]",
+                   {SampleInput::reals({2, 6})},
+                   [](std::span<const Tensor> in) {
+                     return reshape(in[0], {3, 4});
+                   },
+                   [](const std::vector<Values>& in) { return in[0]; }}}}) &&
+    register_op({"concat",
+                 "side by side along the last dimension",
+                 {{"[2,2]+[2,1]",
+                   {SampleInput::reals({2, 2}), SampleInput::reals({2, 1})},
+                   [](std::span<const Tensor> in) { return concat(in[0], in[1]); },
+                   [](const std::vector<Values>& in) {
+                     return Values{in[0][0], in[0][1], in[1][0], in[0][2], in[0][3], in[1][1]};
+                   }}}}) &&
+    register_op({"slice",
+                 "a range of the last dimension",
+                 {{"[2,4] 1..3",
+                   {SampleInput::reals({2, 4})},
+                   [](std::span<const Tensor> in) { return slice(in[0], 1, 3); },
+                   [](const std::vector<Values>& in) {
+                     return gathered(in[0], {1, 2, 5, 6});
+                   }}}}) &&
+    register_op({"time_step",
+                 "one step of every sequence",
+                 {{"[2,3,2] at 1",
+                   {SampleInput::reals({2, 3, 2})},
+                   [](std::span<const Tensor> in) { return time_step(in[0], 1); },
+                   [](const std::vector<Values>& in) {
+                     return gathered(in[0], {2, 3, 8, 9});
+                   }}}}) &&
+    register_op({"stack_steps",
+                 "steps to sequences",
+                 {{"2 of [2,2]",
+                   {SampleInput::reals({2, 2}), SampleInput::reals({2, 2})},
+                   [](std::span<const Tensor> in) {
+                     return stack_steps({in[0], in[1]});
+                   },
+                   [](const std::vector<Values>& in) {
+                     return Values{in[0][0], in[0][1], in[1][0], in[1][1], in[0][2], in[0][3], in[1][2], in[1][3]};
+                   }}}}) &&
+    register_op({"select_steps",
+                 "a step of its own from each sequence",
+                 {{"[3,4,2]",
+                   {SampleInput::reals({3, 4, 2}), SampleInput::ids({3}, 4)},
+                   [](std::span<const Tensor> in) { return select_steps(in[0], in[1]); },
+                   [](const std::vector<Values>& in) {
+                     Values y;
+                     for (size_t b = 0; b < 3; ++b)
+                       for (size_t c = 0; c < 2; ++c)
+                         y.push_back(in[0][(b * 4 + static_cast<size_t>(in[1][b])) * 2 + c]);
+                     return y;
+                   }}}});
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, Shape shape) {
+  check_alive("reshape", {x});
+  if (shape.numel() != x.numel()) refuse("reshape: {} does not have the elements of {}", x.shape.str(), shape.str());
+  Tensor y = x;
+  y.shape = shape;
+  return y;
+}
+
+Tensor concat(const Tensor& a, const Tensor& b) {
+  check_alive("concat", {a, b});
+  if (a.shape.rank() < 1 || a.dtype != b.dtype || !(with_last(a.shape, 0) == with_last(b.shape, 0)))
+    refuse("concat: {} and {} differ before the last dimension", a.shape.str(), b.shape.str());
+  const int64_t wa = a.shape[-1], wb = b.shape[-1], w = wa + wb;
+  Tensor y = zeros(with_last(a.shape, w), a.dtype, a.device);
+  const int64_t rows = w == 0 ? 0 : y.numel() / w;
+  add_part(a, {0, wa}, y, {0, w}, rows, wa);
+  add_part(b, {0, wb}, y, {wa, w}, rows, wb);
+  Tape::current().record(y, {a, b}, [=](const Tensor& dy) {
+    if (a.requires_grad()) add_part(dy, {0, w}, grad(a), {0, wa}, rows, wa);
+    if (b.requires_grad()) add_part(dy, {wa, w}, grad(b), {0, wb}, rows, wb);
+  });
+  return y;
+}
+
+Tensor slice(const Tensor& x, int64_t begin, int64_t end) {
+  check_alive("slice", {x});
+  if (x.shape.rank() < 1 || begin < 0 || end < begin || end > x.shape[-1])
+    refuse("slice: [{},{}) is outside the last dimension of {}", begin, end, x.shape.str());
+  const int64_t n = x.shape[-1], w = end - begin, rows = n == 0 ? 0 : x.numel() / n;
+  Tensor y = zeros(with_last(x.shape, w), x.dtype, x.device);
+  add_part(x, {begin, n}, y, {0, w}, rows, w);
+  Tape::current().record(y, {x}, [=](const Tensor& dy) { add_part(dy, {0, w}, grad(x), {begin, n}, rows, w); });
+  return y;
+}
+
+Tensor time_step(const Tensor& x, int64_t t) {
+  check_alive("time_step", {x});
+  if (x.shape.rank() != 3 || t < 0 || t >= x.shape[1])
+    refuse("time_step: step {} of {}; expected [B,T,E]", t, x.shape.str());
+  const int64_t batch = x.shape[0], width = x.shape[2], stride = x.shape[1] * width;
+  Tensor y = zeros({batch, width}, x.dtype, x.device);
+  add_part(x, {t * width, stride}, y, {0, width}, batch, width);
+  Tape::current().record(y, {x}, [=](const Tensor& dy) {
+    add_part(dy, {0, width}, grad(x), {t * width, stride}, batch, width);
+  });
+  return y;
+}
+
+Tensor stack_steps(const std::vector<Tensor>& steps) {
+  if (steps.empty()) refuse("stack_steps: no steps");
+  const Tensor& first = steps[0];
+  const auto count = static_cast<int64_t>(steps.size());
+  Tensor* kept = static_cast<Tensor*>(Tape::current().scratch(steps.size() * sizeof(Tensor), Device::cpu));
+  bool any = false;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    check_alive("stack_steps", {steps[i]});
+    if (steps[i].shape.rank() != 2 || !(steps[i].shape == first.shape))
+      refuse("stack_steps: step {} is {}, the first is {}", i, steps[i].shape.str(), first.shape.str());
+    kept[i] = steps[i];
+    any |= steps[i].requires_grad();
+  }
+  const int64_t batch = first.shape[0], width = first.shape[1], stride = count * width;
+  Tensor y = zeros({batch, count, width}, first.dtype, first.device);
+  for (int64_t t = 0; t < count; ++t) add_part(kept[t], {0, width}, y, {t * width, stride}, batch, width);
+  if (any) {
+    Tensor witness = first;  // recording asks for an input that wants a gradient; any of the steps may be the one
+    for (const Tensor& s : steps)
+      if (s.requires_grad()) witness = s;
+    Tape::current().record(y, {witness}, [=](const Tensor& dy) {
+      for (int64_t t = 0; t < count; ++t)
+        if (kept[t].requires_grad()) add_part(dy, {t * width, stride}, grad(kept[t]), {0, width}, batch, width);
+    });
+  }
+  return y;
+}
+
+Tensor select_steps(const Tensor& x, const Tensor& at) {
+  check_alive("select_steps", {x, at});
+  if (x.shape.rank() != 3 || !(at.shape == Shape{x.shape[0]}))
+    refuse("select_steps: {} with indices {}; expected [B,T,E] and [B]", x.shape.str(), at.shape.str());
+  const int64_t batch = x.shape[0], steps = x.shape[1], width = x.shape[2];
+  if (at.device == Device::cpu)
+    for (int64_t b = 0; b < batch; ++b)
+      if (at.as<int32_t>()[b] < 0 || at.as<int32_t>()[b] >= steps)
+        refuse("select_steps: step {} is outside [0,{})", at.as<int32_t>()[b], steps);
+  Tensor y = zeros({batch, width}, x.dtype, x.device);
+  const auto move = [=](const Tensor& from, const Tensor& to, bool scatter) {
+    with_floating(from.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      kernels::select_steps<T>(from.device, {from.as<T>(), to.as<T>(), at.as<int32_t>(), batch, steps, width, scatter});
+    });
+  };
+  move(x, y, false);
+  Tape::current().record(y, {x}, [=](const Tensor& dy) { move(dy, grad(x), true); });
+  return y;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,262 @@
+// Walks the registry: a new op is tested by existing.
+#include <functional>
+
+#include "engine/check/gradcheck.h"
+#include "engine/core/op_registry.h"
+#include "engine/core/random.h"
+#include "engine/core/thread_pool.h"
+#include "engine/ops/attention.h"
+#include "engine/ops/dropout.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/embedding.h"
+#include "engine/ops/gru.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/softmax.h"
+#include "engine/ops/view.h"
+#include "tests/catch.h"
+
+using namespace seqgrad;
+
+namespace {
+
+std::vector<Values> draw_inputs(const OpSample& sample, uint64_t seed) {
+  std::vector<Values> all;
+  Random random(seed, 0);
+  for (const SampleInput& input : sample.inputs) {
+    Values v;
+    for (int64_t i = 0; i < input.shape.numel(); ++i)
+      v.push_back(input.kind == SampleInput::Kind::ids
+                      ? static_cast<double>(random.below(static_cast<uint64_t>(input.count)))
+                      : input.low + (input.high - input.low) * random.uniform());
+    all.push_back(std::move(v));
+  }
+  return all;
+}
+
+template <class T>
+std::vector<Tensor> tensors(const OpSample& sample, const std::vector<Values>& values) {
+  std::vector<Tensor> all;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const SampleInput& input = sample.inputs[i];
+    if (input.kind == SampleInput::Kind::ids) {
+      all.push_back(from_host(std::vector<int32_t>(values[i].begin(), values[i].end()), input.shape));
+    } else {
+      const Tensor t = from_host(std::vector<T>(values[i].begin(), values[i].end()), input.shape);
+      all.push_back(input.differentiable ? variable(t) : t);
+    }
+  }
+  return all;
+}
+
+template <class T>
+Values as_doubles(const Tensor& t) {
+  const std::vector<T> v = to_host<T>(t);
+  return Values(v.begin(), v.end());
+}
+
+// Σ weights·op(inputs), so that every output element matters differently.
+Tensor weighted(const OpSample& sample, const std::vector<Tensor>& in, const Values& weights) {
+  const Tensor y = sample.call(in);
+  return y.dtype == DType::f32 ? sum(mul(y, from_host(std::vector<float>(weights.begin(), weights.end()), y.shape)))
+                               : sum(mul(y, from_host(weights, y.shape)));
+}
+
+Values some_weights(size_t n) {
+  Random random(99, 1);
+  Values w(n);
+  for (double& x : w) x = random.uniform() + 0.5;
+  return w;
+}
+
+void for_each_sample(const std::function<void(const OpInfo&, const OpSample&)>& f) {
+  for (const auto& [name, op] : ops()) {
+    REQUIRE_FALSE(op.samples.empty());
+    for (const OpSample& sample : op.samples) {
+      CAPTURE(name, sample.label);
+      REQUIRE(sample.call);
+      REQUIRE(sample.expected);
+      f(op, sample);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("the registry holds the ops that the models need") {
+  for (const char* name :
+       {"matmul", "linear", "batched_matmul", "tanh", "add", "sum", "softmax", "embedding", "dropout", "gru",
+        "attention", "additive_attention", "reshape", "concat", "slice", "select_steps"})
+    CHECK(ops().count(name) == 1);
+}
+
+TEST_CASE("forward agrees with the definition in float64 and float32") {
+  for_each_sample([](const OpInfo&, const OpSample& sample) {
+    Tape::current().reset();
+    const auto values = draw_inputs(sample, 5);
+    const Values want = sample.expected(values);
+    const Values f64 = as_doubles<double>(sample.call(tensors<double>(sample, values)));
+    const Values f32 = as_doubles<float>(sample.call(tensors<float>(sample, values)));
+    REQUIRE(f64.size() == want.size());
+    REQUIRE(f32.size() == want.size());
+    for (size_t i = 0; i < want.size(); ++i) {
+      CAPTURE(i, want[i]);
+      REQUIRE(std::abs(f64[i] - want[i]) <= 1e-12 * std::max(1.0, std::abs(want[i])));
+      REQUIRE(std::abs(f32[i] - want[i]) <= 5e-6 * std::max(1.0, std::abs(want[i])));
+    }
+  });
+}
+
+TEST_CASE("gradients agree with central differences") {
+  for_each_sample([](const OpInfo& op, const OpSample& sample) {
+    if (!sample.differentiable) {
+      Tape::current().reset();
+      const auto in = tensors<double>(sample, draw_inputs(sample, 5));
+      REQUIRE_THROWS_WITH(Tape::current().backward(sum(sample.call(in))), op.name + ": not differentiable");
+      return;
+    }
+    Tape& tape = Tape::current();
+    auto values = draw_inputs(sample, 5);
+    const Values weights = some_weights(sample.expected(values).size());
+    tape.reset();
+    auto in = tensors<double>(sample, values);
+    tape.backward(weighted(sample, in, weights));
+    std::vector<Values> gradients;
+    for (const Tensor& x : in) gradients.push_back(x.requires_grad() ? as_doubles<double>(grad(x)) : Values{});
+    std::vector<GradientClaim> claims;
+    for (size_t i = 0; i < in.size(); ++i)
+      if (!gradients[i].empty())
+        claims.push_back({"input " + std::to_string(i), values[i].data(), gradients[i].data(),
+                          static_cast<int64_t>(values[i].size())});
+    const auto loss = [&] {
+      tape.reset();
+      const NoGrad guard;
+      return *weighted(sample, tensors<double>(sample, values), weights).as<double>();
+    };
+    const GradientReport report = check_gradients(loss, claims);
+    INFO(report.where);
+    REQUIRE(report.passed());
+  });
+}
+
+TEST_CASE("a second backward doubles, a fresh one repeats the bits, float32 agrees with float64") {
+  for_each_sample([](const OpInfo&, const OpSample& sample) {
+    if (!sample.differentiable) return;
+    Tape& tape = Tape::current();
+    const auto values = draw_inputs(sample, 6);
+    const Values weights = some_weights(sample.expected(values).size());
+    std::vector<Values> runs[3];  // float64, float64 again, float32
+    for (int run = 0; run < 3; ++run) {
+      tape.reset();
+      const auto in = run == 2 ? tensors<float>(sample, values) : tensors<double>(sample, values);
+      const Tensor y = weighted(sample, in, weights);
+      tape.backward(y);
+      for (const Tensor& x : in)
+        if (x.requires_grad()) runs[run].push_back(run == 2 ? as_doubles<float>(grad(x)) : as_doubles<double>(grad(x)));
+      if (run != 0) continue;
+      tape.backward(y);
+      size_t at = 0;
+      for (const Tensor& x : in) {
+        if (!x.requires_grad()) continue;
+        const Values twice = as_doubles<double>(grad(x));
+        for (size_t i = 0; i < twice.size(); ++i)
+          REQUIRE(std::abs(twice[i] - 2 * runs[0][at][i]) <= 1e-14 * std::max(1.0, std::abs(twice[i])));
+        ++at;
+      }
+    }
+    REQUIRE(runs[0] == runs[1]);
+    for (size_t k = 0; k < runs[0].size(); ++k)
+      for (size_t i = 0; i < runs[0][k].size(); ++i)
+        REQUIRE(std::abs(runs[0][k][i] - runs[2][k][i]) <= 2e-5 * std::max(1.0, std::abs(runs[0][k][i])));
+  });
+}
+
+TEST_CASE("results and gradients have the same bits on any number of threads") {
+  for_each_sample([](const OpInfo&, const OpSample& sample) {
+    if (!sample.differentiable) return;
+    const auto values = draw_inputs(sample, 7);
+    const Values weights = some_weights(sample.expected(values).size());
+    std::vector<std::vector<float>> first;
+    for (const int n : {1, 2, 3}) {
+      set_threads(n);
+      Tape::current().reset();
+      const auto in = tensors<float>(sample, values);
+      const Tensor y = weighted(sample, in, weights);
+      Tape::current().backward(y);
+      std::vector<std::vector<float>> got{to_host<float>(y)};
+      for (const Tensor& x : in)
+        if (x.requires_grad()) got.push_back(to_host<float>(grad(x)));
+      if (n == 1) first = got;
+      REQUIRE(got == first);
+    }
+    set_threads(1);
+  });
+}
+
+TEST_CASE("fast float functions stay within 2 ulp or 1e-7 of the exact ones, on the whole range") {
+  const auto ulps = [](double got, double want) {
+    const float w = static_cast<float>(want);
+    const double ulp = static_cast<double>(std::nextafter(std::abs(w), INFINITY)) - static_cast<double>(std::abs(w));
+    return std::abs(got - want) / ulp;
+  };
+  double exp_worst = 0, tanh_worst = 0, sigmoid_worst = 0;
+  for (int i = -870000; i <= 887000; ++i) {
+    const float x = static_cast<float>(i) * 1e-4f;
+    exp_worst = std::max(exp_worst, ulps(fast_exp(x), std::exp(static_cast<double>(x))));
+    tanh_worst = std::max(tanh_worst, ulps(fast_tanh(x), std::tanh(static_cast<double>(x))));
+    sigmoid_worst = std::max(sigmoid_worst, ulps(fast_sigmoid(x), 1 / (1 + std::exp(-static_cast<double>(x)))));
+  }
+  CAPTURE(exp_worst, tanh_worst, sigmoid_worst);
+  CHECK(exp_worst <= 2);
+  CHECK(tanh_worst <= 3);
+  CHECK(sigmoid_worst <= 3);
+  CHECK(fast_exp(-INFINITY) == 0);
+  CHECK(fast_exp(INFINITY) == INFINITY);
+  CHECK(fast_exp(0.0f) == 1);
+  CHECK(std::isnan(fast_exp(NAN)));
+  CHECK(std::isnan(fast_tanh(NAN)));
+  CHECK(fast_tanh(INFINITY) == 1);
+  CHECK(fast_sigmoid(-INFINITY) == 0);
+}
+
+TEST_CASE("ops refuse what does not fit, by name and shape") {
+  Tape::current().reset();
+  const Tensor a = zeros({2, 3}, DType::f32), b = zeros({4, 5}, DType::f32), d = zeros({2, 3}, DType::f64);
+  const Tensor ids = from_host(std::vector<int32_t>{0, 9}, {2}), x = zeros({2, 3, 6}, DType::f32),
+               h0 = zeros({2, 2}, DType::f32);
+  const std::vector<std::pair<std::function<void()>, std::string>> cases = {
+      {[&] { matmul(a, b); }, "matmul: float32 [2,3] and float32 [4,5] do not fit"},
+      {[&] { linear(a, b); }, "linear: x float32 [2,3], w float32 [4,5] and bias [] do not fit"},
+      {[&] { add(a, d); },
+       "add: float32 [2,3] and float64 [2,3] do not fit; the second needs the first's dtype and its shape or last "
+       "dimensions"},
+      {[&] { embedding(ids, b); }, "embedding: id 9 is outside [0,4)"},
+      {[&] { concat(a, b); }, "concat: [2,3] and [4,5] differ before the last dimension"},
+      {[&] { reshape(a, {5}); }, "reshape: [2,3] does not have the elements of [5]"},
+      {[&] { dropout(a, 1.0, {}); }, "dropout: the rate must lie in [0,1), got 1"},
+      {[&] {
+         gru(x, zeros({2, 6}, DType::f32), zeros({6}, DType::f32), h0, ids);
+       },
+       "gru: lengths[1]=9 is outside [0,3]"},
+      {[&] { softmax(a, ids); }, "softmax: lengths[1]=9 is outside [0,3]"},
+      {[&] { mean(zeros({0}, DType::f32)); }, "mean: [0] has no elements"},
+  };
+  for (const auto& [f, text] : cases) CHECK_THROWS_WITH(f(), text);
+}
+
+TEST_CASE("dropout draws the same mask for a sentence whatever the batch, and keeps the expected share") {
+  Tape::current().reset();
+  const Tensor ones = from_host(std::vector<float>(64 * 10 * 32, 1.0f), {64, 10, 32});
+  const auto whole = to_host<float>(dropout(ones, 0.25, {5, 2, 9, 0}));
+  const Tensor part = from_host(std::vector<float>(16 * 10 * 32, 1.0f), {16, 10, 32});
+  for (uint32_t i = 0; i < 4; ++i) {
+    const auto quarter = to_host<float>(dropout(part, 0.25, {5, 2, 9, 16 * i}));
+    REQUIRE(std::equal(quarter.begin(), quarter.end(), whole.begin() + i * 16 * 10 * 32));
+  }
+  const auto dropped =
+      static_cast<double>(std::count(whole.begin(), whole.end(), 0.0f)) / static_cast<double>(whole.size());
+  CHECK(std::abs(dropped - 0.25) < 0.01);
+  CHECK(to_host<float>(dropout(ones, 0.25, {5, 2, 10, 0})) != whole);
+  CHECK(to_host<float>(dropout(ones, 0.25, {5, 3, 9, 0})) != whole);
+  CHECK(to_host<float>(dropout(ones, 0.25, {6, 2, 9, 0})) != whole);
+}
