@@ -1,0 +1,124 @@
+// Every coefficient and every value goes through reciprocal(): one division, one zero policy.
+#include "engine/loss/reduction.h"
+
+#include <cmath>
+#include <limits>
+
+#include "engine/core/error.h"
+#include "engine/loss/order_free_sum.h"
+
+namespace seqgrad {
+namespace {
+
+// 1/(d + eps), and 0 for a divisor of 0: an empty group has no gradient under any policy.
+double reciprocal(double d, double eps) { return d == 0 ? 0 : 1 / (d + eps); }
+
+double empty_value(const LossOptions& options) {
+  return options.on_zero == OnZero::nan && options.divide_eps == 0 ? std::numeric_limits<double>::quiet_NaN() : 0.0;
+}
+
+void check_empty(const LiveRows& rows, const LossOptions& options, bool empty) {
+  if (empty && options.on_zero == OnZero::error)
+    refuse("no active target in this batch ({} examples, {} of {} positions active)", rows.batch, rows.all.active,
+           rows.all.positions);
+}
+
+double inner_divisor(const LiveRows& rows, const LossOptions& options, int64_t b) {
+  const std::string& name = options.divide.time;
+  return name == "const" ? options.divide.k : divisor(name).value(rows.groups[static_cast<size_t>(b)]);
+}
+
+double group_divisor(const LiveRows& rows, const LossOptions& options, size_t i) {
+  return options.divide.flat == "const" ? options.divide.k : divisor(options.divide.flat).value(rows.groups[i]);
+}
+
+}  // namespace
+
+double LossSum::value(const LossOptions& options) const {
+  return divisor == 0 ? empty_value(options)
+                      : numerator * reciprocal(divisor, options.divide.nested() ? 0 : options.divide_eps);
+}
+
+double LossSum::perplexity() const { return std::exp(stats.nll_sum / static_cast<double>(stats.live)); }
+
+LossSum& LossSum::operator+=(const LossSum& o) {
+  numerator += o.numerator;
+  divisor += o.divisor;
+  stats.active += o.stats.active;
+  stats.live += o.stats.live;
+  stats.correct += o.stats.correct;
+  stats.weight += o.stats.weight;
+  stats.nll_sum += o.stats.nll_sum;
+  stats.z_sum += o.stats.z_sum;
+  stats.empty += o.stats.empty;
+  return *this;
+}
+
+int64_t group_of(const LiveRows& rows, const LiveRow& row, Over over) {
+  switch (over) {
+    case Over::all: return 0;
+    case Over::time: return row.row / rows.steps;
+    case Over::batch: return row.row % rows.steps;
+    case Over::none: return row.row;
+  }
+  return 0;
+}
+
+Coefficients coefficients(const LiveRows& rows, const LossOptions& options, double divisor) {
+  Coefficients c;
+  if (options.over == Over::all) {
+    check_empty(rows, options, divisor == 0);
+    c.scales = {reciprocal(divisor, options.divide.nested() ? 0 : options.divide_eps)};
+  } else {
+    for (size_t i = 0; i < rows.groups.size(); ++i) {
+      const double d = group_divisor(rows, options, i);
+      check_empty(rows, options, d == 0);
+      c.scales.push_back(reciprocal(d, options.divide_eps));
+    }
+  }
+  const double fold = options.then == Then::mean && !c.scales.empty() ? 1 / static_cast<double>(c.scales.size()) : 1;
+  for (const LiveRow& r : rows.rows) {
+    double s = c.scales[static_cast<size_t>(group_of(rows, r, options.over))] * fold;
+    if (options.divide.nested()) s *= reciprocal(inner_divisor(rows, options, r.row / rows.steps), options.divide_eps);
+    c.rows.push_back(s * r.weight);
+  }
+  return c;
+}
+
+Reduced reduce(const LiveRows& rows, const std::vector<double>& losses, const LossOptions& options, double divisor) {
+  const size_t groups = options.over == Over::all ? 1 : rows.groups.size();
+  std::vector<std::vector<double>> terms(groups);
+  if (options.divide.nested()) {
+    std::vector<std::vector<double>> sentences(static_cast<size_t>(rows.batch));
+    for (size_t i = 0; i < losses.size(); ++i)
+      sentences[static_cast<size_t>(rows.rows[i].row / rows.steps)].push_back(rows.rows[i].weight * losses[i]);
+    for (int64_t b = 0; b < rows.batch; ++b)
+      terms[0].push_back(order_free_sum(sentences[static_cast<size_t>(b)]) *
+                         reciprocal(inner_divisor(rows, options, b), options.divide_eps));
+  } else {
+    for (size_t i = 0; i < losses.size(); ++i)
+      terms[static_cast<size_t>(group_of(rows, rows.rows[i], options.over))].push_back(rows.rows[i].weight * losses[i]);
+  }
+  Reduced out;
+  const Coefficients c = coefficients(rows, options, divisor);
+  for (size_t i = 0; i < groups; ++i) {
+    const double numerator = order_free_sum(terms[i]);
+    out.value.push_back(c.scales[i] == 0 ? empty_value(options) : numerator * c.scales[i]);
+    if (groups == 1) out.sum.numerator = numerator;
+  }
+  out.sum.divisor = rows.divisor;
+  if (options.over != Over::all && options.then != Then::nothing) {  // the folded vector is its own numerator
+    double total = 0;
+    for (const double v : out.value) total += v;
+    out.sum.numerator = total;
+    out.sum.divisor = options.then == Then::mean ? static_cast<double>(out.value.size()) : 1;
+    out.value = {out.value.empty() ? empty_value(options) : total / out.sum.divisor};
+  }
+  out.sum.stats.active = rows.all.active;
+  out.sum.stats.live = static_cast<int64_t>(rows.rows.size());
+  out.sum.stats.weight = rows.all.weight;
+  out.sum.stats.empty = rows.divisor == 0;
+  return out;
+}
+
+}  // namespace seqgrad

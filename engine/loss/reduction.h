@@ -1,0 +1,49 @@
+// The one place that divides: from live rows to coefficients, from row losses to the value.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/loss/live_rows.h"
+
+namespace seqgrad {
+
+struct LossStats {
+  int64_t active = 0, live = 0, correct = 0;
+  double weight = 0;   // Σ ω
+  double nll_sum = 0;  // over live rows, unsmoothed and unweighted
+  double z_sum = 0;    // Σ ω·ζ·λ², part of the numerator
+  int64_t empty = 0;   // how many merged calls had a divisor of 0
+};
+
+// A loss before it is divided; micro-batches and ranks merge by addition. Means of means cannot be written with it.
+struct LossSum {
+  double numerator = 0;
+  double divisor = 0;
+  LossStats stats;
+
+  double value(const LossOptions& options) const;  // numerator / (divisor + eps), or what on_zero says
+  double perplexity() const;                       // exp(nll_sum / active), never of the smoothed loss
+  LossSum& operator+=(const LossSum& other);
+};
+
+struct Coefficients {
+  std::vector<double> rows;    // s·ω of each live row, for an upstream gradient of 1 everywhere
+  std::vector<double> scales;  // reciprocal divisor of each entry of the result (one for a scalar); 0 where it is empty
+};
+
+// `divisor` stands for rows.divisor where the scalar's divisor was counted over more than this batch. Throws E13.
+Coefficients coefficients(const LiveRows& rows, const LossOptions& options, double divisor);
+
+struct Reduced {
+  std::vector<double> value;  // 1, [B], [T] or [B,T] entries; folded to 1 by options.then
+  LossSum sum;
+};
+
+// Row losses are ℓ (with z-loss) of each live row, in order.
+Reduced reduce(const LiveRows& rows, const std::vector<double>& row_losses, const LossOptions& options, double divisor);
+
+int64_t group_of(const LiveRows& rows, const LiveRow& row, Over over);  // the entry of the result that a row belongs to
+
+}  // namespace seqgrad

@@ -1,0 +1,38 @@
+// What the trainer says while it runs: one moving line on a terminal, one plain line per interval elsewhere.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace seqgrad {
+
+struct ProgressLine {
+  int64_t epoch = 0, epochs = 0;         // epochs 0: unknown
+  int64_t step = 0, steps_in_epoch = 0;  // step within the epoch
+  double loss = 0;
+  std::string unit;  // of the loss: "/tok", "/sent", …
+  double perplexity = 0, lr = 0, grad_norm = 0;
+  double tokens_per_second = 0;  // real target tokens
+  double padding = 0;            // share of padded target positions
+  double eta_seconds = 0;
+};
+
+// "epoch 2/10 ━━━━━━━━────  621/1450  loss 2.713/tok  ppl 15.1  lr 7.8e-4  |g| 1.02  21.4k tok/s (pad 18%)  ETA 1:12"
+std::string format(const ProgressLine& line, bool bar);
+
+std::string format_duration(double seconds);  // "1:12", "1:02:03"
+
+class Progress {
+ public:
+  explicit Progress(bool quiet);
+  void update(const ProgressLine& line);  // overwrites the moving line; every step may call it
+  void log(const ProgressLine& line);     // the same once per interval: a plain line where there is no terminal
+  void say(const std::string& text);      // a line that stays, on stderr
+  bool terminal() const { return terminal_; }
+  ~Progress();
+
+ private:
+  void clear();
+  bool quiet_, terminal_, moving_ = false;
+};
+
+}  // namespace seqgrad
