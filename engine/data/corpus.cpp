@@ -1,0 +1,69 @@
+// Text to ids, and weights of words to weights of ids.
+#include "engine/data/corpus.h"
+
+#include <algorithm>
+
+#include "engine/core/error.h"
+
+namespace seqgrad {
+
+static int32_t prompt_end(const std::string& token, const Tokenizer& tokenizer) {
+  const std::vector<int32_t> ids = tokenizer.encode(token);
+  if (ids.size() != 1 || ids[0] == unk_id)
+    refuse("data.loss_from: '{}' is {} of the target vocabulary; write one token that the targets contain",
+           shown(token), ids.size() == 1 ? "not a token" : "not one token");
+  return ids[0];
+}
+
+// A row given per unit, with one more for the end, as one per id.
+template <class T>
+static std::vector<T> spread(const std::vector<T>& row, const std::vector<int32_t>& units) {
+  std::vector<T> out;
+  out.reserve(units.size() + 1);
+  for (const int32_t unit : units) out.push_back(row[unit]);
+  out.push_back(row.back());
+  return out;
+}
+
+Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& target, int64_t max_length,
+              const std::string& loss_from) {
+  Corpus corpus;
+  corpus.name = text.name;
+  corpus.skipped = text.skipped;
+  const int32_t end_of_prompt = loss_from.empty() ? pad_id : prompt_end(loss_from, target);
+  std::vector<int32_t> units;
+  for (size_t i = 0; i < text.pairs.size(); ++i) {
+    const std::vector<int32_t> from = source.encode(text.pairs[i].source);
+    const std::vector<int32_t> to = target.encode(text.pairs[i].target, &units);
+    if (max_length > 0 && static_cast<int64_t>(std::max(from.size(), to.size())) > max_length) {
+      ++corpus.skipped.too_long;
+      continue;
+    }
+    if (!text.mask.empty() || !loss_from.empty()) {
+      std::vector<uint8_t> mask =
+          text.mask.empty() ? std::vector<uint8_t>(to.size() + 1, 1) : spread(text.mask[i], units);
+      if (!loss_from.empty()) {
+        const auto found = std::find(to.begin(), to.end(), end_of_prompt);
+        if (found == to.end())
+          refuse("{}, line {}: the target has no token '{}' (data.loss_from): '{}'", text.name, text.lines[i],
+                 shown(loss_from), shown(text.pairs[i].target));
+        std::fill_n(mask.begin(), found - to.begin() + 1, uint8_t{0});
+      }
+      corpus.mask.push_back(mask);
+    }
+    if (!text.token_weight.empty()) corpus.token_weight.push_back(spread(text.token_weight[i], units));
+    if (!text.example_weight.empty()) corpus.example_weight.push_back(text.example_weight[i]);
+    corpus.unknown_source += std::count(from.begin(), from.end(), unk_id);
+    corpus.unknown_target += std::count(to.begin(), to.end(), unk_id);
+    corpus.source.push_back(from);
+    corpus.target.push_back(to);
+    corpus.lines.push_back(text.lines[i]);
+    corpus.pairs.push_back(std::move(text.pairs[i]));
+  }
+  if (corpus.size() == 0)
+    refuse("{}: no pair left: {} blank on a side, {} longer than data.max_length {}", corpus.name, corpus.skipped.blank,
+           corpus.skipped.too_long, max_length);
+  return corpus;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,196 @@
+// Reading pairs and their weights line by line, and choosing among them.
+#include "engine/data/parallel_text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+#include "engine/core/error.h"
+#include "engine/core/random.h"
+#include "engine/data/streams.h"
+#include "engine/io/text.h"
+
+namespace seqgrad {
+
+static double number(std::string_view text, const std::string& path, size_t line) {
+  double value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc() || read.ptr != text.data() + text.size() || !std::isfinite(value))
+    refuse("{}:{}: expected a number such as 0.5, got '{}'", path, line, shown(text));
+  return value;
+}
+
+static std::vector<double> numbers(std::string_view text, const std::string& path, size_t line) {
+  std::vector<double> row;
+  for (size_t i = 0; i < text.size();) {
+    const size_t end = std::min(text.find_first_of(" \t", i), text.size());
+    if (end > i) row.push_back(number(text.substr(i, end - i), path, line));
+    i = end + 1;
+  }
+  return row;
+}
+
+static bool blank(std::string_view line) { return line.find_first_not_of(" \t") == std::string_view::npos; }
+
+static void read_tsv(ParallelText& text, const std::string& path) {
+  const std::vector<std::string> lines = read_lines(path);
+  size_t columns = 0;  // of the first line that is not blank
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::string_view line = lines[i];
+    text.lines.push_back(static_cast<int64_t>(i + 1));
+    text.pairs.emplace_back();
+    if (blank(line)) {
+      if (columns == 3) text.example_weight.push_back(1);
+      continue;
+    }
+    const size_t count = 1 + static_cast<size_t>(std::count(line.begin(), line.end(), '\t'));
+    if (count != 2 && count != 3)
+      refuse("{}:{}: expected 'source<tab>target' or 'source<tab>target<tab>weight', got {} columns", path, i + 1,
+             count);
+    if (columns == 0) {
+      columns = count;
+      if (count == 3) text.example_weight.assign(i, 1.0);
+    }
+    if (count != columns)
+      refuse("{}:{}: {} columns where earlier lines have {}; a weight stands in every line or in none", path, i + 1,
+             count, columns);
+    const size_t first = line.find('\t'), second = line.find('\t', first + 1);
+    text.pairs.back().source = line.substr(0, first);
+    text.pairs.back().target = line.substr(first + 1, second == line.npos ? line.npos : second - first - 1);
+    if (count == 3) text.example_weight.push_back(number(line.substr(second + 1), path, i + 1));
+  }
+}
+
+static void read_two_files(ParallelText& text, const std::string& source_path, const std::string& target_path) {
+  std::vector<std::string> source = read_lines(source_path), target = read_lines(target_path);
+  if (source.size() != target.size())
+    refuse("{} has {} lines but {} has {}; line n of one must translate line n of the other", source_path,
+           source.size(), target_path, target.size());
+  text.pairs.resize(source.size());
+  text.lines.resize(source.size());
+  for (size_t i = 0; i < source.size(); ++i) {
+    text.pairs[i].source = std::move(source[i]);
+    text.pairs[i].target = std::move(target[i]);
+    text.lines[i] = static_cast<int64_t>(i + 1);
+  }
+}
+
+// The lines of a file that says something about each pair.
+static std::vector<std::string> lines_for(const ParallelText& text, const std::string& path) {
+  std::vector<std::string> lines = read_lines(path);
+  if (lines.size() != text.pairs.size())
+    refuse("{} has {} lines but {} has {} pairs; line n belongs to pair n", path, lines.size(), text.name,
+           text.pairs.size());
+  return lines;
+}
+
+// Rows of one number a target unit and one for the end; rows of blank pairs may be anything, as those are dropped.
+static std::vector<std::vector<double>> read_rows(const ParallelText& text, const std::string& path,
+                                                  const UnitCount& units) {
+  const std::vector<std::string> lines = lines_for(text, path);
+  std::vector<std::vector<double>> rows(lines.size());
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const Pair& pair = text.pairs[i];
+    if (blank(pair.source) || blank(pair.target)) continue;
+    rows[i] = numbers(lines[i], path, i + 1);
+    const auto wanted = static_cast<size_t>(units(pair.target) + 1);
+    if (rows[i].size() != wanted)
+      refuse("{}:{}: {} numbers for {} target tokens; expected {}, the last for the end of the sentence", path, i + 1,
+             rows[i].size(), wanted - 1, wanted);
+  }
+  return rows;
+}
+
+ParallelText read_parallel_text(const std::string& name, const TextFiles& files, const WeightFiles& weights,
+                                const UnitCount& units) {
+  ParallelText text;
+  text.name = name;
+  if (files.tsv.empty())
+    read_two_files(text, files.source, files.target);
+  else
+    read_tsv(text, files.tsv);
+  if (!weights.example.empty()) {
+    if (!text.example_weight.empty())
+      refuse("{}: its third column already weighs the pairs of {}; leave out data.weights.example or the column",
+             files.tsv, name);
+    const std::vector<std::string> lines = lines_for(text, weights.example);
+    for (size_t i = 0; i < lines.size(); ++i) text.example_weight.push_back(number(lines[i], weights.example, i + 1));
+  }
+  if (!weights.token.empty()) text.token_weight = read_rows(text, weights.token, units);
+  if (!weights.mask.empty()) {
+    const auto rows = read_rows(text, weights.mask, units);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      text.mask.emplace_back();
+      for (const double x : rows[i]) {
+        if (x != 0 && x != 1) refuse("{}:{}: expected 0 or 1, got {}", weights.mask, i + 1, x);
+        text.mask.back().push_back(x != 0);
+      }
+    }
+  }
+  return text;
+}
+
+ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs) {
+  ParallelText text;
+  text.name = name;
+  text.lines.resize(pairs.size());
+  std::iota(text.lines.begin(), text.lines.end(), 1);
+  text.pairs = std::move(pairs);
+  return text;
+}
+
+template <class T>
+static void keep(std::vector<T>& items, const std::vector<size_t>& kept) {
+  if (items.empty()) return;
+  for (size_t i = 0; i < kept.size(); ++i)
+    if (kept[i] != i) items[i] = std::move(items[kept[i]]);
+  items.resize(kept.size());
+}
+
+void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& source_units,
+                   const UnitCount& target_units) {
+  std::vector<size_t> kept;
+  for (size_t i = 0; i < text.pairs.size(); ++i) {
+    const Pair& pair = text.pairs[i];
+    if (blank(pair.source) || blank(pair.target))
+      ++text.skipped.blank;
+    else if (max_length > 0 && (source_units(pair.source) > max_length || target_units(pair.target) > max_length))
+      ++text.skipped.too_long;
+    else
+      kept.push_back(i);
+  }
+  if (kept.empty())
+    refuse("{}: no pair left of {}: {} blank on a side, {} longer than data.max_length {}", text.name,
+           text.pairs.size(), text.skipped.blank, text.skipped.too_long, max_length);
+  keep(text.pairs, kept);
+  keep(text.lines, kept);
+  keep(text.example_weight, kept);
+  keep(text.token_weight, kept);
+  keep(text.mask, kept);
+}
+
+void corrupt_targets(ParallelText& text, double share, double weight, uint64_t seed) {
+  const auto count = static_cast<size_t>(std::llround(share * static_cast<double>(text.pairs.size())));
+  if (count < 2)
+    refuse("data.corrupt: share {} of {} pairs is {}; at least 2 must exchange their targets", share, text.pairs.size(),
+           count);
+  std::vector<size_t> chosen(text.pairs.size());
+  std::iota(chosen.begin(), chosen.end(), size_t{0});
+  Random random(seed, streams::corrupt);
+  random.shuffle(chosen);
+  chosen.resize(count);
+  const auto rotate = [&](auto& rows) {  // chosen[k] gets what chosen[k + 1] had
+    for (size_t k = 0; k + 1 < count; ++k) std::swap(rows[chosen[k]], rows[chosen[k + 1]]);
+  };
+  std::vector<std::string> targets(text.pairs.size());
+  for (size_t i = 0; i < targets.size(); ++i) targets[i].swap(text.pairs[i].target);
+  rotate(targets);
+  for (size_t i = 0; i < targets.size(); ++i) targets[i].swap(text.pairs[i].target);
+  if (!text.token_weight.empty()) rotate(text.token_weight);
+  if (!text.mask.empty()) rotate(text.mask);
+  if (text.example_weight.empty()) text.example_weight.assign(text.pairs.size(), 1.0);
+  for (const size_t i : chosen) text.example_weight[i] *= weight;
+}
+
+}  // namespace seqgrad

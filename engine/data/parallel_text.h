@@ -1,0 +1,58 @@
+// Sentence pairs as text, with the numbers that weigh them: from two files, from one TSV, or from a built-in task.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/data/task.h"
+
+namespace seqgrad {
+
+struct Skipped {
+  int64_t blank = 0;     // no character but spaces and tabs, on either side
+  int64_t too_long = 0;  // more than max_length tokens, on either side
+  int64_t total() const { return blank + too_long; }
+};
+
+struct ParallelText {
+  std::string name;  // "train", for messages
+  std::vector<Pair> pairs;
+  std::vector<int64_t> lines;                     // of each pair in its file, from 1
+  std::vector<double> example_weight;             // empty, or one a pair
+  std::vector<std::vector<double>> token_weight;  // empty, or for each pair one a target unit and one for its end
+  std::vector<std::vector<uint8_t>> mask;         // the same, 0 or 1
+  Skipped skipped;
+};
+
+struct TextFiles {
+  std::string source, target;  // two files of equally many lines
+  std::string tsv;             // or one: source, target and, in every line or in none, an example weight
+};
+
+struct WeightFiles {
+  std::string example;  // one number a line
+  std::string token;    // numbers separated by spaces: one a target unit, one for the end of the sentence
+  std::string mask;     // the same, 0 or 1
+};
+
+// How many units a target line has, for the counts in token weight and mask files (TokenizerKind::length).
+using UnitCount = std::function<int64_t(std::string_view)>;
+
+// Every line of the files, blank ones too. Refused, with file and line: line counts that differ, invalid UTF-8, numbers
+// that are not finite, and rows of another length than their target.
+ParallelText read_parallel_text(const std::string& name, const TextFiles& files, const WeightFiles& weights,
+                                const UnitCount& units);
+
+ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs);
+
+// Drops blank pairs and, where max_length > 0, those with more units than that on a side. Nothing left is refused.
+void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& source_units,
+                   const UnitCount& target_units);
+
+// Gives round(share·N) pairs the target of another one and multiplies their example weight (1 without one) by `weight`.
+// Which pairs: a function of the seed.
+void corrupt_targets(ParallelText& text, double share, double weight, uint64_t seed);
+
+}  // namespace seqgrad
