@@ -1,0 +1,63 @@
+// Drawing distinct sources and handing each to the split that its hash names.
+#include "engine/data/split.h"
+
+#include <unordered_set>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/core/error.h"
+#include "engine/data/streams.h"
+
+namespace seqgrad {
+
+Part part_of(std::string_view source, const SplitShares& shares) {
+  const auto percent = static_cast<int>(XXH64(source.data(), source.size(), 0) % 100);
+  return percent < shares.train ? Part::train : percent < shares.train + shares.dev ? Part::dev : Part::test;
+}
+
+constexpr int64_t patience = 1'000'000;  // draws without a new source: there are no more
+
+Splits draw_splits(const TaskText& task, const TaskOptions& options) {
+  Splits splits;
+  struct Slot {
+    const char* name;
+    std::vector<Pair>* pairs;
+    int64_t wanted;
+    bool full() const { return static_cast<int64_t>(pairs->size()) >= wanted; }
+  };
+  Slot slots[] = {{"train", &splits.train, options.train > 0 ? options.train : task.train},
+                  {"dev", &splits.dev, options.dev > 0 ? options.dev : task.dev},
+                  {"test", &splits.test, options.test > 0 ? options.test : task.test}};
+  Random random(options.seed, streams::task);
+  std::unordered_set<std::string> seen;
+  for (int64_t idle = 0; !(slots[0].full() && slots[1].full() && slots[2].full());) {
+    const std::string source = task.source(random);
+    const bool train_only = task.train_only && task.train_only(source);
+    Slot& slot = slots[static_cast<int>(train_only ? Part::train : part_of(source, task.shares))];
+    if (slot.full() || !seen.insert(source).second) {
+      if (++idle < patience) continue;
+      for (const Slot& s : slots)
+        if (!s.full())
+          refuse("task {}: {} {} pairs wanted, but only {} distinct sources were found; lower data.sizes.{}", task.name,
+                 s.wanted, s.name, s.pairs->size(), s.name);
+    }
+    idle = 0;
+    slot.pairs->push_back({source, task.target(source), {}});
+  }
+  return splits;
+}
+
+std::vector<Pair> draw_reported(const TaskText& task, const TaskOptions& options, int64_t count, uint64_t ordinal,
+                                const std::function<std::string(Random&)>& source) {
+  Random random(options.seed, streams::task + 1 + ordinal);
+  std::unordered_set<std::string> seen;
+  std::vector<Pair> pairs;
+  while (static_cast<int64_t>(pairs.size()) < count) {
+    const std::string drawn = source(random);
+    if (seen.insert(drawn).second) pairs.push_back({drawn, task.target(drawn), {}});
+  }
+  return pairs;
+}
+
+}  // namespace seqgrad
