@@ -1,6 +1,7 @@
 // Every coefficient and every value goes through reciprocal(): one division, one zero policy.
 #include "engine/loss/reduction.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -42,8 +43,11 @@ double LossSum::value(const LossOptions& options) const {
 double LossSum::perplexity() const { return std::exp(stats.nll_sum / static_cast<double>(stats.live)); }
 
 LossSum& LossSum::operator+=(const LossSum& o) {
+  if (any && o.any && divisor_adds != o.divisor_adds) refuse("loss: sums with different divisors cannot be merged");
   numerator += o.numerator;
-  divisor += o.divisor;
+  divisor = !any ? o.divisor : o.divisor_adds ? divisor + o.divisor : std::max(divisor, o.divisor);
+  divisor_adds = o.divisor_adds;
+  any = any || o.any;
   stats.active += o.stats.active;
   stats.live += o.stats.live;
   stats.correct += o.stats.correct;
@@ -76,7 +80,7 @@ Coefficients coefficients(const LiveRows& rows, const LossOptions& options, doub
       c.scales.push_back(reciprocal(d, options.divide_eps));
     }
   }
-  const double fold = options.then == Then::mean && !c.scales.empty() ? 1 / static_cast<double>(c.scales.size()) : 1;
+  const double fold = options.over != Over::all && options.then == Then::mean ? reciprocal(divisor, 0) : 1;
   for (const LiveRow& r : rows.rows) {
     double s = c.scales[static_cast<size_t>(group_of(rows, r, options.over))] * fold;
     if (options.divide.nested()) s *= reciprocal(inner_divisor(rows, options, r.row / rows.steps), options.divide_eps);
@@ -107,12 +111,13 @@ Reduced reduce(const LiveRows& rows, const std::vector<double>& losses, const Lo
     if (groups == 1) out.sum.numerator = numerator;
   }
   out.sum.divisor = rows.divisor;
+  out.sum.divisor_adds = rows.divisor_adds;
+  out.sum.any = true;
   if (options.over != Over::all && options.then != Then::nothing) {  // the folded vector is its own numerator
     double total = 0;
     for (const double v : out.value) total += v;
     out.sum.numerator = total;
-    out.sum.divisor = options.then == Then::mean ? static_cast<double>(out.value.size()) : 1;
-    out.value = {out.value.empty() ? empty_value(options) : total / out.sum.divisor};
+    out.value = {total * (options.then == Then::mean ? reciprocal(divisor, 0) : 1.0)};
   }
   out.sum.stats.active = rows.all.active;
   out.sum.stats.live = static_cast<int64_t>(rows.rows.size());

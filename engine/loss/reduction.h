@@ -21,6 +21,8 @@ struct LossStats {
 struct LossSum {
   double numerator = 0;
   double divisor = 0;
+  bool divisor_adds = true;  // as LiveRows has it; sums of different kinds do not merge (E16)
+  bool any = false;          // something has been merged in
   LossStats stats;
 
   double value(const LossOptions& options) const;  // numerator / (divisor + eps), or what on_zero says

@@ -1,0 +1,199 @@
+// The header is read through SAX events: no tree, no silent narrowing, no recursion on what a file says.
+#include "engine/io/safetensors.h"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/core/utf8.h"
+#include "engine/io/atomic_write.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr size_t largest_header = size_t{100} << 20;
+const char checksum_prefix[] = "xxh64:";
+
+struct TypeName {
+  const char* name;
+  DType dtype;
+};
+const TypeName type_names[] = {{"F32", DType::f32}, {"F64", DType::f64}, {"I32", DType::i32}, {"I64", DType::i64}, {"U8", DType::u8}, {"BOOL", DType::u8}};
+
+struct Entry {
+  NamedArray tensor;
+  std::string type;
+  std::vector<uint64_t> offsets;
+  bool has_shape = false;
+};
+
+// Accepts {"name": {"dtype": "F32", "shape": [..], "data_offsets": [a,b]}, "__metadata__": {"k": "v"}} and nothing else.
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  std::vector<Entry> entries;
+  Metadata metadata;
+  std::string problem;
+
+  bool null() override { return bad("null"); }
+  bool boolean(bool) override { return bad("a truth value"); }
+  bool number_integer(number_integer_t) override { return bad("a negative number"); }
+  bool number_float(number_float_t, const string_t&) override { return bad("a fraction"); }
+  bool binary(binary_t&) override { return bad("binary data"); }
+  bool number_unsigned(number_unsigned_t x) override {
+    if (!in_array_) return bad("a number");
+    if (field_ == "shape") {
+      if (x > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return bad("a dimension out of range");
+      entries.back().tensor.shape.push_back(static_cast<int64_t>(x));
+      return entries.back().tensor.shape.size() <= 8 || bad("more than 8 dimensions");
+    }
+    entries.back().offsets.push_back(x);
+    return entries.back().offsets.size() <= 2 || bad("more than two offsets");
+  }
+  bool string(string_t& s) override {
+    if (depth_ == 2 && in_metadata_ && !in_array_) return metadata.emplace(field_, s).second || bad("a metadata key twice");
+    if (depth_ == 2 && field_ == "dtype" && !in_array_) {
+      entries.back().type = s;
+      return true;
+    }
+    return bad("text");
+  }
+  bool start_object(std::size_t) override {
+    if (++depth_ > 2 || in_array_) return bad("a nested object");
+    seen_.clear();
+    return true;
+  }
+  bool end_object() override {
+    if (depth_-- == 2) in_metadata_ = false;
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    if (depth_ != 2 || in_metadata_ || in_array_ || (field_ != "shape" && field_ != "data_offsets")) return bad("a list");
+    if (field_ == "shape") entries.back().has_shape = true;
+    return in_array_ = true;
+  }
+  bool end_array() override {
+    in_array_ = false;
+    return true;
+  }
+  bool key(string_t& k) override {
+    if (depth_ == 1) {
+      in_metadata_ = k == "__metadata__";
+      if (in_metadata_) return !saw_metadata_ ? (saw_metadata_ = true) : bad("two __metadata__ sections");
+      entries.emplace_back();
+      entries.back().tensor.name = k;
+      return true;
+    }
+    field_ = k;
+    if (in_metadata_) return true;
+    if (k != "dtype" && k != "shape" && k != "data_offsets") return bad("an unknown key");
+    if (std::find(seen_.begin(), seen_.end(), k) != seen_.end()) return bad("a key twice");
+    seen_.push_back(k);
+    return true;
+  }
+  bool parse_error(std::size_t at, const std::string&, const nlohmann::detail::exception&) override {
+    problem = fmt::format("the header is not valid JSON at byte {}", at);
+    return false;
+  }
+
+ private:
+  bool bad(const char* what) {
+    if (problem.empty()) problem = entries.empty() ? fmt::format("the header holds {} where it may not", what)
+                                                   : fmt::format("tensor '{}': the header holds {} where it may not", shown(entries.back().tensor.name), what);
+    return false;
+  }
+  int depth_ = 0;
+  bool in_array_ = false, in_metadata_ = false, saw_metadata_ = false;
+  std::string field_;
+  std::vector<std::string> seen_;
+};
+
+std::string checksum(std::string_view bytes) { return fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0)); }
+
+}  // namespace
+
+int64_t NamedArray::numel() const {
+  int64_t n = 1;
+  for (const int64_t d : shape) n *= d;
+  return n;
+}
+
+const NamedArray* SafetensorsFile::find(const std::string& name) const {
+  for (const NamedArray& t : tensors)
+    if (t.name == name) return &t;
+  return nullptr;
+}
+
+const NamedArray& SafetensorsFile::at(const std::string& name) const {
+  const NamedArray* found = find(name);
+  if (!found) refuse("{}: error: tensor '{}' is missing", path, shown(name));
+  return *found;
+}
+
+void write_safetensors(const std::string& path, const std::vector<NamedArray>& tensors, Metadata metadata) {
+  nlohmann::ordered_json header;
+  for (const NamedArray& t : tensors) metadata[checksum_prefix + t.name] = checksum(t.bytes);
+  header["__metadata__"] = metadata;
+  uint64_t offset = 0;
+  for (const NamedArray& t : tensors) {
+    const char* type = std::find_if(std::begin(type_names), std::end(type_names), [&](const TypeName& n) { return n.dtype == t.dtype; })->name;
+    header[t.name] = {{"dtype", type}, {"shape", t.shape}, {"data_offsets", {offset, offset + t.bytes.size()}}};
+    offset += t.bytes.size();
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');
+  std::string length(8, '\0');
+  for (size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
+  std::vector<std::string_view> pieces{length, text};
+  for (const NamedArray& t : tensors) pieces.push_back(t.bytes);
+  atomic_write(path, pieces);
+}
+
+SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes) {
+  if (bytes.size() < 8) refuse("{}: error: {} bytes are too few for a safetensors file", path, bytes.size());
+  uint64_t length = 0;
+  for (size_t i = 0; i < 8; ++i) length |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  if (length > largest_header || length > bytes.size() - 8) refuse("{}: error: the header claims {} bytes, the file has {}", path, length, bytes.size() - 8);
+  const std::string_view header = bytes.substr(8, length), data = bytes.substr(8 + length);
+  if (header.empty() || header[0] != '{' || utf8_error(header) != header.size()) refuse("{}: error: the header is not valid JSON at byte 0", path);
+  HeaderReader reader;
+  if (!nlohmann::json::sax_parse(header, &reader)) refuse("{}: error: {}", path, reader.problem.empty() ? "the header is not valid JSON" : reader.problem);
+
+  SafetensorsFile file;
+  file.path = path;
+  std::stable_sort(reader.entries.begin(), reader.entries.end(), [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
+  uint64_t at = 0;
+  std::map<std::string, int> names;
+  for (Entry& e : reader.entries) {
+    const std::string name = shown(e.tensor.name);
+    if (names[e.tensor.name]++) refuse("{}: error: tensor '{}' stands twice in the header", path, name);
+    if (e.offsets.size() != 2 || !e.has_shape || e.type.empty()) refuse("{}: error: tensor '{}': dtype, shape and data_offsets are needed", path, name);
+    const auto type = std::find_if(std::begin(type_names), std::end(type_names), [&](const TypeName& n) { return e.type == n.name; });
+    if (type == std::end(type_names)) refuse("{}: error: tensor '{}': dtype '{}' is not supported", path, name, shown(e.type));
+    e.tensor.dtype = type->dtype;
+    uint64_t size = size_of(type->dtype);
+    for (const int64_t d : e.tensor.shape)
+      if (__builtin_mul_overflow(size, static_cast<uint64_t>(d), &size)) refuse("{}: error: tensor '{}': the shape overflows", path, name);
+    const uint64_t begin = e.offsets[0], end = e.offsets[1];
+    if (begin > end || end > data.size()) refuse("{}: error: tensor '{}': bytes {} to {} are outside the file's {}", path, name, begin, end, data.size());
+    if (begin != at) refuse("{}: error: tensor '{}': its bytes begin at {}, the ones before end at {}", path, name, begin, at);
+    if (end - begin != size) refuse("{}: error: tensor '{}': the shape needs {} bytes, the offsets give {}", path, name, size, end - begin);
+    e.tensor.bytes = data.substr(begin, size);
+    const auto sum = reader.metadata.find(checksum_prefix + e.tensor.name);
+    if (sum != reader.metadata.end() && sum->second != checksum(e.tensor.bytes)) refuse("{}: error: tensor '{}': the data differ from their checksum", path, name);
+    at = end;
+    file.tensors.push_back(std::move(e.tensor));
+  }
+  if (at != data.size()) refuse("{}: error: {} bytes follow the last tensor", path, data.size() - at);
+  for (const auto& [k, v] : reader.metadata) {
+    if (!k.starts_with(checksum_prefix)) file.metadata[k] = v;
+    else if (!names.count(k.substr(sizeof checksum_prefix - 1))) refuse("{}: error: a checksum names the tensor '{}', which is missing", path, shown(k.substr(sizeof checksum_prefix - 1)));
+  }
+  return file;
+}
+
+SafetensorsFile read_safetensors(const std::string& path, size_t limit) { return parse_safetensors(path, read_file(path, limit)); }
+
+}  // namespace seqgrad

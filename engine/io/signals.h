@@ -1,0 +1,10 @@
+// SIGINT and SIGTERM as a flag that loops look at.
+#pragma once
+
+namespace seqgrad {
+
+// From now on the first SIGINT or SIGTERM only sets the flag; a second one leaves at once with 128 + its number.
+void catch_stop_signals();
+int stop_signal();  // the number of the signal that asked to stop, or 0
+
+}  // namespace seqgrad

@@ -1,0 +1,48 @@
+// Layers: parameters under PyTorch's names, and the call that uses them.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/nn/parameters.h"
+#include "engine/ops/dropout.h"
+
+namespace seqgrad {
+
+// y = x·W + b; begins uniform in ±1/sqrt(in), as torch.nn.Linear.
+class Linear {
+ public:
+  Linear() = default;
+  Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, bool bias = true);
+  Tensor operator()(const Tensor& x /*[...,in]*/) const;  // [...,out]
+
+ private:
+  Parameter *weight_ = nullptr, *bias_ = nullptr;
+};
+
+// Rows of a [V,E] table; begins normal(0,1) with row 0, the padding, at zero, where it stays.
+class Embedding {
+ public:
+  Embedding() = default;
+  Embedding(ParameterStore& store, const std::string& name, int64_t rows, int64_t width);
+  Tensor operator()(const Tensor& ids /*[...] i32*/) const;  // [...,E]
+  Parameter& table() const { return *table_; }
+
+ private:
+  Parameter* table_ = nullptr;
+};
+
+// One direction of one GRU layer.
+class GruLayer {
+ public:
+  GruLayer() = default;
+  GruLayer(ParameterStore& store, const std::string& prefix, const std::string& suffix, int64_t in, int64_t hidden, bool reverse);
+  Tensor operator()(const Tensor& x /*[B,T,in]*/, const Tensor& h0 /*[B,H]*/, const Tensor& lengths /*[B] i32*/) const;  // [B,T,H]
+  int64_t hidden() const { return hidden_; }
+
+ private:
+  Parameter *w_ih_ = nullptr, *w_hh_ = nullptr, *b_ih_ = nullptr, *b_hh_ = nullptr;
+  int64_t hidden_ = 0;
+  bool reverse_ = false;
+};
+
+}  // namespace seqgrad

@@ -1,0 +1,123 @@
+// Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019) and SGD with momentum, one pass each.
+#include "engine/optim/optimizer.h"
+
+#include <cmath>
+
+#include "engine/core/simd.h"
+#include "engine/core/thread_pool.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr int64_t block = 1 << 14;
+
+template <class T>
+SEQGRAD_SIMD void adam_range(const kernels::Adam<T>& k, int64_t begin, int64_t end) {
+  const T beta1 = static_cast<T>(k.beta1), beta2 = static_cast<T>(k.beta2), rest1 = static_cast<T>(1 - k.beta1), rest2 = static_cast<T>(1 - k.beta2);
+  const T decay = static_cast<T>(k.decoupled ? 0 : k.decay), shrink = static_cast<T>(k.decoupled ? 1 - k.lr * k.decay : 1);
+  const T step = static_cast<T>(k.lr / k.correction1), root = static_cast<T>(1 / std::sqrt(k.correction2)), eps = static_cast<T>(k.eps);
+#pragma GCC ivdep
+  for (int64_t i = begin; i < end; ++i) {
+    const T x = k.x[i] * shrink, g = k.g[i] + decay * k.x[i];
+    const T m = beta1 * k.m[i] + rest1 * g, v = beta2 * k.v[i] + rest2 * g * g;
+    k.m[i] = m;
+    k.v[i] = v;
+    k.x[i] = x - step * m / (std::sqrt(v) * root + eps);
+  }
+}
+template <class T>
+void adam_cpu(const kernels::Adam<T>& k) {
+  parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) { adam_range(k, begin, end); });
+}
+
+template <class T>
+void sgd_cpu(const kernels::Sgd<T>& k) {
+  const T lr = static_cast<T>(k.lr), momentum = static_cast<T>(k.momentum), decay = static_cast<T>(k.decay);
+  parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      T g = k.g[i] + decay * k.x[i];
+      if (k.momentum != 0) g = k.m[i] = k.first ? g : momentum * k.m[i] + g;
+      k.x[i] -= lr * g;
+    }
+  });
+}
+
+template <class T>
+void sum_squares_cpu(const kernels::SumSquares<T>& k) {
+  double total = 0;
+  for (int64_t i = 0; i < k.n; i += 8) {
+    double part = 0;
+    for (int64_t j = i; j < std::min(i + 8, k.n); ++j) part += static_cast<double>(k.x[j]) * static_cast<double>(k.x[j]);
+    total += part;
+  }
+  *k.sum = total;
+}
+
+template <class T>
+void scale_in_place_cpu(const kernels::ScaleInPlace<T>& k) {
+  const T factor = static_cast<T>(k.factor);
+  parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) k.x[i] *= factor;
+  });
+}
+
+template <bool decoupled>
+void adam(ParameterStore& store, const OptimOptions& o, int64_t step) {
+  with_floating(store.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::adam<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.moment(1).as<T>(), store.grads().as<T>(), store.size(), o.lr, o.beta1,
+                                      o.beta2, o.eps, o.weight_decay, 1 - std::pow(o.beta1, static_cast<double>(step)),
+                                      1 - std::pow(o.beta2, static_cast<double>(step)), decoupled});
+  });
+}
+
+void sgd(ParameterStore& store, const OptimOptions& o, int64_t step) {
+  with_floating(store.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::sgd<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.grads().as<T>(), store.size(), o.lr, o.momentum, o.weight_decay, step == 1});
+  });
+}
+
+std::map<std::string, Optimizer>& registry() {
+  static std::map<std::string, Optimizer> all;
+  return all;
+}
+
+template <class T>
+bool install_kernels() {
+  return install<Device::cpu>(kernels::adam<T>, adam_cpu<T>) && install<Device::cpu>(kernels::sgd<T>, sgd_cpu<T>) &&
+         install<Device::cpu>(kernels::sum_squares<T>, sum_squares_cpu<T>) && install<Device::cpu>(kernels::scale_in_place<T>, scale_in_place_cpu<T>);
+}
+
+const bool registered = install_kernels<float>() && install_kernels<double>() && register_optimizer({"adam", "Adam; weight_decay is added to the gradient", adam<false>}) &&
+                        register_optimizer({"adamw", "Adam; weight_decay shrinks the parameters", adam<true>}) &&
+                        register_optimizer({"sgd", "gradient descent, with momentum if set", sgd});
+
+}  // namespace
+
+const std::map<std::string, Optimizer>& optimizers() { return registry(); }
+bool register_optimizer(const Optimizer& optimizer) { return registry().emplace(optimizer.name, optimizer).second; }
+
+std::vector<std::string> optimizer_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, o] : registry()) names.push_back(name);
+  return names;
+}
+
+double grad_norm(const ParameterStore& store) {
+  double sum = 0;
+  with_floating(store.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::sum_squares<T>(store.device(), {store.grads().as<T>(), store.size(), &sum});
+  });
+  return std::sqrt(sum);
+}
+
+void scale_grads(const ParameterStore& store, double factor) {
+  with_floating(store.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::scale_in_place<T>(store.device(), {store.grads().as<T>(), store.size(), factor});
+  });
+}
+
+}  // namespace seqgrad

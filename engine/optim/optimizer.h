@@ -1,0 +1,41 @@
+// Optimisers over flat buffers: clip by global norm, then one pass that moves every parameter.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/core/kernel.h"
+#include "engine/nn/parameters.h"
+
+namespace seqgrad {
+
+struct OptimOptions {
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, momentum = 0;
+};
+
+// One update in place; `step` counts from 1. Formulas and order of operations as in torch.optim.
+struct Optimizer {
+  const char* name;
+  const char* doc;
+  void (*update)(ParameterStore&, const OptimOptions&, int64_t step);
+};
+
+const std::map<std::string, Optimizer>& optimizers();
+bool register_optimizer(const Optimizer& optimizer);
+std::vector<std::string> optimizer_names();
+
+double grad_norm(const ParameterStore& store);          // Euclidean norm of all gradients, summed in float64
+void scale_grads(const ParameterStore& store, double factor);
+
+namespace kernels {
+template <class T> struct Adam { T *x, *m, *v; const T* g; int64_t n; double lr, beta1, beta2, eps, decay, correction1, correction2; bool decoupled; };
+template <class T> struct Sgd { T *x, *m; const T* g; int64_t n; double lr, momentum, decay; bool first; };
+template <class T> struct SumSquares { const T* x; int64_t n; double* sum; };
+template <class T> struct ScaleInPlace { T* x; int64_t n; double factor; };
+template <class T> inline constinit Kernel<Adam<T>> adam{"adam"};
+template <class T> inline constinit Kernel<Sgd<T>> sgd{"sgd"};
+template <class T> inline constinit Kernel<SumSquares<T>> sum_squares{"sum_squares"};
+template <class T> inline constinit Kernel<ScaleInPlace<T>> scale_in_place{"scale_in_place"};
+}  // namespace kernels
+
+}  // namespace seqgrad

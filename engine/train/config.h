@@ -1,0 +1,76 @@
+// The config sections of the trainer itself; the whole file's root is models/config.h, which adds the model.
+#pragma once
+#include "engine/config/section.h"
+#include "engine/data/config.h"
+#include "engine/loss/config.h"
+#include "engine/optim/config.h"
+
+namespace seqgrad {
+
+struct BatchConfig : Section {
+  using Section::Section;
+  Field<std::string> by{this, "by", "sentences", choice({"sentences", "tokens"}),
+                        "what `size` counts; tokens are target tokens, padding included"};
+  Field<int64_t> size{this, "size", 64, at_least(1), "sentences or target tokens in a micro-batch"};
+  Field<int64_t> bucket{this, "bucket", 2, at_least(1), "lengths are padded up to a multiple of this"};
+  Field<int64_t> pool{this, "pool", 50, at_least(1), "batches that are sorted by length together"};
+};
+
+struct EarlyStoppingConfig : Section {
+  using Section::Section;
+  Field<std::optional<int64_t>> patience{
+      this, "patience", std::nullopt, at_least(1),
+      "validations without a better checkpoint.metric before training stops; null: never"};
+};
+
+struct TrainConfig : Section {
+  using Section::Section;
+  Field<std::optional<int64_t>> epochs{this, "epochs", std::nullopt, at_least(1),
+                                       "passes over the training data (10 when steps is null too)"};
+  Field<std::optional<int64_t>> steps{this, "steps", std::nullopt, at_least(1), "optimiser steps, instead of epochs"};
+  BatchConfig batch{this, "batch", "how sentences are grouped"};
+  Field<int64_t> accumulation{this, "accumulation", 1, at_least(1),
+                              "micro-batches whose gradients make one optimiser step"};
+                                "chance that a decoder input is the reference token rather than the model's own"};
+  Field<int64_t> log_every{this, "log_every", 50, at_least(1), "steps between progress lines"};
+  Field<int64_t> validate_every{this, "validate_every", 500, at_least(1), "steps between validations"};
+  EarlyStoppingConfig early_stopping{this, "early_stopping", "when to stop before the end"};
+  void check(Problems& problems) const override {
+    if (epochs() && steps()) problems.add(steps, "contradicts train.epochs; give one of them");
+  }
+};
+
+struct CheckpointConfig : Section {
+  using Section::Section;
+  Field<std::optional<int64_t>> every{this, "every", std::nullopt, at_least(1),
+                                      "steps between checkpoints; null: at every validation"};
+  Field<int64_t> keep_last{this, "keep_last", 1, at_least(1), "how many of the newest checkpoints stay"};
+  Field<int64_t> keep_best{this, "keep_best", 1, at_least(1), "how many of the best checkpoints stay"};
+  Field<std::string> metric{this, "metric", "loss", choice({"loss", "sequence_accuracy", "bleu"}),
+                            "what best means, on the dev split"};
+};
+
+struct ReportConfig : Section {
+  using Section::Section;
+  Field<int64_t> samples{this, "samples", 3, at_least(0),
+                         "dev sentences whose translation is shown at each validation"};
+};
+
+struct RunConfig : Section {
+  Field<std::string> name{this, "name", "run", "first part of the run directory's name"};
+  Field<int64_t> seed{this, "seed", 1, at_least(0), "seed of initialisation, shuffling, dropout and built-in tasks"};
+  Field<std::string> device{this, "device", "auto", choice({"cpu", "cuda", "auto"}), "where tensors live"};
+  Field<std::optional<int64_t>> threads{this, "threads", std::nullopt, between(1, 256),
+                                        "CPU threads; null: one per core; results do not depend on it"};
+  Field<std::string> precision{this, "precision", "fp32", choice({"fp64", "fp32", "tf32", "bf16"}),
+                               "arithmetic of the model"};
+  DataConfig data{this, "data", "what is learned"};
+  LossConfig loss{this, "loss", "what is minimised"};
+  OptimConfig optim{this, "optim", "how parameters move"};
+  ScheduleConfig schedule{this, "schedule", "how the learning rate changes"};
+  TrainConfig train{this, "train", "how long, in which batches, and what is said on the way"};
+  CheckpointConfig checkpoint{this, "checkpoint", "what is kept"};
+  ReportConfig report{this, "report", "what is written beside the checkpoints"};
+};
+
+}  // namespace seqgrad

@@ -1,0 +1,141 @@
+// Forward, loss and backward of one step; the only place where the trainer meets the loss layer.
+#include "engine/train/step.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/tape.h"
+#include "engine/io/text.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/elementwise.h"
+
+namespace seqgrad {
+namespace {
+
+std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count, const char* key) {
+  if (path.value.empty()) return std::nullopt;
+  std::vector<double> values;
+  for (const std::string& line : read_lines(path.value)) {
+    const std::optional<double> x = parse_double(line);
+    if (!x) refuse("{}:{}: error: {}: expected one number, got '{}'", path.value, values.size() + 1, key, shown(line));
+    values.push_back(*x);
+  }
+  if (static_cast<int64_t>(values.size()) != count)
+    refuse("{}: error: {}: {} numbers; the target vocabulary has {} entries", path.value, key, values.size(), count);
+  return values;
+}
+
+LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup, double divisor) {
+  if (setup.fused) return linear_sequence_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor);
+  const int64_t n = rows.batch * rows.steps;
+  const Tensor flat = matmul(reshape(r.hidden, {n, r.hidden.shape[2]}), r.weight, false, true);
+  Tensor logits = reshape(add(flat, r.bias), {rows.batch, rows.steps, rows.classes});
+  return sequence_loss(std::move(logits), inputs, rows, setup.options, divisor);
+}
+
+std::string first_bad_parameter(SequenceModel& model) {
+  const ParameterStore& store = model.store();
+  return with_floating(store.dtype(), [&](auto zero) -> std::string {
+    using T = decltype(zero);
+    for (const Parameter& p : store.parameters())
+      for (const auto& [buffer, what] : {std::pair{store.values(), ""}, {store.grads(), "gradient of "}})
+        for (const T x : store.to_file<T>(p, buffer))
+          if (!std::isfinite(x)) return fmt::format("{}'{}'", what, p.name);
+    return "none among the parameters";
+  });
+}
+
+[[noreturn]] void diverged(SequenceModel& model, uint64_t step, std::span<const Batch> batches, const std::string& why) {
+  std::vector<int64_t> lines;
+  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
+  const bool many = lines.size() > 8;
+  if (many) lines.resize(8);
+  throw Error(ExitCode::no, fmt::format("step {}: the loss is not finite: {}; first bad tensor: {}; training lines {}{} (a lower optim.lr or a clip_norm may help)", step,
+                                        why, first_bad_parameter(model), fmt::join(lines, ", "), many ? ", …" : ""));
+}
+
+}  // namespace
+
+LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
+  LossSetup s;
+  s.options = config.options();
+  s.classes = classes;
+  s.lengths = config.mask.lengths();
+  s.mask = config.mask.file();
+  s.token_weight = config.weights.token();
+  s.example_weight = config.weights.example();
+  s.fused = config.input() == "hidden";
+  s.class_weight = read_numbers(config.weights.classes.file(), classes, "loss.weights.class.file");
+  s.prior = read_numbers(config.smoothing.prior(), classes, "loss.smoothing.prior");
+  check_options(s.options, classes);
+  return s;
+}
+
+LossInputs loss_inputs(const Batch& batch, const LossSetup& setup) {
+  LossInputs in;
+  in.batch = batch.batch;
+  in.steps = batch.target_steps;
+  in.classes = setup.classes;
+  in.targets.assign(batch.target_out.begin(), batch.target_out.end());
+  if (setup.lengths) in.lengths.emplace(batch.target_lengths.begin(), batch.target_lengths.end());
+  if (setup.mask) in.mask = batch.mask;
+  if (setup.token_weight) in.token_weight = batch.token_weight;
+  if (setup.example_weight) in.example_weight = batch.example_weight;
+  in.class_weight = setup.class_weight;
+  in.prior = setup.prior;
+  return in;
+}
+
+StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches, ForwardContext context) {
+  StepResult result;
+  std::vector<LossInputs> inputs;
+  std::vector<LiveRows> rows;
+  LossSum counted;  // divisors only, merged as the sums will be
+  for (const Batch& batch : batches) {
+    inputs.push_back(loss_inputs(batch, setup));
+    rows.push_back(build_live_rows(inputs.back(), setup.options));
+    LossSum one;
+    one.divisor = rows.back().divisor;
+    one.divisor_adds = rows.back().divisor_adds;
+    one.any = true;
+    counted += one;
+    result.target_tokens += batch.target_tokens();
+    result.positions += batch.batch * batch.target_steps;
+  }
+  const bool micro = setup.options.scope == Scope::micro;
+  const auto parts = static_cast<double>(batches.size());
+  const bool nothing = std::all_of(rows.begin(), rows.end(), [](const LiveRows& r) { return r.rows.empty(); });
+  if (counted.divisor == 0 || nothing) {
+    if (setup.options.on_zero == OnZero::error) refuse("step {}: no active target in this batch ({} examples)", context.step, batches.empty() ? 0 : batches[0].batch);
+    result.skipped = true;
+    return result;
+  }
+  model.store().zero_grad();
+  Tape& tape = Tape::current();
+  try {
+    for (size_t i = 0; i < batches.size(); ++i) {
+      if (!rows[i].rows.empty()) {
+        tape.reset();
+        const LossResult loss = run_loss(model.forward(batches[i], context), inputs[i], rows[i], setup, micro ? rows[i].divisor * parts : counted.divisor);
+        tape.backward(loss.value);
+        result.loss += loss.sum;
+      }
+      context.first_row += static_cast<uint32_t>(batches[i].batch);
+    }
+  } catch (const InputError& e) {
+    diverged(model, context.step, batches, e.what());
+  }
+  return result;
+}
+
+LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch) {
+  Tape::current().reset();
+  const NoGrad no_grad;
+  const LossInputs inputs = loss_inputs(batch, setup);
+  const LiveRows rows = build_live_rows(inputs, setup.options);
+  return run_loss(model.forward(batch, {}), inputs, rows, setup, rows.divisor).sum;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,40 @@
+// One optimiser step: micro-batches to gradients under one divisor, then clipping and the update.
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/loss/config.h"
+#include "engine/loss/sequence_loss.h"
+#include "engine/train/model.h"
+
+namespace seqgrad {
+
+// The `loss` section with what it reads from files, ready for batches.
+struct LossSetup {
+  LossOptions options;
+  int64_t classes = 0;
+  bool lengths = true, mask = false, token_weight = false, example_weight = false;
+  bool fused = true;
+  std::optional<std::vector<double>> class_weight, prior;
+};
+LossSetup make_loss_setup(const LossConfig& config, int64_t classes);
+
+LossInputs loss_inputs(const Batch& batch, const LossSetup& setup);
+
+struct StepResult {
+  LossSum loss;
+  double grad_norm = 0;  // before clipping
+  bool skipped = false;  // nothing counted: no update was made
+  int64_t target_tokens = 0, positions = 0;  // real ones, and with padding
+};
+
+// Adds the gradients of all micro-batches to the (zeroed) gradients of the store. The divisor is counted over all of
+// them before the first forward pass. A loss that is not finite throws Error with ExitCode::no, naming lines and tensor.
+StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches, ForwardContext context);
+
+// The loss of a batch without gradients.
+LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch);
+
+}  // namespace seqgrad

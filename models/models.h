@@ -1,0 +1,19 @@
+// Models by name.
+#pragma once
+#include <memory>
+
+#include "engine/train/model.h"
+#include "models/config.h"
+
+namespace seqgrad {
+
+std::unique_ptr<SequenceModel> make_model(const Config& config, int64_t source_words, int64_t target_words);
+
+// The sizes of the benchmarks' reference models: small, ref8k, ref32k.
+struct ReferenceModel {
+  const char* name;
+  int64_t embedding, encoder_hidden, decoder_hidden, vocabulary, batch, steps;
+};
+const ReferenceModel& reference_model(const std::string& name);
+
+}  // namespace seqgrad
