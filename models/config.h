@@ -20,7 +20,8 @@ struct DecoderConfig : Section {
 struct DropoutConfig : Section {
   using Section::Section;
   Field<double> embedding{this, "embedding", 0.0, from_below(0, 1), "share of embedding units dropped"};
-  Field<double> hidden{this, "hidden", 0.0, from_below(0, 1), "share of units dropped between layers and before the output"};
+  Field<double> hidden{this, "hidden", 0.0, from_below(0, 1),
+                       "share of units dropped between layers and before the output"};
   Field<bool> variational{this, "variational", false, "one mask for all steps of a sentence (Gal and Ghahramani 2016)"};
 };
 
@@ -29,7 +30,8 @@ struct ModelConfig : Section {
   Field<int64_t> embedding{this, "embedding", 128, between(1, 65536), "width of source and target embeddings"};
   EncoderConfig encoder{this, "encoder", "reads the source"};
   DecoderConfig decoder{this, "decoder", "writes the target"};
-  Field<std::string> attention{this, "attention", "general", choice({"none", "dot", "general", "additive"}), "how a target position looks at the source (dot, general: Luong; additive: Bahdanau)"};
+  Field<std::string> attention{this, "attention", "general", choice({"none", "dot", "general", "additive"}),
+                               "how a target position looks at the source (dot, general: Luong; additive: Bahdanau)"};
   Field<bool> tied_embeddings{this, "tied_embeddings", false, "the output projection is the target embedding"};
   DropoutConfig dropout{this, "dropout", "regularisation"};
   void check(Problems& problems) const override;
@@ -37,7 +39,8 @@ struct ModelConfig : Section {
 
 struct DecodeConfig : Section {
   using Section::Section;
-  Field<double> max_ratio{this, "max_ratio", 2.0, above(0), "longest translation, as a multiple of the source's length"};
+  Field<double> max_ratio{this, "max_ratio", 2.0, above(0),
+                          "longest translation, as a multiple of the source's length"};
   Field<int64_t> max_extra{this, "max_extra", 10, at_least(1), "and this many tokens more"};
 };
 

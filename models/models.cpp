@@ -7,11 +7,14 @@ namespace seqgrad {
 
 std::unique_ptr<SequenceModel> make_model(const Config& config, int64_t source_words, int64_t target_words) {
   const DType dtype = config.precision() == "fp64" ? DType::f64 : DType::f32;
-  return std::make_unique<Seq2SeqGru>(config.model, source_words, target_words, dtype, Device::cpu, static_cast<uint64_t>(config.seed()));
+  return std::make_unique<Seq2SeqGru>(config.model, source_words, target_words, dtype, Device::cpu,
+                                      static_cast<uint64_t>(config.seed()));
 }
 
 const ReferenceModel& reference_model(const std::string& name) {
-  static const ReferenceModel table[] = {{"small", 64, 64, 128, 1000, 32, 15}, {"ref8k", 256, 256, 512, 8000, 64, 30}, {"ref32k", 256, 256, 512, 32000, 64, 30}};
+  static const ReferenceModel table[] = {{"small", 64, 64, 128, 1000, 32, 15},
+                                         {"ref8k", 256, 256, 512, 8000, 64, 30},
+                                         {"ref32k", 256, 256, 512, 32000, 64, 30}};
   for (const ReferenceModel& m : table)
     if (name == m.name) return m;
   refuse("unknown reference model '{}'; expected small, ref8k or ref32k", shown(name));

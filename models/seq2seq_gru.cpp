@@ -43,12 +43,15 @@ void best_words(const Tensor& logits, std::vector<int32_t>& words, std::vector<d
 void ModelConfig::check(Problems& problems) const {
   const int64_t context = encoder.hidden() * (encoder.bidirectional() ? 2 : 1);
   if (attention() == "dot" && context != decoder.hidden())
-    problems.add(attention, fmt::format("dot needs decoder.hidden = {} ({} encoder.hidden), got {}; or use general", context, encoder.bidirectional() ? "2 x" : "the", decoder.hidden()));
+    problems.add(attention, fmt::format("dot needs decoder.hidden = {} ({} encoder.hidden), got {}; or use general",
+                                        context, encoder.bidirectional() ? "2 x" : "the", decoder.hidden()));
   if (tied_embeddings() && embedding() != decoder.hidden())
-    problems.add(tied_embeddings, fmt::format("needs model.embedding = decoder.hidden, got {} and {}", embedding(), decoder.hidden()));
+    problems.add(tied_embeddings,
+                 fmt::format("needs model.embedding = decoder.hidden, got {} and {}", embedding(), decoder.hidden()));
 }
 
-Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t target_words, DType dtype, Device device, uint64_t seed)
+Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t target_words, DType dtype, Device device,
+                       uint64_t seed)
     : store_(dtype, device),
       attention_(c.attention()),
       drop_embedding_(c.dropout.embedding()),
@@ -61,13 +64,16 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
   for (int64_t i = 0; i < c.encoder.layers(); ++i) {
     const std::string suffix = fmt::format("_l{}", i);
     forward_.emplace_back(store_, "enc.gru", suffix, i == 0 ? e : context, h, false);
-    if (c.encoder.bidirectional()) backward_.emplace_back(store_, "enc.gru", suffix + "_reverse", i == 0 ? e : context, h, true);
+    if (c.encoder.bidirectional())
+      backward_.emplace_back(store_, "enc.gru", suffix + "_reverse", i == 0 ? e : context, h, true);
   }
   bridge_ = Linear(store_, "enc.bridge", context, d);
   target_embedding_ = Embedding(store_, "dec.emb", target_words, e);
   for (int64_t i = 0; i < c.decoder.layers(); ++i) {
-    if (stepwise() && i == 0) decoder_.emplace_back(store_, "dec.cell", "", e + context, d, false);  // PyTorch's GRUCell has no layer suffix
-    else decoder_.emplace_back(store_, "dec.gru", fmt::format("_l{}", stepwise() ? i - 1 : i), i == 0 ? e : d, d, false);
+    if (stepwise() && i == 0)
+      decoder_.emplace_back(store_, "dec.cell", "", e + context, d, false);  // PyTorch's GRUCell has no layer suffix
+    else
+      decoder_.emplace_back(store_, "dec.gru", fmt::format("_l{}", stepwise() ? i - 1 : i), i == 0 ? e : d, d, false);
   }
   if (attention_ == "general") keys_ = Linear(store_, "dec.general", context, d, false);
   if (attention_ == "additive") {
@@ -124,11 +130,13 @@ Tensor Seq2SeqGru::run_decoder(const Source& source, const Tensor& embedded, con
   return tanh(readout_(concat(h, attention(h, source.keys, source.states, source.lengths))));
 }
 
-Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, std::vector<Tensor>& states, const Tensor& active, Drop& drop) const {
+Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, std::vector<Tensor>& states, const Tensor& active,
+                        Drop& drop) const {
   const int64_t batch = embedded.shape[0];
   Tensor x = embedded, context;
   if (stepwise()) {
-    context = additive_attention(query_(states[0]), source.keys, reshape(v_->tensor, {state_width_}), source.states, source.lengths);
+    context = additive_attention(query_(states[0]), source.keys, reshape(v_->tensor, {state_width_}), source.states,
+                                 source.lengths);
     x = concat(embedded, context);
   }
   for (size_t i = 0; i < decoder_.size(); ++i) {
@@ -137,7 +145,9 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, std::vecto
     x = states[i] = reshape(y, {batch, state_width_});
   }
   if (attention_ == "none") return x;
-  if (!stepwise()) context = reshape(attention(reshape(x, {batch, 1, state_width_}), source.keys, source.states, source.lengths), {batch, context_width_});
+  if (!stepwise())
+    context = reshape(attention(reshape(x, {batch, 1, state_width_}), source.keys, source.states, source.lengths),
+                      {batch, context_width_});
   return tanh(readout_(concat(x, context)));
 }
 
@@ -145,7 +155,8 @@ Readout Seq2SeqGru::forward(const Batch& batch, const ForwardContext& context) {
   const Device device = store_.device();
   Drop drop{*this, context};
   const Source source = encode(batch, drop);
-  const Tensor embedded = drop(target_embedding_(ids(batch.target_in, {batch.batch, batch.target_steps}, device)), drop_embedding_);
+  const Tensor embedded =
+      drop(target_embedding_(ids(batch.target_in, {batch.batch, batch.target_steps}, device)), drop_embedding_);
   Tensor hidden;
   if (!stepwise()) {
     hidden = run_decoder(source, embedded, ids(batch.target_lengths, {batch.batch}, device), drop);
@@ -155,7 +166,8 @@ Readout Seq2SeqGru::forward(const Batch& batch, const ForwardContext& context) {
     for (int64_t t = 0; t < batch.target_steps; ++t) {
       std::vector<int32_t> active;
       for (const int32_t l : batch.target_lengths) active.push_back(t < l);
-      drop.layer = places + static_cast<uint32_t>(t) * static_cast<uint32_t>(decoder_.size());  // a mask of its own for each step
+      drop.layer = places + static_cast<uint32_t>(t) *
+                                static_cast<uint32_t>(decoder_.size());  // a mask of its own for each step
       steps.push_back(step(source, time_step(embedded, t), states, ids(active, {batch.batch}, device), drop));
     }
     hidden = stack_steps(steps);
@@ -174,9 +186,13 @@ std::vector<Hypothesis> Seq2SeqGru::greedy(const Batch& batch, const DecodeOptio
   std::vector<Hypothesis> out(static_cast<size_t>(batch.batch));
   std::vector<int32_t> words(out.size(), bos_id), active(out.size(), 1);
   std::vector<double> log_p(out.size());
-  const auto limit = [&](size_t b) { return static_cast<size_t>(std::ceil(options.max_ratio * batch.source_lengths[b])) + static_cast<size_t>(options.max_extra); };
+  const auto limit = [&](size_t b) {
+    return static_cast<size_t>(std::ceil(options.max_ratio * batch.source_lengths[b])) +
+           static_cast<size_t>(options.max_extra);
+  };
   while (std::find(active.begin(), active.end(), 1) != active.end()) {
-    const Tensor hidden = step(source, target_embedding_(ids(words, {batch.batch}, device)), states, ids(active, {batch.batch}, device), drop);
+    const Tensor hidden = step(source, target_embedding_(ids(words, {batch.batch}, device)), states,
+                               ids(active, {batch.batch}, device), drop);
     {
       const ArenaMark logits_only(device);
       Tensor logits = matmul(hidden, out_weight_->tensor, false, true);
@@ -189,8 +205,10 @@ std::vector<Hypothesis> Seq2SeqGru::greedy(const Batch& batch, const DecodeOptio
         continue;
       }
       out[b].score += log_p[b];
-      if (words[b] == eos_id) active[b] = 0;
-      else out[b].ids.push_back(words[b]);
+      if (words[b] == eos_id)
+        active[b] = 0;
+      else
+        out[b].ids.push_back(words[b]);
       if (out[b].ids.size() >= limit(b)) active[b] = 0;
     }
   }

@@ -12,7 +12,8 @@ namespace seqgrad {
 
 class Seq2SeqGru : public SequenceModel {
  public:
-  Seq2SeqGru(const ModelConfig& config, int64_t source_words, int64_t target_words, DType dtype, Device device, uint64_t seed);
+  Seq2SeqGru(const ModelConfig& config, int64_t source_words, int64_t target_words, DType dtype, Device device,
+             uint64_t seed);
 
   ParameterStore& store() override { return store_; }
   Readout forward(const Batch& batch, const ForwardContext& context) override;
@@ -34,9 +35,11 @@ class Seq2SeqGru : public SequenceModel {
   };
 
   Source encode(const Batch& batch, Drop& drop) const;
-  Tensor run_decoder(const Source& source, const Tensor& embedded /*[B,T,E]*/, const Tensor& lengths, Drop& drop) const;  // [B,T,D]
+  Tensor run_decoder(const Source& source, const Tensor& embedded /*[B,T,E]*/, const Tensor& lengths,
+                     Drop& drop) const;  // [B,T,D]
   // One step: moves the states on and returns the readout. A sentence with active 0 keeps no state.
-  Tensor step(const Source& source, const Tensor& embedded /*[B,E]*/, std::vector<Tensor>& states /*layers of [B,D]*/, const Tensor& active /*[B] i32 0/1*/,
+  Tensor step(const Source& source, const Tensor& embedded /*[B,E]*/, std::vector<Tensor>& states /*layers of [B,D]*/,
+              const Tensor& active /*[B] i32 0/1*/,
               Drop& drop) const;  // [B,D]
   bool stepwise() const { return attention_ == "additive"; }
 

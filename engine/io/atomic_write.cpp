@@ -19,7 +19,9 @@ SystemCalls system_calls{::write, ::fsync, ::close, std::rename};
 
 namespace {
 
-[[noreturn]] void fail(const char* what, const std::string& path, int error) { system_failure("{}: cannot {} ({})", path, what, std::strerror(error)); }
+[[noreturn]] void fail(const char* what, const std::string& path, int error) {
+  system_failure("{}: cannot {} ({})", path, what, std::strerror(error));
+}
 
 std::string parent_of(const std::string& path) {
   const std::string parent = fs::path(path).parent_path().string();

@@ -7,8 +7,8 @@
 
 namespace seqgrad {
 
-// Writes to a temporary file beside `path`, syncs it, and renames it over `path`. On failure the older file stands as it
-// was, no temporary is left, and SystemError names the path and what the system said.
+// Writes to a temporary file beside `path`, syncs it, and renames it over `path`. On failure the older file stands as
+// it was, no temporary is left, and SystemError names the path and what the system said.
 void atomic_write(const std::string& path, std::string_view bytes);
 void atomic_write(const std::string& path, std::span<const std::string_view> pieces);
 

@@ -15,7 +15,8 @@
 
 namespace seqgrad {
 
-void MetricLog::append(const std::string& kind, int64_t step, const std::vector<std::pair<std::string, double>>& values) {
+void MetricLog::append(const std::string& kind, int64_t step,
+                       const std::vector<std::pair<std::string, double>>& values) {
   nlohmann::ordered_json line = {{"kind", kind}, {"step", step}};
   for (const auto& [name, value] : values) line[name] = value;
   const std::string text = line.dump() + "\n";
@@ -32,7 +33,9 @@ void MetricLog::truncate_after(int64_t step) {
   std::string kept;
   for (std::string line; std::getline(in, line);) {
     const auto parsed = nlohmann::json::parse(line, nullptr, false);
-    if (parsed.is_object() && parsed.contains("step") && parsed["step"].is_number_integer() && parsed["step"].get<int64_t>() <= step) kept += line + "\n";
+    if (parsed.is_object() && parsed.contains("step") && parsed["step"].is_number_integer() &&
+        parsed["step"].get<int64_t>() <= step)
+      kept += line + "\n";
   }
   atomic_write(path_, kept);
 }

@@ -32,10 +32,12 @@ RunLock::RunLock(const std::string& directory) {
     char pid[32] = {};
     const ssize_t n = pread(fd_, pid, sizeof pid - 1, 0);
     close(fd_);
-    refuse("{}: another process{} trains in this directory; wait for it, or start a new run", directory, n > 0 ? fmt::format(" ({})", std::string(pid, static_cast<size_t>(n))) : "");
+    refuse("{}: another process{} trains in this directory; wait for it, or start a new run", directory,
+           n > 0 ? fmt::format(" ({})", std::string(pid, static_cast<size_t>(n))) : "");
   }
   const std::string pid = std::to_string(getpid());
-  if (ftruncate(fd_, 0) != 0 || pwrite(fd_, pid.data(), pid.size(), 0) < 0) system_failure("{}: cannot write ({})", path, std::strerror(errno));
+  if (ftruncate(fd_, 0) != 0 || pwrite(fd_, pid.data(), pid.size(), 0) < 0)
+    system_failure("{}: cannot write ({})", path, std::strerror(errno));
 }
 
 RunLock::~RunLock() { close(fd_); }

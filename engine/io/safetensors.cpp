@@ -21,7 +21,8 @@ struct TypeName {
   const char* name;
   DType dtype;
 };
-const TypeName type_names[] = {{"F32", DType::f32}, {"F64", DType::f64}, {"I32", DType::i32}, {"I64", DType::i64}, {"U8", DType::u8}, {"BOOL", DType::u8}};
+const TypeName type_names[] = {{"F32", DType::f32}, {"F64", DType::f64}, {"I32", DType::i32},
+                               {"I64", DType::i64}, {"U8", DType::u8},   {"BOOL", DType::u8}};
 
 struct Entry {
   NamedArray tensor;
@@ -30,7 +31,8 @@ struct Entry {
   bool has_shape = false;
 };
 
-// Accepts {"name": {"dtype": "F32", "shape": [..], "data_offsets": [a,b]}, "__metadata__": {"k": "v"}} and nothing else.
+// Accepts {"name": {"dtype": "F32", "shape": [..], "data_offsets": [a,b]}, "__metadata__": {"k": "v"}} and nothing
+// else.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   std::vector<Entry> entries;
@@ -53,7 +55,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return entries.back().offsets.size() <= 2 || bad("more than two offsets");
   }
   bool string(string_t& s) override {
-    if (depth_ == 2 && in_metadata_ && !in_array_) return metadata.emplace(field_, s).second || bad("a metadata key twice");
+    if (depth_ == 2 && in_metadata_ && !in_array_)
+      return metadata.emplace(field_, s).second || bad("a metadata key twice");
     if (depth_ == 2 && field_ == "dtype" && !in_array_) {
       entries.back().type = s;
       return true;
@@ -70,7 +73,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool start_array(std::size_t) override {
-    if (depth_ != 2 || in_metadata_ || in_array_ || (field_ != "shape" && field_ != "data_offsets")) return bad("a list");
+    if (depth_ != 2 || in_metadata_ || in_array_ || (field_ != "shape" && field_ != "data_offsets"))
+      return bad("a list");
     if (field_ == "shape") entries.back().has_shape = true;
     return in_array_ = true;
   }
@@ -100,8 +104,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   bool bad(const char* what) {
-    if (problem.empty()) problem = entries.empty() ? fmt::format("the header holds {} where it may not", what)
-                                                   : fmt::format("tensor '{}': the header holds {} where it may not", shown(entries.back().tensor.name), what);
+    if (problem.empty())
+      problem = entries.empty() ? fmt::format("the header holds {} where it may not", what)
+                                : fmt::format("tensor '{}': the header holds {} where it may not",
+                                              shown(entries.back().tensor.name), what);
     return false;
   }
   int depth_ = 0;
@@ -138,7 +144,9 @@ void write_safetensors(const std::string& path, const std::vector<NamedArray>& t
   header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const NamedArray& t : tensors) {
-    const char* type = std::find_if(std::begin(type_names), std::end(type_names), [&](const TypeName& n) { return n.dtype == t.dtype; })->name;
+    const char* type = std::find_if(std::begin(type_names), std::end(type_names), [&](const TypeName& n) {
+                         return n.dtype == t.dtype;
+                       })->name;
     header[t.name] = {{"dtype", type}, {"shape", t.shape}, {"data_offsets", {offset, offset + t.bytes.size()}}};
     offset += t.bytes.size();
   }
@@ -155,45 +163,62 @@ SafetensorsFile parse_safetensors(const std::string& path, std::string_view byte
   if (bytes.size() < 8) refuse("{}: error: {} bytes are too few for a safetensors file", path, bytes.size());
   uint64_t length = 0;
   for (size_t i = 0; i < 8; ++i) length |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
-  if (length > largest_header || length > bytes.size() - 8) refuse("{}: error: the header claims {} bytes, the file has {}", path, length, bytes.size() - 8);
+  if (length > largest_header || length > bytes.size() - 8)
+    refuse("{}: error: the header claims {} bytes, the file has {}", path, length, bytes.size() - 8);
   const std::string_view header = bytes.substr(8, length), data = bytes.substr(8 + length);
-  if (header.empty() || header[0] != '{' || utf8_error(header) != header.size()) refuse("{}: error: the header is not valid JSON at byte 0", path);
+  if (header.empty() || header[0] != '{' || utf8_error(header) != header.size())
+    refuse("{}: error: the header is not valid JSON at byte 0", path);
   HeaderReader reader;
-  if (!nlohmann::json::sax_parse(header, &reader)) refuse("{}: error: {}", path, reader.problem.empty() ? "the header is not valid JSON" : reader.problem);
+  if (!nlohmann::json::sax_parse(header, &reader))
+    refuse("{}: error: {}", path, reader.problem.empty() ? "the header is not valid JSON" : reader.problem);
 
   SafetensorsFile file;
   file.path = path;
-  std::stable_sort(reader.entries.begin(), reader.entries.end(), [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
+  std::stable_sort(reader.entries.begin(), reader.entries.end(),
+                   [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
   uint64_t at = 0;
   std::map<std::string, int> names;
   for (Entry& e : reader.entries) {
     const std::string name = shown(e.tensor.name);
     if (names[e.tensor.name]++) refuse("{}: error: tensor '{}' stands twice in the header", path, name);
-    if (e.offsets.size() != 2 || !e.has_shape || e.type.empty()) refuse("{}: error: tensor '{}': dtype, shape and data_offsets are needed", path, name);
-    const auto type = std::find_if(std::begin(type_names), std::end(type_names), [&](const TypeName& n) { return e.type == n.name; });
-    if (type == std::end(type_names)) refuse("{}: error: tensor '{}': dtype '{}' is not supported", path, name, shown(e.type));
+    if (e.offsets.size() != 2 || !e.has_shape || e.type.empty())
+      refuse("{}: error: tensor '{}': dtype, shape and data_offsets are needed", path, name);
+    const auto type =
+        std::find_if(std::begin(type_names), std::end(type_names), [&](const TypeName& n) { return e.type == n.name; });
+    if (type == std::end(type_names))
+      refuse("{}: error: tensor '{}': dtype '{}' is not supported", path, name, shown(e.type));
     e.tensor.dtype = type->dtype;
     uint64_t size = size_of(type->dtype);
     for (const int64_t d : e.tensor.shape)
-      if (__builtin_mul_overflow(size, static_cast<uint64_t>(d), &size)) refuse("{}: error: tensor '{}': the shape overflows", path, name);
+      if (__builtin_mul_overflow(size, static_cast<uint64_t>(d), &size))
+        refuse("{}: error: tensor '{}': the shape overflows", path, name);
     const uint64_t begin = e.offsets[0], end = e.offsets[1];
-    if (begin > end || end > data.size()) refuse("{}: error: tensor '{}': bytes {} to {} are outside the file's {}", path, name, begin, end, data.size());
-    if (begin != at) refuse("{}: error: tensor '{}': its bytes begin at {}, the ones before end at {}", path, name, begin, at);
-    if (end - begin != size) refuse("{}: error: tensor '{}': the shape needs {} bytes, the offsets give {}", path, name, size, end - begin);
+    if (begin > end || end > data.size())
+      refuse("{}: error: tensor '{}': bytes {} to {} are outside the file's {}", path, name, begin, end, data.size());
+    if (begin != at)
+      refuse("{}: error: tensor '{}': its bytes begin at {}, the ones before end at {}", path, name, begin, at);
+    if (end - begin != size)
+      refuse("{}: error: tensor '{}': the shape needs {} bytes, the offsets give {}", path, name, size, end - begin);
     e.tensor.bytes = data.substr(begin, size);
     const auto sum = reader.metadata.find(checksum_prefix + e.tensor.name);
-    if (sum != reader.metadata.end() && sum->second != checksum(e.tensor.bytes)) refuse("{}: error: tensor '{}': the data differ from their checksum", path, name);
+    if (sum != reader.metadata.end() && sum->second != checksum(e.tensor.bytes))
+      refuse("{}: error: tensor '{}': the data differ from their checksum", path, name);
     at = end;
     file.tensors.push_back(std::move(e.tensor));
   }
   if (at != data.size()) refuse("{}: error: {} bytes follow the last tensor", path, data.size() - at);
   for (const auto& [k, v] : reader.metadata) {
-    if (!k.starts_with(checksum_prefix)) file.metadata[k] = v;
-    else if (!names.count(k.substr(sizeof checksum_prefix - 1))) refuse("{}: error: a checksum names the tensor '{}', which is missing", path, shown(k.substr(sizeof checksum_prefix - 1)));
+    if (!k.starts_with(checksum_prefix))
+      file.metadata[k] = v;
+    else if (!names.count(k.substr(sizeof checksum_prefix - 1)))
+      refuse("{}: error: a checksum names the tensor '{}', which is missing", path,
+             shown(k.substr(sizeof checksum_prefix - 1)));
   }
   return file;
 }
 
-SafetensorsFile read_safetensors(const std::string& path, size_t limit) { return parse_safetensors(path, read_file(path, limit)); }
+SafetensorsFile read_safetensors(const std::string& path, size_t limit) {
+  return parse_safetensors(path, read_file(path, limit));
+}
 
 }  // namespace seqgrad

@@ -19,7 +19,8 @@ struct NamedArray {
   int64_t numel() const;
   template <class T>
   const T* data() const {
-    if (dtype != dtype_of<T>) refuse("tensor '{}': expected {}, got {}", shown(name), name_of(dtype_of<T>), name_of(dtype));
+    if (dtype != dtype_of<T>)
+      refuse("tensor '{}': expected {}, got {}", shown(name), name_of(dtype_of<T>), name_of(dtype));
     return reinterpret_cast<const T*>(bytes.data());
   }
 };
@@ -45,9 +46,10 @@ struct SafetensorsFile {
 };
 
 // Refuses, naming the tensor: truncation, appended bytes, a header that lies about lengths, offsets that overlap, leave
-// holes or run out of range, duplicate names, unknown dtypes, shapes whose product overflows or disagrees with the bytes,
-// and data that differ from their checksum (files of other writers have none).
+// holes or run out of range, duplicate names, unknown dtypes, shapes whose product overflows or disagrees with the
+// bytes, and data that differ from their checksum (files of other writers have none).
 SafetensorsFile read_safetensors(const std::string& path, size_t limit = size_t{16} << 30);
-SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes);  // the same from memory; `path` is for messages
+SafetensorsFile parse_safetensors(const std::string& path,
+                                  std::string_view bytes);  // the same from memory; `path` is for messages
 
 }  // namespace seqgrad

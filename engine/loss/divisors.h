@@ -26,7 +26,7 @@ struct Divisor {
   const char* unit;
   double (*value)(const Counts&);
   bool inner, outer;  // may stand inside ({time: …}) or outside ({batch: …}) a nested form
-  bool adds;          // over micro-batches the divisor is their sum; else it is the same for all, and the largest counts
+  bool adds;  // over micro-batches the divisor is their sum; else it is the same for all, and the largest counts
 };
 
 std::span<const Divisor> divisors();

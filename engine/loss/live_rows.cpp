@@ -157,7 +157,8 @@ LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
   const std::string& name = d.nested() ? d.batch : d.flat;
   out.divisor = name == "const" ? d.k : divisor(name).value(out.all);
   out.divisor_adds = name != "const" && divisor(name).adds;
-  if (options.over != Over::all && options.then != Then::nothing) {  // a folded vector divides twice; this is the outer one
+  if (options.over != Over::all &&
+      options.then != Then::nothing) {  // a folded vector divides twice; this is the outer one
     out.divisor = options.then == Then::mean ? static_cast<double>(out.groups.size()) : 1;
     out.divisor_adds = options.then == Then::mean && options.over != Over::batch;
   }

@@ -34,7 +34,8 @@ struct LiveRows {
   std::vector<LiveRow> rows;   // in canonical order: b ascending, then t
   Counts all;                  // of the whole batch
   std::vector<Counts> groups;  // one per entry of a vector loss ([B], [T] or [B,T]); one per example when nested
-  double divisor = 0;          // D of a scalar loss (nested: the outer one); what micro-batches add up
+  double divisor = 0;          // D of a scalar (nested: the outer one; folded by then: mean: the number of entries)
+  bool divisor_adds = true;    // over micro-batches: their sum; else it is the same for all, and the largest counts
   std::vector<std::string> warnings;
 };
 

@@ -50,7 +50,7 @@ std::string offending_logit(const T* z, const LiveRows& rows, const LiveRow& row
   const int64_t b = row.row / rows.steps, t = row.row % rows.steps;
   for (int64_t v = 0; v < rows.classes; ++v)
     if (std::isnan(z[v]) || (std::isinf(z[v]) && z[v] > 0))
-      return fmt::format("logits(b={},t={},v={}) is {} on a live row", b, t, v, z[v]);
+      return fmt::format("logits(b={},t={},v={}) is {} on a live row", b, t, v, std::isnan(z[v]) ? "nan" : "inf");
   bool any = false;
   for (int64_t v = 0; v < rows.classes; ++v) any |= std::isfinite(z[v]);
   if (!any) return fmt::format("logits(b={},t={}) are all -inf on a live row", b, t);

@@ -15,7 +15,9 @@ Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64
   if (bias) bias_ = &store.add(name + ".bias", {out}, init);
 }
 
-Tensor Linear::operator()(const Tensor& x) const { return linear(x, weight_->tensor, bias_ ? bias_->tensor : Tensor{}); }
+Tensor Linear::operator()(const Tensor& x) const {
+  return linear(x, weight_->tensor, bias_ ? bias_->tensor : Tensor{});
+}
 
 Embedding::Embedding(ParameterStore& store, const std::string& name, int64_t rows, int64_t width) {
   table_ = &store.add(name + ".weight", {rows, width}, Init::normal(1, 0));
@@ -23,7 +25,8 @@ Embedding::Embedding(ParameterStore& store, const std::string& name, int64_t row
 
 Tensor Embedding::operator()(const Tensor& ids) const { return embedding(ids, table_->tensor, 0); }
 
-GruLayer::GruLayer(ParameterStore& store, const std::string& prefix, const std::string& suffix, int64_t in, int64_t hidden, bool reverse)
+GruLayer::GruLayer(ParameterStore& store, const std::string& prefix, const std::string& suffix, int64_t in,
+                   int64_t hidden, bool reverse)
     : hidden_(hidden), reverse_(reverse) {
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(hidden)));
   w_ih_ = &store.add(prefix + ".weight_ih" + suffix, {in, 3 * hidden}, init, true);

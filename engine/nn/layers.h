@@ -35,8 +35,10 @@ class Embedding {
 class GruLayer {
  public:
   GruLayer() = default;
-  GruLayer(ParameterStore& store, const std::string& prefix, const std::string& suffix, int64_t in, int64_t hidden, bool reverse);
-  Tensor operator()(const Tensor& x /*[B,T,in]*/, const Tensor& h0 /*[B,H]*/, const Tensor& lengths /*[B] i32*/) const;  // [B,T,H]
+  GruLayer(ParameterStore& store, const std::string& prefix, const std::string& suffix, int64_t in, int64_t hidden,
+           bool reverse);
+  Tensor operator()(const Tensor& x /*[B,T,in]*/, const Tensor& h0 /*[B,H]*/,
+                    const Tensor& lengths /*[B] i32*/) const;  // [B,T,H]
   int64_t hidden() const { return hidden_; }
 
  private:

@@ -45,8 +45,8 @@ class ParameterStore {
   std::deque<Parameter>& parameters() { return parameters_; }
   const std::deque<Parameter>& parameters() const { return parameters_; }
   Parameter* find(const std::string& name);
-  int64_t count() const;                     // numbers to learn
-  int64_t size() const { return size_; }     // elements of a flat buffer, alignment included (which stays 0)
+  int64_t count() const;                  // numbers to learn
+  int64_t size() const { return size_; }  // elements of a flat buffer, alignment included (which stays 0)
   DType dtype() const { return dtype_; }
   Device device() const { return device_; }
 

@@ -15,7 +15,9 @@ struct OptimConfig : Section {
   Field<double> eps{this, "eps", 1e-8, above(0), "added to the root of the second moment (adam, adamw)"};
   Field<double> weight_decay{this, "weight_decay", 0.0, at_least(0), "pull towards zero"};
   Field<double> momentum{this, "momentum", 0.0, from_below(0, 1), "share of the last update kept (sgd)"};
-  Field<std::optional<double>> clip_norm{this, "clip_norm", 1.0, above(0), "largest norm of the gradient, after the loss is normalised; null: no clipping"};
+  Field<std::optional<double>> clip_norm{
+      this, "clip_norm", 1.0, above(0),
+      "largest norm of the gradient, after the loss is normalised; null: no clipping"};
 
   OptimOptions options() const { return {lr, beta1, beta2, eps, weight_decay, momentum}; }
   void check(Problems& problems) const override {

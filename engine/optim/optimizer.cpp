@@ -13,9 +13,12 @@ constexpr int64_t block = 1 << 14;
 
 template <class T>
 SEQGRAD_SIMD void adam_range(const kernels::Adam<T>& k, int64_t begin, int64_t end) {
-  const T beta1 = static_cast<T>(k.beta1), beta2 = static_cast<T>(k.beta2), rest1 = static_cast<T>(1 - k.beta1), rest2 = static_cast<T>(1 - k.beta2);
-  const T decay = static_cast<T>(k.decoupled ? 0 : k.decay), shrink = static_cast<T>(k.decoupled ? 1 - k.lr * k.decay : 1);
-  const T step = static_cast<T>(k.lr / k.correction1), root = static_cast<T>(1 / std::sqrt(k.correction2)), eps = static_cast<T>(k.eps);
+  const T beta1 = static_cast<T>(k.beta1), beta2 = static_cast<T>(k.beta2), rest1 = static_cast<T>(1 - k.beta1),
+          rest2 = static_cast<T>(1 - k.beta2);
+  const T decay = static_cast<T>(k.decoupled ? 0 : k.decay),
+          shrink = static_cast<T>(k.decoupled ? 1 - k.lr * k.decay : 1);
+  const T step = static_cast<T>(k.lr / k.correction1), root = static_cast<T>(1 / std::sqrt(k.correction2)),
+          eps = static_cast<T>(k.eps);
 #pragma GCC ivdep
   for (int64_t i = begin; i < end; ++i) {
     const T x = k.x[i] * shrink, g = k.g[i] + decay * k.x[i];
@@ -47,7 +50,8 @@ void sum_squares_cpu(const kernels::SumSquares<T>& k) {
   double total = 0;
   for (int64_t i = 0; i < k.n; i += 8) {
     double part = 0;
-    for (int64_t j = i; j < std::min(i + 8, k.n); ++j) part += static_cast<double>(k.x[j]) * static_cast<double>(k.x[j]);
+    for (int64_t j = i; j < std::min(i + 8, k.n); ++j)
+      part += static_cast<double>(k.x[j]) * static_cast<double>(k.x[j]);
     total += part;
   }
   *k.sum = total;
@@ -65,8 +69,9 @@ template <bool decoupled>
 void adam(ParameterStore& store, const OptimOptions& o, int64_t step) {
   with_floating(store.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::adam<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.moment(1).as<T>(), store.grads().as<T>(), store.size(), o.lr, o.beta1,
-                                      o.beta2, o.eps, o.weight_decay, 1 - std::pow(o.beta1, static_cast<double>(step)),
+    kernels::adam<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.moment(1).as<T>(),
+                                      store.grads().as<T>(), store.size(), o.lr, o.beta1, o.beta2, o.eps,
+                                      o.weight_decay, 1 - std::pow(o.beta1, static_cast<double>(step)),
                                       1 - std::pow(o.beta2, static_cast<double>(step)), decoupled});
   });
 }
@@ -74,7 +79,8 @@ void adam(ParameterStore& store, const OptimOptions& o, int64_t step) {
 void sgd(ParameterStore& store, const OptimOptions& o, int64_t step) {
   with_floating(store.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::sgd<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.grads().as<T>(), store.size(), o.lr, o.momentum, o.weight_decay, step == 1});
+    kernels::sgd<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.grads().as<T>(),
+                                     store.size(), o.lr, o.momentum, o.weight_decay, step == 1});
   });
 }
 
@@ -86,10 +92,12 @@ std::map<std::string, Optimizer>& registry() {
 template <class T>
 bool install_kernels() {
   return install<Device::cpu>(kernels::adam<T>, adam_cpu<T>) && install<Device::cpu>(kernels::sgd<T>, sgd_cpu<T>) &&
-         install<Device::cpu>(kernels::sum_squares<T>, sum_squares_cpu<T>) && install<Device::cpu>(kernels::scale_in_place<T>, scale_in_place_cpu<T>);
+         install<Device::cpu>(kernels::sum_squares<T>, sum_squares_cpu<T>) &&
+         install<Device::cpu>(kernels::scale_in_place<T>, scale_in_place_cpu<T>);
 }
 
-const bool registered = install_kernels<float>() && install_kernels<double>() && register_optimizer({"adam", "Adam; weight_decay is added to the gradient", adam<false>}) &&
+const bool registered = install_kernels<float>() && install_kernels<double>() &&
+                        register_optimizer({"adam", "Adam; weight_decay is added to the gradient", adam<false>}) &&
                         register_optimizer({"adamw", "Adam; weight_decay shrinks the parameters", adam<true>}) &&
                         register_optimizer({"sgd", "gradient descent, with momentum if set", sgd});
 

@@ -24,18 +24,46 @@ const std::map<std::string, Optimizer>& optimizers();
 bool register_optimizer(const Optimizer& optimizer);
 std::vector<std::string> optimizer_names();
 
-double grad_norm(const ParameterStore& store);          // Euclidean norm of all gradients, summed in float64
+double grad_norm(const ParameterStore& store);  // Euclidean norm of all gradients, summed in float64
 void scale_grads(const ParameterStore& store, double factor);
 
 namespace kernels {
-template <class T> struct Adam { T *x, *m, *v; const T* g; int64_t n; double lr, beta1, beta2, eps, decay, correction1, correction2; bool decoupled; };
-template <class T> struct Sgd { T *x, *m; const T* g; int64_t n; double lr, momentum, decay; bool first; };
-template <class T> struct SumSquares { const T* x; int64_t n; double* sum; };
-template <class T> struct ScaleInPlace { T* x; int64_t n; double factor; };
-template <class T> inline constinit Kernel<Adam<T>> adam{"adam"};
-template <class T> inline constinit Kernel<Sgd<T>> sgd{"sgd"};
-template <class T> inline constinit Kernel<SumSquares<T>> sum_squares{"sum_squares"};
-template <class T> inline constinit Kernel<ScaleInPlace<T>> scale_in_place{"scale_in_place"};
+template <class T>
+struct Adam {
+  T *x, *m, *v;
+  const T* g;
+  int64_t n;
+  double lr, beta1, beta2, eps, decay, correction1, correction2;
+  bool decoupled;
+};
+template <class T>
+struct Sgd {
+  T *x, *m;
+  const T* g;
+  int64_t n;
+  double lr, momentum, decay;
+  bool first;
+};
+template <class T>
+struct SumSquares {
+  const T* x;
+  int64_t n;
+  double* sum;
+};
+template <class T>
+struct ScaleInPlace {
+  T* x;
+  int64_t n;
+  double factor;
+};
+template <class T>
+inline constinit Kernel<Adam<T>> adam{"adam"};
+template <class T>
+inline constinit Kernel<Sgd<T>> sgd{"sgd"};
+template <class T>
+inline constinit Kernel<SumSquares<T>> sum_squares{"sum_squares"};
+template <class T>
+inline constinit Kernel<ScaleInPlace<T>> scale_in_place{"scale_in_place"};
 }  // namespace kernels
 
 }  // namespace seqgrad

@@ -14,17 +14,23 @@ std::map<std::string, Schedule>& registry() {
 
 // How much of the way after warm-up is done, 0 to 1.
 double progress(int64_t step, const ScheduleOptions& o) {
-  return std::clamp(static_cast<double>(step - o.warmup) / static_cast<double>(std::max<int64_t>(1, o.total - o.warmup)), 0.0, 1.0);
+  return std::clamp(
+      static_cast<double>(step - o.warmup) / static_cast<double>(std::max<int64_t>(1, o.total - o.warmup)), 0.0, 1.0);
 }
 
-const bool registered = register_schedule({"constant", "the configured rate", [](int64_t, const ScheduleOptions&) { return 1.0; }}) &&
-                        register_schedule({"linear", "falls in a line to floor at the last step", [](int64_t s, const ScheduleOptions& o) { return 1 - (1 - o.floor) * progress(s, o); }}) &&
-                        register_schedule({"cosine", "falls along half a cosine to floor at the last step",
-                                           [](int64_t s, const ScheduleOptions& o) { return o.floor + (1 - o.floor) * 0.5 * (1 + std::cos(M_PI * progress(s, o))); }}) &&
-                        register_schedule({"inverse_sqrt", "falls with the square root of the step after warm-up (Vaswani et al. 2017)", [](int64_t s, const ScheduleOptions& o) {
-                                             const auto w = static_cast<double>(std::max<int64_t>(1, o.warmup));
-                                             return std::max(o.floor, std::sqrt(w / std::max(w, static_cast<double>(s))));
-                                           }});
+const bool registered =
+    register_schedule({"constant", "the configured rate", [](int64_t, const ScheduleOptions&) { return 1.0; }}) &&
+    register_schedule({"linear", "falls in a line to floor at the last step",
+                       [](int64_t s, const ScheduleOptions& o) { return 1 - (1 - o.floor) * progress(s, o); }}) &&
+    register_schedule({"cosine", "falls along half a cosine to floor at the last step",
+                       [](int64_t s, const ScheduleOptions& o) {
+                         return o.floor + (1 - o.floor) * 0.5 * (1 + std::cos(M_PI * progress(s, o)));
+                       }}) &&
+    register_schedule({"inverse_sqrt", "falls with the square root of the step after warm-up (Vaswani et al. 2017)",
+                       [](int64_t s, const ScheduleOptions& o) {
+                         const auto w = static_cast<double>(std::max<int64_t>(1, o.warmup));
+                         return std::max(o.floor, std::sqrt(w / std::max(w, static_cast<double>(s))));
+                       }});
 
 }  // namespace
 

@@ -22,11 +22,13 @@ NamedArray array_of(const ParameterStore& store, const Parameter& p, const Tenso
   return named_array<T>(name, {shape.begin(), shape.end()}, data.data());
 }
 
-std::vector<NamedArray> arrays(const ParameterStore& store, const std::vector<std::pair<std::string, Tensor>>& buffers) {
+std::vector<NamedArray> arrays(const ParameterStore& store,
+                               const std::vector<std::pair<std::string, Tensor>>& buffers) {
   std::vector<NamedArray> out;
   with_floating(store.dtype(), [&](auto zero) {
     for (const auto& [prefix, buffer] : buffers)
-      for (const Parameter& p : store.parameters()) out.push_back(array_of<decltype(zero)>(store, p, buffer, prefix + p.name));
+      for (const Parameter& p : store.parameters())
+        out.push_back(array_of<decltype(zero)>(store, p, buffer, prefix + p.name));
   });
   return out;
 }
@@ -45,11 +47,14 @@ void check_fits(const SafetensorsFile& file, const ParameterStore& store, const 
           if (got.rank() < Shape::max_rank) got.push_back(d);
         refuse("{}: error: tensor '{}' has shape {}; the model has {}", file.path, shown(t.name), got.str(), s.str());
       }
-      if (t.dtype != store.dtype()) refuse("{}: error: tensor '{}' is {}; the model is {}", file.path, shown(t.name), name_of(t.dtype), name_of(store.dtype()));
+      if (t.dtype != store.dtype())
+        refuse("{}: error: tensor '{}' is {}; the model is {}", file.path, shown(t.name), name_of(t.dtype),
+               name_of(store.dtype()));
       with_floating(t.dtype, [&](auto zero) {
         const auto* data = t.data<decltype(zero)>();
         for (int64_t i = 0; i < t.numel(); ++i)
-          if (!std::isfinite(data[i])) refuse("{}: error: tensor '{}' holds {} at {}", file.path, shown(t.name), data[i], i);
+          if (!std::isfinite(data[i]))
+            refuse("{}: error: tensor '{}' holds {} at {}", file.path, shown(t.name), data[i], i);
       });
     }
   if (file.tensors.size() != wanted) {
@@ -70,15 +75,16 @@ void copy_in(const SafetensorsFile& file, ParameterStore& store, const std::stri
 }
 
 json to_json(const LossSum& s) {
-  return {{"numerator", s.numerator}, {"divisor", s.divisor},         {"adds", s.divisor_adds},          {"any", s.any},
-          {"active", s.stats.active}, {"live", s.stats.live},         {"correct", s.stats.correct},      {"weight", s.stats.weight},
-          {"nll", s.stats.nll_sum},   {"z", s.stats.z_sum},           {"empty", s.stats.empty}};
+  return {{"numerator", s.numerator}, {"divisor", s.divisor}, {"adds", s.divisor_adds},     {"any", s.any},
+          {"active", s.stats.active}, {"live", s.stats.live}, {"correct", s.stats.correct}, {"weight", s.stats.weight},
+          {"nll", s.stats.nll_sum},   {"z", s.stats.z_sum},   {"empty", s.stats.empty}};
 }
 
 LossSum sum_from(const json& j) {
   LossSum s;
   s.numerator = j.at("numerator"), s.divisor = j.at("divisor"), s.divisor_adds = j.at("adds"), s.any = j.at("any");
-  s.stats.active = j.at("active"), s.stats.live = j.at("live"), s.stats.correct = j.at("correct"), s.stats.weight = j.at("weight");
+  s.stats.active = j.at("active"), s.stats.live = j.at("live"), s.stats.correct = j.at("correct"),
+  s.stats.weight = j.at("weight");
   s.stats.nll_sum = j.at("nll"), s.stats.z_sum = j.at("z"), s.stats.empty = j.at("empty");
   return s;
 }
@@ -93,12 +99,22 @@ std::string save_checkpoint(const std::string& directory, SequenceModel& model, 
   fs::remove_all(temporary);
   make_directories(temporary);
   write_safetensors(temporary + "/model.safetensors", arrays(store, {{"", store.values()}}), {{"format", "pt"}});
-  write_safetensors(temporary + "/optim.safetensors", arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
+  write_safetensors(temporary + "/optim.safetensors",
+                    arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
   json kept = json::array();
   for (const auto& [metric, step] : s.kept) kept.push_back({metric, step});
-  const json state = {{"version", version},    {"step", s.step},           {"updates", s.updates}, {"skipped", s.skipped},
-                      {"epoch", s.epoch},      {"index", s.index},         {"best", s.best},       {"best_step", s.best_step},
-                      {"stale", s.stale},      {"interval", to_json(s.interval)}, {"interval_tokens", s.interval_tokens}, {"interval_positions", s.interval_positions},
+  const json state = {{"version", version},
+                      {"step", s.step},
+                      {"updates", s.updates},
+                      {"skipped", s.skipped},
+                      {"epoch", s.epoch},
+                      {"index", s.index},
+                      {"best", s.best},
+                      {"best_step", s.best_step},
+                      {"stale", s.stale},
+                      {"interval", to_json(s.interval)},
+                      {"interval_tokens", s.interval_tokens},
+                      {"interval_positions", s.interval_positions},
                       {"kept", kept}};
   atomic_write(temporary + "/state.json", state.dump(2) + "\n");
   fs::remove_all(path);  // the same step, written before a crash: what stands there is about to be replaced
@@ -118,8 +134,11 @@ TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) 
   TrainState s;
   try {
     const json j = json::parse(read_file(state_path, size_t{1} << 20));
-    if (j.at("version").get<int>() > version) refuse("{}: error: written by a newer version ({}); this one reads up to {}", state_path, j.at("version").get<int>(), version);
-    s.step = j.at("step"), s.updates = j.at("updates"), s.skipped = j.at("skipped"), s.epoch = j.at("epoch"), s.index = j.at("index");
+    if (j.at("version").get<int>() > version)
+      refuse("{}: error: written by a newer version ({}); this one reads up to {}", state_path,
+             j.at("version").get<int>(), version);
+    s.step = j.at("step"), s.updates = j.at("updates"), s.skipped = j.at("skipped"), s.epoch = j.at("epoch"),
+    s.index = j.at("index");
     s.best = j.at("best"), s.best_step = j.at("best_step"), s.stale = j.at("stale");
     s.interval = sum_from(j.at("interval"));
     s.interval_tokens = j.at("interval_tokens"), s.interval_positions = j.at("interval_positions");
@@ -128,7 +147,8 @@ TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) 
   } catch (const json::exception&) {
     refuse("{}: error: not the state of a checkpoint", state_path);
   }
-  const SafetensorsFile weights = read_safetensors(checkpoint + "/model.safetensors"), moments = read_safetensors(checkpoint + "/optim.safetensors");
+  const SafetensorsFile weights = read_safetensors(checkpoint + "/model.safetensors"),
+                        moments = read_safetensors(checkpoint + "/optim.safetensors");
   check_fits(weights, store, {""});
   check_fits(moments, store, {"m.", "v."});
   copy_in(weights, store, "", store.values());

@@ -31,7 +31,6 @@ struct TrainConfig : Section {
   BatchConfig batch{this, "batch", "how sentences are grouped"};
   Field<int64_t> accumulation{this, "accumulation", 1, at_least(1),
                               "micro-batches whose gradients make one optimiser step"};
-                                "chance that a decoder input is the reference token rather than the model's own"};
   Field<int64_t> log_every{this, "log_every", 50, at_least(1), "steps between progress lines"};
   Field<int64_t> validate_every{this, "validate_every", 500, at_least(1), "steps between validations"};
   EarlyStoppingConfig early_stopping{this, "early_stopping", "when to stop before the end"};

@@ -4,12 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "engine/core/tape.h"
 #include "engine/io/text.h"
-#include "engine/ops/matmul.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/view.h"
 
 namespace seqgrad {
 namespace {
@@ -18,16 +20,19 @@ std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count,
   if (path.value.empty()) return std::nullopt;
   std::vector<double> values;
   for (const std::string& line : read_lines(path.value)) {
-    const std::optional<double> x = parse_double(line);
-    if (!x) refuse("{}:{}: error: {}: expected one number, got '{}'", path.value, values.size() + 1, key, shown(line));
-    values.push_back(*x);
+    double x = 0;
+    const auto end = std::from_chars(line.data(), line.data() + line.size(), x);
+    if (end.ec != std::errc() || end.ptr != line.data() + line.size())
+      refuse("{}:{}: error: {}: expected one number, got '{}'", path.value, values.size() + 1, key, shown(line));
+    values.push_back(x);
   }
   if (static_cast<int64_t>(values.size()) != count)
     refuse("{}: error: {}: {} numbers; the target vocabulary has {} entries", path.value, key, values.size(), count);
   return values;
 }
 
-LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup, double divisor) {
+LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
+                    double divisor) {
   if (setup.fused) return linear_sequence_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor);
   const int64_t n = rows.batch * rows.steps;
   const Tensor flat = matmul(reshape(r.hidden, {n, r.hidden.shape[2]}), r.weight, false, true);
@@ -47,13 +52,16 @@ std::string first_bad_parameter(SequenceModel& model) {
   });
 }
 
-[[noreturn]] void diverged(SequenceModel& model, uint64_t step, std::span<const Batch> batches, const std::string& why) {
+[[noreturn]] void diverged(SequenceModel& model, uint64_t step, std::span<const Batch> batches,
+                           const std::string& why) {
   std::vector<int64_t> lines;
   for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
   const bool many = lines.size() > 8;
   if (many) lines.resize(8);
-  throw Error(ExitCode::no, fmt::format("step {}: the loss is not finite: {}; first bad tensor: {}; training lines {}{} (a lower optim.lr or a clip_norm may help)", step,
-                                        why, first_bad_parameter(model), fmt::join(lines, ", "), many ? ", …" : ""));
+  throw Error(ExitCode::no,
+              fmt::format("step {}: the loss is not finite: {}; first bad tensor: {}; training lines {}{} (a lower "
+                          "optim.lr or a clip_norm may help)",
+                          step, why, first_bad_parameter(model), fmt::join(lines, ", "), many ? ", …" : ""));
 }
 
 }  // namespace
@@ -88,7 +96,8 @@ LossInputs loss_inputs(const Batch& batch, const LossSetup& setup) {
   return in;
 }
 
-StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches, ForwardContext context) {
+StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches,
+                                ForwardContext context) {
   StepResult result;
   std::vector<LossInputs> inputs;
   std::vector<LiveRows> rows;
@@ -108,7 +117,9 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
   const auto parts = static_cast<double>(batches.size());
   const bool nothing = std::all_of(rows.begin(), rows.end(), [](const LiveRows& r) { return r.rows.empty(); });
   if (counted.divisor == 0 || nothing) {
-    if (setup.options.on_zero == OnZero::error) refuse("step {}: no active target in this batch ({} examples)", context.step, batches.empty() ? 0 : batches[0].batch);
+    if (setup.options.on_zero == OnZero::error)
+      refuse("step {}: no active target in this batch ({} examples)", context.step,
+             batches.empty() ? 0 : batches[0].batch);
     result.skipped = true;
     return result;
   }
@@ -118,7 +129,8 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
     for (size_t i = 0; i < batches.size(); ++i) {
       if (!rows[i].rows.empty()) {
         tape.reset();
-        const LossResult loss = run_loss(model.forward(batches[i], context), inputs[i], rows[i], setup, micro ? rows[i].divisor * parts : counted.divisor);
+        const LossResult loss = run_loss(model.forward(batches[i], context), inputs[i], rows[i], setup,
+                                         micro ? rows[i].divisor * parts : counted.divisor);
         tape.backward(loss.value);
         result.loss += loss.sum;
       }

@@ -25,14 +25,16 @@ LossInputs loss_inputs(const Batch& batch, const LossSetup& setup);
 
 struct StepResult {
   LossSum loss;
-  double grad_norm = 0;  // before clipping
-  bool skipped = false;  // nothing counted: no update was made
+  double grad_norm = 0;                      // before clipping
+  bool skipped = false;                      // nothing counted: no update was made
   int64_t target_tokens = 0, positions = 0;  // real ones, and with padding
 };
 
 // Adds the gradients of all micro-batches to the (zeroed) gradients of the store. The divisor is counted over all of
-// them before the first forward pass. A loss that is not finite throws Error with ExitCode::no, naming lines and tensor.
-StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches, ForwardContext context);
+// them before the first forward pass. A loss that is not finite throws Error with ExitCode::no, naming lines and
+// tensor.
+StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches,
+                                ForwardContext context);
 
 // The loss of a batch without gradients.
 LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch);

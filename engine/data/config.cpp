@@ -1,0 +1,87 @@
+// From the `data` section to corpora and vocabularies.
+#include "engine/data/config.h"
+
+namespace seqgrad {
+
+std::vector<std::string> task_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, task] : tasks()) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> tokenizer_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, kind] : tokenizer_kinds()) names.push_back(name);
+  return names;
+}
+
+void FilesConfig::check(Problems& problems) const {
+  if (!tsv().value.empty() && (!src().value.empty() || !trg().value.empty()))
+    problems.add(tsv, "contradicts src and trg; give two files or one TSV");
+  if (src().value.empty() != trg().value.empty())
+    problems.add(src().value.empty() ? trg : src, "src and trg go together");
+}
+
+void DataConfig::check(Problems& problems) const {
+  const bool files = train.given() || dev.given() || test.given();
+  if (task() && files) problems.add(task, "contradicts the files of data.train, dev or test; give a task or files");
+  if (!task() && !files)
+    problems.add(task, fmt::format("is needed, or files under data.train (tasks: {})", fmt::join(task_names(), ", ")));
+  if (!task() && files && !train.given()) problems.add(train.src, "training text is needed: src and trg, or tsv");
+  if (!task() && files && !dev.given()) problems.add(dev.src, "text for validation is needed: src and trg, or tsv");
+  if (task() && (!weights.example().value.empty() || !weights.token().value.empty() || !mask().value.empty()))
+    problems.add(weights.example, "weight and mask files go with text files, not with a built-in task");
+  if (!mask().value.empty() && !loss_from().empty()) problems.add(loss_from, "contradicts data.mask; give one of them");
+  if (!task() && !direction().empty()) problems.add(direction, "has a meaning only for a built-in task");
+  if (!task() && !lexicon().value.empty()) problems.add(lexicon, "has a meaning only for a built-in task");
+}
+
+Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokenizer> source,
+               std::shared_ptr<const Tokenizer> target) {
+  std::string kind = c.vocabulary.kind().value_or("word");
+  std::map<std::string, ParallelText> texts;
+  if (c.task()) {
+    const Task& task = tasks().at(*c.task());
+    if (!c.vocabulary.kind()) kind = task.vocabulary;
+    Splits splits = task.make({seed, c.sizes.train(), c.sizes.dev(), c.sizes.test(), c.direction(), c.lexicon().value});
+    texts["train"] = text_of_task("train", std::move(splits.train));
+    texts["dev"] = text_of_task("dev", std::move(splits.dev));
+    texts["test"] = text_of_task("test", std::move(splits.test));
+    for (auto& [name, pairs] : splits.reported) texts[name] = text_of_task(name, std::move(pairs));
+  } else {
+    const auto units = [&](std::string_view line) { return tokenizer_kind(kind).length(line); };
+    const auto read = [&](const char* name, const FilesConfig& f, const WeightFiles& w) {
+      if (f.given()) texts[name] = read_parallel_text(name, {f.src().value, f.trg().value, f.tsv().value}, w, units);
+    };
+    read("train", c.train, {c.weights.example().value, c.weights.token().value, c.mask().value});
+    read("dev", c.dev, {});
+    read("test", c.test, {});
+  }
+  const TokenizerKind& tokenizer = tokenizer_kind(kind);
+  ParallelText& train = texts.at("train");
+  for (auto& [name, text] : texts)
+    drop_unusable(text, name == "train" ? c.max_length() : 0, tokenizer.length, tokenizer.length);
+  const auto build = [&](std::string Pair::*side) {
+    std::vector<std::string_view> lines;
+    for (const Pair& p : train.pairs) lines.push_back(p.*side);
+    return tokenizer.train(lines, {kind, c.vocabulary.size(), c.vocabulary.min_frequency(), c.lowercase()});
+  };
+  Data out;
+  out.source = source ? source : build(&Pair::source);
+  out.target = target ? target : build(&Pair::target);
+  if (c.corrupt.share() > 0) corrupt_targets(train, c.corrupt.share(), c.corrupt.weight(), seed);
+  for (auto& [name, text] : texts) {
+    Corpus corpus = encode(std::move(text), *out.source, *out.target, 0, name == "train" ? c.loss_from() : "");
+    if (name == "train")
+      out.train = std::move(corpus);
+    else if (name == "dev")
+      out.dev = std::move(corpus);
+    else if (name == "test")
+      out.test = std::move(corpus);
+    else
+      out.reported.emplace(name, std::move(corpus));
+  }
+  return out;
+}
+
+}  // namespace seqgrad

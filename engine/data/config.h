@@ -1,0 +1,83 @@
+// The `data` section of a config, and what it loads.
+#pragma once
+#include <map>
+#include <memory>
+
+#include "engine/config/section.h"
+#include "engine/data/corpus.h"
+
+namespace seqgrad {
+
+std::vector<std::string> task_names();
+std::vector<std::string> tokenizer_names();
+
+// One split: two files, or one TSV with source, target and, if it likes, an example weight.
+struct FilesConfig : Section {
+  using Section::Section;
+  Field<Path> src{this, "src", Path{}, "source sentences, one a line"};
+  Field<Path> trg{this, "trg", Path{}, "their translations, line by line"};
+  Field<Path> tsv{this, "tsv", Path{}, "or one file: source, tab, target, and optionally tab, weight"};
+  bool given() const { return !src().value.empty() || !trg().value.empty() || !tsv().value.empty(); }
+  void check(Problems& problems) const override;
+};
+
+struct VocabularyConfig : Section {
+  using Section::Section;
+  Field<std::optional<std::string>> kind{this, "kind", std::nullopt, choice(tokenizer_names),
+                                         "what a token is; null: the task's own, else word"};
+  Field<int64_t> size{this, "size", 0, at_least(0), "largest number of ids, the 4 special ones included; 0: no limit"};
+  Field<int64_t> min_frequency{this, "min_frequency", 1, at_least(1), "rarer tokens are unknown words"};
+};
+
+struct DataWeightsConfig : Section {
+  using Section::Section;
+  Field<Path> example{this, "example", Path{}, "training: one weight a pair, a line each"};
+  Field<Path> token{this, "token", Path{}, "training: one weight a target token and one for the end of the sentence"};
+};
+
+struct CorruptConfig : Section {
+  using Section::Section;
+  Field<double> share{this, "share", 0.0, between(0, 1), "share of training pairs that get another pair's target"};
+  Field<double> weight{this, "weight", 1.0, at_least(0), "their example weight"};
+};
+
+struct SizesConfig : Section {
+  using Section::Section;
+  Field<int64_t> train{this, "train", 0, at_least(0), "pairs; 0: the task's own number"};
+  Field<int64_t> dev{this, "dev", 0, at_least(0), "pairs; 0: the task's own number"};
+  Field<int64_t> test{this, "test", 0, at_least(0), "pairs; 0: the task's own number"};
+};
+
+struct DataConfig : Section {
+  using Section::Section;
+  Field<std::optional<std::string>> task{this, "task", std::nullopt, choice(task_names),
+                                         "a built-in task, instead of files"};
+  Field<std::string> direction{this, "direction", "", "for tasks that go both ways: de-en or en-de"};
+  Field<Path> lexicon{this, "lexicon", Path{}, "for tasks that read a word table"};
+  SizesConfig sizes{this, "sizes", "how many pairs a built-in task makes"};
+  FilesConfig train{this, "train", "training text"};
+  FilesConfig dev{this, "dev", "text for validation"};
+  FilesConfig test{this, "test", "text for the final test"};
+  VocabularyConfig vocabulary{this, "vocabulary", "built from the training text, for each side"};
+  Field<int64_t> max_length{this, "max_length", 100, at_least(1), "longer training pairs are skipped and counted"};
+  Field<bool> lowercase{this, "lowercase", false, "lower-case both sides"};
+  DataWeightsConfig weights{this, "weights", "weights of the training text, for loss.weights"};
+  Field<Path> mask{this, "mask", Path{},
+                   "training: 0 or 1 a target token and one for the end of the sentence, for loss.mask.file"};
+  CorruptConfig corrupt{this, "corrupt", "noise in the training targets"};
+  Field<std::string> loss_from{this, "loss_from", "",
+                               "only what follows this target token counts, in training; for loss.mask.file"};
+  void check(Problems& problems) const override;
+};
+
+struct Data {
+  Corpus train, dev, test;
+  std::map<std::string, Corpus> reported;  // further test sets
+  std::shared_ptr<const Tokenizer> source, target;
+};
+
+// Reads or makes all splits. With tokenisers given (of a run), text is encoded with them; else they are built.
+Data load_data(const DataConfig& config, uint64_t seed, std::shared_ptr<const Tokenizer> source = nullptr,
+               std::shared_ptr<const Tokenizer> target = nullptr);
+
+}  // namespace seqgrad
