@@ -16,7 +16,7 @@ Part part_of(std::string_view source, const SplitShares& shares) {
   return percent < shares.train ? Part::train : percent < shares.train + shares.dev ? Part::dev : Part::test;
 }
 
-constexpr int64_t patience = 1'000'000;  // draws without a new source: there are no more
+constexpr int64_t patience = 100'000;  // draws without a new pair where one is wanted: hardly any are left
 
 Splits draw_splits(const TaskText& task, const TaskOptions& options) {
   Splits splits;
@@ -32,10 +32,10 @@ Splits draw_splits(const TaskText& task, const TaskOptions& options) {
   Random random(options.seed, streams::task);
   std::unordered_set<std::string> seen;
   for (int64_t idle = 0; !(slots[0].full() && slots[1].full() && slots[2].full());) {
-    const std::string source = task.source(random);
-    const bool train_only = task.train_only && task.train_only(source);
-    Slot& slot = slots[static_cast<int>(train_only ? Part::train : part_of(source, task.shares))];
-    if (slot.full() || !seen.insert(source).second) {
+    Pair pair = task.draw(random);
+    const bool train_only = task.train_only && task.train_only(pair);
+    Slot& slot = slots[static_cast<int>(train_only ? Part::train : part_of(pair.source, task.shares))];
+    if (slot.full() || !seen.insert(pair.source).second) {
       if (++idle < patience) continue;
       for (const Slot& s : slots)
         if (!s.full())
@@ -43,19 +43,19 @@ Splits draw_splits(const TaskText& task, const TaskOptions& options) {
                  s.wanted, s.name, s.pairs->size(), s.name);
     }
     idle = 0;
-    slot.pairs->push_back({source, task.target(source), {}});
+    slot.pairs->push_back(std::move(pair));
   }
   return splits;
 }
 
-std::vector<Pair> draw_reported(const TaskText& task, const TaskOptions& options, int64_t count, uint64_t ordinal,
-                                const std::function<std::string(Random&)>& source) {
+std::vector<Pair> draw_reported(const TaskOptions& options, int64_t count, uint64_t ordinal,
+                                const std::function<Pair(Random&)>& draw) {
   Random random(options.seed, streams::task + 1 + ordinal);
   std::unordered_set<std::string> seen;
   std::vector<Pair> pairs;
   while (static_cast<int64_t>(pairs.size()) < count) {
-    const std::string drawn = source(random);
-    if (seen.insert(drawn).second) pairs.push_back({drawn, task.target(drawn), {}});
+    Pair pair = draw(random);
+    if (seen.insert(pair.source).second) pairs.push_back(std::move(pair));
   }
   return pairs;
 }
