@@ -236,7 +236,7 @@ TEST_CASE("text files that do not fit are refused") {
   CHECK(has(refusal([&] {
               read_parallel_text("train", {two, "/nowhere/x", ""}, {}, words);
             }),
-            "cannot open '/nowhere/x'"));
+            "/nowhere/x: error: cannot be read"));
   const std::string bad = folder.write("bad", "a\nb\xC3(\n");
   CHECK(has(refusal([&] {
               read_parallel_text("train", {two, bad, ""}, {}, words);

@@ -211,6 +211,17 @@ TEST_CASE("sizes that a task cannot give are refused") {
   CHECK(message.find("lower data.sizes.test") != message.npos);
 }
 
+TEST_CASE("options that a task has no use for are refused") {
+  for (const std::string& name : hashed()) {
+    TaskOptions options = sizes(1, 1, 1, 1);
+    options.direction = "de-en";
+    CHECK(refusal([&] { make(name, options); }).find("task " + name + " has one direction") == 0);
+    options.direction = "";
+    options.lexicon = "words.tsv";
+    CHECK(refusal([&] { make(name, options); }).find("task " + name + " reads no word table") == 0);
+  }
+}
+
 TEST_CASE("number words read back as their number") {
   std::set<std::string> seen;
   for (int n = 0; n < 1'000'000; n += n < 10'000 ? 1 : 37) {

@@ -1,6 +1,8 @@
 // From the `data` section to corpora and vocabularies.
 #include "engine/data/config.h"
 
+#include "engine/data/lowercase.h"
+
 namespace seqgrad {
 
 std::vector<std::string> task_names() {
@@ -22,6 +24,16 @@ void FilesConfig::check(Problems& problems) const {
     problems.add(src().value.empty() ? trg : src, "src and trg go together");
 }
 
+void VocabularyConfig::check(Problems& problems) const {
+  if (size() > 0 && size() <= special_ids)
+    problems.add(size, fmt::format("expected 0 or at least {}, got {} (the first {} ids are special)", special_ids + 1,
+                                   size(), +special_ids));
+}
+
+void CorruptConfig::check(Problems& problems) const {
+  if (weight.is_set() && share() == 0) problems.add(weight, "has no effect while data.corrupt.share is 0");
+}
+
 void DataConfig::check(Problems& problems) const {
   const bool files = train.given() || dev.given() || test.given();
   if (task() && files) problems.add(task, "contradicts the files of data.train, dev or test; give a task or files");
@@ -31,9 +43,10 @@ void DataConfig::check(Problems& problems) const {
   if (!task() && files && !dev.given()) problems.add(dev.src, "text for validation is needed: src and trg, or tsv");
   if (task() && (!weights.example().value.empty() || !weights.token().value.empty() || !mask().value.empty()))
     problems.add(weights.example, "weight and mask files go with text files, not with a built-in task");
-  if (!mask().value.empty() && !loss_from().empty()) problems.add(loss_from, "contradicts data.mask; give one of them");
   if (!task() && !direction().empty()) problems.add(direction, "has a meaning only for a built-in task");
   if (!task() && !lexicon().value.empty()) problems.add(lexicon, "has a meaning only for a built-in task");
+  for (const Field<int64_t>* size : {&sizes.train, &sizes.dev, &sizes.test})
+    if (!task() && (*size)() != 0) problems.add(*size, "has a meaning only for a built-in task");
 }
 
 Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokenizer> source,
@@ -58,20 +71,32 @@ Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokeniz
     read("test", c.test, {});
   }
   const TokenizerKind& tokenizer = tokenizer_kind(kind);
-  ParallelText& train = texts.at("train");
-  for (auto& [name, text] : texts)
+  for (auto& [name, text] : texts) {
     drop_unusable(text, name == "train" ? c.max_length() : 0, tokenizer.length, tokenizer.length);
-  const auto build = [&](std::string Pair::*side) {
+    if (!c.lowercase()) continue;
+    for (Pair& pair : text.pairs) {
+      pair.source = lowercase(pair.source);
+      pair.target = lowercase(pair.target);
+    }
+  }
+  ParallelText& train = texts.at("train");
+  const auto build = [&](std::initializer_list<std::string Pair::*> sides) {
     std::vector<std::string_view> lines;
-    for (const Pair& p : train.pairs) lines.push_back(p.*side);
+    for (const auto side : sides)
+      for (const Pair& pair : train.pairs) lines.push_back(pair.*side);
     return tokenizer.train(lines, {kind, c.vocabulary.size(), c.vocabulary.min_frequency(), c.lowercase()});
   };
   Data out;
-  out.source = source ? source : build(&Pair::source);
-  out.target = target ? target : build(&Pair::target);
+  out.source = std::move(source);
+  out.target = std::move(target);
+  if (!out.source && !out.target && c.vocabulary.share())
+    out.source = out.target = build({&Pair::source, &Pair::target});
+  if (!out.source) out.source = build({&Pair::source});
+  if (!out.target) out.target = build({&Pair::target});
   if (c.corrupt.share() > 0) corrupt_targets(train, c.corrupt.share(), c.corrupt.weight(), seed);
   for (auto& [name, text] : texts) {
-    Corpus corpus = encode(std::move(text), *out.source, *out.target, 0, name == "train" ? c.loss_from() : "");
+    Corpus corpus =
+        encode(std::move(text), *out.source, *out.target, name == "train" ? c.max_length() : 0, c.loss_from());
     if (name == "train")
       out.train = std::move(corpus);
     else if (name == "dev")

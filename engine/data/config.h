@@ -27,6 +27,8 @@ struct VocabularyConfig : Section {
                                          "what a token is; null: the task's own, else word"};
   Field<int64_t> size{this, "size", 0, at_least(0), "largest number of ids, the 4 special ones included; 0: no limit"};
   Field<int64_t> min_frequency{this, "min_frequency", 1, at_least(1), "rarer tokens are unknown words"};
+  Field<bool> share{this, "share", false, "one vocabulary for both sides, built from both"};
+  void check(Problems& problems) const override;
 };
 
 struct DataWeightsConfig : Section {
@@ -38,14 +40,15 @@ struct DataWeightsConfig : Section {
 struct CorruptConfig : Section {
   using Section::Section;
   Field<double> share{this, "share", 0.0, between(0, 1), "share of training pairs that get another pair's target"};
-  Field<double> weight{this, "weight", 1.0, at_least(0), "their example weight"};
+  Field<double> weight{this, "weight", 1.0, at_least(0), "multiplies their example weight"};
+  void check(Problems& problems) const override;
 };
 
 struct SizesConfig : Section {
   using Section::Section;
-  Field<int64_t> train{this, "train", 0, at_least(0), "pairs; 0: the task's own number"};
-  Field<int64_t> dev{this, "dev", 0, at_least(0), "pairs; 0: the task's own number"};
-  Field<int64_t> test{this, "test", 0, at_least(0), "pairs; 0: the task's own number"};
+  Field<int64_t> train{this, "train", 0, between(0, 1e6), "pairs; 0: the task's own number"};
+  Field<int64_t> dev{this, "dev", 0, between(0, 1e6), "pairs; 0: the task's own number"};
+  Field<int64_t> test{this, "test", 0, between(0, 1e6), "pairs; 0: the task's own number"};
 };
 
 struct DataConfig : Section {
@@ -60,13 +63,12 @@ struct DataConfig : Section {
   FilesConfig test{this, "test", "text for the final test"};
   VocabularyConfig vocabulary{this, "vocabulary", "built from the training text, for each side"};
   Field<int64_t> max_length{this, "max_length", 100, at_least(1), "longer training pairs are skipped and counted"};
-  Field<bool> lowercase{this, "lowercase", false, "lower-case both sides"};
+  Field<bool> lowercase{this, "lowercase", false, "lower-case both sides, references too"};
   DataWeightsConfig weights{this, "weights", "weights of the training text, for loss.weights"};
   Field<Path> mask{this, "mask", Path{},
                    "training: 0 or 1 a target token and one for the end of the sentence, for loss.mask.file"};
   CorruptConfig corrupt{this, "corrupt", "noise in the training targets"};
-  Field<std::string> loss_from{this, "loss_from", "",
-                               "only what follows this target token counts, in training; for loss.mask.file"};
+  Field<std::string> loss_from{this, "loss_from", "", "only what follows this target token counts; for loss.mask.file"};
   void check(Problems& problems) const override;
 };
 
@@ -76,7 +78,8 @@ struct Data {
   std::shared_ptr<const Tokenizer> source, target;
 };
 
-// Reads or makes all splits. With tokenisers given (of a run), text is encoded with them; else they are built.
+// Reads or makes all splits; `seed` decides what a task draws and which targets are corrupted. With tokenisers given
+// (of a run), text is encoded with them; else they are built from the training text.
 Data load_data(const DataConfig& config, uint64_t seed, std::shared_ptr<const Tokenizer> source = nullptr,
                std::shared_ptr<const Tokenizer> target = nullptr);
 

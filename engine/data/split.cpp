@@ -11,6 +11,13 @@
 
 namespace seqgrad {
 
+void refuse_direction_and_lexicon(const char* task, const TaskOptions& options) {
+  if (!options.direction.empty())
+    refuse("task {} has one direction; leave out data.direction ('{}')", task, shown(options.direction));
+  if (!options.lexicon.empty())
+    refuse("task {} reads no word table; leave out data.lexicon ('{}')", task, shown(options.lexicon));
+}
+
 Part part_of(std::string_view source, const SplitShares& shares) {
   const auto percent = static_cast<int>(XXH64(source.data(), source.size(), 0) % 100);
   return percent < shares.train ? Part::train : percent < shares.train + shares.dev ? Part::dev : Part::test;
@@ -19,6 +26,7 @@ Part part_of(std::string_view source, const SplitShares& shares) {
 constexpr int64_t patience = 100'000;  // draws without a new pair where one is wanted: hardly any are left
 
 Splits draw_splits(const TaskText& task, const TaskOptions& options) {
+  refuse_direction_and_lexicon(task.name, options);
   Splits splits;
   struct Slot {
     const char* name;

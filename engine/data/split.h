@@ -15,6 +15,9 @@ struct SplitShares {  // of the hash range, in percent; the rest is test
   int train = 80, dev = 5;
 };
 
+// Refuses options that a task without directions and word tables cannot follow.
+void refuse_direction_and_lexicon(const char* task, const TaskOptions& options);
+
 Part part_of(std::string_view source, const SplitShares& shares = {});
 
 // What a task is made of, for draw_splits.

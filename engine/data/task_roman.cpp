@@ -18,6 +18,7 @@ static std::string roman(int n) {
 }
 
 static Splits make_roman(const TaskOptions& options) {
+  refuse_direction_and_lexicon("roman", options);
   constexpr SplitShares shares{70, 10};
   std::vector<int> numbers(3'999);
   std::iota(numbers.begin(), numbers.end(), 1);

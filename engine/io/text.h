@@ -1,15 +1,13 @@
-// Text files: whole, or as lines of strict UTF-8.
+// Text files as lines of strict UTF-8.
 #pragma once
 #include <string>
 #include <vector>
 
 namespace seqgrad {
 
-// All bytes. What cannot be opened is refused (InputError); a failing read is a SystemError.
-std::string read_file(const std::string& path);
-
 // Lines as line feeds end them; the last needs none. A byte order mark and the carriage return of a CRLF are dropped,
-// anything else (NUL, a lone carriage return, U+2028) is part of a line. Invalid UTF-8 is refused with line and byte.
+// anything else (NUL, a lone carriage return, U+2028) is part of a line. Invalid UTF-8 is refused with line and byte,
+// and so is a file that cannot be opened or has more than 4 GiB.
 std::vector<std::string> read_lines(const std::string& path);
 
 }  // namespace seqgrad
