@@ -42,4 +42,7 @@ template <class... A>
 // A value from outside as an error message may print it: at most 60 characters, control and non-UTF-8 bytes escaped.
 std::string shown(std::string_view value);
 
+// A file's name, safe in the same way: at most 200 bytes of it, its end rather than its beginning.
+std::string shown_path(std::string_view path);
+
 }  // namespace seqgrad
