@@ -1,5 +1,7 @@
 // How a C++ type is read from YAML, written as YAML, and described in JSON Schema; a new type is one specialisation.
 #pragma once
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -17,7 +19,9 @@ struct Path {
 };
 
 // parse returns an empty string, or what is wrong: "expected an integer, got '1e3' (write 1000)".
-// yaml prints a value so that parse gives it back. schema is a JSON Schema fragment.
+// yaml prints a value on one line so that parse gives it back. schema is a JSON Schema object.
+// examples are legal values and wrong ones that parse refuses, both as YAML, for tests that walk every key: a type
+// without examples has no second value there, and {no_such_key: 1} is wrong where nothing else is said.
 template <class T>
 struct Codec;
 
@@ -25,6 +29,8 @@ template <>
 struct Codec<bool> {
   static std::string parse(const Node& node, bool& value);
   static std::string yaml(bool value) { return value ? "true" : "false"; }
+  static std::vector<std::string> examples() { return {"true", "false"}; }
+  static std::vector<std::string> wrong() { return {"yes", "1", "'true'", "null", "[true]"}; }
   static std::string type() { return "boolean"; }
   static std::string schema() { return R"({"type":"boolean"})"; }
 };
@@ -32,6 +38,10 @@ template <>
 struct Codec<int64_t> {
   static std::string parse(const Node& node, int64_t& value);
   static std::string yaml(int64_t value) { return std::to_string(value); }
+  static std::vector<std::string> examples() { return {"1", "2"}; }
+  static std::vector<std::string> wrong() {
+    return {"1.5", "many", "'1'", "010", "1e3", "9223372036854775808", "null", "[1]", "{no_such_key: 1}"};
+  }
   static std::string type() { return "integer"; }
   static std::string schema() { return R"({"type":"integer"})"; }
 };
@@ -39,6 +49,10 @@ template <>
 struct Codec<double> {
   static std::string parse(const Node& node, double& value);
   static std::string yaml(double value);  // the shortest text that reads back as the same number
+  static std::vector<std::string> examples() { return {"1.0", "2.0"}; }
+  static std::vector<std::string> wrong() {
+    return {"many", "'1'", "010", ".nan", ".inf", "1e999", "null", "[1]", "{no_such_key: 1}"};
+  }
   static std::string type() { return "number"; }
   static std::string schema() { return R"({"type":"number"})"; }
 };
@@ -46,6 +60,8 @@ template <>
 struct Codec<std::string> {
   static std::string parse(const Node& node, std::string& value);
   static std::string yaml(const std::string& value);  // quoted where plain text would read as something else
+  static std::vector<std::string> examples() { return {"text", "other"}; }
+  static std::vector<std::string> wrong() { return {"yes", "010", "5", "null", "[text]", "{no_such_key: 1}"}; }
   static std::string type() { return "string"; }
   static std::string schema() { return R"({"type":"string"})"; }
 };
@@ -55,6 +71,8 @@ struct Codec<Path> {
   static std::string yaml(const Path& value) {
     return value.value.empty() ? "null" : Codec<std::string>::yaml(value.value);
   }
+  static std::vector<std::string> examples() { return {"some.txt", "other.txt"}; }
+  static std::vector<std::string> wrong() { return {"yes", "5", "[some.txt]", "{no_such_key: 1}", "''"}; }
   static std::string type() { return "path"; }
   static std::string schema() { return R"({"type":["string","null"]})"; }
 };
@@ -62,6 +80,8 @@ template <>
 struct Codec<std::map<std::string, std::string>> {
   static std::string parse(const Node& node, std::map<std::string, std::string>& value);
   static std::string yaml(const std::map<std::string, std::string>& value);
+  static std::vector<std::string> examples() { return {"{old: new}", "{}"}; }
+  static std::vector<std::string> wrong() { return {"text", "[old]", "{old: [new]}", "{old: 5}", "null"}; }
   static std::string type() { return "map of strings"; }
   static std::string schema() { return R"({"type":"object","additionalProperties":{"type":"string"}})"; }
 };
@@ -89,7 +109,7 @@ struct Codec<std::vector<T>> {
     for (const Node& item : node.items) {
       T inner{};
       std::string problem = Codec<T>::parse(item, inner);
-      if (!problem.empty()) return "in the list: " + problem;
+      if (!problem.empty()) return fmt::format("item {} of the list: {}", value.size() + 1, problem);
       value.push_back(std::move(inner));
     }
     return "";

@@ -11,8 +11,10 @@ namespace seqgrad {
 struct Source {
   std::string name;       // "configs/a.yaml" or "--set a.b=1"
   std::string directory;  // relative paths in it are relative to this; empty: the current directory
-  std::vector<std::string> lines;
+  std::string text;
   bool is_option = false;
+
+  std::string_view line(int number) const;  // from 1, without its end; empty when there is no such line
 };
 
 struct Location {
@@ -32,17 +34,18 @@ struct Node {
   std::string text;     // of a scalar
   bool quoted = false;  // a quoted scalar is a string whatever it looks like
   Location at;
-  std::vector<Node> items;  // of a sequence, or the values of a map
-  std::vector<Key> keys;    // of a map, in the order written
+  std::vector<Node> items;        // of a sequence, or the values of a map
+  std::vector<Key> keys;          // of a map, in the order written, no name twice
+  std::vector<std::string> lost;  // names whose values could not be read; they are among the reported problems
 
   const Node* find(std::string_view key) const;  // in a map; null when absent
-  std::string describe() const;                  // what an error message calls it: 'text', a list, a section, null
+  std::string describe() const;                  // what an error message calls it: 'text', a list, a section, nothing
 };
 
-// Throws ConfigError where the text is not one plain YAML document: duplicate keys, anchors, aliases, merge keys, tags,
-// further documents, tabs in indentation, invalid UTF-8, more than 1 MiB or 32 levels are refused.
+// These throw one ConfigError with everything that makes the text more or less than one plain YAML document: duplicate
+// keys, anchors, aliases, merge keys, tags, further documents, tabs, control bytes, invalid UTF-8; and what is too
+// large: 1 MiB, 32 levels, 100,000 values.
 Node parse_yaml(std::string_view text, const std::string& name, const std::string& directory = "");
 Node load_yaml(const std::string& path);
-Node parse_option(const std::string& option, const std::string& value);  // VALUE of --set a.b=VALUE
 
 }  // namespace seqgrad

@@ -1,19 +1,68 @@
-// The report: one located line a problem, the excerpt under it, and a last line with the count.
+// The report: one located line a problem, where it helps the excerpt under it, and a last line with the count.
 #include "engine/config/problems.h"
 
 #include <algorithm>
 #include <tuple>
 
-#include "engine/config/section.h"
+#include "engine/config/field.h"
+#include "engine/core/utf8.h"
 
 namespace seqgrad {
+namespace {
 
-void Problems::add(const Location& at, std::string message, std::string hint) {
-  problems_.push_back({at, std::move(message), std::move(hint)});
+constexpr size_t most_kept = 200;
+constexpr size_t longest_message = 400;  // bytes of the first line of a problem
+constexpr int widest_excerpt = 100;      // characters
+
+std::string cut(std::string text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  size_t end = bytes - 3;
+  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;
+  return text.substr(0, end) + "…";
+}
+
+// The line, or the part of it around the column, with the place underlined.
+std::string excerpt_of(const Location& at) {
+  const std::string_view line = at.source->line(at.line);
+  std::vector<std::string> characters;
+  for (size_t i = 0; i < line.size();) {
+    const size_t length = utf8_length(line.substr(i));
+    const bool printable = length > 1 || (length == 1 && line[i] >= 0x20 && line[i] != 0x7f);
+    characters.push_back(printable ? std::string(line.substr(i, length)) : " ");
+    i += std::max<size_t>(1, length);
+  }
+  const int all = static_cast<int>(characters.size());
+  const int column = std::min(at.column - 1, all);
+  const int begin = all <= widest_excerpt ? 0 : std::max(0, column - widest_excerpt / 3);
+  const int end = std::min(all, begin + widest_excerpt);
+  std::string text = begin > 0 ? "…" : "";
+  for (int i = begin; i < end; ++i) text += characters[static_cast<size_t>(i)];
+  if (end < all) text += "…";
+  const int tildes = std::clamp(at.length - 1, 0, std::max(0, end - column - 1));
+  return fmt::format("{:>5} | {}\n      | {:{}}^{:~<{}}\n", at.line, text, "", column - begin + (begin > 0 ? 1 : 0), "",
+                     tildes);
+}
+
+}  // namespace
+
+void Problems::keep(Problem problem) {
+  if (++count_ <= most_kept) problems_.push_back(std::move(problem));
+}
+
+void Problems::add(const Location& at, std::string message) { keep({at, std::move(message), "", false}); }
+
+void Problems::add_excerpt(const Location& at, std::string message, std::string hint) {
+  keep({at, std::move(message), std::move(hint), true});
 }
 
 void Problems::add(const FieldBase& field, const std::string& message) {
+  if (checking_ && FieldBase::doubt()) return;
   add(field.origin, field.path() + ": " + message);
+}
+
+void Problems::begin_check() {
+  checking_ = true;
+  FieldBase::end_doubt();
 }
 
 void Problems::throw_if_any() const {
@@ -22,29 +71,51 @@ void Problems::throw_if_any() const {
   for (const Problem& p : problems_) sorted.push_back(&p);
   const auto rank = [](const Problem* p) {  // the file by line, then options, then defaults
     const int group = !p->at.source ? 2 : p->at.source->is_option ? 1 : 0;
-    return std::tuple(group, p->at.line, p->at.column);
+    return group == 0 ? std::tuple(group, p->at.line, p->at.column) : std::tuple(group, 0, 0);
   };
   std::stable_sort(sorted.begin(), sorted.end(), [&](const Problem* a, const Problem* b) { return rank(a) < rank(b); });
   std::string report;
   for (const Problem* p : sorted) {
     const Source* source = p->at.source.get();
-    if (!source)
-      report += fmt::format("error: {}\n", p->message);
-    else if (source->is_option)
-      report += fmt::format("{}: error: {}\n", shown(source->name), p->message);
-    else
-      report += fmt::format("{}:{}:{}: error: {}\n", source->name, p->at.line, p->at.column, p->message);
-    if (source && !source->is_option && p->at.line >= 1 && p->at.line <= static_cast<int>(source->lines.size())) {
-      const std::string& line = source->lines[static_cast<size_t>(p->at.line - 1)];
-      if (line.size() <= 120 && p->at.column + p->at.length <= 121)
-        report += fmt::format("{:>5} | {}\n      | {}^{}\n", p->at.line, shown_line(line),
-                              std::string(static_cast<size_t>(p->at.column - 1), ' '),
-                              std::string(static_cast<size_t>(std::max(0, p->at.length - 1)), '~'));
-    }
+    std::string where;
+    if (source && source->is_option)
+      where = shown(source->name) + ": ";
+    else if (source)
+      where = fmt::format("{}:{}:{}: ", shown_path(source->name), p->at.line, p->at.column);
+    report += cut(fmt::format("{}error: {}", where, p->message), longest_message) + "\n";
+    if (p->excerpt && source && !source->is_option && !source->text.empty()) report += excerpt_of(p->at);
     if (!p->hint.empty()) report += fmt::format("      = {}\n", p->hint);
   }
-  report += fmt::format("{} error{}; nothing was run", sorted.size(), sorted.size() == 1 ? "" : "s");
+  if (count_ > problems_.size()) report += fmt::format("and {} more\n", count_ - problems_.size());
+  report += fmt::format("{} error{}; nothing was run", count_, count_ == 1 ? "" : "s");
   throw ConfigError(report);
+}
+
+static size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t best = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      diagonal = row[j];
+      row[j] = best;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string closest(const std::string& word, const std::vector<std::string>& names) {
+  std::string best;
+  if (word.size() > 60) return best;
+  size_t least = std::max<size_t>(2, word.size() / 3) + 1;
+  for (const std::string& n : names)
+    if (const size_t d = edit_distance(word, n); d < least && d < n.size()) {
+      least = d;
+      best = n;
+    }
+  return best;
 }
 
 }  // namespace seqgrad

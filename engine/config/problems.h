@@ -10,24 +10,41 @@ namespace seqgrad {
 
 class FieldBase;
 
-// what() is the whole report, sorted by line.
+// what() is the whole report, sorted by line; it is printed as it stands.
 struct ConfigError : InputError {
   using InputError::InputError;
 };
 
 class Problems {
  public:
-  void add(const Location& at, std::string message, std::string hint = "");
-  void add(const FieldBase& field, const std::string& message);  // at the field's own line, or at its default
-  bool empty() const { return problems_.empty(); }
+  void add(const Location& at, std::string message);
+  // At the place where the field's value was written, which begins the message with the field's path.
+  void add(const FieldBase& field, const std::string& message);
+  // With the line of text under it, for what is misspelt or malformed, and a line "= hint".
+  void add_excerpt(const Location& at, std::string message, std::string hint = "");
+
+  // Between these, what is added about a field after an untrusted value was read is left out: it would be made up.
+  void begin_check();
+  void end_check() { checking_ = false; }
+
+  bool empty() const { return count_ == 0; }
+  size_t count() const { return count_; }
   void throw_if_any() const;
 
  private:
   struct Problem {
     Location at;
     std::string message, hint;
+    bool excerpt;
   };
-  std::vector<Problem> problems_;
+  void keep(Problem problem);
+
+  std::vector<Problem> problems_;  // the first of them: a file may hold more than anyone reads
+  size_t count_ = 0;
+  bool checking_ = false;
 };
+
+// The name nearest to `word` by edit distance, or "" when none is near.
+std::string closest(const std::string& word, const std::vector<std::string>& names);
 
 }  // namespace seqgrad

@@ -1,0 +1,274 @@
+// Config keys: one declaration line carries a key's name, type, default, range and documentation, and everything else
+// (parsing, errors, --set, the resolved dump, the reference page, the JSON Schema) follows from it.
+#pragma once
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "engine/config/codec.h"
+#include "engine/config/problems.h"
+
+namespace seqgrad {
+
+class Section;
+
+// A range is a list of bounds that all hold; on a list of numbers it holds for each.
+struct Bound {
+  double value;
+  bool lower, inclusive;
+};
+inline std::vector<Bound> at_least(double x) { return {{x, true, true}}; }
+inline std::vector<Bound> above(double x) { return {{x, true, false}}; }
+inline std::vector<Bound> at_most(double x) { return {{x, false, true}}; }
+inline std::vector<Bound> below(double x) { return {{x, false, false}}; }
+inline std::vector<Bound> between(double a, double b) { return {{a, true, true}, {b, false, true}}; }
+inline std::vector<Bound> from_below(double a, double b) { return {{a, true, true}, {b, false, false}}; }  // [a, b)
+inline std::vector<Bound> inside(double a, double b) { return {{a, true, false}, {b, false, false}}; }     // (a, b)
+
+// One of some names; a function is asked anew each time, so that a registry may still grow.
+struct Choice {
+  std::function<std::vector<std::string>()> names;
+};
+inline Choice choice(std::vector<std::string> names) {
+  return {[names = std::move(names)] { return names; }};
+}
+inline Choice choice(std::function<std::vector<std::string>()> names) { return {std::move(names)}; }
+
+class FieldBase {
+ public:
+  FieldBase(Section* parent, const char* name, const char* doc);
+  virtual ~FieldBase() = default;
+  FieldBase(const FieldBase&) = delete;
+  FieldBase& operator=(const FieldBase&) = delete;
+
+  virtual void read(const Node& node, Problems& problems) = 0;
+  virtual std::string yaml() const = 0;
+  virtual std::string default_yaml() const = 0;
+  virtual std::string type() const = 0;    // "integer or null"
+  virtual std::string range() const = 0;   // "", "at least 1" or "one of a, b"
+  virtual std::string schema() const = 0;  // JSON
+  virtual std::vector<std::string> choices() const = 0;
+  // For tests that walk every key, as YAML: a legal value other than the default ("" when there is none, as for a
+  // choice of one), and values of a wrong type or outside the range.
+  virtual std::string second_value() const = 0;
+  virtual std::vector<std::string> illegal_values() const = 0;
+
+  std::string path() const;  // "optim.lr"
+  bool is_set() const {
+    note_read();
+    return origin.source != nullptr;
+  }
+  bool is_default() const { return yaml() == default_yaml(); }
+
+  // What the user wrote for this key was refused, so the value that it holds is not meant: who reads it is in doubt.
+  void distrust() { trusted_ = false; }
+  static bool doubt() { return doubt_; }
+  static void end_doubt() { doubt_ = false; }
+
+  Section* const parent;
+  const char* const name;
+  const char* const doc;
+  Location origin;  // where the value was written; no source: the default
+
+ protected:
+  void trust() { trusted_ = true; }
+  void note_read() const {
+    if (!trusted_) doubt_ = true;
+  }
+
+ private:
+  bool trusted_ = true;
+  inline static thread_local bool doubt_ = false;
+};
+
+// What a range or choice is about: T itself, or the elements of an optional or a list.
+template <class T>
+struct element_of {
+  using type = T;
+};
+template <class T>
+struct element_of<std::optional<T>> : element_of<T> {};
+template <class T>
+struct element_of<std::vector<T>> : element_of<T> {};
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool is_list = false;
+template <class T>
+inline constexpr bool is_list<std::vector<T>> = true;
+
+template <class T>
+class Field : public FieldBase {
+ public:
+  using Element = typename element_of<T>::type;
+  static constexpr bool numeric = std::is_same_v<Element, int64_t> || std::is_same_v<Element, double>;
+
+  Field(Section* parent, const char* name, T value, const char* doc)
+      : FieldBase(parent, name, doc), value_(value), default_(std::move(value)) {}
+  Field(Section* parent, const char* name, T value, std::vector<Bound> bounds, const char* doc)
+      : Field(parent, name, std::move(value), doc) {
+    static_assert(numeric, "only numbers have bounds");
+    bounds_ = std::move(bounds);
+  }
+  Field(Section* parent, const char* name, T value, Choice choice, const char* doc)
+      : Field(parent, name, std::move(value), doc) {
+    static_assert(std::is_same_v<Element, std::string>, "only text has choices");
+    choice_ = std::move(choice.names);
+  }
+
+  const T& operator()() const {
+    note_read();
+    return value_;
+  }
+  operator const T&() const { return (*this)(); }
+  void set(T value) { value_ = std::move(value); }  // by the program, not by a file
+
+  void read(const Node& node, Problems& problems) override {
+    T value{};
+    if (!read_value(node, path(), value, problems)) return distrust();
+    value_ = std::move(value);
+    origin = node.at;
+    trust();
+  }
+  std::string yaml() const override { return Codec<T>::yaml(value_); }
+  std::string default_yaml() const override { return Codec<T>::yaml(default_); }
+  std::string type() const override { return Codec<T>::type(); }
+  std::string range() const override;
+  std::string schema() const override { return schema_of<T>(); }
+  std::vector<std::string> choices() const override { return choice_ ? choice_() : std::vector<std::string>{}; }
+  std::string second_value() const override;
+  std::vector<std::string> illegal_values() const override;
+
+ private:
+  // Every bad element is reported at its own place.
+  template <class V>
+  bool read_value(const Node& node, const std::string& where, V& value, Problems& problems) const;
+  std::string violation(const Element& value, const Node& node) const;  // empty: none
+  template <class V>
+  std::string schema_of() const;
+  template <class V>
+  static std::string around(const std::string& element) {
+    if constexpr (is_optional<V>) return around<typename V::value_type>(element);
+    if constexpr (is_list<V>) return "[" + around<typename V::value_type>(element) + "]";
+    return element;
+  }
+
+  T value_;
+  const T default_;
+  std::vector<Bound> bounds_;
+  std::function<std::vector<std::string>()> choice_;
+};
+
+// A bound in words, a bound's JSON Schema keyword, whether x keeps it.
+std::string words(const Bound& bound);
+std::string keyword(const Bound& bound);
+bool holds(const Bound& bound, double x);
+// "expected one of a, b, got 'x' (did you mean 'a'?)", shortened when there are many names.
+std::string not_among(const std::vector<std::string>& names, const std::string& value);
+// Numbers inside and outside the bounds, as YAML, for tests.
+std::vector<std::string> numbers_around(const std::vector<Bound>& bounds, bool whole, double start, bool inside);
+
+template <class T>
+std::string Field<T>::range() const {
+  if (choice_) return fmt::format("one of {}", fmt::join(choices(), ", "));
+  std::string text;
+  for (const Bound& b : bounds_) text += (text.empty() ? "" : " and ") + words(b);
+  return text;
+}
+
+template <class T>
+template <class V>
+bool Field<T>::read_value(const Node& node, const std::string& where, V& value, Problems& problems) const {
+  if constexpr (is_optional<V>) {
+    value.reset();
+    return node.kind == Node::Kind::null || read_value(node, where, value.emplace(), problems);
+  } else if constexpr (is_list<V>) {
+    if (node.kind != Node::Kind::sequence) {
+      problems.add(node.at, where + ": expected a list such as [a, b], got " + node.describe());
+      return false;
+    }
+    bool good = true;
+    for (size_t i = 0; i < node.items.size(); ++i) {
+      typename V::value_type item{};
+      good = read_value(node.items[i], fmt::format("{}[{}]", where, i), item, problems) && good;
+      value.push_back(std::move(item));
+    }
+    return good;
+  } else {
+    std::string problem = Codec<V>::parse(node, value);
+    if (problem.empty()) problem = violation(value, node);
+    if (!problem.empty()) problems.add(node.at, where + ": " + problem);
+    return problem.empty();
+  }
+}
+
+template <class T>
+std::string Field<T>::violation([[maybe_unused]] const Element& value, [[maybe_unused]] const Node& node) const {
+  if constexpr (std::is_same_v<Element, std::string>) {
+    const auto names = choices();
+    if (choice_ && std::find(names.begin(), names.end(), value) == names.end()) return not_among(names, value);
+  }
+  if constexpr (numeric) {
+    for (const Bound& b : bounds_)
+      if (!holds(b, static_cast<double>(value))) return "expected " + range() + ", got " + node.describe();
+  }
+  return "";
+}
+
+template <class T>
+template <class V>
+std::string Field<T>::schema_of() const {
+  if constexpr (is_optional<V>)
+    return R"({"anyOf":[)" + schema_of<typename V::value_type>() + R"(,{"type":"null"}]})";
+  else if constexpr (is_list<V>)
+    return R"({"type":"array","items":)" + schema_of<typename V::value_type>() + "}";
+  else if (choice_)
+    return fmt::format(R"({{"enum":["{}"]}})", fmt::join(choices(), R"(",")"));
+  std::string element = Codec<Element>::schema();
+  for (const Bound& b : bounds_) element.insert(element.size() - 1, "," + keyword(b));
+  return element;
+}
+
+template <class T>
+std::string Field<T>::second_value() const {
+  std::vector<std::string> elements = choices();
+  for (std::string& e : elements) e = Codec<std::string>::yaml(e);
+  if constexpr (numeric) {
+    double start = 1;
+    if constexpr (std::is_same_v<T, Element>) start = static_cast<double>(default_);
+    if constexpr (std::is_same_v<T, std::optional<Element>>) start = static_cast<double>(default_.value_or(Element(1)));
+    elements = numbers_around(bounds_, std::is_same_v<Element, int64_t>, start, true);
+  } else if constexpr (requires { Codec<Element>::examples(); }) {
+    if (!choice_) elements = Codec<Element>::examples();
+  }
+  for (const std::string& e : elements) {
+    const std::string text = around<T>(e);
+    T value{};
+    if (Codec<T>::parse(parse_yaml(text, name), value).empty() && Codec<T>::yaml(value) != default_yaml()) return text;
+  }
+  return "";
+}
+
+template <class T>
+std::vector<std::string> Field<T>::illegal_values() const {
+  std::vector<std::string> elements{"{no_such_key: 1}"};
+  if constexpr (requires { Codec<Element>::wrong(); }) elements = Codec<Element>::wrong();
+  if (choice_) elements.push_back("no_such_choice");
+  if constexpr (numeric)
+    for (std::string& e : numbers_around(bounds_, std::is_same_v<Element, int64_t>, 0, false))
+      elements.push_back(std::move(e));
+  std::vector<std::string> out;
+  for (const std::string& e : elements)
+    if (e != "null" || !is_optional<T>) out.push_back(around<T>(e));
+  if (is_list<T>) out.push_back("{no_such_key: 1}");
+  return out;
+}
+
+}  // namespace seqgrad
