@@ -9,7 +9,8 @@ namespace seqgrad {
 namespace {
 
 void report(const std::string& message) {
-  const bool located = message.find(": error: ") != std::string::npos;  // FILE:LINE:COL: error: … stands as it is
+  // "FILE:LINE:COL: error: …" and a config's report stand as they are.
+  const bool located = message.starts_with("error: ") || message.find(": error: ") != std::string::npos;
   fmt::print(stderr, "{}{}\n", located ? "" : "error: ", message);
 }
 
