@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <wctype.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -13,6 +14,7 @@
 #include "engine/core/random.h"
 #include "engine/data/batcher.h"
 #include "engine/data/lowercase.h"
+#include "engine/io/text.h"
 #include "tests/catch.h"
 
 using namespace seqgrad;
@@ -55,6 +57,10 @@ bool has(const std::string& text, const std::string& part) {
 std::shared_ptr<const Tokenizer> train(const std::vector<std::string>& lines, const TokenizerOptions& options = {}) {
   const std::vector<std::string_view> views(lines.begin(), lines.end());
   return tokenizer_kind(options.kind).train(views, options);
+}
+
+double seconds_since(std::clock_t begin) {  // of this process's own work
+  return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
 }
 
 std::string utf8(char32_t c) {
@@ -164,6 +170,10 @@ TEST_CASE("a vocabulary file that was not saved so is refused with its line") {
   CHECK(has(with("1 word", "1 letter"), ":1: unknown vocabulary kind 'letter'"));
   for (const char* token : {"", "a b", "a\\", "\\q", "\\x4", "\\x41", "\\x0G", "\\x1F", "\\<eos>"})
     CHECK(has(with("\nb\n", "\n" + std::string(token) + "\n"), ":9: '" + std::string(token).substr(0, 3)));
+  CHECK(has(with("b\n", "b\\sb\n"), ":9: 'b\\sb' is not a word token"));
+  const std::string letters = "seqgrad-vocabulary 1 char\nlowercase false\nsize 5\n\\<pad>\n\\<s>\n\\</s>\n\\<unk>\n";
+  CHECK(refusal([&] { load_tokenizer(folder.write("v", letters + "\\s\n")); }) == "");
+  CHECK(has(refusal([&] { load_tokenizer(folder.write("v", letters + "ab\n")); }), ":8: 'ab' is not a char token"));
   CHECK(has(with("b\n", "\xff\n"), "v:9: byte 1 is not valid UTF-8"));
   CHECK(has(refusal([&] { load_tokenizer(folder.write("v", "")); }), ":1: expected"));
   for (size_t cut = 0; cut + 1 < good.size(); ++cut)
@@ -198,6 +208,7 @@ TEST_CASE("the nearest known words come first") {
 }
 
 TEST_CASE("a vocabulary of a million types and a line of a megabyte are no trouble") {
+  const std::clock_t begin = std::clock();
   std::string line;
   for (int i = 0; i < 1'000'000; ++i) line += "w" + std::to_string(i) + " ";
   const auto words = train({line});
@@ -205,6 +216,34 @@ TEST_CASE("a vocabulary of a million types and a line of a megabyte are no troub
   CHECK(words->encode(line).size() == 1'000'000);
   const Folder folder;
   CHECK(load_tokenizer(folder.write("v", words->serialized()))->fingerprint() == words->fingerprint());
+  const std::string letters(1 << 20, 'x');
+  CHECK(train({letters}, {"char"})->encode(letters).size() == letters.size());
+  CHECK(seconds_since(begin) < 10);
+}
+
+TEST_CASE("100,000 pairs are read, numbered and cut into batches in 3 seconds") {
+  const Folder folder;
+  Random random(1, 1);
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) {
+    for (uint64_t words = 1 + random.below(25); words > 0; --words)
+      text += "w" + std::to_string(random.below(1 + random.below(30'000))) + " ";
+    text += '\n';
+  }
+  const std::string path = folder.write("text", text);
+  const std::clock_t begin = std::clock();
+  const auto units = tokenizer_kind("word").length;
+  ParallelText pairs = read_parallel_text("train", {path, path, ""}, {}, units);
+  drop_unusable(pairs, 100, units, units);
+  std::vector<std::string_view> lines;
+  for (const Pair& pair : pairs.pairs) lines.push_back(pair.source);
+  const auto words = tokenizer_kind("word").train(lines, {});
+  const Corpus corpus = encode(std::move(pairs), *words, *words);
+  Batcher batcher(corpus, {});
+  int64_t sentences = 0;
+  for (int64_t i = 0; i < batcher.batches(0); ++i) sentences += batcher.next().batch;
+  CHECK(sentences == 100'000);
+  CHECK(seconds_since(begin) < 3);
 }
 
 TEST_CASE("two files are read line by line; blank and long pairs are dropped and counted") {
@@ -225,6 +264,22 @@ TEST_CASE("two files are read line by line; blank and long pairs are dropped and
   text.skipped = {};
   CHECK(refusal([&] { drop_unusable(text, 2, words, words); }) ==
         "train: no pair left of 3: 2 blank on a side, 1 longer than data.max_length 2");
+}
+
+TEST_CASE("only line feeds end lines") {
+  const Folder folder;
+  const auto lines = [&](const std::string& text) { return read_lines(folder.write("text", text)); };
+  CHECK(lines("").empty());
+  CHECK(lines("\xEF\xBB\xBF").empty());
+  CHECK(lines("\n") == std::vector<std::string>{""});
+  CHECK(lines("a\n\nb") == std::vector<std::string>{"a", "", "b"});
+  CHECK(lines("a\r\n\r\nb\r\n") == std::vector<std::string>{"a", "", "b"});
+  CHECK(lines("a\rb\n\r") == std::vector<std::string>{"a\rb", "\r"});
+  CHECK(lines("a\xE2\x80\xA8"
+              "b\v\f\xC2\x85\n")
+            .size() == 1);
+  CHECK(lines(std::string("a\0b\n", 4)) == std::vector<std::string>{std::string("a\0b", 3)});
+  CHECK(has(refusal([&] { lines("ok\nab\xED\xA0\x80\n"); }), "text:2: byte 3 is not valid UTF-8: '\\xed\\xa0\\x80'"));
 }
 
 TEST_CASE("text files that do not fit are refused") {
@@ -303,6 +358,45 @@ TEST_CASE("weights and masks stay with their pairs and reach the batch") {
               read_parallel_text("train", tsv, {folder.write("e", "1\n"), "", ""}, words);
             }),
             "third column already weighs"));
+}
+
+namespace {
+
+// A kind whose tokens are pieces of words: two characters at most.
+class Pieces : public Tokenizer {
+ public:
+  Pieces() : Tokenizer(Vocabulary({"ab", "cd", "e"})) {}
+  std::vector<std::string> split(std::string_view line) const override {
+    std::vector<std::string> out;
+    for (size_t i = 0, n = 0; i < line.size(); i += n + (n == 0)) {
+      n = std::min({line.size() - i, line.find(' ', i) - i, size_t{2}});
+      if (n > 0) out.emplace_back(line.substr(i, n));
+    }
+    return out;
+  }
+  std::vector<int32_t> encode(std::string_view line, std::vector<int32_t>* units) const override {
+    std::vector<int32_t> ids;
+    for (const std::string& piece : split(line)) ids.push_back(vocabulary().id(piece));
+    if (units) *units = {0, 0, 0, 1, 2, 2};  // "abcde ab cde"
+    return ids;
+  }
+  std::string decode(std::span<const int32_t>) const override { return ""; }
+  std::string serialized() const override { return ""; }
+};
+
+}  // namespace
+
+TEST_CASE("a piece of a word takes the word's weight and mask") {
+  ParallelText text = text_of_task("train", {{"x", "abcde ab cde", {}}});
+  text.token_weight = {{1, 2, 3, 4}};
+  text.mask = {{0, 1, 1, 0}};
+  const Pieces pieces;
+  REQUIRE(pieces.split("abcde ab cde") == std::vector<std::string>{"ab", "cd", "e", "ab", "cd", "e"});
+  const Corpus corpus = encode(text, *train({"x"}), pieces);
+  CHECK(corpus.token_weight.values() == std::vector<double>{1, 1, 1, 2, 3, 3, 4});
+  CHECK(corpus.mask.values() == std::vector<uint8_t>{0, 0, 0, 1, 1, 1, 0});
+  CHECK(refusal([&] { encode(text, *train({"x"}), pieces, 5); }) ==
+        "train: no pair left: 0 blank on a side, 1 longer than data.max_length 5");
 }
 
 TEST_CASE("decoding batches need no target") {
