@@ -62,7 +62,10 @@ class FieldBase {
     note_read();
     return origin.source != nullptr;
   }
-  bool is_default() const { return yaml() == default_yaml(); }
+  bool is_default() const {
+    note_read();
+    return yaml() == default_yaml();
+  }
 
   // What the user wrote for this key was refused, so the value that it holds is not meant: who reads it is in doubt.
   void distrust() { trusted_ = false; }

@@ -31,7 +31,7 @@ void VocabularyConfig::check(Problems& problems) const {
 }
 
 void CorruptConfig::check(Problems& problems) const {
-  if (weight.is_set() && share() == 0) problems.add(weight, "has no effect while data.corrupt.share is 0");
+  if (!weight.is_default() && share() == 0) problems.add(weight, "has no effect while data.corrupt.share is 0");
 }
 
 void DataConfig::check(Problems& problems) const {

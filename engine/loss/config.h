@@ -13,6 +13,7 @@ struct Codec<Divide> {
   static std::string parse(const Node& node, Divide& value);
   static std::string yaml(const Divide& value);
   static std::string type() { return "divisor"; }
+  static std::vector<std::string> examples() { return {"active", "{const: 4.0}", "{time: active, batch: batch}"}; }
   static std::string schema();
 };
 
@@ -26,6 +27,7 @@ struct Codec<LossFlags> {
   static std::string parse(const Node& node, LossFlags& value);
   static std::string yaml(const LossFlags& value);
   static std::string type() { return "flags"; }
+  static std::vector<std::string> examples() { return {"{}", "{average_across_batch: false}"}; }
   static std::string schema();
 };
 
