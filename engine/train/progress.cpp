@@ -2,11 +2,15 @@
 #include "engine/train/progress.h"
 
 #include <fmt/format.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/basic_file_sink.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+
+#include "engine/core/error.h"
 
 namespace seqgrad {
 
@@ -39,7 +43,15 @@ std::string format(const ProgressLine& p, bool bar) {
   return out + fmt::format(" tok/s (pad {:.0f}%)  ETA {}", 100 * p.padding, format_duration(p.eta_seconds));
 }
 
-Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
+Progress::Progress(bool quiet, const std::string& log) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {
+  try {
+    file_ = std::make_shared<spdlog::logger>("train", std::make_shared<spdlog::sinks::basic_file_sink_mt>(log));
+  } catch (const spdlog::spdlog_ex&) {
+    system_failure("{}: cannot be written", log);
+  }
+  file_->set_pattern("%Y-%m-%d %H:%M:%S  %v");
+  file_->flush_on(spdlog::level::info);
+}
 
 Progress::~Progress() { clear(); }
 
@@ -56,6 +68,7 @@ void Progress::update(const ProgressLine& line) {
 }
 
 void Progress::log(const ProgressLine& line) {
+  file_->info(format(line, false));
   if (quiet_) return;
   if (terminal_)
     update(line);
@@ -64,6 +77,7 @@ void Progress::log(const ProgressLine& line) {
 }
 
 void Progress::say(const std::string& text) {
+  file_->info(text);
   if (quiet_) return;
   clear();
   fmt::print(stderr, "{}\n", text);

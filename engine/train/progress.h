@@ -1,7 +1,12 @@
 // What the trainer says while it runs: one moving line on a terminal, one plain line per interval elsewhere.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
+
+namespace spdlog {
+class logger;
+}
 
 namespace seqgrad {
 
@@ -23,7 +28,8 @@ std::string format_duration(double seconds);  // "1:12", "1:02:03"
 
 class Progress {
  public:
-  explicit Progress(bool quiet);
+  // What stays on the screen is appended to the file `log` too.
+  Progress(bool quiet, const std::string& log);
   void update(const ProgressLine& line);  // overwrites the moving line; every step may call it
   void log(const ProgressLine& line);     // the same once per interval: a plain line where there is no terminal
   void say(const std::string& text);      // a line that stays, on stderr
@@ -33,6 +39,7 @@ class Progress {
  private:
   void clear();
   bool quiet_, terminal_, moving_ = false;
+  std::shared_ptr<spdlog::logger> file_;
 };
 
 }  // namespace seqgrad

@@ -1,0 +1,48 @@
+// `seqgrad config`: what a config means, and what one may hold.
+#include "models/config.h"
+#include "apps/command.h"
+#include "engine/config/describe.h"
+
+namespace seqgrad {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  std::string config;
+  bool resolved = false, schema = false, reference = false;
+};
+
+int show_config(const Options& o) {
+  Config config;
+  if (o.resolved + o.schema + o.reference > 1) refuse("config: give one of --resolved, --schema and --reference");
+  if (o.schema || o.reference) {
+    fmt::print("{}", o.schema ? json_schema(config) : reference_markdown(config));
+    return 0;
+  }
+  if (o.config.empty()) refuse("config: a config file, --schema or --reference is needed");
+  load(config, o.config, o.common.overrides());
+  if (o.resolved) {
+    fmt::print("{}", resolved_yaml(config));
+  } else {
+    for (const std::string& d : differences(config)) fmt::print("{}\n", d);
+  }
+  return 0;
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("config", o->config, "Config file; without an option, prints what differs from the defaults")
+      ->type_name("CONFIG.yaml");
+  app.add_flag("--resolved", o->resolved, "Every value and where it came from");
+  app.add_flag("--schema", o->schema, "JSON Schema of config files");
+  app.add_flag("--reference", o->reference, "All keys with type, default, range and meaning, as Markdown");
+  o->common.declare(app);
+  return [o] { return show_config(*o); };
+}
+
+const bool registered =
+    register_command({"config", "Check a config; print it resolved, or the schema or reference of all keys",
+                      "seqgrad config configs/phrases.yaml --resolved", declare});
+
+}  // namespace
+}  // namespace seqgrad

@@ -1,0 +1,92 @@
+// `seqgrad evaluate`: what a run can do on its test split, or on text of yours.
+#include <nlohmann/json.hpp>
+
+#include "apps/command.h"
+#include "engine/data/baselines.h"
+#include "models/run.h"
+
+namespace seqgrad {
+namespace {
+
+struct Options {
+  CommonOptions common;
+  std::string run, split = "test", src, ref, checkpoint = "best";
+  bool json = false;
+};
+
+Corpus corpus_of(const Options& o, const LoadedRun& run) {
+  if (!o.src.empty() || !o.ref.empty()) {
+    if (o.src.empty() || o.ref.empty()) refuse("evaluate: --src and --ref go together");
+    ParallelText text =
+        read_parallel_text("given text", {o.src, o.ref, ""}, {}, [](std::string_view) { return int64_t{0}; });
+    drop_unusable(
+        text, 0, [](std::string_view) { return int64_t{1}; }, [](std::string_view) { return int64_t{1}; });
+    return encode(std::move(text), *run.source, *run.target);
+  }
+  Data data = load_data(run.config.data, static_cast<uint64_t>(run.config.seed()), run.source, run.target);
+  if (o.split == "train") return std::move(data.train);
+  if (o.split == "dev") return std::move(data.dev);
+  if (o.split == "test" && data.test.size() > 0) return std::move(data.test);
+  const auto found = data.reported.find(o.split);
+  if (found == data.reported.end()) {
+    std::string names = data.test.size() > 0 ? "train, dev, test" : "train, dev";
+    for (const auto& [name, corpus] : data.reported) names += ", " + name;
+    refuse("evaluate: no split '{}'; this run has {}", shown(o.split), names);
+  }
+  return std::move(found->second);
+}
+
+int evaluate_run(const Options& o) {
+  const auto run = open_run(o.run, o.common.overrides(), o.checkpoint);
+  const Corpus corpus = corpus_of(o, *run);
+  const LossSetup setup = make_loss_setup(run->config.loss, run->target->size());
+  const Evaluation e = evaluate(*run->model, setup, corpus, *run->target, run->decode());
+  const std::string unit = unit_of(setup.options), split = o.src.empty() ? o.split : o.src;
+  if (o.json) {
+    const nlohmann::ordered_json j = {{"split", split},
+                                      {"loss", e.loss_value},
+                                      {"divisor", unit.empty() ? "1" : unit},
+                                      {"perplexity", e.perplexity},
+                                      {"token_accuracy", e.token_accuracy},
+                                      {"sequence_accuracy", e.sequence_accuracy},
+                                      {"bleu", e.bleu},
+                                      {"bleu_signature", bleu_signature()},
+                                      {"chrf", e.chrf},
+                                      {"sentences", e.sentences},
+                                      {"tokens", e.tokens}};
+    fmt::print("{}\n", j.dump());
+    return 0;
+  }
+  fmt::print("{}: {} sentences, {} tokens\n", split, e.sentences, e.tokens);
+  fmt::print("loss {:.4f}{}  perplexity {:.3f} per token\n", e.loss_value, unit, e.perplexity);
+  fmt::print("token accuracy {:.2f} %  exact {:.2f} %\n", 100 * e.token_accuracy, 100 * e.sequence_accuracy);
+  fmt::print("BLEU {:.2f} ({})  chrF2 {:.2f}\n", e.bleu, bleu_signature(), e.chrf);
+  for (const auto& [tag, share] : e.phenomena)
+    fmt::print("  {:<28} exact {:6.2f} %  of {}\n", tag, 100 * share.value(), share.total);
+  if (run->config.data.task() == "phrases" && o.src.empty()) {
+    const Data data = load_data(run->config.data, static_cast<uint64_t>(run->config.seed()), run->source, run->target);
+    const Baselines b =
+        baselines(run->config.data.lexicon().value, run->config.data.direction(), data.train.pairs, corpus.pairs);
+    fmt::print("baselines: dictionary word by word {:.1f} %, nearest training sentence {:.1f} %\n", 100 * b.dictionary,
+               100 * b.nearest);
+  }
+  return 0;
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("run", o->run, "Run directory")->required()->type_name("RUN");
+  app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
+  app.add_option("--src", o->src, "Source sentences of yours")->type_name("FILE");
+  app.add_option("--ref", o->ref, "Their reference translations")->type_name("FILE");
+  app.add_option("--checkpoint", o->checkpoint, "best, last or step-000500")->type_name("NAME");
+  app.add_flag("--json", o->json, "One JSON object");
+  o->common.declare(app);
+  return [o] { return evaluate_run(*o); };
+}
+
+const bool registered = register_command(
+    {"evaluate", "Loss, perplexity, accuracy, BLEU and chrF of a run", "seqgrad evaluate runs/phrases-0001", declare});
+
+}  // namespace
+}  // namespace seqgrad

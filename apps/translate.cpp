@@ -1,0 +1,71 @@
+// `seqgrad translate`: a line in, a line out.
+#include <iostream>
+
+#include "apps/command.h"
+#include "engine/core/utf8.h"
+#include "engine/data/surface.h"
+#include "models/run.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr size_t longest_line = size_t{1} << 20;
+constexpr size_t most_tokens = 2000;
+
+struct Options {
+  CommonOptions common;
+  std::string run, checkpoint = "best";
+};
+
+void name_unknown_words(const LoadedRun& run, const std::string& text, int64_t line) {
+  for (const std::string& token : run.source->split(text)) {
+    const Vocabulary& v = run.source->vocabulary();
+    if (v.id(token) != unk_id) continue;
+    const auto near = v.nearest(token);
+    fmt::print(stderr, "line {}: '{}' is not in the vocabulary{}\n", line, shown(token),
+               near.empty() ? "" : fmt::format("; the nearest known: {}", fmt::join(near, ", ")));
+  }
+}
+
+int translate(const Options& o) {
+  const auto run = open_run(o.run, o.common.overrides(), o.checkpoint);
+  const bool words = run->config.data.vocabulary.kind().value_or(
+                         run->config.data.task() ? tasks().at(*run->config.data.task()).vocabulary : "word") == "word";
+  const auto known = [&](std::string_view w) { return run->source->vocabulary().id(w) != unk_id; };
+  std::string line;
+  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.size() > longest_line)
+      refuse("line {}: {} bytes; at most {} are translated", number, line.size(), longest_line);
+    if (const size_t bad = utf8_error(line); bad < line.size())
+      refuse("line {}: byte {} is not UTF-8", number, bad + 1);
+    const std::string text = words ? normalise(line, known) : line;
+    const std::vector<int32_t> ids = run->source->encode(text);
+    std::string out;
+    if (!ids.empty()) {
+      if (ids.size() > most_tokens)
+        refuse("line {}: {} tokens; at most {} are translated", number, ids.size(), most_tokens);
+      if (words) name_unknown_words(*run, text, number);
+      Tape::current().reset();
+      out = run->target->decode(run->model->greedy(make_source_batch({&ids, 1}, 1), run->decode())[0].ids);
+      if (words && text != line) out = present(out);  // a sentence as a person types it comes back so
+    }
+    if (std::printf("%s\n", out.c_str()) < 0 || std::fflush(stdout) != 0) return errno == EPIPE ? 0 : 3;
+  }
+  return 0;
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("run", o->run, "Run directory")->required()->type_name("RUN");
+  app.add_option("--checkpoint", o->checkpoint, "best, last or step-000500")->type_name("NAME");
+  o->common.declare(app);
+  return [o] { return translate(*o); };
+}
+
+const bool registered =
+    register_command({"translate", "Translate standard input line by line",
+                      "echo 'Der Hund liest das Buch.' | seqgrad translate runs/phrases-0001", declare});
+
+}  // namespace
+}  // namespace seqgrad

@@ -1,0 +1,73 @@
+// Evaluation visits sentences sorted by length and puts results back in order.
+#include "engine/train/evaluate.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/core/tape.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr int64_t batch_size = 64;
+
+std::vector<std::vector<int64_t>> batches_by_length(const Corpus& corpus, std::vector<int64_t> rows) {
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](int64_t a, int64_t b) { return corpus.source.length(a) > corpus.source.length(b); });
+  std::vector<std::vector<int64_t>> out;
+  for (size_t i = 0; i < rows.size(); i += batch_size)
+    out.emplace_back(rows.begin() + static_cast<std::ptrdiff_t>(i),
+                     rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), i + batch_size)));
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> translate_rows(SequenceModel& model, const Corpus& corpus, const std::vector<int64_t>& rows,
+                                        const Tokenizer& target, const DecodeOptions& decode) {
+  std::map<int64_t, std::string> by_row;
+  for (const auto& part : batches_by_length(corpus, rows)) {
+    Tape::current().reset();
+    const auto found = model.greedy(make_batch(corpus, part, 1), decode);
+    for (size_t i = 0; i < part.size(); ++i) by_row[part[i]] = target.decode(found[i].ids);
+  }
+  std::vector<std::string> out;
+  for (const int64_t r : rows) out.push_back(by_row.at(r));
+  return out;
+}
+
+Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
+                    const DecodeOptions& decode) {
+  LossSetup plain = setup;
+  plain.mask = plain.token_weight = plain.example_weight = false;
+  plain.lengths = true;
+  Evaluation e;
+  std::vector<int64_t> rows(static_cast<size_t>(corpus.size()));
+  std::iota(rows.begin(), rows.end(), 0);
+  for (const auto& part : batches_by_length(corpus, rows)) {
+    const Batch batch = make_batch(corpus, part, 1);
+    e.loss += evaluate_loss(model, plain, batch);
+    e.tokens += batch.target_tokens();
+  }
+  e.hypotheses = translate_rows(model, corpus, rows, target, decode);
+  e.sentences = corpus.size();
+  e.loss_value = e.loss.value(setup.options);
+  e.perplexity = perplexity(e.loss.stats.nll_sum, e.loss.stats.live);
+  e.token_accuracy =
+      static_cast<double>(e.loss.stats.correct) / static_cast<double>(std::max<int64_t>(1, e.loss.stats.live));
+  std::vector<std::string> references;
+  for (size_t i = 0; i < corpus.pairs.size(); ++i) {
+    const std::vector<int32_t> ids(corpus.target[static_cast<int64_t>(i)].begin(),
+                                   corpus.target[static_cast<int64_t>(i)].end());
+    const bool known = std::find(ids.begin(), ids.end(), unk_id) == ids.end();
+    references.push_back(known ? target.decode(ids)
+                               : corpus.pairs[i].target);  // as the model can write it: case, spaces
+    for (const std::string& tag : corpus.pairs[i].tags) e.phenomena[tag] += {e.hypotheses[i] == references.back(), 1};
+  }
+  e.sequence_accuracy = sequence_accuracy(e.hypotheses, references).value();
+  e.bleu = corpus_bleu(e.hypotheses, references).score;
+  e.chrf = corpus_chrf(e.hypotheses, references);
+  return e;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,33 @@
+// What a model can do on a corpus: loss, accuracies, BLEU, each phenomenon.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/data/config.h"
+#include "engine/metrics/accuracy.h"
+#include "engine/metrics/bleu.h"
+#include "engine/metrics/chrf.h"
+#include "engine/train/step.h"
+
+namespace seqgrad {
+
+struct Evaluation {
+  LossSum loss;
+  double loss_value = 0, perplexity = 0, token_accuracy = 0;
+  double sequence_accuracy = 0, bleu = 0, chrf = 0;
+  std::map<std::string, Share> phenomena;  // exact matches of the sentences with each tag
+  std::vector<std::string> hypotheses;     // in the order of the corpus
+  int64_t sentences = 0, tokens = 0;
+};
+
+// Loss over the whole corpus (weights, masks and noise belong to training: here every token of every sentence counts),
+// and greedy translations against the references.
+Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
+                    const DecodeOptions& decode);
+
+// Translations of the given rows of the corpus.
+std::vector<std::string> translate_rows(SequenceModel& model, const Corpus& corpus, const std::vector<int64_t>& rows,
+                                        const Tokenizer& target, const DecodeOptions& decode);
+
+}  // namespace seqgrad

@@ -1,0 +1,233 @@
+// Everything that decides the next number of a run is in TrainState or a function of (config, seed, step).
+#include "engine/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "engine/core/thread_pool.h"
+#include "engine/io/atomic_write.h"
+#include "engine/io/signals.h"
+
+namespace seqgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+BatchOptions batch_options(const RunConfig& c) {
+  BatchOptions o;
+  o.by = c.train.batch.by() == "sentences" ? BatchBy::sentences : BatchBy::target_tokens;
+  o.size = c.train.batch.size();
+  o.bucket = c.train.batch.bucket();
+  o.pool = c.train.batch.pool();
+  o.seed = static_cast<uint64_t>(c.seed());
+  return o;
+}
+
+}  // namespace
+
+Trainer::Trainer(const TrainJob& job)
+    : job_(job),
+      loss_(make_loss_setup(job.config.loss, job.data.target->size())),
+      batcher_(job.data.train, batch_options(job.config)),
+      metrics_(job.run + "/metrics.jsonl"),
+      progress_(job.quiet, job.run + "/train.log") {
+  const TrainConfig& t = job.config.train;
+  const int64_t epochs = t.epochs().value_or(10);
+  total_ = t.steps() ? *t.steps() : std::max<int64_t>(1, batcher_.batches(0) * epochs / t.accumulation());
+}
+
+void Trainer::restore(const std::string& checkpoint) {
+  state_ = load_checkpoint(checkpoint, job_.model);
+  batcher_.seek({state_.epoch, state_.index});
+  metrics_.truncate_after(state_.step);
+  saved_step_ = state_.step;
+}
+
+double Trainer::rate() const {
+  const RunConfig& c = job_.config;
+  return learning_rate(c.optim.lr(), c.schedule.name(), state_.step, {c.schedule.warmup(), total_, c.schedule.floor()});
+}
+
+void Trainer::one_step() {
+  const RunConfig& c = job_.config;
+  std::vector<Batch> batches;
+  for (int64_t i = 0; i < c.train.accumulation(); ++i) batches.push_back(batcher_.next());
+  ++state_.step;
+  const StepResult r = accumulate_gradients(
+      job_.model, loss_, batches, {true, static_cast<uint64_t>(c.seed()), static_cast<uint64_t>(state_.step), 0});
+  state_.epoch = batcher_.position().epoch;
+  state_.index = batcher_.position().index;
+  state_.interval += r.loss;
+  state_.interval_tokens += r.target_tokens;
+  state_.interval_positions += r.positions;
+  if (r.skipped) {
+    ++state_.skipped;
+    return;
+  }
+  ParameterStore& store = job_.model.store();
+  last_norm_ = grad_norm(store);
+  if (!std::isfinite(last_norm_))
+    throw Error(
+        ExitCode::no,
+        fmt::format("step {}: the gradient is not finite (a lower optim.lr or a clip_norm may help)", state_.step));
+  if (c.optim.clip_norm() && last_norm_ > *c.optim.clip_norm()) scale_grads(store, *c.optim.clip_norm() / last_norm_);
+  OptimOptions options = c.optim.options();
+  options.lr = rate();
+  optimizers().at(c.optim.name()).update(store, options, ++state_.updates);
+}
+
+void Trainer::log_interval() {
+  const double seconds = std::max(1e-9, now() - interval_start_);
+  ProgressLine p;
+  const int64_t per_epoch = std::max<int64_t>(1, batcher_.batches(state_.epoch) / job_.config.train.accumulation());
+  p.epoch = state_.epoch + 1;
+  p.epochs = (total_ + per_epoch - 1) / per_epoch;
+  p.step = state_.step;
+  p.steps_in_epoch = total_;
+  p.loss = state_.interval.value(loss_.options);
+  p.unit = unit_of(loss_.options);
+  p.perplexity = state_.interval.perplexity();
+  p.lr = rate();
+  p.grad_norm = last_norm_;
+  p.tokens_per_second = static_cast<double>(state_.interval_tokens) / seconds;
+  p.padding = 1 - static_cast<double>(state_.interval_tokens) /
+                      static_cast<double>(std::max<int64_t>(1, state_.interval_positions));
+  p.eta_seconds =
+      (now() - run_start_) / static_cast<double>(state_.step - first_step_) * static_cast<double>(total_ - state_.step);
+  progress_.log(p);
+  metrics_.append("train", state_.step,
+                  {{"loss", p.loss},
+                   {"perplexity", p.perplexity},
+                   {"lr", p.lr},
+                   {"grad_norm", p.grad_norm},
+                   {"padding", p.padding},
+                   {"skipped", static_cast<double>(state_.skipped)},
+                   {"tokens_per_second", p.tokens_per_second}});
+  state_.interval = {};
+  state_.interval_tokens = state_.interval_positions = 0;
+  interval_start_ = now();
+}
+
+void Trainer::show_samples() {
+  const auto count = std::min<int64_t>(job_.config.report.samples(), job_.data.dev.size());
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < count; ++i) rows.push_back(i);
+  const auto out = translate_rows(job_.model, job_.data.dev, rows, *job_.data.target, job_.decode);
+  std::string file;
+  for (size_t i = 0; i < out.size(); ++i) {
+    const Pair& pair = job_.data.dev.pairs[i];
+    const std::string line =
+        fmt::format("{}   {}  ->  {}{}", state_.step == 0 ? "before training" : "               ", pair.source, out[i],
+                    state_.step == 0 || out[i] == pair.target ? "" : fmt::format("   (reference: {})", pair.target));
+    progress_.say(line);
+    file += fmt::format("source     {}\nreference  {}\nmodel      {}\n\n", pair.source, pair.target, out[i]);
+  }
+  if (file.empty()) return;
+  make_directories(job_.run + "/samples");
+  atomic_write(fmt::format("{}/samples/step-{:06}.txt", job_.run, state_.step), file);
+}
+
+void Trainer::validate() {
+  validated_step_ = state_.step;
+  const Evaluation e = evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode);
+  progress_.say(fmt::format("step {}  dev: loss {:.3f}{}  ppl {:.2f}  exact {:.1f} %  BLEU {:.1f}", state_.step,
+                            e.loss_value, unit_of(loss_.options), e.perplexity, 100 * e.sequence_accuracy, e.bleu));
+  metrics_.append("dev", state_.step,
+                  {{"loss", e.loss_value},
+                   {"perplexity", e.perplexity},
+                   {"token_accuracy", e.token_accuracy},
+                   {"sequence_accuracy", e.sequence_accuracy},
+                   {"bleu", e.bleu},
+                   {"chrf", e.chrf}});
+  show_samples();
+  const std::string& name = job_.config.checkpoint.metric();
+  const double metric = name == "loss" ? -e.loss_value : name == "bleu" ? e.bleu : e.sequence_accuracy;
+  keep_best(metric);
+  interval_start_ = now();  // validation is not training time
+}
+
+void Trainer::keep_best(double metric) {
+  const bool better = state_.best_step == 0 || metric > state_.best;
+  if (better) {
+    state_.best = metric;
+    state_.best_step = state_.step;
+    state_.stale = 0;
+  } else {
+    ++state_.stale;
+  }
+  state_.kept.emplace_back(metric, state_.step);
+  // Best first; of equals the earlier one.
+  std::stable_sort(state_.kept.begin(), state_.kept.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
+  const auto keep = static_cast<size_t>(job_.config.checkpoint.keep_best());
+  if (state_.kept.size() > keep) state_.kept.resize(keep);
+  checkpoint();
+}
+
+void Trainer::checkpoint() {
+  const std::string directory = job_.run + "/checkpoints";
+  save_checkpoint(directory, job_.model, state_);
+  saved_step_ = state_.step;
+  atomic_symlink(checkpoint_name(state_.step), directory + "/last");
+  if (state_.best_step > 0 && fs::exists(directory + "/" + checkpoint_name(state_.best_step)))
+    atomic_symlink(checkpoint_name(state_.best_step), directory + "/best");
+  // Only checkpoints, which this program wrote, are ever removed.
+  std::vector<std::string> steps;
+  for (const auto& entry : fs::directory_iterator(directory))
+    if (const std::string name = entry.path().filename();
+        name.starts_with("step-") && name.size() == checkpoint_name(0).size() && !entry.is_symlink())
+      steps.push_back(name);
+  std::sort(steps.begin(), steps.end());
+  const auto last = static_cast<size_t>(job_.config.checkpoint.keep_last());
+  for (size_t i = 0; i + last < steps.size(); ++i) {
+    const bool best = std::any_of(state_.kept.begin(), state_.kept.end(),
+                                  [&](const auto& k) { return checkpoint_name(k.second) == steps[i]; });
+    if (!best && steps[i] != checkpoint_name(state_.best_step)) fs::remove_all(directory + "/" + steps[i]);
+  }
+}
+
+Ending Trainer::run() {
+  const TrainConfig& t = job_.config.train;
+  const int64_t end = job_.max_steps ? std::min(total_, *job_.max_steps) : total_;
+  if (state_.step == 0) show_samples();
+  first_step_ = state_.step;
+  run_start_ = interval_start_ = now();
+  while (state_.step < end) {
+    one_step();
+    if (state_.step % t.log_every() == 0 || state_.step == total_) log_interval();
+    if (state_.step % t.validate_every() == 0 || state_.step == total_)
+      validate();
+    else if (job_.config.checkpoint.every() && state_.step % *job_.config.checkpoint.every() == 0)
+      checkpoint();
+    if (stop_signal()) {
+      if (saved_step_ != state_.step) checkpoint();
+      return Ending::stopped;
+    }
+    const auto patience = t.early_stopping.patience();
+    if (patience && validated_step_ == state_.step && state_.stale >= *patience) return Ending::early;
+  }
+  if (saved_step_ != state_.step) checkpoint();
+  if (state_.skipped > 0)
+    progress_.say(fmt::format("{} steps had nothing to learn from and were skipped", state_.skipped));
+  return end < total_ ? Ending::max_steps : Ending::finished;
+}
+
+std::string describe_job(const TrainJob& job, const std::string& device) {
+  const DataConfig& d = job.config.data;
+  std::string what = d.task().value_or(job.config.name());
+  if (what == "phrases") what = d.direction() == "en-de" ? "English -> German" : "German -> English";
+  std::string pairs = fmt::format("{}", job.data.train.size());
+  for (int i = static_cast<int>(pairs.size()) - 3; i > 0; i -= 3) pairs.insert(static_cast<size_t>(i), ",");
+  std::string parameters = fmt::format("{}", job.model.store().count());
+  for (int i = static_cast<int>(parameters.size()) - 3; i > 0; i -= 3) parameters.insert(static_cast<size_t>(i), ",");
+  return fmt::format("train: {}, {} pairs, {} parameters, {}, {} thread{}", what, pairs, parameters, device, threads(),
+                     threads() == 1 ? "" : "s");
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,58 @@
+// The training loop: steps, progress, validation, checkpoints, and a clean end.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "engine/data/batcher.h"
+#include "engine/io/metric_log.h"
+#include "engine/train/checkpoint.h"
+#include "engine/train/config.h"
+#include "engine/train/evaluate.h"
+#include "engine/train/progress.h"
+
+namespace seqgrad {
+
+struct TrainJob {
+  const RunConfig& config;
+  SequenceModel& model;
+  const Data& data;
+  DecodeOptions decode;
+  std::string run;                   // the run directory
+  std::optional<int64_t> max_steps;  // stop here, without changing the schedule
+  bool quiet = false;
+};
+
+enum class Ending { finished, early, max_steps, stopped };
+
+class Trainer {
+ public:
+  explicit Trainer(const TrainJob& job);
+  void restore(const std::string& checkpoint);
+  Ending run();
+  const TrainState& state() const { return state_; }
+  int64_t total_steps() const { return total_; }
+
+ private:
+  void one_step();
+  void log_interval();
+  void validate();
+  void checkpoint();
+  void keep_best(double metric);
+  void show_samples();
+  double rate() const;
+
+  const TrainJob job_;
+  LossSetup loss_;
+  Batcher batcher_;
+  TrainState state_;
+  MetricLog metrics_;
+  Progress progress_;
+  int64_t total_ = 0, saved_step_ = -1, validated_step_ = -1;
+  double last_norm_ = 0, interval_start_ = 0, run_start_ = 0;
+  int64_t first_step_ = 0;
+};
+
+// What the first lines of a run say: data, parameters, device.
+std::string describe_job(const TrainJob& job, const std::string& device);
+
+}  // namespace seqgrad

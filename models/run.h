@@ -1,0 +1,33 @@
+// A run directory as later commands open it, and the process-wide settings that a config asks for.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "engine/train/trainer.h"
+#include "models/models.h"
+
+namespace seqgrad {
+
+// Sets the thread count and checks the device. Returns the device in words, with the reason where `auto` chose it.
+std::string apply_process_settings(const Config& config);
+
+// Refuses sizes that cannot fit in memory, with the estimate, before anything is allocated.
+void check_memory(const Config& config, int64_t source_words, int64_t target_words);
+
+struct LoadedRun {
+  std::string directory, checkpoint;
+  Config config;
+  std::shared_ptr<const Tokenizer> source, target;
+  std::unique_ptr<SequenceModel> model;
+  DecodeOptions decode() const { return {config.decode.max_ratio(), config.decode.max_extra()}; }
+};
+
+// Opens RUN (a run directory) at its best checkpoint, or at `which` ("last", "step-000500").
+std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
+                                    const std::string& which = "best");
+
+// config.yaml, config.resolved.yaml, run.json and the vocabularies.
+void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,
+                     const Data& data, const std::string& device);
+
+}  // namespace seqgrad
