@@ -196,6 +196,23 @@ TEST_CASE("a contradiction is reported only where both sides are what the user w
         "a.yaml:1:15: error: optim.name: contradicts train.warmup\n"
         "--set train.warmup=7: error: train.warmup: is longer than train.steps\n2 errors; nothing was run");
   CHECK(report_of({"optim.name=sgd", "train.warmup=["}).find("contradicts") == std::string::npos);
+  // The same where a value was lost before it reached its key.
+  const std::string both = "train: {warmup: 7, steps: 5}";
+  for (const char* option : {"train.steps=[", "train=3", "train.steps=x"})
+    CHECK(report(both, {option}).ends_with("\n1 error; nothing was run"));
+  const Folder folder;
+  const auto from_file = [&](const std::string& text) {
+    return said([&] {
+      Config config;
+      load(config, folder.write("b.yaml", text));
+    });
+  };
+  CHECK(from_file("train: {warmup: 7, steps: 5}").find("longer") != std::string::npos);
+  CHECK(from_file("train: {warmup: 7, steps: 5, steps: 8}").find("longer") == std::string::npos);
+  CHECK(from_file("rename: {a: &x b}\ntrain: {warmup: 2000, steps: *x}").find("longer") == std::string::npos);
+  // And what was refused once is not refused again as something else.
+  CHECK(from_file("train: {steps: ! 5}").ends_with("\n1 error; nothing was run"));
+  CHECK(from_file("rename: {a: &x b}\n*x : c\nname: d\n").ends_with("\n2 errors; nothing was run"));
   struct Impossible : Section {
     Field<int64_t> a{this, "a", 1, "a number"};
     void check(Problems& problems) const override {
@@ -206,6 +223,10 @@ TEST_CASE("a contradiction is reported only where both sides are what the user w
           Impossible config;
           load(config, "");
         }) == one("error: a: must be written"));
+  CHECK(said([&] {
+          Impossible config;
+          load(config, folder.write("c.yaml", "a: 2\nb: ["));
+        }).find("must be written") == std::string::npos);
 }
 
 TEST_CASE("values of a wrong type or spelling are refused with the way to write them") {
@@ -226,6 +247,7 @@ TEST_CASE("values of a wrong type or spelling are refused with the way to write 
       {"train.steps=+5", "train.steps: expected an integer, got '+5' (write 5)"},
       {"train.steps=5x", "train.steps: expected an integer, got '5x'"},
       {"train.steps=5.0", "train.steps: expected an integer, got '5.0' (write 5)"},
+      {"train.steps=99999999999999999999x", "train.steps: expected an integer, got '99999999999999999999x'"},
       {"train.steps=9223372036854775808",
        "train.steps: expected an integer between -2^63 and 2^63 - 1, got '9223372036854775808'"},
       {"train.steps=0", "train.steps: expected at least 1 and at most 1000000, got '0'"},
@@ -341,7 +363,7 @@ TEST_CASE("paths are relative to the file that names them, and to the current fo
   CHECK(c.text().value == (folder.path / "data/x.txt").string());
   load(c, file, {"text=y.txt"});
   CHECK(c.text().value == (std::filesystem::current_path() / "y.txt").string());
-  load(c, file, {"text=/z.txt"});
+  load(c, file, {"text=/z/../z.txt"});
   CHECK(c.text().value == "/z.txt");
   load(c, file, {"text=null"});
   CHECK(c.text().value == "");
@@ -378,6 +400,14 @@ TEST_CASE("what is more or less than one plain YAML document is refused with its
   CHECK(report("name: ! a\n") == refused(1, 7, "tags are not supported; remove the '!…'", "name: ! a"));
   CHECK(report("name: !<tag:x> a\n") == refused(1, 7, "tags are not supported; remove the '!…'", "name: !<tag:x> a"));
   CHECK(report("optim: !!map {}\n") == refused(1, 8, "tags are not supported; remove the '!…'", "optim: !!map {}"));
+  CHECK(report("train: {steps: ! 5}\n") ==
+        refused(1, 16, "tags are not supported; remove the '!…'", "train: {steps: ! 5}"));
+  CHECK(report("\"<<\": a\n") == refused(1, 1, "unknown key '<<' at the top level", "\"<<\": a", 4));
+  CHECK(report("'a''b': 1\n") == refused(1, 1, "unknown key 'a'b' at the top level", "'a''b': 1", 6));
+  CHECK(report("\xEF\xBB\xBF\"a\\\"b\": 1\n") ==
+        refused(1, 1, "unknown key 'a\"b' at the top level", "\"a\\\"b\": 1", 6));
+  CHECK(report("name: a\x7f\n") == refused(1, 8, "the control byte 0x7f stands here; remove it", "name: a "));
+  CHECK(report("alpha: 1\n") == refused(1, 1, "unknown key 'alpha' at the top level", "alpha: 1", 5));
   CHECK(report("name: a\n---\nname: b\n") == refused(2, 1, "a second document begins here; one file holds one", "---"));
   CHECK(report("name: a\n---\n") == refused(2, 1, "a second document begins here; one file holds one", "---"));
   CHECK(report("---\nname: a\n...\n") == "");
@@ -425,6 +455,16 @@ TEST_CASE("long values, names and lines are cut, and control bytes escaped") {
     CHECK(line.find('\x1b') == std::string::npos);
     CHECK(utf8_error(line) == line.size());
   }
+  for (size_t length = 150; length < 250; ++length) {
+    const std::string long_name = said([&] {
+      Config config;
+      load(config,
+           parse_yaml("loss: {compare: [" + repeated("ß", 200) + "]}\noptim: {name: " + repeated("日", 300) + "}",
+                      std::string(length, 'x') + ".yaml"));
+    });
+    std::istringstream rows(long_name);
+    for (std::string line; std::getline(rows, line);) CHECK((line.size() <= 400 && utf8_error(line) == line.size()));
+  }
   const std::string wide =
       report("optim: {betas: [" + repeated("0.5, ", 500) + "], lrr: 1, clip: " + repeated("0", 200) + "1}");
   CHECK(wide.find("    1 | …") != std::string::npos);
@@ -448,18 +488,19 @@ TEST_CASE("bombs are refused in less than a second and 100 MB") {
   for (int i = 0; i < 200; ++i) deep += std::string(static_cast<size_t>(i), ' ') + "a:\n";
   for (int i = 0; keys.size() < M - 20; ++i) keys += fmt::format("k{}: 1\n", i);
   const std::pair<std::string, std::string> bombs[] = {
-      {repeated("[", M), "nested more than 32 levels deep"},
-      {repeated("{", M), "nested more than 32 levels deep"},
-      {repeated("[\n", M), "nested more than 32 levels deep"},
-      {repeated("[{a: ", M), "nested more than 32 levels deep"},
+      {repeated("[", 190'000), "nested more than 32 levels deep"},
+      {repeated("[", M), "more than 200000 brackets and commas"},
+      {repeated("{", M), "more than 200000 brackets and commas"},
+      {repeated("[\n", M), "more than 200000 brackets and commas"},
+      {repeated("[{a: ", M), "more than 200000 brackets and commas"},
       {repeated("- ", M), "nested more than 32 levels deep"},
       {repeated("? ", M), "nested more than 32 levels deep"},
       {deep, "nested more than 32 levels deep"},
-      {"[" + repeated(",", M - 2) + "]", "more than 100000 values"},
-      {"{" + repeated("a,", M - 2) + "}", "more than 100000 values"},
+      {"[" + repeated(",", M - 2) + "]", "more than 200000 brackets and commas"},
+      {"{" + repeated("a,", M - 2) + "}", "more than 200000 brackets and commas"},
       {repeated("- 1\n", M), "more than 100000 values"},
       {keys, "more than 100000 values"},
-      {"a: &a 1\nb: [" + repeated("*a,", M - 20) + "]", "more than 100000 values"},
+      {"a: &a 1\nb: [" + repeated("*a,", M - 20) + "]", "more than 200000 brackets and commas"},
       {repeated("- *a\n", M), "aliases are not supported"},
       {repeated("---\n", M), "a second document"},
       {repeated("\"", M), "does not continue"},

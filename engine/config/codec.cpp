@@ -40,7 +40,7 @@ std::string unambiguous(const std::string& text) {
     return whole ? fmt::format("{}{}", sign, value) : "";
   }
   const size_t zeros = std::min(digits.find_first_not_of('0'), digits.size());
-  const bool padded = zeros > 0 && (zeros > 1 || (digits.size() > 1 && digits[1] >= '0' && digits[1] <= '9'));
+  const bool padded = zeros > 0 && digits.size() > 1 && digits[1] >= '0' && digits[1] <= '9';
   if (padded)
     digits.erase(0, zeros < digits.size() && digits[zeros] >= '0' && digits[zeros] <= '9' ? zeros : zeros - 1);
   double value = 0;
@@ -150,7 +150,7 @@ std::string Codec<Path>::parse(const Node& node, Path& value) {
   namespace fs = std::filesystem;
   const fs::path base =
       node.at.source && !node.at.source->directory.empty() ? fs::path(node.at.source->directory) : fs::path(".");
-  value.value = (fs::path(text).is_absolute() ? fs::path(text) : fs::absolute(base / text)).lexically_normal().string();
+  value.value = fs::absolute(base / text).lexically_normal().string();
   return "";
 }
 

@@ -78,7 +78,6 @@ void Section::read(const Node& node, Problems& problems) {
                                       node.describe(), unspaced ? " (write a space after each ':')" : ""));
     return;
   }
-  for (const std::string& name : node.lost) distrust(name);
   for (size_t i = 0; i < node.keys.size(); ++i) {
     const auto& key = node.keys[i];
     const auto field =
@@ -92,6 +91,7 @@ void Section::read(const Node& node, Problems& problems) {
     else
       report_unknown(key, problems);
   }
+  for (const std::string& name : node.lost) distrust(name);
 }
 
 void Section::check_all(Problems& problems) const {
