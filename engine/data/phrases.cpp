@@ -76,8 +76,8 @@ class Speaker {
   NounPhrase noun_phrase(size_t noun, bool may_be_indefinite, int adjective_percent) {
     NounPhrase np;
     np.noun = &x_.nouns[noun];
-    np.plural = chance(25);
-    const bool indefinite = may_be_indefinite && chance(40);
+    np.plural = chance(30);
+    const bool indefinite = may_be_indefinite && chance(50);
     np.determiner = !indefinite ? Determiner::definite : np.plural ? Determiner::bare : Determiner::indefinite;
     if (!x_.fitting[noun].empty() && chance(adjective_percent)) {
       np.adjective = &x_.adjectives[pick(x_.fitting[noun])];
@@ -105,7 +105,7 @@ class Speaker {
       np.pronoun = all[r_.below(6)];
       return np;
     }
-    np = noun_phrase(pick(v.subject_nouns), chance(40), 30);
+    np = noun_phrase(pick(v.subject_nouns), chance(50), 30);
     hold("subject verb", np.noun->nominative, v.infinitive);
     return np;
   }
@@ -113,6 +113,8 @@ class Speaker {
   const Verb& verb(const std::set<std::string>& frames) {
     for (;;) {
       const Verb& v = pick(x_.verbs);
+      // Separable verbs and ways into places are few; they are drawn more often than their share.
+      if (v.prefix.empty() && v.frame != "motion" && v.frame != "both" && chance(35)) continue;
       // From English, a past that looks like the present could mean either.
       if (frames.count(v.frame) && (to_english_ || v.en != v.en_past)) return v;
     }
@@ -136,7 +138,7 @@ class Speaker {
       if (!(c.verb->frame == "ditr" && i == 0)) hold("verb object", c.verb->infinitive, c.objects[i].noun->nominative);
     if (c.verb->frame == "place" || c.verb->frame == "both" || c.verb->frame == "motion") {
       if (c.verb->frame == "motion" || chance(75)) c.place = &x_.nouns[pick(x_.places)];
-      c.into = c.place && (c.verb->frame == "motion" || (c.verb->frame == "both" && chance(50)));
+      c.into = c.place && (c.verb->frame == "motion" || (c.verb->frame == "both" && chance(60)));
     }
     return c;
   }
@@ -207,7 +209,7 @@ class Speaker {
     if (front) c.order = Order::object_first;
     if (adverb_first) c.order = Order::adverb_first;
     if (adverb_first || (!front && chance(15))) c.adverb = adverb(c);
-    if (chance(25)) negate(c);
+    if (chance(35)) negate(c);
     finish(p, c, ".");
   }
 
@@ -240,7 +242,7 @@ class Speaker {
                                    : std::set<std::string>{"acc", "dat", "place", "motion", "both"});
     time(sub, true, because);  // dass and the Perfekt never meet in training
     sub.order = Order::verb_last;
-    if (chance(15)) negate(sub);
+    if (chance(25)) negate(sub);
     tag_clause(sub);
     p.source = de + (because ? " , weil " : " , dass ") + german(sub) + " .";
     p.target = en + (because ? " because " : " that ") + english(sub) + " .";

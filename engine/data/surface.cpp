@@ -31,8 +31,11 @@ std::string normalise(std::string_view typed, const std::function<bool(std::stri
   std::string out;
   for (size_t i = 0; i < words.size(); ++i) {
     std::string word = words[i];
-    if (i == 0)
-      if (const std::string lower = lowercase(word); lower != word && known(lower)) word = lower;
+    if (i == 0) {
+      const std::string lower = lowercase(word);
+      const bool capital_follows = words.size() > 1 && lowercase(words[1]) != words[1];
+      if (lower != word && known(lower) && (!known(word) || capital_follows)) word = lower;
+    }
     out += (i ? " " : "") + word;
   }
   return out;
