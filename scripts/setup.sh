@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that seqgrad needs and does not find; says nothing to do when all are there.
+#   scripts/setup.sh [build|test|check]     (build: the executable; test: and Catch2; check: and clang-format)
+set -euo pipefail
+
+packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev libcli11-dev libfmt-dev libspdlog-dev
+          nlohmann-json3-dev libxxhash-dev)
+case "${1:-build}" in
+  build) ;;
+  test) packages+=(catch2 git) ;;
+  check) packages+=(catch2 git clang clang-format python3) ;;
+  *) echo "error: expected build, test or check, got '$1'" >&2; exit 2 ;;
+esac
+
+missing=()
+for package in "${packages[@]}"; do
+  [[ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" == "install ok installed" ]] || missing+=("$package")
+done
+if [[ ${#missing[@]} -eq 0 ]]; then
+  echo "packages: all there"
+  exit 0
+fi
+if [[ $(id -u) -ne 0 ]]; then
+  echo "error: ${#missing[@]} packages are missing; install them with:" >&2
+  echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+  exit 2
+fi
+echo "packages: ${#missing[@]} to install: ${missing[*]}"
+log=$(mktemp)
+export DEBIAN_FRONTEND=noninteractive
+if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  echo "error: apt-get failed" >&2
+  exit 3
+fi
+rm -f "$log"

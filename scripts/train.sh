@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# From a bare machine to a trained model: installs what is missing, builds the executable, trains.
+#   scripts/train.sh configs/phrases.yaml [options of `seqgrad train`]
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+if [[ $# -eq 0 || $1 == -h || $1 == --help ]]; then
+  echo "usage: scripts/train.sh CONFIG.yaml [options of \`seqgrad train\`]"
+  echo "  e.g. scripts/train.sh configs/phrases.yaml --set train.epochs=3"
+  [[ $# -gt 0 ]] && exit 0 || exit 2
+fi
+
+printf '[1/3] %s\n' "$("$root/scripts/setup.sh" build)"
+start=$SECONDS
+"$root/scripts/build.sh" seqgrad
+took=$((SECONDS - start))
+printf '[2/3] build: build/seqgrad, Release (%d:%02d)\n' $((took / 60)) $((took % 60))
+printf '[3/3] ' >&2
+exec "$root/build/seqgrad" train "$@"
