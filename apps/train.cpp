@@ -1,5 +1,6 @@
 // `seqgrad train`: a new run, or a stopped one resumed.
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 
 #include "apps/command.h"
@@ -61,10 +62,8 @@ void final_report(const Config& config, const TrainJob& job, const std::string& 
   load_weights(run + "/checkpoints/best", job.model);
   const LossSetup setup = make_loss_setup(config.loss, job.data.target->size());
   const Evaluation e = evaluate(job.model, setup, job.data.test, *job.data.target, job.decode);
-  std::string pairs = e.sentences >= 1000 ? fmt::format("{},{:03}", e.sentences / 1000, e.sentences % 1000)
-                                          : std::to_string(e.sentences);
   std::string line =
-      fmt::format("test: {} sentences{}: exact {:.1f} %  BLEU {:.1f}  loss {:.3f}{}", pairs,
+      fmt::format("test: {} sentences{}: exact {:.1f} %  BLEU {:.1f}  loss {:.3f}{}", with_commas(e.sentences),
                   config.data.task() == "phrases" ? ", each with a word pair never seen in training" : "",
                   100 * e.sequence_accuracy, e.bleu, e.loss_value, unit_of(setup.options));
   if (config.data.task() == "phrases") {
@@ -74,6 +73,12 @@ void final_report(const Config& config, const TrainJob& job, const std::string& 
                         100 * b.nearest);
   }
   fmt::print("{}\n", line);
+  for (const auto& [name, corpus] :
+       job.data.reported) {  // what such a model may not be able to do: no part of the test
+    const Evaluation r = evaluate(job.model, setup, corpus, *job.data.target, job.decode);
+    fmt::print("      {}: {} sentences: exact {:.1f} %  BLEU {:.1f}\n", name, with_commas(r.sentences),
+               100 * r.sequence_accuracy, r.bleu);
+  }
   const std::string example = present(job.data.test.pairs[0].source);
   fmt::print("Try:   echo '{}' | build/seqgrad translate {}\n", example, run);
   fmt::print("See:   {}/metrics.jsonl and {}/samples\n", run, run);
@@ -128,7 +133,8 @@ int train(const Options& o) {
   const TrainJob job{config, *model,      data,          {config.decode.max_ratio(), config.decode.max_extra()},
                      run,    o.max_steps, o.common.quiet};
   if (!o.common.quiet) {
-    fmt::print(stderr, "{}\n", describe_job(job, device));
+    const char* stage = std::getenv("SEQGRAD_STAGE");  // scripts/train.sh counts what it does
+    fmt::print(stderr, "{}{}\n", stage ? stage : "", describe_job(job, device));
     if (t.skipped.total() > 0)
       fmt::print(stderr, "skipped {} training pairs: {} blank, {} too long\n", t.skipped.total(), t.skipped.blank,
                  t.skipped.too_long);

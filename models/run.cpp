@@ -19,7 +19,8 @@ std::string apply_process_settings(const Config& config) {
   if (config.device() == "cuda") system_failure("device cuda: this build has no CUDA support; use --device cpu");
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   set_threads(static_cast<int>(config.threads().value_or(std::min<int64_t>(cores, 16))));
-  return config.device() == "cpu" ? "cpu" : "cpu (no GPU: built without CUDA)";
+  return fmt::format("cpu, {} thread{}{}", threads(), threads() == 1 ? "" : "s",
+                     config.device() == "cpu" ? "" : " (no GPU: built without CUDA)");
 }
 
 void check_memory(const Config& config, int64_t source_words, int64_t target_words) {

@@ -8,7 +8,8 @@
 
 namespace seqgrad {
 
-// Sets the thread count and checks the device. Returns the device in words, with the reason where `auto` chose it.
+// Sets the thread count and checks the device. Returns device and threads in words, with the reason where `auto` chose
+// it.
 std::string apply_process_settings(const Config& config);
 
 // Refuses sizes that cannot fit in memory, with the estimate, before anything is allocated.

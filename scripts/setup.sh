@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that seqgrad needs and does not find; says nothing to do when all are there.
-#   scripts/setup.sh [build|test|check]     (build: the executable; test: and Catch2; check: and clang-format)
+#   scripts/setup.sh [build|test|check]     (build: the executable; test: and Catch2, ccache; check: and clang-format)
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev libcli11-dev libfmt-dev libspdlog-dev
           nlohmann-json3-dev libxxhash-dev)
 case "${1:-build}" in
   build) ;;
-  test) packages+=(catch2 git) ;;
-  check) packages+=(catch2 git clang clang-format python3) ;;
+  test) packages+=(catch2 git ccache) ;;
+  check) packages+=(catch2 git ccache clang clang-format python3) ;;
   *) echo "error: expected build, test or check, got '$1'" >&2; exit 2 ;;
 esac
 

@@ -9,10 +9,11 @@ if [[ $# -eq 0 || $1 == -h || $1 == --help ]]; then
   [[ $# -gt 0 ]] && exit 0 || exit 2
 fi
 
-printf '[1/3] %s\n' "$("$root/scripts/setup.sh" build)"
+say() { printf '%s\n' "$*" >&2; }
+packages=$("$root/scripts/setup.sh" build)
+say "[1/3] $packages"
 start=$SECONDS
 "$root/scripts/build.sh" seqgrad
 took=$((SECONDS - start))
-printf '[2/3] build: build/seqgrad, Release (%d:%02d)\n' $((took / 60)) $((took % 60))
-printf '[3/3] ' >&2
-exec "$root/build/seqgrad" train "$@"
+say "[2/3] build: build/seqgrad, Release ($(printf '%d:%02d' $((took / 60)) $((took % 60))))"
+SEQGRAD_STAGE="[3/3] " exec "$root/build/seqgrad" train "$@"  # the first line of train, unless the config is refused

@@ -24,6 +24,7 @@ struct ProgressLine {
 // "epoch 2/10 ━━━━━━━━────  621/1450  loss 2.713/tok  ppl 15.1  lr 7.8e-4  |g| 1.02  21.4k tok/s (pad 18%)  ETA 1:12"
 std::string format(const ProgressLine& line, bool bar);
 
+std::string with_commas(int64_t count);       // 20,000
 std::string format_duration(double seconds);  // "1:12", "1:02:03"
 
 class Progress {

@@ -84,11 +84,14 @@ void Trainer::one_step() {
 void Trainer::log_interval() {
   const double seconds = std::max(1e-9, now() - interval_start_);
   ProgressLine p;
-  const int64_t per_epoch = std::max<int64_t>(1, batcher_.batches(state_.epoch) / job_.config.train.accumulation());
-  p.epoch = state_.epoch + 1;
-  p.epochs = (total_ + per_epoch - 1) / per_epoch;
-  p.step = state_.step;
-  p.steps_in_epoch = total_;
+  const double per_epoch =
+      static_cast<double>(batcher_.batches(0)) / static_cast<double>(job_.config.train.accumulation());
+  const auto epochs_before = static_cast<int64_t>(static_cast<double>(state_.step - 1) / per_epoch);
+  p.epoch = epochs_before + 1;
+  p.epochs = static_cast<int64_t>(std::ceil(static_cast<double>(total_) / per_epoch));
+  const auto first = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before) * per_epoch));
+  p.step = state_.step - first;
+  p.steps_in_epoch = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before + 1) * per_epoch)) - first;
   p.loss = state_.interval.value(loss_.options);
   p.unit = unit_of(loss_.options);
   p.perplexity = state_.interval.perplexity();
@@ -222,12 +225,8 @@ std::string describe_job(const TrainJob& job, const std::string& device) {
   const DataConfig& d = job.config.data;
   std::string what = d.task().value_or(job.config.name());
   if (what == "phrases") what = d.direction() == "en-de" ? "English -> German" : "German -> English";
-  std::string pairs = fmt::format("{}", job.data.train.size());
-  for (int i = static_cast<int>(pairs.size()) - 3; i > 0; i -= 3) pairs.insert(static_cast<size_t>(i), ",");
-  std::string parameters = fmt::format("{}", job.model.store().count());
-  for (int i = static_cast<int>(parameters.size()) - 3; i > 0; i -= 3) parameters.insert(static_cast<size_t>(i), ",");
-  return fmt::format("train: {}, {} pairs, {} parameters, {}, {} thread{}", what, pairs, parameters, device, threads(),
-                     threads() == 1 ? "" : "s");
+  return fmt::format("train: {}, {} pairs, {} parameters, {}", what, with_commas(job.data.train.size()),
+                     with_commas(job.model.store().count()), device);
 }
 
 }  // namespace seqgrad
