@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Trains on the Multi30k files in DIR (train.lc.norm.tok.de … under DIR/tok), stops and resumes on the way, translates,
+# and scores test_2016 once; prints the figures.
+#   scripts/bench/multi30k.sh DIR [CONFIG] [--seed N] [options of train, e.g. --set train.epochs=1]
+# Exit 1 when resuming or translating fails or BLEU is below SEQGRAD_AT_LEAST (default 0).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+dir=${1:-../shared/data/multi30k} config=${2:-configs/multi30k_de_en.yaml}
+shift $(($# < 2 ? $# : 2))
+[[ -f $dir/tok/train.lc.norm.tok.de ]] || { echo "not run: $dir/tok/train.lc.norm.tok.de is not there"; exit 77; }
+[[ -x build/seqgrad ]] || scripts/build.sh seqgrad
+command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y jq" >&2; exit 2; }
+direction=$(basename "$config" .yaml) src=de trg=en
+[[ $direction == *en_de ]] && src=en trg=de
+tok=$(realpath "$dir/tok") files=()
+for split in train:train dev:val test:test_2016_flickr; do
+  files+=(--set "data.${split%%:*}={src: $tok/${split#*:}.lc.norm.tok.$src, trg: $tok/${split#*:}.lc.norm.tok.$trg}")
+done
+mkdir -p build/bench/runs
+run=$(mktemp -d build/bench/runs/multi30k-XXXX)
+start=$SECONDS
+build/seqgrad train "$config" "${files[@]}" --run-dir "$run" --max-steps 100 "$@" >"$run.log" 2>&1
+build/seqgrad train --resume "$run" >>"$run.log" 2>&1 || { tail -n 3 "$run.log"; exit 1; }
+took=$((SECONDS - start))
+build/seqgrad translate "$run" -q <"$tok/test_2016_flickr.lc.norm.tok.$src" >"$run.out"
+lines=$(wc -l <"$run.out")
+head -n 3 "$run.out"
+build/seqgrad evaluate "$run" --split test --json -q |
+  jq -r --arg s "$took" --arg d "$direction" --argjson least "${SEQGRAD_AT_LEAST:-0}" --argjson lines "$lines" \
+    '"\($d): greedy BLEU \(.bleu * 100 | round / 100) (\(.bleu_signature)) on \(.sentences) sentences, loss \(.loss * 1000 | round / 1000)\(.divisor), \($s) s of training with one stop and resume; \($lines) lines translated",
+     (if .bleu < $least or $lines != .sentences then "missed" else empty end)' | tee "$run.verdict" | grep -vx missed
+! grep -qx missed "$run.verdict"
