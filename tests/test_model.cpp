@@ -226,7 +226,6 @@ TEST_CASE("4 x 16 sentences give the gradient of 64, for every reduction, with d
     loss.options.over = p.over, loss.options.divide = p.divide, loss.options.divide_eps = p.divide_eps,
     loss.options.on_zero = p.on_zero;
     if (p.over != Over::all) loss.options.then = Then::sum;
-    if (p.over == Over::batch) continue;  // [T]: each step's divisor spans sentences of several micro-batches
     if (p.divide.flat == "class_weight") loss.class_weight = std::vector<double>(17, 0.5);
     loss.example_weight = true;
     const ForwardContext context{true, 4, 11, 0};

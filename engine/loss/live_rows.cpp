@@ -173,4 +173,25 @@ LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
   return out;
 }
 
+void share_counts(std::span<LiveRows> micro_batches, const LossOptions& options) {
+  if (options.over != Over::batch) return;
+  std::vector<Counts> all;
+  for (const LiveRows& rows : micro_batches) {
+    if (rows.groups.size() > all.size()) all.resize(rows.groups.size());
+    for (size_t t = 0; t < rows.groups.size(); ++t) {
+      Counts& c = all[t];
+      const Counts& more = rows.groups[t];
+      c.positions += more.positions;
+      c.steps = std::max(c.steps, more.steps);
+      c.batch += more.batch;
+      c.active += more.active;
+      c.nonzero += more.nonzero;
+      c.active_batch += more.active_batch;
+      c.weight += more.weight;
+      c.class_weight += more.class_weight;
+    }
+  }
+  for (LiveRows& rows : micro_batches) std::copy_n(all.begin(), rows.groups.size(), rows.groups.begin());
+}
+
 }  // namespace seqgrad

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,5 +44,9 @@ struct LiveRows {
 // divisor of many micro-batches is known before the first forward pass. Dead cells are never looked at, except that
 // ignore_index reads the ids of rows still active.
 LiveRows build_live_rows(const LossInputs& inputs, const LossOptions& options);
+
+// An entry of a loss `over: batch` sums over examples, those of other micro-batches included: gives each the counts of
+// all, so that accumulation divides as the one big batch does. Nothing to do for other axes.
+void share_counts(std::span<LiveRows> micro_batches, const LossOptions& options);
 
 }  // namespace seqgrad

@@ -114,6 +114,7 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
     result.positions += batch.batch * batch.target_steps;
   }
   const bool micro = setup.options.scope == Scope::micro;
+  if (!micro) share_counts(rows, setup.options);
   const auto parts = static_cast<double>(batches.size());
   const bool nothing = std::all_of(rows.begin(), rows.end(), [](const LiveRows& r) { return r.rows.empty(); });
   if (counted.divisor == 0 || nothing) {
