@@ -36,6 +36,11 @@ std::vector<std::string> divisor_names() {
   return names;
 }
 
+std::string str(const Divide& d) {
+  if (d.nested()) return fmt::format("{{time: {}, batch: {}}}", d.time, d.batch);
+  return d.flat == "const" ? fmt::format("{{const: {}}}", d.k) : d.flat;
+}
+
 const Divisor& divisor(const std::string& name) {
   for (const Divisor& d : table)
     if (name == d.name) return d;

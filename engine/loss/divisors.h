@@ -31,6 +31,7 @@ struct Divisor {
 
 std::span<const Divisor> divisors();
 std::vector<std::string> divisor_names();
+std::string str(const Divide& divide);            // as YAML: "active", "{const: 4.0}", "{time: active, batch: batch}"
 const Divisor& divisor(const std::string& name);  // throws E14 with the valid names
 
 }  // namespace seqgrad

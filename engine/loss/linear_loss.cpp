@@ -1,12 +1,9 @@
 // Output projection and loss in tiles: gather live rows, multiply, row kernel in place, multiply back.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "engine/device/gemm.h"
-#include "engine/loss/order_free_sum.h"
+#include "engine/loss/result_shape.h"
 #include "engine/loss/row_report.h"
-#include "engine/loss/sequence_loss.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 
@@ -16,16 +13,66 @@ namespace {
 constexpr int64_t tile_rows = 512;   // a fixed height: kernels and sums never depend on the batch
 constexpr int64_t block_rows = 128;  // the last tile is filled with zero rows up to a multiple of this
 
-template <class T>
-struct Tiles {
-  T *hidden, *logits, *dhidden;  // [tile,D], [tile,V], [tile,D]
+// Everything but the coefficients; backward of a vector loss runs it again with its upstream in them.
+struct Job {
+  Tensor hidden, weight, bias;
+  RowRule rule;
+  const int64_t* places;  // of each live row: b·T + t
+  int64_t live;
 };
 
-void add_scaled(const Tensor& dy, const Tensor& from, const Tensor& to) {
-  with_floating(from.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::axpy<T>(from.device, {*dy.as<T>(), from.as<T>(), to.as<T>(), from.numel()});
-  });
+// What is wanted; tensors without data are not formed.
+struct Gradients {
+  Tensor hidden, weight, bias;
+  bool any() const { return hidden.data || weight.data || bias.data; }
+};
+
+Gradients gradients_of(const Job& job) {
+  const auto like = [](const Tensor& x) { return x.requires_grad() ? zeros(x.shape, x.dtype, x.device) : Tensor{}; };
+  return {like(job.hidden), like(job.weight), like(job.bias)};
+}
+
+// `tasks` of live row i start at (i mod tile)·V. A row that is refused ends it: `inspect(first, count, logits)` sees
+// each tile before the row kernel has been trusted.
+template <class T, class Inspect>
+void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const Gradients& g, const Inspect& inspect) {
+  const Device device = job.hidden.device;
+  Backend& memory = backend(device);
+  Tape& tape = Tape::current();
+  const int64_t d = job.hidden.shape[2], v = job.rule.classes;
+  const int64_t height = std::min(tile_rows, (job.live + block_rows - 1) / block_rows * block_rows);
+  T *hidden = tape.scratch<T>(height * d, device), *logits = tape.scratch<T>(height * v, device),
+    *dhidden = tape.scratch<T>(g.hidden.data ? height * d : 0, device);
+  for (int64_t first = 0; first < job.live; first += tile_rows) {
+    const int64_t count = std::min(tile_rows, job.live - first),
+                  padded = (count + block_rows - 1) / block_rows * block_rows;
+    const auto width = static_cast<size_t>(d) * sizeof(T);
+    for (int64_t i = 0; i < count; ++i)
+      memory.copy(hidden + i * d, job.hidden.as<T>() + job.places[first + i] * d, width);
+    memory.zero(hidden + count * d, static_cast<size_t>(padded - count) * width);
+    if (job.bias.data) kernels::fill_rows<T>(device, {job.bias.as<T>(), logits, padded, v});
+    kernels::gemm<T>(
+        device, {false, true, padded, v, d, hidden, d, job.weight.as<T>(), d, job.bias.data ? T{1} : T{0}, logits, v});
+    kernels::row_loss<T>(device, {logits, g.any() ? logits : nullptr, tasks + first, results + first, count, job.rule});
+    inspect(first, count, logits);
+    if (!g.any()) continue;
+    memory.zero(logits + count * v, static_cast<size_t>((padded - count) * v) * sizeof(T));
+    if (g.hidden.data) {
+      kernels::gemm<T>(device, {false, false, padded, d, v, logits, v, job.weight.as<T>(), d, T{0}, dhidden, d});
+      for (int64_t i = 0; i < count; ++i)
+        memory.copy(g.hidden.as<T>() + job.places[first + i] * d, dhidden + i * d, width);
+    }
+    if (g.weight.data)
+      kernels::gemm<T>(device, {true, false, v, d, padded, logits, v, hidden, d, T{1}, g.weight.as<T>(), d});
+    if (g.bias.data) kernels::sum_rows<T>(device, {logits, g.bias.as<T>(), padded, v});
+  }
+}
+
+template <class T>
+void add_scaled(T scale, const Gradients& from, const Job& to) {
+  const std::pair<Tensor, Tensor> all[] = {{from.hidden, to.hidden}, {from.weight, to.weight}, {from.bias, to.bias}};
+  for (const auto& [g, x] : all)
+    if (g.data) kernels::axpy<T>(g.device, {scale, g.template as<T>(), grad(x).template as<T>(), g.numel()});
 }
 
 }  // namespace
@@ -43,74 +90,50 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
         "loss: targets are [B={},T={}] with V={} but hidden is {} and weight {}; T must match (did you forget to shift "
         "or trim?)",
         rows.batch, rows.steps, rows.classes, hidden.shape.str(), weight.shape.str());
-  if (options.over != Over::all && options.then == Then::nothing)
-    refuse(
-        "loss: over: time, batch or none gives a vector, which the fused loss cannot differentiate; add `then: sum` or "
-        "`then: mean` to reduce");
-  const int64_t d = hidden.shape[2], v = rows.classes, live = static_cast<int64_t>(rows.rows.size());
+  if (options.input == Input::probs) refuse("loss: hidden states give logits; input: probs needs a softmax after them");
   const bool wanted = Tape::current().wants_grad({hidden, weight, bias});
-  const RowTarget target = row_target(inputs, options);
+  const Shape shape = result_shape(rows, options);
+  const bool vector = shape.rank() > 0;
   const Coefficients c = coefficients(rows, options, divisor);
 
-  const Tensor dh = wanted && hidden.requires_grad() ? zeros(hidden.shape, hidden.dtype, hidden.device) : Tensor{};
-  const Tensor dw = wanted && weight.requires_grad() ? zeros(weight.shape, weight.dtype, weight.device) : Tensor{};
-  const Tensor db = wanted && bias.requires_grad() ? zeros(bias.shape, bias.dtype, bias.device) : Tensor{};
+  Job job{hidden, weight, bias, row_rule(inputs, options), nullptr, static_cast<int64_t>(rows.rows.size())};
+  RowTask* tasks = row_tasks(rows);
+  auto* places = Tape::current().scratch<int64_t>(job.live, Device::cpu);
+  auto* groups = Tape::current().scratch<int64_t>(job.live, Device::cpu);
+  for (int64_t i = 0; i < job.live; ++i) {
+    const LiveRow& r = rows.rows[static_cast<size_t>(i)];
+    places[i] = r.row;
+    groups[i] = group_of(rows, r, options.over);
+    tasks[i].at = i % tile_rows * rows.classes;
+    tasks[i].coefficient = c.rows[static_cast<size_t>(i)];
+  }
+  job.places = places;
+  // For an upstream gradient of 1; a vector loss learns its upstream only in backward.
+  const Gradients g = wanted && !vector ? gradients_of(job) : Gradients{};
   std::vector<RowResult> results(rows.rows.size());
-  std::vector<RowTask> tasks(rows.rows.size());
   LossResult out;
   with_floating(hidden.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const Device device = hidden.device;
-    Tape& tape = Tape::current();
-    const int64_t height = std::min(tile_rows, (live + block_rows - 1) / block_rows * block_rows);
-    const Tiles<T> tile{tape.scratch<T>(height * d, device), tape.scratch<T>(height * v, device),
-                        tape.scratch<T>(wanted ? height * d : 0, device)};
-    auto k = row_arguments<T>(target, options, v);
-    k.z = tile.logits;
-    k.g = wanted ? tile.logits : nullptr;
-    std::string offending;
-    for (int64_t first = 0; first < live && offending.empty(); first += tile_rows) {
-      const int64_t count = std::min(tile_rows, live - first),
-                    padded = (count + block_rows - 1) / block_rows * block_rows;
-      for (int64_t i = 0; i < count; ++i) {
-        const auto n = static_cast<size_t>(first + i);
-        backend(device).copy(tile.hidden + i * d, hidden.as<T>() + rows.rows[n].row * d,
-                             static_cast<size_t>(d) * sizeof(T));
-        tasks[n] = {i * v, rows.rows[n].target, c.rows[n]};
-      }
-      backend(device).zero(tile.hidden + count * d, static_cast<size_t>((padded - count) * d) * sizeof(T));
-      if (bias.data) kernels::fill_rows<T>(device, {bias.as<T>(), tile.logits, padded, v});
-      kernels::gemm<T>(device, {false, true, padded, v, d, tile.hidden, d, weight.as<T>(), d, bias.data ? T{1} : T{0},
-                                tile.logits, v});
-      k.tasks = tasks.data() + first;
-      k.results = results.data() + first;
-      k.rows = count;
-      kernels::row_loss<T>(device, k);
-      for (int64_t i = 0; i < count && options.nonfinite == Nonfinite::error; ++i)
-        if (const auto n = static_cast<size_t>(first + i); results[n].nonfinite && offending.empty())
-          offending = offending_logit(tile.logits + i * v, rows, rows.rows[n]);
-      if (!wanted || !offending.empty()) continue;
-      backend(device).zero(tile.logits + count * v, static_cast<size_t>((padded - count) * v) * sizeof(T));
-      if (dh.data) {
-        kernels::gemm<T>(device,
-                         {false, false, padded, d, v, tile.logits, v, weight.as<T>(), d, T{0}, tile.dhidden, d});
-        for (int64_t i = 0; i < count; ++i)
-          backend(device).copy(dh.as<T>() + rows.rows[static_cast<size_t>(first + i)].row * d, tile.dhidden + i * d,
-                               static_cast<size_t>(d) * sizeof(T));
-      }
-      if (dw.data)
-        kernels::gemm<T>(device, {true, false, v, d, padded, tile.logits, v, tile.hidden, d, T{1}, dw.as<T>(), d});
-      if (db.data) kernels::sum_rows<T>(device, {tile.logits, db.as<T>(), padded, v});
-    }
-    if (!offending.empty()) refuse("{}", offending);
-    out = finish(rows, results, target, options, divisor, [](size_t) { return std::string("the loss is not finite"); });
-    out.value = from_host(std::vector<T>{static_cast<T>(out.values[0])}, {}, device);
+    run_tiles<T>(job, tasks, results.data(), g, [&](int64_t first, int64_t count, const T* logits) {
+      for (int64_t i = 0; i < count && !job.rule.propagate; ++i)
+        if (const auto n = static_cast<size_t>(first + i); results[n].nonfinite)
+          refuse("{}", offending_logit(logits + i * rows.classes, rows, rows.rows[n]));
+    });
   });
+  out = finish(rows, tasks, results, job.rule, options, divisor, [](size_t) { return "the loss is not finite"; });
+  out.value = value_tensor(out.values, shape, hidden);
   Tape::current().record(out.value, {hidden, weight, bias}, [=](const Tensor& dy) {
-    if (dh.data) add_scaled(dy, dh, grad(hidden));
-    if (dw.data) add_scaled(dy, dw, grad(weight));
-    if (db.data) add_scaled(dy, db, grad(bias));
+    with_floating(hidden.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      if (!vector) return add_scaled<T>(*dy.as<T>(), g, job);
+      RowResult* unused = Tape::current().scratch<RowResult>(job.live, Device::cpu);
+      const Gradients now = gradients_of(job);
+      run_tiles<T>(job, with_upstream(tasks, groups, job.live, dy.as<T>()), unused, now, [](auto&&...) {});
+      add_scaled<T>(T{1}, now, job);
+    });
   });
+  for (const Tensor& x : {hidden, weight, bias})
+    if (wanted && vector && x.slot) x.slot->saved = true;
   return out;
 }
 

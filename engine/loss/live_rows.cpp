@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/core/error.h"
 #include "engine/loss/order_free_sum.h"
 
 namespace seqgrad {
 namespace {
+
+constexpr double sum_tolerance = 1e-4;  // of distributions: what float32 and a file's digits lose
 
 template <class T>
 void check_size(const std::optional<std::vector<T>>& v, int64_t want, const char* name, const char* shape,
@@ -17,23 +20,35 @@ void check_size(const std::optional<std::vector<T>>& v, int64_t want, const char
     refuse("loss: {} has {} entries; expected {} = {}{}", name, v->size(), shape, want, hint);
 }
 
-void check_sizes(const LossInputs& in) {
+void check_sizes(const LossInputs& in, const LossOptions& options) {
   const int64_t cells = in.batch * in.steps;
   if (in.classes < 1) refuse("loss: the logits have no classes (V=0)");
-  if (static_cast<int64_t>(in.targets.size()) != cells)
+  const bool dense = options.target == Target::dense;
+  if (const size_t got = dense ? in.dense.size() : in.targets.size();
+      static_cast<int64_t>(got) != (dense ? cells * in.classes : cells))
     refuse(
         "loss: targets have {} entries but logits are [B={},T={},V={}]; T must match (did you forget to shift or "
         "trim?)",
-        in.targets.size(), in.batch, in.steps, in.classes);
+        got, in.batch, in.steps, in.classes);
   check_size(in.lengths, in.batch, "lengths", "[B]");
+  const auto per_example = [&](size_t size) { return in.batch != cells && static_cast<int64_t>(size) == in.batch; };
+  if (in.mask && per_example(in.mask->size()))
+    refuse("mask is [{}]; expected [{},{}]. Per-example lengths go in lengths", in.batch, in.batch, in.steps);
   check_size(in.mask, cells, "mask", "[B,T]");
-  if (in.token_weight && in.batch != cells && static_cast<int64_t>(in.token_weight->size()) == in.batch)
+  if (in.token_weight && per_example(in.token_weight->size()))
     refuse("token_weight is [{}]; expected [{},{}]. Per-example weights go in example_weight", in.batch, in.batch,
            in.steps);
   check_size(in.token_weight, cells, "token_weight", "[B,T]");
   check_size(in.example_weight, in.batch, "example_weight", "[B]");
   check_size(in.class_weight, in.classes, "class_weight", "[V]");
   check_size(in.prior, in.classes, "prior", "[V]");
+  if (in.class_weight && dense && options.class_scope == ClassScope::target)
+    refuse("loss: class weights of scope: target need target: ids; with target: dense write scope: class");
+  if (in.class_weight && options.input == Input::probs && options.class_scope == ClassScope::per_class)
+    refuse("loss: class weights of scope: class have no meaning with input: probs; write scope: target");
+}
+
+void check_lengths(const LossInputs& in) {
   if (in.lengths)
     for (int64_t b = 0; b < in.batch; ++b) {
       const int64_t l = (*in.lengths)[static_cast<size_t>(b)];
@@ -66,6 +81,71 @@ void check_weights(const LossInputs& in, const LossOptions& options, const std::
     for (int64_t v = 0; v < in.classes; ++v)
       if (!legal_weight((*in.prior)[static_cast<size_t>(v)], false))
         refuse("prior(v={}) = {}", v, (*in.prior)[static_cast<size_t>(v)]);
+  if (in.prior) {
+    const double sum = std::accumulate(in.prior->begin(), in.prior->end(), 0.0);
+    if (!(std::abs(sum - 1) <= sum_tolerance))
+      refuse("prior sums to {:.6g}; expected probabilities, which sum to 1", sum);
+  }
+}
+
+std::vector<uint8_t> active_cells(const LossInputs& in, const LossOptions& options) {
+  std::vector<uint8_t> active(static_cast<size_t>(in.batch * in.steps), 0);
+  for (int64_t b = 0; b < in.batch; ++b)
+    for (int64_t t = 0; t < in.steps; ++t) {
+      const auto n = static_cast<size_t>(b * in.steps + t);
+      active[n] = (!in.lengths || t < (*in.lengths)[static_cast<size_t>(b)]) && (!in.mask || (*in.mask)[n]) &&
+                  (!options.ignore_index || in.targets[n] != *options.ignore_index);
+    }
+  return active;
+}
+
+std::string with_point(double x) {
+  const std::string text = fmt::format("{}", x);
+  return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
+}
+
+// A row of dense targets, checked (E09). One that is one-hot becomes an id, so that both forms are the same arithmetic;
+// any other is appended to `dense`.
+LiveRow dense_row(const LossInputs& in, const LossOptions& options, int64_t n, std::vector<double>& dense) {
+  const double* q = in.dense.data() + n * in.classes;
+  const int64_t b = n / in.steps, t = n % in.steps;
+  double sum = 0;
+  int64_t nonzero = 0;
+  for (int64_t v = 0; v < in.classes; ++v) {
+    if (!(q[v] >= 0 && std::isfinite(q[v])))
+      refuse("dense target (b={},t={},v={}) is {}; expected a finite number of at least 0", b, t, v, with_point(q[v]));
+    sum += q[v];
+    nonzero += q[v] != 0;
+  }
+  if (options.dense_sum == DenseSum::require && std::abs(sum - 1) > sum_tolerance)
+    refuse("dense target row (b={},t={}) sums to {}; {}, or dense_sum: allow", b, t, with_point(sum),
+           sum == 0 ? "zero rows are not a mask – use mask/lengths" : "expected 1: dense_sum: normalize divides by it");
+  if (options.dense_sum == DenseSum::normalize && sum == 0)
+    refuse("dense target row (b={},t={}) sums to 0.0 and cannot be normalized; use mask/lengths to leave it out", b, t);
+  const double scale = options.dense_sum == DenseSum::normalize ? sum : 1;
+  LiveRow row{n, std::max_element(q, q + in.classes) - q, -1, 0};
+  if (nonzero == 1 && q[row.target] == scale) return row;
+  row.dense = static_cast<int64_t>(dense.size());
+  for (int64_t v = 0; v < in.classes; ++v) dense.push_back(q[v] / scale);
+  return row;
+}
+
+LiveRow id_row(const LossInputs& in, int64_t n) {
+  const int64_t y = in.targets[static_cast<size_t>(n)];
+  if (y < 0 || y >= in.classes)
+    refuse("target id {} at (b={},t={}) is outside [0,{}); mask it or set ignore_index", y, n / in.steps, n % in.steps,
+           in.classes);
+  return {n, y, -1, 0};
+}
+
+// Σ_v c_v q_v of a row.
+double class_weight_of(const LossInputs& in, const LiveRow& row, const std::vector<double>& dense) {
+  if (!in.class_weight) return 1;
+  if (row.dense < 0) return (*in.class_weight)[static_cast<size_t>(row.target)];
+  double sum = 0;
+  for (int64_t v = 0; v < in.classes; ++v)
+    sum += (*in.class_weight)[static_cast<size_t>(v)] * dense[static_cast<size_t>(row.dense + v)];
+  return sum;
 }
 
 // One active cell as the divisors see it.
@@ -94,55 +174,7 @@ Counts count(const std::vector<Cell>& cells, int64_t batch, int64_t steps, int64
   return c;
 }
 
-}  // namespace
-
-LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
-  check_options(options, in.classes);
-  check_sizes(in);
-  if (options.divide.flat == "class_weight" && !in.class_weight)
-    refuse("loss: divide: class_weight needs class weights");
-  if (options.smoothing > 0 && options.smoothing_kind == SmoothingKind::prior && !in.prior)
-    refuse("loss: smoothing.kind: prior needs a prior");
-
-  std::vector<uint8_t> active(static_cast<size_t>(in.batch * in.steps), 0);
-  for (int64_t b = 0; b < in.batch; ++b)
-    for (int64_t t = 0; t < in.steps; ++t) {
-      const auto n = static_cast<size_t>(b * in.steps + t);
-      active[n] = (!in.lengths || t < (*in.lengths)[static_cast<size_t>(b)]) && (!in.mask || (*in.mask)[n]) &&
-                  (!options.ignore_index || in.targets[n] != *options.ignore_index);
-    }
-  check_weights(in, options, active);
-
-  LiveRows out;
-  out.batch = in.batch;
-  out.steps = in.steps;
-  out.classes = in.classes;
-  std::vector<Cell> cells;
-  bool weightless = false;
-  for (int64_t b = 0; b < in.batch; ++b)
-    for (int64_t t = 0; t < in.steps; ++t) {
-      const auto n = static_cast<size_t>(b * in.steps + t);
-      if (!active[n]) continue;
-      double w = in.token_weight ? (*in.token_weight)[n] : 1.0;
-      if (in.example_weight) w *= (*in.example_weight)[static_cast<size_t>(b)];
-      const int64_t y = in.targets[n];
-      const bool in_range = y >= 0 && y < in.classes;
-      // A row of weight 0 is dead, and the id of a dead row may be anything; class weights of it cannot be asked for.
-      if (w != 0 && !in_range)
-        refuse("target id {} at (b={},t={}) is outside [0,{}); mask it or set ignore_index", y, b, t, in.classes);
-      const double c = in.class_weight && in_range ? (*in.class_weight)[static_cast<size_t>(y)] : 1.0;
-      const double omega = options.class_scope == ClassScope::target ? w * c : w;
-      cells.push_back({b, t, omega, w * c});
-      weightless |= omega == 0;
-      if (omega != 0) out.rows.push_back({static_cast<int64_t>(n), y, omega});
-    }
-  if (options.smoothing > 0 && options.smoothing_kind == SmoothingKind::others_excluding)
-    for (const LiveRow& r : out.rows)
-      if (std::find(options.smoothing_excluding.begin(), options.smoothing_excluding.end(), r.target) !=
-          options.smoothing_excluding.end())
-        refuse("loss: id {} is excluded from smoothing but is the live target at (b={},t={})", r.target,
-               r.row / in.steps, r.row % in.steps);
-
+void count_divisors(const LossInputs& in, const LossOptions& options, const std::vector<Cell>& cells, LiveRows& out) {
   out.all = count(cells, in.batch, in.steps, in.batch * in.steps);
   const Divide& d = options.divide;
   if (options.over != Over::all || d.nested()) {
@@ -157,19 +189,71 @@ LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
   const std::string& name = d.nested() ? d.batch : d.flat;
   out.divisor = name == "const" ? d.k : divisor(name).value(out.all);
   out.divisor_adds = name != "const" && divisor(name).adds;
-  if (options.over != Over::all &&
-      options.then != Then::nothing) {  // a folded vector divides twice; this is the outer one
+  if (options.over != Over::all && options.then != Then::nothing) {  // a folded vector divides twice; this is the outer
     out.divisor = options.then == Then::mean ? static_cast<double>(out.groups.size()) : 1;
     out.divisor_adds = options.then == Then::mean && options.over != Over::batch;
   }
-  if (weightless && (name == "active" || d.time == "active"))
-    out.warnings.emplace_back("divisor `active` counts rows of weight 0");
-  if ((name == "positions" || name == "steps" || d.time == "steps") && out.all.active < out.all.positions)
-    out.warnings.push_back(fmt::format("divisor `{}` counts padding: {} of {} positions are not active", name,
-                                       out.all.positions - out.all.active, out.all.positions));
-  if (name == "active_minus_batch")
-    out.warnings.emplace_back(
-        "divisor `active_minus_batch` drops one token per sentence; kept for parity with OpenNMT-py");
+}
+
+void warn(const LossOptions& options, LiveRows& out) {
+  const Divide& d = options.divide;
+  const auto divides_by = [&](const char* name) { return d.flat == name || d.time == name || d.batch == name; };
+  if (out.all.nonzero < out.all.active && divides_by("active"))
+    out.warnings.push_back({"active counts weight 0", fmt::format("divisor `active` counts {} positions of weight 0",
+                                                                  out.all.active - out.all.nonzero)});
+  if ((divides_by("positions") || divides_by("steps")) && out.all.active < out.all.positions)
+    out.warnings.push_back(
+        {"padding counts", fmt::format("divisor `{}` counts padding: {} of {} positions are not active", str(d),
+                                       out.all.positions - out.all.active, out.all.positions)});
+  if (divides_by("active_minus_batch"))
+    out.warnings.push_back({"active_minus_batch",
+                            "divisor `active_minus_batch` drops one token per sentence; kept for parity with "
+                            "OpenNMT-py"});
+}
+
+}  // namespace
+
+LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
+  check_options(options, in.classes);
+  if (options.divide.flat == "class_weight" && !in.class_weight)
+    refuse("loss: divide: class_weight needs class weights");
+  if (options.smoothing > 0 && options.smoothing_kind == SmoothingKind::prior && !in.prior)
+    refuse("loss: smoothing.kind: prior needs a prior");
+  check_sizes(in, options);
+  check_lengths(in);
+  const std::vector<uint8_t> active = active_cells(in, options);
+  check_weights(in, options, active);
+
+  LiveRows out;
+  out.batch = in.batch;
+  out.steps = in.steps;
+  out.classes = in.classes;
+  std::vector<Cell> cells;
+  for (int64_t b = 0; b < in.batch; ++b)
+    for (int64_t t = 0; t < in.steps; ++t) {
+      const int64_t n = b * in.steps + t;
+      if (!active[static_cast<size_t>(n)]) continue;
+      double w = in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;
+      if (in.example_weight) w *= (*in.example_weight)[static_cast<size_t>(b)];
+      cells.push_back({b, t, 0, 0});
+      if (w == 0) continue;  // dead: its target may be anything, and is not looked at
+      LiveRow row = options.target == Target::dense ? dense_row(in, options, n, out.dense) : id_row(in, n);
+      const double c = class_weight_of(in, row, out.dense);
+      row.weight = options.class_scope == ClassScope::target ? w * c : w;
+      cells.back().weight = row.weight;
+      cells.back().class_weight = w * c;
+      if (row.weight != 0) out.rows.push_back(row);
+    }
+  if (options.smoothing > 0 && options.smoothing_kind == SmoothingKind::others_excluding)
+    for (const LiveRow& r : out.rows)
+      if (std::find(options.smoothing_excluding.begin(), options.smoothing_excluding.end(), r.target) !=
+          options.smoothing_excluding.end())
+        refuse("loss: id {} is excluded from smoothing but is the live target at (b={},t={})", r.target,
+               r.row / in.steps, r.row % in.steps);
+  count_divisors(in, options, cells, out);
+  if (options.divide.nested() && !in.whole_sentences)
+    refuse("loss: divide: {} needs whole sentences, but these go on in another micro-batch", str(options.divide));
+  warn(options, out);
   return out;
 }
 

@@ -14,34 +14,44 @@ namespace seqgrad {
 // The host side of a batch, b-major whatever the layout of the logits. What is absent does not restrict or weight.
 struct LossInputs {
   int64_t batch = 0, steps = 0, classes = 0;          // B, T, V
-  std::vector<int64_t> targets;                       // [B,T] ids
+  std::vector<int64_t> targets;                       // [B,T] ids; empty with target: dense
+  std::vector<double> dense;                          // [B,T,V] distributions, with target: dense
   std::optional<std::vector<int64_t>> lengths;        // [B], 0..T
   std::optional<std::vector<uint8_t>> mask;           // [B,T]
   std::optional<std::vector<double>> token_weight;    // [B,T]
   std::optional<std::vector<double>> example_weight;  // [B]
   std::optional<std::vector<double>> class_weight;    // [V]
   std::optional<std::vector<double>> prior;           // [V], for smoothing kind prior
+  bool whole_sentences = true;  // false: sentences go on in another micro-batch, which nested divisors refuse
+};
+
+// Something that a person should hear once in a run; `kind` tells repetitions.
+struct LossWarning {
+  const char* kind;
+  std::string text;
 };
 
 // A row n = (b,t) that is active and has a weight that is not 0.
 struct LiveRow {
   int64_t row = 0;     // b·T + t
-  int64_t target = 0;  // a valid id
+  int64_t target = 0;  // a valid id; of a dense row its first maximum
+  int64_t dense = -1;  // where the row's distribution starts in LiveRows::dense; -1: one-hot at `target`
   double weight = 0;   // ω: mask, token, example and (scope target) class weight
 };
 
 struct LiveRows {
   int64_t batch = 0, steps = 0, classes = 0;
   std::vector<LiveRow> rows;   // in canonical order: b ascending, then t
+  std::vector<double> dense;   // V numbers for each live row whose distribution is not one-hot
   Counts all;                  // of the whole batch
   std::vector<Counts> groups;  // one per entry of a vector loss ([B], [T] or [B,T]); one per example when nested
   double divisor = 0;          // D of a scalar (nested: the outer one; folded by then: mean: the number of entries)
   bool divisor_adds = true;    // over micro-batches: their sum; else it is the same for all, and the largest counts
-  std::vector<std::string> warnings;
+  std::vector<LossWarning> warnings;
 };
 
-// Checks the options, sizes, lengths, weights and ids (E01-E08, E11) and counts every divisor. Needs no logits, so the
-// divisor of many micro-batches is known before the first forward pass. Dead cells are never looked at, except that
+// Checks the options, sizes, lengths, weights and ids (E01-E09, E11, E17) and counts every divisor. Needs no logits, so
+// the divisor of many micro-batches is known before the first forward pass. Dead cells are never looked at, except that
 // ignore_index reads the ids of rows still active.
 LiveRows build_live_rows(const LossInputs& inputs, const LossOptions& options);
 

@@ -37,6 +37,17 @@ void check_options(const LossOptions& o, int64_t classes) {
     for (const int64_t v : o.smoothing_excluding)
       if (v < 0 || v >= classes) refuse("loss: smoothing.excluding: id {} is outside [0,{})", v, classes);
   }
+  if (o.target == Target::dense) {
+    if (o.ignore_index) refuse("loss: ignore_index has no meaning with target: dense; use a mask or lengths");
+    if (o.smoothing > 0 &&
+        (o.smoothing_kind == SmoothingKind::others || o.smoothing_kind == SmoothingKind::others_excluding))
+      refuse("loss: smoothing.kind: others needs target: ids; with target: dense write uniform or prior");
+  }
+  if (o.input == Input::probs) {
+    if (!(o.probs_eps >= 0 && o.probs_eps < 0.5)) refuse("loss: probs.eps must lie in [0,0.5), got {}", o.probs_eps);
+    if (o.softcap) refuse("loss: softcap has no meaning with input: probs");
+    if (o.z_loss > 0) refuse("loss: z_loss has no meaning with input: probs");
+  }
 }
 
 std::string unit_of(const LossOptions& o) {

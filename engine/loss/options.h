@@ -13,6 +13,10 @@ enum class Then { nothing, sum, mean };      // folds a vector loss to the scala
 enum class Scope { global, accum, micro };   // which batches share a divisor
 enum class SmoothingKind { uniform, others, others_excluding, prior };
 enum class ClassScope { per_class, target };
+enum class Input { logits, probs };                               // hidden states become logits on the way
+enum class Target { ids, dense };                                 // declared, never guessed from shapes
+enum class DenseSum { require, allow, normalize };                // what a dense row whose sum is not 1 means
+enum class ProbsMode { renorm_clip, clip_then_softmax, strict };  // how the logarithm of a probability is guarded
 enum class Nonfinite { error, propagate };
 
 // A divisor by name, or {time, batch} nested, or the constant k where a name is "const".
@@ -24,12 +28,26 @@ struct Divide {
   bool operator==(const Divide&) const = default;
 };
 
+// What a peer prints beside the number that it differentiates: that number's numerator by another divisor.
+struct Report {
+  std::string divide;        // a divisor's name; empty: the value itself
+  bool exponential = false;  // exp of it
+  bool operator==(const Report&) const = default;
+};
+
 struct LossOptions {
+  Input input = Input::logits;
+  ProbsMode probs_mode = ProbsMode::renorm_clip;
+  double probs_eps = 1e-7;  // probabilities are clipped to [eps, 1 − eps]
+  Target target = Target::ids;
+  DenseSum dense_sum = DenseSum::require;
+
   Over over = Over::all;
   Divide divide;
   double divide_eps = 0;
   OnZero on_zero = OnZero::zero;
   Then then = Then::nothing;
+  Report report;
   Scope scope = Scope::global;
 
   double smoothing = 0;  // epsilon
@@ -45,7 +63,7 @@ struct LossOptions {
   Nonfinite nonfinite = Nonfinite::error;
 };
 
-// Throws InputError (E11, E14) for values outside their range; `classes` is V.
+// Throws InputError (E11, E14, E17) for values outside their range; `classes` is V.
 void check_options(const LossOptions& options, int64_t classes);
 
 // What a printed loss is divided by, for people: "/tok", "/sent", "/weight", "/padded", "" for a sum.

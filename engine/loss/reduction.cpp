@@ -40,22 +40,47 @@ double LossSum::value(const LossOptions& options) const {
                       : numerator * reciprocal(divisor, options.divide.nested() ? 0 : options.divide_eps);
 }
 
+double LossSum::reported(const LossOptions& options) const {
+  if (options.report.divide.empty()) return value(options);
+  const double x = report_divisor == 0 ? empty_value(options) : numerator * reciprocal(report_divisor, 0);
+  return options.report.exponential ? std::exp(x) : x;
+}
+
 double LossSum::perplexity() const { return std::exp(stats.nll_sum / static_cast<double>(stats.live)); }
 
 LossSum& LossSum::operator+=(const LossSum& o) {
-  if (any && o.any && divisor_adds != o.divisor_adds) refuse("loss: sums with different divisors cannot be merged");
+  if (!kind.empty() && !o.kind.empty() && kind != o.kind)
+    refuse("loss: a sum divided by {} cannot be merged with one divided by {}", kind, o.kind);
   numerator += o.numerator;
-  divisor = !any ? o.divisor : o.divisor_adds ? divisor + o.divisor : std::max(divisor, o.divisor);
-  divisor_adds = o.divisor_adds;
-  any = any || o.any;
+  divisor = kind.empty() ? o.divisor : o.divisor_adds ? divisor + o.divisor : std::max(divisor, o.divisor);
+  if (kind.empty()) divisor_adds = o.divisor_adds;
+  if (kind.empty()) kind = o.kind;
+  report_divisor += o.report_divisor;
   stats.active += o.stats.active;
   stats.live += o.stats.live;
   stats.correct += o.stats.correct;
   stats.weight += o.stats.weight;
   stats.nll_sum += o.stats.nll_sum;
+  stats.smoothed_sum += o.stats.smoothed_sum;
   stats.z_sum += o.stats.z_sum;
+  stats.clip_hits += o.stats.clip_hits;
   stats.empty += o.stats.empty;
   return *this;
+}
+
+LossSum count(const LiveRows& rows, const LossOptions& options) {
+  LossSum sum;
+  sum.divisor = rows.divisor;
+  sum.divisor_adds = rows.divisor_adds;
+  if (!options.report.divide.empty()) sum.report_divisor = divisor(options.report.divide).value(rows.all);
+  sum.kind = options.over == Over::all
+                 ? str(options.divide)
+                 : fmt::format("{}, then {}", str(options.divide), options.then == Then::mean ? "a mean" : "a sum");
+  sum.stats.active = rows.all.active;
+  sum.stats.live = static_cast<int64_t>(rows.rows.size());
+  sum.stats.weight = rows.all.weight;
+  sum.stats.empty = rows.divisor == 0;
+  return sum;
 }
 
 int64_t group_of(const LiveRows& rows, const LiveRow& row, Over over) {
@@ -104,25 +129,17 @@ Reduced reduce(const LiveRows& rows, const std::vector<double>& losses, const Lo
       terms[static_cast<size_t>(group_of(rows, rows.rows[i], options.over))].push_back(rows.rows[i].weight * losses[i]);
   }
   Reduced out;
+  out.sum = count(rows, options);
   const Coefficients c = coefficients(rows, options, divisor);
   for (size_t i = 0; i < groups; ++i) {
     const double numerator = order_free_sum(terms[i]);
     out.value.push_back(c.scales[i] == 0 ? empty_value(options) : numerator * c.scales[i]);
     if (groups == 1) out.sum.numerator = numerator;
   }
-  out.sum.divisor = rows.divisor;
-  out.sum.divisor_adds = rows.divisor_adds;
-  out.sum.any = true;
   if (options.over != Over::all && options.then != Then::nothing) {  // the folded vector is its own numerator
-    double total = 0;
-    for (const double v : out.value) total += v;
-    out.sum.numerator = total;
-    out.value = {total * (options.then == Then::mean ? reciprocal(divisor, 0) : 1.0)};
+    out.sum.numerator = order_free_sum(out.value);
+    out.value = {out.sum.numerator * (options.then == Then::mean ? reciprocal(divisor, 0) : 1.0)};
   }
-  out.sum.stats.active = rows.all.active;
-  out.sum.stats.live = static_cast<int64_t>(rows.rows.size());
-  out.sum.stats.weight = rows.all.weight;
-  out.sum.stats.empty = rows.divisor == 0;
   return out;
 }
 

@@ -11,24 +11,31 @@ namespace seqgrad {
 
 struct LossStats {
   int64_t active = 0, live = 0, correct = 0;
-  double weight = 0;   // Σ ω
-  double nll_sum = 0;  // over live rows, unsmoothed and unweighted
-  double z_sum = 0;    // Σ ω·ζ·λ², part of the numerator
-  int64_t empty = 0;   // how many merged calls had a divisor of 0
+  double weight = 0;        // Σ ω
+  double nll_sum = 0;       // over live rows, unsmoothed and unweighted
+  double smoothed_sum = 0;  // Σ ℓ over live rows, unweighted
+  double z_sum = 0;         // Σ ω·ζ·λ², part of the numerator
+  int64_t empty = 0;        // how many merged calls had a divisor of 0
+  int64_t clip_hits = 0;    // live rows in which a probability with target mass was clipped
 };
 
 // A loss before it is divided; micro-batches and ranks merge by addition. Means of means cannot be written with it.
 struct LossSum {
   double numerator = 0;
   double divisor = 0;
-  bool divisor_adds = true;  // as LiveRows has it; sums of different kinds do not merge (E16)
-  bool any = false;          // something has been merged in
+  bool divisor_adds = true;   // as LiveRows has it
+  double report_divisor = 0;  // options.report's
+  std::string kind;           // which divisor; sums of different kinds do not merge (E16). Empty: nothing merged in
   LossStats stats;
 
-  double value(const LossOptions& options) const;  // numerator / (divisor + eps), or what on_zero says
-  double perplexity() const;                       // exp(nll_sum / active), never of the smoothed loss
+  double value(const LossOptions& options) const;     // numerator / (divisor + eps), or what on_zero says
+  double reported(const LossOptions& options) const;  // what the peer prints (options.report); else value
+  double perplexity() const;                          // exp(nll_sum / live), never of the smoothed loss
   LossSum& operator+=(const LossSum& other);
 };
+
+// All of a sum that does not depend on the losses: what is known before any forward pass.
+LossSum count(const LiveRows& rows, const LossOptions& options);
 
 struct Coefficients {
   std::vector<double> rows;    // s·ω of each live row, for an upstream gradient of 1 everywhere

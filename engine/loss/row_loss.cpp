@@ -66,85 +66,101 @@ SEQGRAD_SIMD void scale_and_shift(T* e, T factor, T shift, int64_t n) {
   for (int64_t i = 0; i < n; ++i) e[i] = e[i] * factor - shift;
 }
 
+// What the target distribution says about a row, taken before the exponentials overwrite it.
+struct TargetTerms {
+  double r_sum = 0, r_distance = 0;  // Σ r and Σ r·(A − a)
+  double q_sum = 0, q_distance = 0;  // the same of q
+  int64_t count = 0, only = 0;       // how many r are not 0, and the place of one of them
+};
+
+template <class T>
+TargetTerms target_terms(const RowRule& rule, const RowTask& task, const T* a, T top) {
+  TargetTerms out;
+  for (int64_t v = 0; v < rule.classes; ++v) {
+    const double r = rule.r(task, v), q = rule.q(task, v);
+    if (r == 0 && q == 0) continue;  // so that 0·∞ is 0
+    const double distance = static_cast<double>(top) - static_cast<double>(a[v]);
+    if (r != 0) {
+      out.r_sum += r;
+      out.r_distance += r * distance;
+      ++out.count;
+      out.only = v;
+    }
+    if (q != 0) {
+      out.q_sum += q;
+      out.q_distance += q * distance;
+    }
+  }
+  return out;
+}
+
 template <class T>
 void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& result, std::vector<T>& memory) {
-  const int64_t n = k.classes;
-  const T* z = k.z + task.at;
-  const bool capped = k.softcap > 0;
+  const RowRule& rule = k.rule;
+  const int64_t n = rule.classes;
+  const T* z = k.x + task.at;
+  const bool capped = rule.softcap > 0;
   memory.resize(static_cast<size_t>((capped ? 2 : 1) * n));
   T* e = k.g ? k.g + task.at : memory.data();
   const T* a = z;
   if (capped) {
     T* caps = memory.data() + n;
-    const T kappa = static_cast<T>(k.softcap);
+    const T kappa = static_cast<T>(rule.softcap);
     for (int64_t v = 0; v < n; ++v) caps[v] = kappa * fast_tanh(z[v] / kappa);
     a = caps;
   }
   const T top = maximum(a, n);
-  const T at_target = a[task.target];
   result = {};
-  if (!std::isfinite(top)) {
+  const auto broken = [&] {
     result.nonfinite = true;
-    return;
-  }
-  if (at_target == top) result.correct = std::find(a, a + task.target, top) == a + task.target;
-  // Terms r_v·(log S + A − a_v) with r_v ≠ 0 need the logits, which pass two may overwrite.
-  const bool row_given = k.off_row || k.class_weight;
-  double r_sum = 0, r_distance = 0;  // Σ r and Σ r·(A − a)
-  int64_t r_count = 0;
-  const auto r_of = [&](int64_t v) {
-    const double r = (k.off_row ? k.off_row[v] : k.off) + (v == task.target ? k.on : 0);
-    return k.class_weight ? r * k.class_weight[v] : r;
+    result.loss = result.nll = result.lambda = std::numeric_limits<double>::quiet_NaN();
+    if (k.g && rule.propagate) std::fill_n(e, n, std::numeric_limits<T>::quiet_NaN());
   };
-  if (row_given)
-    for (int64_t v = 0; v < n; ++v)
-      if (const double r = r_of(v); r != 0) {
-        r_sum += r;
-        r_distance += r * (static_cast<double>(top) - static_cast<double>(a[v]));
-        ++r_count;
-      }
+  if (!std::isfinite(top)) return broken();
+  const T at_target = a[task.target];
+  if (at_target == top) result.correct = std::find(a, a + task.target, top) == a + task.target;
+  // A distribution that is neither one-hot nor flat beside its target is walked class by class.
+  const bool walked = rule.off_row || rule.class_weight || task.q;
+  const TargetTerms terms = walked ? target_terms(rule, task, a, top) : TargetTerms{};
   double tail = 0, distance = 0;
   int64_t maxima = 0;
+  const double gap = static_cast<double>(top) - static_cast<double>(at_target);
+  const double only_gap = terms.count == 1 ? static_cast<double>(top) - static_cast<double>(a[terms.only]) : gap;
   exponentials(a, top, e, n, tail, maxima, distance);
-  if (std::isnan(tail)) {  // a NaN never is the maximum, but it is in the sum
-    result.nonfinite = true;
-    return;
-  }
+  if (std::isnan(tail)) return broken();  // a NaN never is the maximum, but it is in the sum
   const auto count = static_cast<double>(maxima);
   const double log_sum = std::log(count) + std::log1p(tail / count);
-  const double gap = static_cast<double>(top) - static_cast<double>(at_target);
-  result.nll = log_sum + gap;
+  result.nll = task.q ? terms.q_sum * log_sum + terms.q_distance : log_sum + gap;
   result.lambda = static_cast<double>(top) + log_sum;
-  if (row_given) {
-    result.loss = r_sum * log_sum + r_distance;
-  } else if (k.off == 0) {
-    r_sum = k.on;
-    r_count = 1;
-    result.loss = k.on * result.nll;
+  double r_sum = rule.on;
+  if (walked) {
+    r_sum = terms.r_sum;
+    result.loss = r_sum * log_sum + terms.r_distance;
+  } else if (rule.off == 0) {
+    result.loss = rule.on * result.nll;
   } else {
-    r_sum = k.off * static_cast<double>(n) + k.on;
-    r_count = n;
-    result.loss = k.off * (static_cast<double>(n) * log_sum + distance) + k.on * result.nll;
+    r_sum += rule.off * static_cast<double>(n);
+    result.loss = rule.off * (static_cast<double>(n) * log_sum + distance) + rule.on * result.nll;
   }
   if (!std::isfinite(result.loss)) result.nonfinite = true;
-  if (!k.g || result.nonfinite) return;
+  if (!k.g) return;
 
-  const double c = task.coefficient, pull = 2 * k.z_loss * result.lambda;
+  const double c = task.coefficient, pull = 2 * rule.z_loss * result.lambda;
   const T factor = static_cast<T>(c * (r_sum + pull) / (count + tail));
-  const T target_p = e[task.target];
-  if (row_given) {
-    for (int64_t v = 0; v < n; ++v) e[v] = e[v] * factor - static_cast<T>(c * r_of(v));
+  const int64_t only = walked ? terms.only : task.target;
+  const T only_e = e[only];
+  if (walked) {
+    for (int64_t v = 0; v < n; ++v) e[v] = e[v] * factor - static_cast<T>(c * rule.r(task, v));
   } else {
-    scale_and_shift(e, factor, static_cast<T>(c * k.off), n);
-    e[task.target] -= static_cast<T>(c * k.on);
+    scale_and_shift(e, factor, static_cast<T>(c * rule.off), n);
+    e[task.target] -= static_cast<T>(c * rule.on);
   }
-  const double r_target = r_of(task.target);
-  if (r_count == 1 && r_target != 0)  // p − 1 would cancel as p nears 1
-    e[task.target] = static_cast<T>(
-        c * (r_target * std::expm1(-result.nll) + pull * static_cast<double>(target_p) / (count + tail)));
+  if (walked ? terms.count == 1 : rule.off == 0)  // p − 1 would cancel as p nears 1
+    e[only] = static_cast<T>(c * (rule.r(task, only) * std::expm1(-(log_sum + only_gap)) +
+                                  pull * static_cast<double>(only_e) / (count + tail)));
   if (capped)
     for (int64_t v = 0; v < n; ++v) {
-      const T th = a[v] / static_cast<T>(k.softcap);
+      const T th = a[v] / static_cast<T>(rule.softcap);
       e[v] *= 1 - th * th;
     }
 }

@@ -5,42 +5,67 @@
 #include <cstdint>
 
 #include "engine/core/kernel.h"
+#include "engine/loss/options.h"
 
 namespace seqgrad {
 
 // What is asked of one row.
 struct RowTask {
-  int64_t at = 0;          // offset of the row in z (and in g)
-  int64_t target = 0;      // id, in [0,V)
-  double coefficient = 0;  // what the gradient is multiplied by: s·ω
+  int64_t at = 0;             // offset of the row in z (and in g)
+  int64_t target = 0;         // id, in [0,V)
+  const double* q = nullptr;  // [V] the target distribution, where it is not one-hot at `target`
+  double coefficient = 0;     // what the gradient is multiplied by: s·ω
+};
+
+// What holds for all rows: r = (off + on·q)·c, where `off_row` [V] stands for `off` and `class_weight` [V] for c if
+// given.
+struct RowRule {
+  Input input = Input::logits;
+  int64_t classes = 0;
+  double off = 0, on = 1;
+  const double *off_row = nullptr, *class_weight = nullptr;
+  double softcap = 0;  // κ; 0: none
+  double z_loss = 0;   // ζ
+  ProbsMode probs_mode = ProbsMode::renorm_clip;
+  double probs_eps = 0;
+  bool propagate = false;  // rows that are not finite get NaN as gradient (else it is unspecified: an error follows)
+
+  double q(const RowTask& task, int64_t v) const { return task.q ? task.q[v] : v == task.target ? 1.0 : 0.0; }
+  double smoothed(const RowTask& task, int64_t v) const { return (off_row ? off_row[v] : off) + on * q(task, v); }
+  double r(const RowTask& task, int64_t v) const {
+    return class_weight ? smoothed(task, v) * class_weight[v] : smoothed(task, v);
+  }
 };
 
 struct RowResult {
-  double loss = 0;       // ℓ, without z-loss
-  double nll = 0;        // −log p_target, unsmoothed and unweighted
-  double lambda = 0;     // log-sum-exp
-  bool correct = false;  // the first maximum is the target
-  bool nonfinite =
-      false;  // NaN or +inf in the row, a row of −inf only, or an infinite loss; the gradient is unspecified
+  double loss = 0;         // ℓ, without z-loss
+  double nll = 0;          // the same with q for r: unsmoothed and unweighted
+  double lambda = 0;       // log-sum-exp
+  bool correct = false;    // the first maximum is the target
+  bool nonfinite = false;  // NaN or +inf in the row, a row of −inf only, or an infinite loss
+  bool invalid = false;    // probabilities that are none
+  bool clipped = false;    // a probability with target mass was clipped
 };
 
 namespace kernels {
 template <class T>
 struct RowLoss {
-  const T* z;
-  T* g;  // where gradients go; z itself for in place; null: none
+  const T* x;  // logits, or probabilities
+  T* g;        // where gradients go; x itself for in place (logits only); null: none
   const RowTask* tasks;
   RowResult* results;
-  int64_t rows, classes;
-  // The target distribution r: `off` everywhere and `on` at the target; or, where given, `off_row` [V] with `on` added
-  // at the target, times `class_weight` [V].
-  double off, on;
-  const double *off_row, *class_weight;
-  double softcap;  // 0: none
-  double z_loss;
+  int64_t rows;
+  RowRule rule;
 };
 template <class T>
 inline constinit Kernel<RowLoss<T>> row_loss{"row_loss"};
+template <class T>
+inline constinit Kernel<RowLoss<T>> probs_loss{"probs_loss"};  // probs_loss.cpp
 }  // namespace kernels
+
+template <class T>
+void run_rows(Device device, const kernels::RowLoss<T>& k) {
+  (k.rule.input == Input::probs ? kernels::probs_loss<T> : kernels::row_loss<T>)(device, k);
+}
 
 }  // namespace seqgrad

@@ -1,8 +1,7 @@
-// From the row kernel's results to the layer's: z-loss, entropy, statistics, and the words for rows that are not
-// finite.
+// From the row kernels' results to the layer's: z-loss, entropy, statistics, and the words for rows that are refused.
 #pragma once
 #include <cmath>
-#include <limits>
+#include <span>
 
 #include "engine/core/error.h"
 #include "engine/loss/order_free_sum.h"
@@ -11,36 +10,48 @@
 
 namespace seqgrad {
 
-// Throws E10 for the first non-finite row in canonical order. `offending(i)` names the class and value of live row i.
+// Throws E12, then E10, for the first such row in canonical order. `offending(i)` names class and value of live row i.
 template <class Offending>
-LossResult finish(const LiveRows& rows, const std::vector<RowResult>& results, const RowTarget& target,
+LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const RowResult> results, const RowRule& rule,
                   const LossOptions& options, double divisor, const Offending& offending) {
-  if (options.nonfinite == Nonfinite::error)
-    for (size_t i = 0; i < results.size(); ++i)
-      if (results[i].nonfinite) refuse("{}", offending(i));
+  for (size_t i = 0; i < results.size(); ++i)
+    if (results[i].invalid) refuse("{}", offending(i));
+  for (size_t i = 0; i < results.size() && !rule.propagate; ++i)
+    if (results[i].nonfinite) refuse("{}", offending(i));
   LossResult out;
-  std::vector<double> losses;
-  LossStats stats;
-  std::vector<double> nll, z;
+  const TargetEntropy entropy(rule);
+  std::vector<double> losses, nll, z;
+  int64_t correct = 0, clipped = 0;
   for (size_t i = 0; i < results.size(); ++i) {
     const RowResult& r = results[i];
-    const double loss =
-        r.nonfinite ? r.loss + (r.loss == 0 ? std::numeric_limits<double>::quiet_NaN() : 0.0)
-                    : r.loss - (options.report_kl ? entropy_of(target, rows.rows[i].target, rows.classes) : 0.0);
-    const double pull = options.z_loss * r.lambda * r.lambda;
+    const double loss = r.loss - (options.report_kl ? entropy(tasks[i]) : 0.0);
+    const double pull = options.z_loss > 0 ? options.z_loss * r.lambda * r.lambda : 0.0;
     out.row_loss.push_back(loss);
     out.correct.push_back(r.correct);
     losses.push_back(loss + pull);
     nll.push_back(r.nll);
     z.push_back(rows.rows[i].weight * pull);
-    stats.correct += r.correct;
+    correct += r.correct;
+    if (r.clipped && clipped++ == 0)
+      out.warnings.push_back(
+          {"probs clip",
+           fmt::format("a probability at (b={},t={}) hit the clip at {}: its gradient there is 0 although "
+                       "the loss is {:.6g}",
+                       rows.rows[i].row / rows.steps, rows.rows[i].row % rows.steps, options.probs_eps, r.loss)});
   }
   Reduced reduced = reduce(rows, losses, options, divisor);
   out.values = std::move(reduced.value);
   out.sum = reduced.sum;
-  out.sum.stats.correct = stats.correct;
-  out.sum.stats.nll_sum = order_free_sum(nll);
-  out.sum.stats.z_sum = order_free_sum(z);
+  LossStats& stats = out.sum.stats;
+  stats.correct = correct;
+  stats.clip_hits = clipped;
+  stats.nll_sum = order_free_sum(std::move(nll));
+  stats.z_sum = order_free_sum(std::move(z));
+  stats.smoothed_sum = order_free_sum(out.row_loss);
+  if (stats.empty > 0)
+    out.warnings.push_back({"empty", fmt::format("no active target in a batch of {} examples: its loss is {} and its "
+                                                 "gradient 0",
+                                                 rows.batch, out.values.empty() ? 0.0 : out.values[0])});
   return out;
 }
 
@@ -55,6 +66,26 @@ std::string offending_logit(const T* z, const LiveRows& rows, const LiveRow& row
   for (int64_t v = 0; v < rows.classes; ++v) any |= std::isfinite(z[v]);
   if (!any) return fmt::format("logits(b={},t={}) are all -inf on a live row", b, t);
   return fmt::format("the loss at (b={},t={}) is infinite: a class with target mass has logit -inf", b, t);
+}
+
+// "probs(b=0,t=0) has value -3.1: these look like logits (input: logits)", and the like.
+template <class T>
+std::string offending_probability(const T* p, const LiveRows& rows, const LiveRow& row) {
+  const int64_t b = row.row / rows.steps, t = row.row % rows.steps;
+  double sum = 0;
+  for (int64_t v = 0; v < rows.classes; ++v) {
+    if (std::isnan(p[v])) return fmt::format("probs(b={},t={},v={}) is nan on a live row", b, t, v);
+    sum += static_cast<double>(p[v]);
+  }
+  for (int64_t v = 0; v < rows.classes; ++v)
+    if (p[v] < 0 || p[v] > 1)
+      return fmt::format("probs(b={},t={}) has value {}: these look like logits (input: logits)", b, t, p[v]);
+  if (sum == 0)
+    return fmt::format("probs(b={},t={}) sum to 0; a row of zeros is not a mask – use mask or lengths", b, t);
+  if (std::abs(sum - 1) > 1e-4)
+    return fmt::format("probs(b={},t={}) sum to {:.6g}; probs.mode: strict needs 1 (renorm_clip divides by the sum)", b,
+                       t, sum);
+  return fmt::format("the loss at (b={},t={}) is infinite: a class with target mass has probability 0", b, t);
 }
 
 }  // namespace seqgrad

@@ -1,52 +1,88 @@
 // Smoothing kinds differ in u only.
 #include "engine/loss/row_target.h"
 
+#include <algorithm>
 #include <cmath>
 
-namespace seqgrad {
+#include "engine/core/tape.h"
 
-RowTarget row_target(const LossInputs& in, const LossOptions& o) {
-  RowTarget t;
+namespace seqgrad {
+namespace {
+
+const double* keep(const std::vector<double>& v) {
+  double* p = Tape::current().scratch<double>(static_cast<int64_t>(v.size()), Device::cpu);
+  std::copy(v.begin(), v.end(), p);
+  return p;
+}
+
+double surprise(double q) { return q > 0 ? -q * std::log(q) : 0; }
+
+}  // namespace
+
+RowRule row_rule(const LossInputs& in, const LossOptions& o) {
+  RowRule rule;
+  rule.classes = in.classes;
+  rule.softcap = o.softcap.value_or(0);
+  rule.z_loss = o.z_loss;
+  rule.input = o.input;
+  rule.probs_mode = o.probs_mode;
+  rule.probs_eps = o.probs_eps;
+  rule.propagate = o.nonfinite == Nonfinite::propagate;
   const auto v = static_cast<double>(in.classes);
   const double e = o.smoothing;
   if (e > 0) {
     switch (o.smoothing_kind) {
       case SmoothingKind::uniform:
-        t.off = e / v;
-        t.on = 1 - e;
+        rule.off = e / v;
+        rule.on = 1 - e;
         break;
       case SmoothingKind::others:
-        t.off = e / (v - 1);
-        t.on = 1 - e - t.off;
+        rule.off = e / (v - 1);
+        rule.on = 1 - e - rule.off;
         break;
       case SmoothingKind::others_excluding: {
         const double share = e / (v - 1 - static_cast<double>(o.smoothing_excluding.size()));
-        t.off_row.assign(static_cast<size_t>(in.classes), share);
-        for (const int64_t id : o.smoothing_excluding) t.off_row[static_cast<size_t>(id)] = 0;
-        t.on = 1 - e - share;
+        std::vector<double> off(static_cast<size_t>(in.classes), share);
+        for (const int64_t id : o.smoothing_excluding) off[static_cast<size_t>(id)] = 0;
+        rule.off_row = keep(off);
+        rule.on = 1 - e - share;
         break;
       }
-      case SmoothingKind::prior:
-        for (const double u : *in.prior) t.off_row.push_back(e * u);
-        t.on = 1 - e;
+      case SmoothingKind::prior: {
+        std::vector<double> off = *in.prior;
+        for (double& u : off) u *= e;
+        rule.off_row = keep(off);
+        rule.on = 1 - e;
         break;
+      }
     }
   }
-  if (in.class_weight && o.class_scope == ClassScope::per_class) t.class_weight = *in.class_weight;
-  return t;
+  if (in.class_weight && o.class_scope == ClassScope::per_class) rule.class_weight = keep(*in.class_weight);
+  return rule;
 }
 
-double entropy_of(const RowTarget& t, int64_t id, int64_t classes) {
-  double h = 0;
-  const auto add = [&](double q, double times) {
-    if (q > 0) h -= times * q * std::log(q);
-  };
-  if (t.off_row.empty()) {
-    add(t.off, static_cast<double>(classes - 1));
-    add(t.off + t.on, 1);
-  } else {
-    for (int64_t v = 0; v < classes; ++v) add(t.off_row[static_cast<size_t>(v)] + (v == id ? t.on : 0), 1);
+RowTask* row_tasks(const LiveRows& rows) {
+  const double* dense = rows.dense.empty() ? nullptr : keep(rows.dense);
+  auto* tasks = Tape::current().scratch<RowTask>(static_cast<int64_t>(rows.rows.size()), Device::cpu);
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    const LiveRow& r = rows.rows[i];
+    tasks[i] = {0, r.target, r.dense < 0 ? nullptr : dense + r.dense, 0};
   }
+  return tasks;
+}
+
+TargetEntropy::TargetEntropy(const RowRule& rule) : rule_(rule) {
+  for (int64_t v = 0; rule.off_row && v < rule.classes; ++v) off_ += surprise(rule.off_row[v]);
+  if (!rule.off_row) off_ = static_cast<double>(rule.classes) * surprise(rule.off);
+}
+
+double TargetEntropy::operator()(const RowTask& task) const {
+  if (!task.q) {
+    const double off = rule_.off_row ? rule_.off_row[task.target] : rule_.off;
+    return off_ - surprise(off) + surprise(rule_.smoothed(task, task.target));
+  }
+  double h = 0;
+  for (int64_t v = 0; v < rule_.classes; ++v) h += surprise(rule_.smoothed(task, v));
   return h;
 }
 

@@ -1,5 +1,6 @@
-// The sequence loss of logits, and of hidden states through a fused output projection.
+// The sequence loss of logits or probabilities, and of hidden states through a fused output projection.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "engine/core/tape.h"
@@ -8,7 +9,7 @@
 
 namespace seqgrad {
 
-enum class Layout { batch, time };  // logits are [B,T,V] or [T,B,V]
+enum class Layout { batch, time, list };  // [B,T,V], [T,B,V], or T arrays [B,V]
 
 struct LossResult {
   Tensor value;                  // scalar, [B], [T] or [B,T]; in the dtype of the logits
@@ -16,22 +17,51 @@ struct LossResult {
   std::vector<double> row_loss;  // ℓ of each live row, before ω and without z-loss
   std::vector<uint8_t> correct;  // of each live row: the first maximum of the logits is the target
   LossSum sum;
+  std::vector<LossWarning> warnings;
 };
 
-// Softmax cross entropy of live rows, reduced as `options` say. Dead rows of the logits are never read and get gradient
-// +0. `divisor` is the scalar's divisor, when it was counted over more than this batch; else rows.divisor.
-// Errors: E01 (shape), E10 (non-finite live rows), E13.
-LossResult sequence_loss(const Tensor& logits, const LossInputs& inputs, const LiveRows& rows,
+// Softmax cross entropy of live rows, reduced as `options` say, of logits or (options.input) of probabilities. Dead
+// rows of the prediction are never read and get gradient +0. `divisor` is the scalar's divisor, when it was counted
+// over more than this batch; else rows.divisor. Errors: E01 (shape), E10 (non-finite live rows), E12, E13.
+LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, const LiveRows& rows,
                          const LossOptions& options, Layout layout = Layout::batch);
-LossResult sequence_loss(const Tensor& logits, const LossInputs& inputs, const LiveRows& rows,
+LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, const LiveRows& rows,
                          const LossOptions& options, double divisor, Layout layout = Layout::batch);
 
 // The same with the logits' own memory as the gradient's: the handle is consumed, and nothing else may read it.
-LossResult sequence_loss(Tensor&& logits, const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
-                         double divisor, Layout layout = Layout::batch);
+LossResult sequence_loss(Tensor&& prediction, const LossInputs& inputs, const LiveRows& rows,
+                         const LossOptions& options, double divisor, Layout layout = Layout::batch);
+
+// TF1's form: one prediction [B,V] for each step. Errors also: E03 (their number), E17 (none).
+LossResult sequence_loss(const std::vector<Tensor>& steps, const LossInputs& inputs, const LiveRows& rows,
+                         const LossOptions& options, double divisor);
+
+// Targets, mask or weights that come as T arrays [B], or time-major (one array [T·B]), as LossInputs want them: [B,T].
+// Throws E03 and E01, naming `what`; `steps` is the number of predictions.
+template <class T>
+std::vector<T> from_steps(const std::vector<std::vector<T>>& arrays, int64_t batch, int64_t steps, const char* what) {
+  if (static_cast<int64_t>(arrays.size()) != steps)
+    refuse("loss: logits has {} steps, {} {}", steps, what, arrays.size());
+  std::vector<T> out(static_cast<size_t>(batch * steps));
+  for (int64_t t = 0; t < steps; ++t) {
+    const auto& step = arrays[static_cast<size_t>(t)];
+    if (static_cast<int64_t>(step.size()) != batch)
+      refuse("loss: {}.{} has {} entries; expected [B={}]", what, t, step.size(), batch);
+    for (int64_t b = 0; b < batch; ++b) out[static_cast<size_t>(b * steps + t)] = step[static_cast<size_t>(b)];
+  }
+  return out;
+}
+template <class T>
+std::vector<T> from_time_major(const std::vector<T>& values, int64_t batch, int64_t steps, int64_t width = 1) {
+  std::vector<T> out(values.size());
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t t = 0; t < steps; ++t)
+      std::copy_n(values.begin() + (t * batch + b) * width, width, out.begin() + (b * steps + t) * width);
+  return out;
+}
 
 // The loss of logits = hidden·Wᵀ + bias, which never exist as a whole: live rows are gathered into tiles of a fixed
-// height, so that results depend neither on padding nor on the thread count. Scalar losses only.
+// height, so that results depend neither on padding nor on the thread count.
 LossResult linear_sequence_loss(const Tensor& hidden /*[B,T,D]*/, const Tensor& weight /*[V,D]*/,
                                 const Tensor& bias /*[V] or none*/, const LossInputs& inputs, const LiveRows& rows,
                                 const LossOptions& options, double divisor);

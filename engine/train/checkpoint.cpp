@@ -74,18 +74,34 @@ void copy_in(const SafetensorsFile& file, ParameterStore& store, const std::stri
   });
 }
 
+// Every number of a sum, by name, for both directions.
+template <class Sum, class Visit>
+void visit_sum(Sum& s, const Visit& visit) {
+  visit("numerator", s.numerator);
+  visit("divisor", s.divisor);
+  visit("adds", s.divisor_adds);
+  visit("report_divisor", s.report_divisor);
+  visit("kind", s.kind);
+  visit("active", s.stats.active);
+  visit("live", s.stats.live);
+  visit("correct", s.stats.correct);
+  visit("weight", s.stats.weight);
+  visit("nll", s.stats.nll_sum);
+  visit("smoothed", s.stats.smoothed_sum);
+  visit("z", s.stats.z_sum);
+  visit("empty", s.stats.empty);
+  visit("clip_hits", s.stats.clip_hits);
+}
+
 json to_json(const LossSum& s) {
-  return {{"numerator", s.numerator}, {"divisor", s.divisor}, {"adds", s.divisor_adds},     {"any", s.any},
-          {"active", s.stats.active}, {"live", s.stats.live}, {"correct", s.stats.correct}, {"weight", s.stats.weight},
-          {"nll", s.stats.nll_sum},   {"z", s.stats.z_sum},   {"empty", s.stats.empty}};
+  json j;
+  visit_sum(s, [&](const char* name, const auto& x) { j[name] = x; });
+  return j;
 }
 
 LossSum sum_from(const json& j) {
   LossSum s;
-  s.numerator = j.at("numerator"), s.divisor = j.at("divisor"), s.divisor_adds = j.at("adds"), s.any = j.at("any");
-  s.stats.active = j.at("active"), s.stats.live = j.at("live"), s.stats.correct = j.at("correct"),
-  s.stats.weight = j.at("weight");
-  s.stats.nll_sum = j.at("nll"), s.stats.z_sum = j.at("z"), s.stats.empty = j.at("empty");
+  visit_sum(s, [&](const char* name, auto& x) { j.at(name).get_to(x); });
   return s;
 }
 

@@ -105,11 +105,7 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
   for (const Batch& batch : batches) {
     inputs.push_back(loss_inputs(batch, setup));
     rows.push_back(build_live_rows(inputs.back(), setup.options));
-    LossSum one;
-    one.divisor = rows.back().divisor;
-    one.divisor_adds = rows.back().divisor_adds;
-    one.any = true;
-    counted += one;
+    counted += count(rows.back(), setup.options);
     result.target_tokens += batch.target_tokens();
     result.positions += batch.batch * batch.target_steps;
   }
