@@ -12,7 +12,7 @@ floor() {
     engine/check | engine/teach | engine/train) echo 4 ;;
     models) echo 5 ;;
     apps) echo 6 ;;
-    tests) echo 7 ;;
+    tests | tests/*) echo 7 ;;
     *) echo "error: no floor for folder '$1'; add it to scripts/floors.sh" >&2; exit 2 ;;
   esac
 }

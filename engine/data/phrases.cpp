@@ -1,4 +1,6 @@
 // The task `phrases`: what is drawn, which splits a sentence may enter, and the phenomena it shows.
+#include "engine/data/phrases.h"
+
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -22,16 +24,17 @@ using namespace phrases;
 
 enum class Held { train, dev, test };
 
-struct Sentence {
-  Pair pair;
-  Held held = Held::train;
-};
-
 // 10 % of the pairs of words are kept for test and 5 % for dev, by a hash of the two words alone.
-Held held_pair(const char* kind, const std::string& a, const std::string& b) {
-  const std::string key = fmt::format("{}|{}|{}", kind, a, b);
-  const uint64_t h = XXH64(key.data(), key.size(), 0) % 100;
+Held held_pair(const std::string& pair) {
+  const uint64_t h = XXH64(pair.data(), pair.size(), 0) % 100;
   return h < 10 ? Held::test : h < 15 ? Held::dev : Held::train;
+}
+
+// A sentence with a pair kept for test is for test only.
+Held held(const PhraseDraw& drawn) {
+  Held most = Held::train;
+  for (const std::string& pair : drawn.word_pairs) most = std::max(most, held_pair(pair));
+  return most;
 }
 
 class Speaker {
@@ -40,9 +43,9 @@ class Speaker {
 
   enum class Kind { usual, structure, length };
 
-  Sentence draw(Kind kind) {
+  PhraseDraw draw(Kind kind) {
     tags_.clear();
-    held_ = Held::train;
+    word_pairs_.clear();
     Pair p;
     const uint64_t form = r_.below(100);
     if (kind == Kind::length)
@@ -59,7 +62,7 @@ class Speaker {
       anaphora(p);
     if (!to_english_) std::swap(p.source, p.target);
     p.tags.assign(tags_.begin(), tags_.end());
-    return {p, held_};
+    return {p, word_pairs_};
   }
 
  private:
@@ -70,7 +73,7 @@ class Speaker {
   bool chance(int percent) { return r_.below(100) < static_cast<uint64_t>(percent); }
   void tag(const char* name) { tags_.insert(name); }
   void hold(const char* kind, const std::string& a, const std::string& b) {
-    held_ = std::max(held_, held_pair(kind, a, b));
+    word_pairs_.push_back(fmt::format("{}|{}|{}", kind, a, b));
   }
 
   NounPhrase noun_phrase(size_t noun, bool may_be_indefinite, int adjective_percent) {
@@ -299,7 +302,7 @@ class Speaker {
   const bool to_english_;
   Random r_;
   std::set<std::string> tags_;
-  Held held_ = Held::train;
+  std::vector<std::string> word_pairs_;
 };
 
 std::vector<std::string> tokens(const std::string& text) {
@@ -343,25 +346,25 @@ Splits make_phrases(const TaskOptions& options) {
   Splits s;
   std::unordered_set<std::string> seen;
   const auto fill = [&](std::vector<Pair>& out, size_t want, Speaker::Kind kind, uint64_t stream,
-                        const std::function<bool(const Sentence&)>& accept) {
+                        const std::function<bool(const PhraseDraw&)>& accept) {
     Speaker speaker(lexicon, to_english, Random(options.seed, streams::task + stream));
     for (uint64_t tries = 0; out.size() < want; ++tries) {
       if (tries > 200 * (want + 1000))
         refuse("data.sizes: the grammar does not give {} different sentences for one split", want);
-      Sentence drawn = speaker.draw(kind);
+      PhraseDraw drawn = speaker.draw(kind);
       if (accept(drawn) && seen.insert(drawn.pair.source).second) out.push_back(std::move(drawn.pair));
     }
   };
-  fill(s.train, train, Speaker::Kind::usual, 0, [](const Sentence& x) { return x.held == Held::train; });
+  fill(s.train, train, Speaker::Kind::usual, 0, [](const PhraseDraw& x) { return held(x) == Held::train; });
   const Known known(s.train);
   // With few training sentences no word occurs often: then at least once must do.
   const int least = train >= 10000 ? 20 : 1;
-  const auto held = [&](Held which) {
-    return [&, which](const Sentence& x) { return x.held == which && known.knows(x.pair, least); };
+  const auto kept_for = [&](Held which) {
+    return [&, which](const PhraseDraw& x) { return held(x) == which && known.knows(x.pair, least); };
   };
-  fill(s.dev, dev, Speaker::Kind::usual, 1, held(Held::dev));
-  fill(s.test, test, Speaker::Kind::usual, 2, held(Held::test));
-  const auto any = [&](const Sentence& x) { return known.knows(x.pair, least); };
+  fill(s.dev, dev, Speaker::Kind::usual, 1, kept_for(Held::dev));
+  fill(s.test, test, Speaker::Kind::usual, 2, kept_for(Held::test));
+  const auto any = [&](const PhraseDraw& x) { return known.knows(x.pair, least); };
   fill(s.reported["test_structure"], 300, Speaker::Kind::structure, 3, any);
   fill(s.reported["test_long"], 300, Speaker::Kind::length, 4, any);
   return s;
@@ -372,4 +375,13 @@ const bool registered =
                    "word", make_phrases});
 
 }  // namespace
+
+std::vector<PhraseDraw> draw_phrases(const TaskOptions& options, uint64_t stream, int64_t count) {
+  const Lexicon lexicon = load_lexicon(options.lexicon);
+  Speaker speaker(lexicon, options.direction != "en-de", Random(options.seed, streams::task + stream));
+  std::vector<PhraseDraw> out;
+  while (static_cast<int64_t>(out.size()) < count) out.push_back(speaker.draw(Speaker::Kind::usual));
+  return out;
+}
+
 }  // namespace seqgrad

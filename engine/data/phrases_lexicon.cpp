@@ -34,6 +34,7 @@ Lexicon load_lexicon(const std::string& path) {
   if (path.empty()) refuse("data.lexicon is needed for the task phrases, e.g. phrases_lexicon.tsv beside the config");
   Lexicon x;
   std::set<std::string> german, english;
+  std::vector<size_t> verb_lines;
   const std::vector<std::string> lines = read_lines(path);
   for (size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].empty() || lines[i][0] == '#') continue;
@@ -56,6 +57,7 @@ Lexicon load_lexicon(const std::string& path) {
       if (c[7] != "haben" && c[7] != "sein") wrong(fmt::format("expected haben or sein, got '{}'", shown(c[7])));
       if (!frames.count(c[12]))
         wrong(fmt::format("expected a frame (acc, dat, ditr, place, motion, both), got '{}'", shown(c[12])));
+      verb_lines.push_back(i + 1);
       x.verbs.push_back({c[1],
                          c[2],
                          c[3],
@@ -93,7 +95,8 @@ Lexicon load_lexicon(const std::string& path) {
       if (meet(v.objects, x.nouns[n].classes)) v.object_nouns.push_back(n);
     }
     if (v.subject_nouns.empty() || (v.object_nouns.empty() && !v.objects.empty()))
-      refuse("{}: error: no noun has the classes of the verb '{}'", path, v.infinitive);
+      refuse("{}:{}: error: no noun has the classes of the verb '{}'", path,
+             verb_lines[static_cast<size_t>(&v - x.verbs.data())], v.infinitive);
   }
   if (x.verbs.empty() || x.places.empty() || x.recipients.empty() || x.adverbs.empty())
     refuse("{}: error: verbs, adverbs, and nouns of the classes person and place are needed", path);
