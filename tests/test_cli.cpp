@@ -1,51 +1,13 @@
 // The executable as a person uses it: exit codes, first lines of errors, runs that resume, pipes.
-#include <sys/wait.h>
-
-#include <array>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <algorithm>
 
 #include "engine/io/safetensors.h"
 #include "tests/catch.h"
+#include "tests/scratch.h"
 
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Result {
-  int code;
-  std::string out, err;
-};
-
-std::string slurp(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream s;
-  s << in.rdbuf();
-  return s.str();
-}
-
-// A directory of this process, removed at the end.
-struct Scratch {
-  fs::path path = fs::temp_directory_path() / ("seqgrad-test-" + std::to_string(getpid()));
-  Scratch() { fs::create_directories(path); }
-  ~Scratch() { fs::remove_all(path); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path / name) << text;
-    return (path / name).string();
-  }
-};
-
-Result run_seqgrad(const Scratch& dir, const std::string& arguments, const std::string& input = "") {
-  dir.write("stdin", input);
-  const std::string command = std::string(SEQGRAD_BINARY) + " " + arguments + " < " + (dir / "stdin") + " > " +
-                              dir / "out" + " 2> " + (dir / "err");
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + status, slurp(dir / "out"), slurp(dir / "err")};
-}
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // A model that trains in a second.
 std::string tiny_config(const Scratch& dir, const std::string& more = "") {

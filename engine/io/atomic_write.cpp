@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 
@@ -15,12 +18,12 @@ namespace seqgrad {
 
 namespace fs = std::filesystem;
 
-SystemCalls system_calls{::write, ::fsync, ::close, std::rename};
+SystemCalls system_calls{::read, ::write, ::fsync, ::close, std::rename};
 
 namespace {
 
 [[noreturn]] void fail(const char* what, const std::string& path, int error) {
-  system_failure("{}: cannot {} ({})", path, what, std::strerror(error));
+  system_failure("{}: cannot {} ({})", shown_path(path), what, std::strerror(error));
 }
 
 std::string parent_of(const std::string& path) {
@@ -28,7 +31,25 @@ std::string parent_of(const std::string& path) {
   return parent.empty() ? "." : parent;
 }
 
-std::string temporary_beside(const std::string& path) { return fmt::format("{}.tmp-{}", path, getpid()); }
+constexpr std::string_view mark = ".tmp-";  // and the number of the process
+
+std::string temporary_beside(const std::string& path) { return fmt::format("{}{}{}", path, mark, getpid()); }
+
+// The process that a temporary name belongs to; 0 for other names.
+pid_t owner_of(std::string_view name) {
+  const size_t at = name.rfind(mark);
+  if (at == std::string_view::npos) return 0;
+  const std::string_view digits = name.substr(at + mark.size());
+  pid_t pid = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+  return read.ec == std::errc() && read.ptr == digits.data() + digits.size() && pid > 0 ? pid : 0;
+}
+
+void remove_tree(const std::string& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) fail("remove", path, error.value());
+}
 
 void sync_directory(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -36,6 +57,10 @@ void sync_directory(const std::string& path) {
   const int result = system_calls.fsync(fd), error = errno;
   ::close(fd);
   if (result != 0) fail("sync", path, error);
+}
+
+void rename_to(const std::string& from, const std::string& to) {
+  if (system_calls.rename(from.c_str(), to.c_str()) != 0) fail("rename to", to, errno);
 }
 
 void write_all(int fd, std::string_view bytes, const std::string& path) {
@@ -62,7 +87,7 @@ void atomic_write(const std::string& path, std::span<const std::string_view> pie
     if (system_calls.fsync(fd) != 0) fail("sync", path, errno);
     is_open = false;
     if (system_calls.close(fd) != 0) fail("close", path, errno);
-    if (system_calls.rename(temporary.c_str(), path.c_str()) != 0) fail("rename to", path, errno);
+    rename_to(temporary, path);
   } catch (...) {
     if (is_open) ::close(fd);
     ::unlink(temporary.c_str());
@@ -71,20 +96,52 @@ void atomic_write(const std::string& path, std::span<const std::string_view> pie
   sync_directory(parent_of(path));
 }
 
+void append_line(const std::string& path, std::string_view line) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0) fail("open", path, errno);
+  const off_t before = lseek(fd, 0, SEEK_END);
+  try {
+    write_all(fd, std::string(line) + "\n", path);
+  } catch (...) {
+    if (before >= 0) static_cast<void>(ftruncate(fd, before) == 0);  // at worst half a line stays
+    ::close(fd);
+    throw;
+  }
+  if (system_calls.close(fd) != 0) fail("close", path, errno);
+}
+
+std::string temporary_directory(const std::string& path) {
+  const std::string temporary = temporary_beside(path);
+  remove_tree(temporary);
+  make_directories(temporary);
+  return temporary;
+}
+
 void publish_directory(const std::string& temporary, const std::string& path) {
   sync_directory(temporary);
-  if (system_calls.rename(temporary.c_str(), path.c_str()) != 0) fail("rename to", path, errno);
+  remove_directory(path);
+  rename_to(temporary, path);
   sync_directory(parent_of(path));
+}
+
+void remove_directory(const std::string& path) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0 && errno == ENOENT) return;
+  const std::string gone = temporary_beside(path + ".gone");
+  remove_tree(gone);
+  rename_to(path, gone);
+  remove_tree(gone);
 }
 
 void atomic_symlink(const std::string& target, const std::string& link) {
   const std::string temporary = temporary_beside(link);
   ::unlink(temporary.c_str());
   if (::symlink(target.c_str(), temporary.c_str()) != 0) fail("link", link, errno);
-  if (system_calls.rename(temporary.c_str(), link.c_str()) != 0) {
-    const int error = errno;
+  try {
+    rename_to(temporary, link);
+  } catch (...) {
     ::unlink(temporary.c_str());
-    fail("rename to", link, error);
+    throw;
   }
   sync_directory(parent_of(link));
 }
@@ -95,28 +152,52 @@ void make_directories(const std::string& path) {
   if (error) fail("create", path, error.value());
 }
 
-std::string read_file(const std::string& path, size_t limit) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) refuse("{}: error: cannot be read ({})", path, std::strerror(errno));
-  struct stat info {};
-  std::string out;
-  int error = fstat(fd, &info) != 0 ? errno : S_ISDIR(info.st_mode) ? EISDIR : 0;
-  const size_t size = error ? 0 : static_cast<size_t>(info.st_size);
-  if (error == 0 && size > limit) {
-    ::close(fd);
-    refuse("{}: error: {} bytes; at most {} are read", path, size, limit);
+void remove_leftovers(const std::string& directory) {
+  std::error_code error;
+  fs::directory_iterator entries(directory, error);
+  if (error == std::errc::no_such_file_or_directory) return;
+  if (error) fail("open", directory, error.value());
+  std::vector<std::string> names;
+  while (entries != fs::directory_iterator()) {
+    names.push_back(entries->path().filename());
+    entries.increment(error);
+    if (error) fail("read", directory, error.value());
   }
-  char buffer[1 << 16];
-  while (error == 0) {
-    const ssize_t n = ::read(fd, buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) error = errno;
-    if (n <= 0) break;
-    out.append(buffer, static_cast<size_t>(n));
-    if (out.size() > limit) error = EFBIG;
+  for (const std::string& name : names) {
+    const pid_t owner = owner_of(name);
+    if (owner > 0 && (owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH)))
+      remove_tree(directory + "/" + name);
+  }
+}
+
+std::string read_file(const std::string& path, size_t limit) {
+  const auto refuse_file = [&](int error) {
+    refuse("{}: error: cannot be read ({})", shown_path(path), std::strerror(error));
+  };
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM)) fail("open", path, errno);
+  if (fd < 0) refuse_file(errno);
+  struct stat info {};
+  int error = fstat(fd, &info) != 0 ? errno : 0;
+  std::string out;
+  bool too_long = S_ISREG(info.st_mode) && static_cast<size_t>(info.st_size) > limit;
+  const int unfit = S_ISDIR(info.st_mode) ? EISDIR : S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode) ? 0 : ENODEV;
+  if (error == 0 && unfit == 0 && !too_long) {
+    if (S_ISREG(info.st_mode)) out.reserve(static_cast<size_t>(info.st_size));
+    char buffer[1 << 16];
+    while (!too_long) {
+      const ssize_t n = system_calls.read(fd, buffer, sizeof buffer);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) error = errno;
+      if (n <= 0) break;
+      out.append(buffer, static_cast<size_t>(n));
+      too_long = out.size() > limit;
+    }
   }
   ::close(fd);
-  if (error) refuse("{}: error: cannot be read ({})", path, std::strerror(error));
+  if (error) fail("read", path, error);
+  if (unfit) refuse_file(unfit);
+  if (too_long) refuse("{}: error: more than the {} bytes that are read of such a file", shown_path(path), limit);
   return out;
 }
 

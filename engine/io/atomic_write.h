@@ -7,24 +7,37 @@
 
 namespace seqgrad {
 
-// Writes to a temporary file beside `path`, syncs it, and renames it over `path`. On failure the older file stands as
-// it was, no temporary is left, and SystemError names the path and what the system said.
+// In this file what the system refuses is a SystemError that names the path and what the system said.
+
+// Writes to a temporary file beside `path`, syncs it, and renames it over `path`. On failure no temporary is left, and
+// the older file stands as it was (or the newer, whole, when only the last sync, of the directory, failed).
 void atomic_write(const std::string& path, std::string_view bytes);
 void atomic_write(const std::string& path, std::span<const std::string_view> pieces);
 
-// Publishes a directory that was written under a temporary name: syncs it and renames it to `path`.
+// Appends a line and its line feed. On failure nothing of it stays; only a process that is killed leaves half a line.
+void append_line(const std::string& path, std::string_view line);
+
+// Where a directory is built before publish_directory; made anew, empty.
+std::string temporary_directory(const std::string& path);
+// Syncs a directory that was built under a temporary name and renames it to `path`; what stood there goes.
 void publish_directory(const std::string& temporary, const std::string& path);
+// Removes a directory by renaming it first, so that under its name it is never seen in part.
+void remove_directory(const std::string& path);
 
 // Makes `link` point to `target` (relative to the link), replacing an older link in one rename.
 void atomic_symlink(const std::string& target, const std::string& link);
 
 void make_directories(const std::string& path);
 
-// The whole file; InputError when it cannot be read or has more than `limit` bytes.
+// Removes from `directory` what processes that are no longer there left under temporary names.
+void remove_leftovers(const std::string& directory);
+
+// The whole file; InputError when it cannot be opened, is no file or pipe, or has more than `limit` bytes.
 std::string read_file(const std::string& path, size_t limit);
 
 // The system calls that can fail; tests put failing ones in their place.
 struct SystemCalls {
+  ssize_t (*read)(int, void*, size_t);
   ssize_t (*write)(int, const void*, size_t);
   int (*fsync)(int);
   int (*close)(int);

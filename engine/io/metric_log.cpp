@@ -1,16 +1,10 @@
-// Lines are short and written whole; a torn last line is dropped on resume.
+// Appending, and cutting what a run wrote after the checkpoint that it resumes from.
 #include "engine/io/metric_log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "engine/core/error.h"
 #include "engine/io/atomic_write.h"
 
 namespace seqgrad {
@@ -19,12 +13,7 @@ void MetricLog::append(const std::string& kind, int64_t step,
                        const std::vector<std::pair<std::string, double>>& values) {
   nlohmann::ordered_json line = {{"kind", kind}, {"step", step}};
   for (const auto& [name, value] : values) line[name] = value;
-  const std::string text = line.dump() + "\n";
-  const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  const bool ok = fd >= 0 && system_calls.write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  if (!ok) system_failure("{}: cannot write ({})", path_, std::strerror(error));
+  append_line(path_, line.dump());
 }
 
 void MetricLog::truncate_after(int64_t step) {

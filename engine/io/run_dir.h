@@ -7,7 +7,7 @@ namespace seqgrad {
 // Makes PARENT/NAME-0001, or the next free number.
 std::string new_run_directory(const std::string& parent, const std::string& name);
 
-// Held by the one process that trains in a run directory; a second one is refused at once (InputError).
+// Held by the one process that trains in a run directory; a second process is refused at once (InputError).
 class RunLock {
  public:
   explicit RunLock(const std::string& directory);

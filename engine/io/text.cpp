@@ -16,8 +16,8 @@ std::vector<std::string> read_lines(const std::string& path) {
     const size_t end = std::min(text.find('\n', begin), text.size());
     std::string line = text.substr(begin, end - begin);
     if (const size_t bad = utf8_error(line); bad != line.size())
-      refuse("{}:{}: byte {} is not valid UTF-8: '{}'; save the file as UTF-8", shown(path), lines.size() + 1, bad + 1,
-             shown(line.substr(bad, 8)));
+      refuse("{}:{}: byte {} is not valid UTF-8: '{}'; save the file as UTF-8", shown_path(path), lines.size() + 1,
+             bad + 1, shown(line.substr(bad, 8)));
     if (end < text.size() && !line.empty() && line.back() == '\r') line.pop_back();
     lines.push_back(std::move(line));
     begin = end + 1;

@@ -1,0 +1,371 @@
+// Files under failing system calls, locks, run directories, the metric log, signals.
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "engine/io/atomic_write.h"
+#include "engine/io/metric_log.h"
+#include "engine/io/run_dir.h"
+#include "engine/io/signals.h"
+#include "engine/io/text.h"
+#include "tests/catch.h"
+#include "tests/scratch.h"
+
+using namespace seqgrad;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Which call of all that go through the seam fails, and how; the real calls come back at the end.
+struct Faults {
+  enum Kind { error, short_write, zero_write, interrupted };
+  static inline int calls = 0, fail_at = 0;  // the N-th call fails, counted from 1
+  static inline Kind kind = error;
+  static inline const char* failed = "";  // the name of the call that failed
+  static inline SystemCalls real{};
+
+  Faults(int n, Kind how) {
+    real = system_calls;
+    calls = 0, fail_at = n, kind = how, failed = "";
+    system_calls = {read, write, fsync, close, rename};
+  }
+  ~Faults() { system_calls = real; }
+
+  static bool fails(const char* name) {
+    if (++calls != fail_at) return false;
+    failed = name;
+    errno = kind == interrupted ? EINTR : std::strcmp(name, "write") == 0 ? ENOSPC : EIO;
+    return true;
+  }
+  static ssize_t read(int fd, void* to, size_t n) { return fails("read") ? -1 : real.read(fd, to, n); }
+  static ssize_t write(int fd, const void* from, size_t n) {
+    if (!fails("write")) return real.write(fd, from, n);
+    if (kind == short_write) return real.write(fd, from, (n + 1) / 2);
+    return kind == zero_write ? 0 : -1;
+  }
+  static int fsync(int fd) { return fails("fsync") ? -1 : real.fsync(fd); }
+  static int close(int fd) {
+    const bool bad = fails("close");
+    const int error = errno;
+    const int result = real.close(fd);  // a close that fails has closed all the same
+    errno = error;
+    return bad ? -1 : result;
+  }
+  static int rename(const char* from, const char* to) { return fails("rename") ? -1 : real.rename(from, to); }
+};
+
+std::set<std::string> listing(const std::string& directory) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) names.insert(entry.path().filename());
+  return names;
+}
+
+int open_files() { return static_cast<int>(std::distance(fs::directory_iterator("/proc/self/fd"), {})); }
+
+// The exit code of `f` in a process of its own.
+template <class F>
+int in_child(const F& f) {
+  const pid_t pid = fork();
+  if (pid == 0) _exit(f());
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+}  // namespace
+
+TEST_CASE("atomic_write survives the failure of each of its system calls in turn") {
+  const Scratch dir;
+  const std::string path = dir / "file", older = "older", newer(100000, 'n');
+  const std::string_view pieces[] = {"a", newer, "z"};
+  const std::string whole = "a" + newer + "z";
+  std::set<std::string> seen;
+  for (int n = 1; n < 20; ++n) {
+    dir.write("file", older);
+    const int files = open_files();
+    std::string message;
+    {
+      const Faults faults(n, Faults::error);
+      message = error_of([&] { atomic_write(path, pieces); });
+    }
+    CAPTURE(n, Faults::failed, message);
+    CHECK(open_files() == files);
+    CHECK(listing(dir.path) == std::set<std::string>{"file"});
+    if (Faults::calls < n) {  // the call before was the last one
+      CHECK(message.empty());
+      CHECK(slurp(path) == whole);
+      CHECK(n == 8);
+      break;
+    }
+    const std::string call = Faults::failed;
+    const bool directory = n == 7;
+    seen.insert(call);
+    CHECK(message.substr(0, 2) == "3 ");
+    CHECK(has(message, directory ? dir.path.string() : path));
+    CHECK(has(message, call == "write" ? "(No space left on device)" : "(Input/output error)"));
+    CHECK(slurp(path) == (directory ? whole : older));
+  }
+  CHECK(seen == std::set<std::string>{"write", "fsync", "close", "rename"});
+}
+
+TEST_CASE("short and interrupted writes go on, a write of nothing is a full disk") {
+  const Scratch dir;
+  const std::string path = dir / "file", text(70000, 'x');
+  for (const auto kind : {Faults::short_write, Faults::interrupted}) {
+    {
+      const Faults faults(1, kind);
+      atomic_write(path, text);
+    }
+    CHECK(slurp(path) == text);
+    fs::remove(path);
+  }
+  const Faults faults(1, Faults::zero_write);
+  CHECK(has(error_of([&] { atomic_write(path, text); }), "cannot write (No space left on device)"));
+  CHECK(listing(dir.path).empty());
+}
+
+TEST_CASE("a file that cannot be created is named") {
+  const Scratch dir;
+  dir.write("file", "");
+  CHECK(error_of([&] { atomic_write(dir / "file/x", ""); }) ==
+        "3 " + (dir / "file/x") + ": cannot create (Not a directory)");
+  CHECK(has(error_of([&] { make_directories(dir / "file/x"); }), "3 " + (dir / "file/x") + ": cannot create ("));
+  CHECK(has(error_of([&] { append_line("/dev/full", "x"); }), "3 /dev/full: cannot write (No space left on device)"));
+  CHECK(has(error_of([&] { atomic_write(dir / std::string(300, 'n'), ""); }), "(File name too long)"));
+  CHECK(error_of([&] { atomic_write(dir / ("a\n" + std::string(5000, 'n')), ""); }).size() < 400);
+}
+
+TEST_CASE("an appended line is there whole or not at all") {
+  const Scratch dir;
+  const std::string path = dir / "log";
+  append_line(path, "one");
+  append_line(path, "two");
+  CHECK(slurp(path) == "one\ntwo\n");
+  struct HalfThenFull {  // half of the line fits on the disk
+    static ssize_t write(int fd, const void* from, size_t n) {
+      if (n < 10) {
+        errno = ENOSPC;
+        return -1;
+      }
+      return ::write(fd, from, n / 2);
+    }
+  };
+  const SystemCalls real = system_calls;
+  system_calls.write = HalfThenFull::write;
+  const std::string message = error_of([&] { append_line(path, std::string(100, 'x')); });
+  system_calls = real;
+  CHECK(message == "3 " + path + ": cannot write (No space left on device)");
+  CHECK(slurp(path) == "one\ntwo\n");
+}
+
+TEST_CASE("reading: what a person can mend is refused, what the system fails in is its failure") {
+  const Scratch dir;
+  const std::string path = dir.write("file", "0123456789");
+  CHECK(read_file(path, 10) == "0123456789");
+  CHECK(read_file(dir.write("none", ""), 0).empty());
+  CHECK(error_of([&] { read_file(path, 9); }) ==
+        "2 " + path + ": error: more than the 9 bytes that are read of such a file");
+  CHECK(error_of([&] { read_file(dir / "nowhere", 9); }) ==
+        "2 " + (dir / "nowhere") + ": error: cannot be read (No such file or directory)");
+  CHECK(has(error_of([&] { read_file(dir.path, 9); }), "2 " + dir.path.string() + ": error: cannot be read (Is a dir"));
+  CHECK(has(error_of([&] { read_file("/dev/zero", 9); }), "2 /dev/zero: error: cannot be read"));
+  {
+    const Faults faults(1, Faults::error);
+    CHECK(error_of([&] { read_file(path, 10); }) == "3 " + path + ": cannot read (Input/output error)");
+  }
+  {
+    const Faults faults(1, Faults::interrupted);
+    CHECK(read_file(path, 10) == "0123456789");
+  }
+  {
+    const Faults faults(1, Faults::error);
+    CHECK(error_of([&] { read_lines(path); }).substr(0, 2) == "3 ");
+  }
+  REQUIRE(mkfifo((dir / "pipe").c_str(), 0600) == 0);
+  const int wrote = in_child([&] {
+    if (fork() == 0) {
+      std::ofstream(dir / "pipe") << std::string(200000, 'p');
+      _exit(0);
+    }
+    return static_cast<int>(read_file(dir / "pipe", 200000).size() == 200000);
+  });
+  CHECK(wrote == 1);
+}
+
+TEST_CASE("directories and links are replaced under every failure") {
+  const Scratch dir;
+  const std::string path = dir / "step", link = dir / "last";
+  const auto build = [&](const std::string& text) {
+    const std::string temporary = temporary_directory(path);
+    std::ofstream(temporary + "/file") << text;
+    return temporary;
+  };
+  publish_directory(build("1"), path);
+  publish_directory(build("2"), path);
+  CHECK(slurp(path + "/file") == "2");
+  CHECK(listing(dir.path) == std::set<std::string>{"step"});
+  atomic_symlink("step", link);
+  atomic_symlink("step", link);
+  CHECK(slurp(link + "/file") == "2");
+  for (int n = 1; n < 20; ++n) {
+    const std::string temporary = build("3");
+    std::string message;
+    {
+      const Faults faults(n, Faults::error);
+      message = error_of([&] { publish_directory(temporary, path); });
+      if (message.empty()) message = error_of([&] { atomic_symlink("step", link); });
+      if (message.empty()) message = error_of([&] { remove_directory(path); });
+    }
+    CAPTURE(n, Faults::failed, message);
+    CHECK((fs::read_symlink(link) == "step"));
+    // Whole, or not there: between the two renames of a replacement there is none.
+    CHECK((!fs::exists(path) || slurp(path + "/file") == "3" || slurp(path + "/file") == "2"));
+    if (Faults::calls < n) {
+      CHECK(n == 8);
+      break;
+    }
+    CHECK(message.substr(0, 2) == "3 ");
+    CHECK(has(message, "(Input/output error)"));
+    publish_directory(build("2"), path);
+  }
+  CHECK_FALSE(fs::exists(path));
+  remove_directory(path);
+}
+
+TEST_CASE("leftovers of dead processes go, all else stays") {
+  const Scratch dir;
+  int dead = 0;
+  {
+    const pid_t pid = fork();
+    if (pid == 0) _exit(0);
+    waitpid(pid, nullptr, 0);
+    dead = pid;
+  }
+  const std::string of_dead = ".tmp-" + std::to_string(dead);
+  fs::create_directories(dir / ("step" + of_dead + "/deep"));
+  dir.write("model" + of_dead, "x");
+  dir.write("mine.tmp-" + std::to_string(getpid()), "x");
+  dir.write("alive.tmp-1", "x");
+  for (const char* name : {"a.tmp-", "b.tmp-x", "c.tmp-12x", "d.tmp--3", "e.tmp", "f.tmp-99999999999999"})
+    dir.write(name, "x");
+  remove_leftovers(dir.path);
+  CHECK(listing(dir.path) == std::set<std::string>{"alive.tmp-1", "a.tmp-", "b.tmp-x", "c.tmp-12x", "d.tmp--3", "e.tmp",
+                                                   "f.tmp-99999999999999"});
+  remove_leftovers(dir / "nowhere");
+}
+
+TEST_CASE("a run directory gets the next free number, also when processes race for it") {
+  const Scratch dir;
+  const std::string parent = dir / "a/runs";
+  CHECK(new_run_directory(parent, "x") == parent + "/x-0001");
+  fs::create_directories(parent + "/x-0003");
+  dir.write("a/runs/x-0002", "a file in the way");
+  CHECK(new_run_directory(parent, "x") == parent + "/x-0004");
+  CHECK(new_run_directory(parent, "y") == parent + "/y-0001");
+  for (int i = 0; i < 8; ++i)
+    if (fork() == 0) {
+      for (int k = 0; k < 5; ++k) {
+        const std::string mine = new_run_directory(parent, "z");
+        if (!fs::is_empty(mine)) _exit(1);
+        std::ofstream(mine + "/taken") << i;
+      }
+      _exit(0);
+    }
+  int status = 0;
+  while (wait(&status) > 0) CHECK(status == 0);
+  CHECK(fs::exists(parent + "/z-0040/taken"));
+  CHECK_FALSE(fs::exists(parent + "/z-0041"));
+  dir.write("file", "");
+  CHECK(error_of([&] { new_run_directory(dir / "file", "x"); }).substr(0, 2) == "3 ");
+}
+
+TEST_CASE("a second process in a run directory is refused at once and told by whom") {
+  const Scratch dir;
+  int ready[2], done[2];
+  REQUIRE(pipe(ready) == 0);
+  REQUIRE(pipe(done) == 0);
+  const pid_t holder = fork();
+  if (holder == 0) {
+    const RunLock lock(dir.path);
+    char c = 'r';
+    if (write(ready[1], &c, 1) != 1 || read(done[0], &c, 1) != 1) _exit(1);
+    _exit(0);
+  }
+  char c = 0;
+  REQUIRE(read(ready[0], &c, 1) == 1);
+  const auto before = std::chrono::steady_clock::now();
+  const std::string message = error_of([&] { RunLock lock(dir.path); });
+  CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(1));
+  CHECK(message.substr(0, 2) == "2 ");
+  CHECK(has(message, dir.path.string() + ": error: another process (" + std::to_string(holder) + ") trains in this"));
+  REQUIRE(write(done[1], &c, 1) == 1);
+  waitpid(holder, nullptr, 0);
+  { const RunLock lock(dir.path); }
+  CHECK(in_child([&] {
+          const RunLock lock(dir.path);
+          raise(SIGKILL);
+          return 0;
+        }) == 1000 + SIGKILL);
+  const RunLock free_again(dir.path);
+  CHECK(slurp(dir / ".lock").empty());
+  for (const int fd : {ready[0], ready[1], done[0], done[1]}) close(fd);
+  CHECK(error_of([&] { RunLock lock(dir / "nowhere"); }).substr(0, 2) == "3 ");
+}
+
+TEST_CASE("the metric log is cut to the step that a run resumes from") {
+  const Scratch dir;
+  const std::string path = dir / "metrics.jsonl";
+  MetricLog log(path);
+  log.truncate_after(5);
+  CHECK_FALSE(fs::exists(path));
+  log.append("train", 4, {{"loss", 0.1}, {"perplexity", INFINITY}});
+  log.append("dev", 4, {{"loss", NAN}});
+  const std::string kept = slurp(path);
+  CHECK(kept ==
+        "{\"kind\":\"train\",\"step\":4,\"loss\":0.1,\"perplexity\":null}\n{\"kind\":\"dev\",\"step\":4,\"loss\":null}"
+        "\n");
+  log.append("train", 8, {{"loss", 1e300}});
+  const std::string all = slurp(path);
+  for (size_t cut = kept.size(); cut <= all.size(); ++cut) {  // killed at any byte of the last line
+    dir.write("metrics.jsonl", all.substr(0, cut));
+    log.truncate_after(4);
+    REQUIRE(slurp(path) == kept);
+  }
+  for (const std::string& torn : {all.substr(0, all.size() - 1), all}) {
+    dir.write("metrics.jsonl", torn);
+    log.truncate_after(8);
+    CHECK(slurp(path) == all);
+  }
+  dir.write("metrics.jsonl", kept + "[]\n{\"step\":\"4\"}\n\xff\n{\"step\":1e400}\n" + std::string(100000, '[') + "\n");
+  log.truncate_after(4);
+  CHECK(slurp(path) == kept);
+  log.truncate_after(-1);
+  CHECK(slurp(path).empty());
+  CHECK(error_of([&] { MetricLog("/dev/full").append("train", 1, {}); }) ==
+        "3 /dev/full: cannot write (No space left on device)");
+}
+
+TEST_CASE("the first signal sets the flag, the second leaves at once") {
+  for (const int number : {SIGINT, SIGTERM}) {
+    CHECK(in_child([&] {
+            catch_stop_signals();
+            if (stop_signal() != 0) return 1;
+            raise(number);
+            return stop_signal() == number ? 7 : 2;
+          }) == 7);
+    CHECK(in_child([&] {
+            catch_stop_signals();
+            raise(SIGINT);
+            raise(number);
+            return 3;
+          }) == 128 + number);
+  }
+}
