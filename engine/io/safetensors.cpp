@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -14,8 +15,12 @@
 namespace seqgrad {
 namespace {
 
-constexpr size_t largest_header = size_t{100} << 20;
-const char checksum_prefix[] = "xxh64:";
+constexpr size_t largest_header = size_t{16} << 20;  // what a header can take in memory is some ten times its size
+
+// Checksums stand in the metadata: of each tensor's bytes under "xxh64:NAME", and under "xxh64" of the header itself,
+// as it is with zeros in the place of that one.
+const std::string tensor_checksum = "xxh64:", header_checksum = "xxh64";
+const std::string header_checksum_text = "\"xxh64\":\"", no_checksum(16, '0');
 
 struct TypeName {
   const char* name;
@@ -69,8 +74,12 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool end_object() override {
-    if (depth_-- == 2) in_metadata_ = false;
-    return true;
+    const bool was_tensor = depth_-- == 2 && !in_metadata_;
+    in_metadata_ = false;
+    // Told here and not when all is read, so that a header of empty objects fills no memory.
+    if (was_tensor && (entries.back().offsets.size() != 2 || !entries.back().has_shape || entries.back().type.empty()))
+      problem = fmt::format("tensor '{}': dtype, shape and data_offsets are needed", shown(entries.back().tensor.name));
+    return problem.empty();
   }
   bool start_array(std::size_t) override {
     if (depth_ != 2 || in_metadata_ || in_array_ || (field_ != "shape" && field_ != "data_offsets"))
@@ -118,6 +127,28 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
 std::string checksum(std::string_view bytes) { return fmt::format("{:016x}", XXH64(bytes.data(), bytes.size(), 0)); }
 
+// A file of another writer has no checksums; one of ours has all.
+void check_checksums(const SafetensorsFile& file, std::string_view header) {
+  const auto is_checksum = [](const auto& entry) {
+    return entry.first == header_checksum || entry.first.starts_with(tensor_checksum);
+  };
+  if (std::none_of(file.metadata.begin(), file.metadata.end(), is_checksum)) return;
+  const std::string path = shown_path(file.path);
+  const auto whole = file.metadata.find(header_checksum);
+  std::string blank(header);
+  const size_t at = blank.find(header_checksum_text);
+  if (whole == file.metadata.end() || at == std::string::npos)
+    refuse("{}: error: the header's checksum is missing", path);
+  blank.replace(at + header_checksum_text.size(), no_checksum.size(), no_checksum);
+  for (const NamedArray& t : file.tensors) {
+    const auto sum = file.metadata.find(tensor_checksum + t.name);
+    if (sum == file.metadata.end()) refuse("{}: error: tensor '{}': its checksum is missing", path, shown(t.name));
+    if (sum->second != checksum(t.bytes))
+      refuse("{}: error: tensor '{}': the data differ from their checksum", path, shown(t.name));
+  }
+  if (whole->second != checksum(blank)) refuse("{}: error: the header differs from its checksum", path);
+}
+
 }  // namespace
 
 int64_t NamedArray::numel() const {
@@ -134,13 +165,14 @@ const NamedArray* SafetensorsFile::find(const std::string& name) const {
 
 const NamedArray& SafetensorsFile::at(const std::string& name) const {
   const NamedArray* found = find(name);
-  if (!found) refuse("{}: error: tensor '{}' is missing", path, shown(name));
+  if (!found) refuse("{}: error: tensor '{}' is missing", shown_path(path), shown(name));
   return *found;
 }
 
 void write_safetensors(const std::string& path, const std::vector<NamedArray>& tensors, Metadata metadata) {
   nlohmann::ordered_json header;
-  for (const NamedArray& t : tensors) metadata[checksum_prefix + t.name] = checksum(t.bytes);
+  for (const NamedArray& t : tensors) metadata[tensor_checksum + t.name] = checksum(t.bytes);
+  metadata[header_checksum] = no_checksum;
   header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const NamedArray& t : tensors) {
@@ -152,6 +184,7 @@ void write_safetensors(const std::string& path, const std::vector<NamedArray>& t
   }
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');
+  text.replace(text.find(header_checksum_text) + header_checksum_text.size(), no_checksum.size(), checksum(text));
   std::string length(8, '\0');
   for (size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
   std::vector<std::string_view> pieces{length, text};
@@ -160,59 +193,58 @@ void write_safetensors(const std::string& path, const std::vector<NamedArray>& t
 }
 
 SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes) {
-  if (bytes.size() < 8) refuse("{}: error: {} bytes are too few for a safetensors file", path, bytes.size());
+  const std::string where = shown_path(path);
+  if (bytes.size() < 8) refuse("{}: error: {} bytes are too few for a safetensors file", where, bytes.size());
   uint64_t length = 0;
   for (size_t i = 0; i < 8; ++i) length |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
-  if (length > largest_header || length > bytes.size() - 8)
-    refuse("{}: error: the header claims {} bytes, the file has {}", path, length, bytes.size() - 8);
+  if (length > bytes.size() - 8)
+    refuse("{}: error: the header claims {} bytes, the file has {}", where, length, bytes.size() - 8);
+  if (length > largest_header)
+    refuse("{}: error: a header of {} bytes; at most {} are read", where, length, largest_header);
   const std::string_view header = bytes.substr(8, length), data = bytes.substr(8 + length);
   if (header.empty() || header[0] != '{' || utf8_error(header) != header.size())
-    refuse("{}: error: the header is not valid JSON at byte 0", path);
+    refuse("{}: error: the header is not valid JSON at byte 0", where);
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(header, &reader))
-    refuse("{}: error: {}", path, reader.problem.empty() ? "the header is not valid JSON" : reader.problem);
+    refuse("{}: error: {}", where, reader.problem.empty() ? "the header is not valid JSON" : reader.problem);
 
   SafetensorsFile file;
   file.path = path;
+  file.metadata = std::move(reader.metadata);
   std::stable_sort(reader.entries.begin(), reader.entries.end(),
                    [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
   uint64_t at = 0;
-  std::map<std::string, int> names;
+  std::set<std::string> names;
   for (Entry& e : reader.entries) {
     const std::string name = shown(e.tensor.name);
-    if (names[e.tensor.name]++) refuse("{}: error: tensor '{}' stands twice in the header", path, name);
-    if (e.offsets.size() != 2 || !e.has_shape || e.type.empty())
-      refuse("{}: error: tensor '{}': dtype, shape and data_offsets are needed", path, name);
+    if (!names.insert(e.tensor.name).second) refuse("{}: error: tensor '{}' stands twice in the header", where, name);
     const auto type =
         std::find_if(std::begin(type_names), std::end(type_names), [&](const TypeName& n) { return e.type == n.name; });
     if (type == std::end(type_names))
-      refuse("{}: error: tensor '{}': dtype '{}' is not supported", path, name, shown(e.type));
+      refuse("{}: error: tensor '{}': dtype '{}' is not supported", where, name, shown(e.type));
     e.tensor.dtype = type->dtype;
-    uint64_t size = size_of(type->dtype);
+    auto size = static_cast<int64_t>(size_of(type->dtype));
     for (const int64_t d : e.tensor.shape)
-      if (__builtin_mul_overflow(size, static_cast<uint64_t>(d), &size))
-        refuse("{}: error: tensor '{}': the shape overflows", path, name);
+      if (__builtin_mul_overflow(size, d, &size)) refuse("{}: error: tensor '{}': the shape overflows", where, name);
     const uint64_t begin = e.offsets[0], end = e.offsets[1];
     if (begin > end || end > data.size())
-      refuse("{}: error: tensor '{}': bytes {} to {} are outside the file's {}", path, name, begin, end, data.size());
+      refuse("{}: error: tensor '{}': bytes {} to {} are outside the file's {}", where, name, begin, end, data.size());
     if (begin != at)
-      refuse("{}: error: tensor '{}': its bytes begin at {}, the ones before end at {}", path, name, begin, at);
-    if (end - begin != size)
-      refuse("{}: error: tensor '{}': the shape needs {} bytes, the offsets give {}", path, name, size, end - begin);
-    e.tensor.bytes = data.substr(begin, size);
-    const auto sum = reader.metadata.find(checksum_prefix + e.tensor.name);
-    if (sum != reader.metadata.end() && sum->second != checksum(e.tensor.bytes))
-      refuse("{}: error: tensor '{}': the data differ from their checksum", path, name);
+      refuse("{}: error: tensor '{}': its bytes begin at {}, the ones before end at {}", where, name, begin, at);
+    if (end - begin != static_cast<uint64_t>(size))
+      refuse("{}: error: tensor '{}': the shape needs {} bytes, the offsets give {}", where, name, size, end - begin);
+    e.tensor.bytes = data.substr(begin, end - begin);
     at = end;
     file.tensors.push_back(std::move(e.tensor));
   }
-  if (at != data.size()) refuse("{}: error: {} bytes follow the last tensor", path, data.size() - at);
-  for (const auto& [k, v] : reader.metadata) {
-    if (!k.starts_with(checksum_prefix))
-      file.metadata[k] = v;
-    else if (!names.count(k.substr(sizeof checksum_prefix - 1)))
-      refuse("{}: error: a checksum names the tensor '{}', which is missing", path,
-             shown(k.substr(sizeof checksum_prefix - 1)));
+  if (at != data.size()) refuse("{}: error: {} bytes follow the last tensor", where, data.size() - at);
+  check_checksums(file, header);
+  for (auto entry = file.metadata.begin(); entry != file.metadata.end();) {
+    const bool of_tensor = entry->first.starts_with(tensor_checksum);
+    if (of_tensor && names.count(entry->first.substr(tensor_checksum.size())) == 0)
+      refuse("{}: error: a checksum names the tensor '{}', which is missing", where,
+             shown(entry->first.substr(tensor_checksum.size())));
+    entry = of_tensor || entry->first == header_checksum ? file.metadata.erase(entry) : std::next(entry);
   }
   return file;
 }

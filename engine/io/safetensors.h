@@ -34,7 +34,8 @@ NamedArray named_array(const std::string& name, std::vector<int64_t> shape, cons
 
 using Metadata = std::map<std::string, std::string>;
 
-// Written atomically, in the given order, with a checksum of each tensor's bytes in the metadata.
+// Written atomically, in the given order, with checksums of each tensor's bytes and of the header in the metadata. The
+// names are distinct.
 void write_safetensors(const std::string& path, const std::vector<NamedArray>& tensors, Metadata metadata = {});
 
 struct SafetensorsFile {
@@ -45,9 +46,10 @@ struct SafetensorsFile {
   const NamedArray& at(const std::string& name) const;  // throws "PATH: error: tensor 'x' is missing"
 };
 
-// Refuses, naming the tensor: truncation, appended bytes, a header that lies about lengths, offsets that overlap, leave
-// holes or run out of range, duplicate names, unknown dtypes, shapes whose product overflows or disagrees with the
-// bytes, and data that differ from their checksum (files of other writers have none).
+// Refuses, naming the tensor: truncation, appended bytes, a header that lies about lengths or has more than 16 MiB,
+// offsets that overlap, leave holes or run out of range, duplicate names, unknown dtypes, shapes whose product
+// overflows or disagrees with the bytes, and anything that differs from its checksum (files of other writers have
+// none).
 SafetensorsFile read_safetensors(const std::string& path, size_t limit = size_t{16} << 30);
 SafetensorsFile parse_safetensors(const std::string& path,
                                   std::string_view bytes);  // the same from memory; `path` is for messages
