@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
-#include "engine/data/baselines.h"
 #include "models/run.h"
 
 namespace seqgrad {
@@ -63,12 +62,14 @@ int evaluate_run(const Options& o) {
   fmt::print("BLEU {:.2f} ({})  chrF2 {:.2f}\n", e.bleu, bleu_signature(), e.chrf);
   for (const auto& [tag, share] : e.phenomena)
     fmt::print("  {:<28} exact {:6.2f} %  of {}\n", tag, 100 * share.value(), share.total);
-  if (run->config.data.task() == "phrases" && o.src.empty()) {
-    const Data data = load_data(run->config.data, static_cast<uint64_t>(run->config.seed()), run->source, run->target);
-    const Baselines b =
-        baselines(run->config.data.lexicon().value, run->config.data.direction(), data.train.pairs, corpus.pairs);
-    fmt::print("baselines: dictionary word by word {:.1f} %, nearest training sentence {:.1f} %\n", 100 * b.dictionary,
-               100 * b.nearest);
+  if (const Task* task = task_of(run->config.data); task && task->baselines && o.src.empty()) {
+    const auto seed = static_cast<uint64_t>(run->config.seed());
+    const Data data = load_data(run->config.data, seed, run->source, run->target);
+    std::string line;
+    for (const auto& [name, share] :
+         task->baselines(task_options(run->config.data, seed), data.train.pairs, corpus.pairs))
+      line += fmt::format("{}{} {:.1f} %", line.empty() ? "" : ", ", name, 100 * share);
+    fmt::print("baselines: {}\n", line);
   }
   return 0;
 }

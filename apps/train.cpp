@@ -5,7 +5,6 @@
 
 #include "apps/command.h"
 #include "engine/config/describe.h"
-#include "engine/data/baselines.h"
 #include "engine/data/surface.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/run_dir.h"
@@ -62,16 +61,14 @@ void final_report(const Config& config, const TrainJob& job, const std::string& 
   load_weights(run + "/checkpoints/best", job.model);
   const LossSetup setup = make_loss_setup(config.loss, job.data.target->size());
   const Evaluation e = evaluate(job.model, setup, job.data.test, *job.data.target, job.decode);
+  const Task* task = task_of(config.data);
   std::string line =
       fmt::format("test: {} sentences{}: exact {:.1f} %  BLEU {:.1f}  loss {:.3f}{}", with_commas(e.sentences),
-                  config.data.task() == "phrases" ? ", each with a word pair never seen in training" : "",
-                  100 * e.sequence_accuracy, e.bleu, e.loss_value, unit_of(setup.options));
-  if (config.data.task() == "phrases") {
-    const Baselines b =
-        baselines(config.data.lexicon().value, config.data.direction(), job.data.train.pairs, job.data.test.pairs);
-    line += fmt::format(" | dictionary word by word {:.0f} % | nearest training sentence {:.0f} %", 100 * b.dictionary,
-                        100 * b.nearest);
-  }
+                  task ? task->test_note : "", 100 * e.sequence_accuracy, e.bleu, e.loss_value, unit_of(setup.options));
+  if (task && task->baselines)
+    for (const auto& [name, share] : task->baselines(task_options(config.data, static_cast<uint64_t>(config.seed())),
+                                                     job.data.train.pairs, job.data.test.pairs))
+      line += fmt::format(" | {} {:.0f} %", name, 100 * share);
   fmt::print("{}\n", line);
   for (const auto& [name, corpus] :
        job.data.reported) {  // what such a model may not be able to do: no part of the test
@@ -79,7 +76,8 @@ void final_report(const Config& config, const TrainJob& job, const std::string& 
     fmt::print("      {}: {} sentences: exact {:.1f} %  BLEU {:.1f}\n", name, with_commas(r.sentences),
                100 * r.sequence_accuracy, r.bleu);
   }
-  const std::string example = present(job.data.test.pairs[0].source);
+  const std::string& first = job.data.test.pairs[0].source;
+  const std::string example = task && task->sentences ? present(first) : first;
   fmt::print("Try:   echo '{}' | build/seqgrad translate {}\n", example, run);
   fmt::print("See:   {}/metrics.jsonl and {}/samples\n", run, run);
   fmt::print("Learn: build/seqgrad info --presets\n");

@@ -30,7 +30,7 @@ void name_unknown_words(const LoadedRun& run, const std::string& text, int64_t l
 int translate(const Options& o) {
   const auto run = open_run(o.run, o.common.overrides(), o.checkpoint);
   const bool words = run->config.data.vocabulary.kind().value_or(
-                         run->config.data.task() ? tasks().at(*run->config.data.task()).vocabulary : "word") == "word";
+                         task_of(run->config.data) ? task_of(run->config.data)->vocabulary : "word") == "word";
   const auto known = [&](std::string_view w) { return run->source->vocabulary().id(w) != unk_id; };
   std::string line;
   for (int64_t number = 1; std::getline(std::cin, line); ++number) {
@@ -45,7 +45,7 @@ int translate(const Options& o) {
     if (!ids.empty()) {
       if (ids.size() > most_tokens)
         refuse("line {}: {} tokens; at most {} are translated", number, ids.size(), most_tokens);
-      if (words) name_unknown_words(*run, text, number);
+      if (words && !o.common.quiet) name_unknown_words(*run, text, number);
       Tape::current().reset();
       out = run->target->decode(run->model->greedy(make_source_batch({&ids, 1}, 1), run->decode())[0].ids);
       if (words && text != line) out = present(out);  // a sentence as a person types it comes back so

@@ -49,14 +49,19 @@ void DataConfig::check(Problems& problems) const {
     if (!task() && (*size)() != 0) problems.add(*size, "has a meaning only for a built-in task");
 }
 
+const Task* task_of(const DataConfig& c) { return c.task() ? &tasks().at(*c.task()) : nullptr; }
+
+TaskOptions task_options(const DataConfig& c, uint64_t seed) {
+  return {seed, c.sizes.train(), c.sizes.dev(), c.sizes.test(), c.direction(), c.lexicon().value};
+}
+
 Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokenizer> source,
                std::shared_ptr<const Tokenizer> target) {
   std::string kind = c.vocabulary.kind().value_or("word");
   std::map<std::string, ParallelText> texts;
-  if (c.task()) {
-    const Task& task = tasks().at(*c.task());
-    if (!c.vocabulary.kind()) kind = task.vocabulary;
-    Splits splits = task.make({seed, c.sizes.train(), c.sizes.dev(), c.sizes.test(), c.direction(), c.lexicon().value});
+  if (const Task* task = task_of(c)) {
+    if (!c.vocabulary.kind()) kind = task->vocabulary;
+    Splits splits = task->make(task_options(c, seed));
     texts["train"] = text_of_task("train", std::move(splits.train));
     texts["dev"] = text_of_task("dev", std::move(splits.dev));
     texts["test"] = text_of_task("test", std::move(splits.test));

@@ -72,6 +72,9 @@ struct DataConfig : Section {
   void check(Problems& problems) const override;
 };
 
+const Task* task_of(const DataConfig& config);  // null for files
+TaskOptions task_options(const DataConfig& config, uint64_t seed);
+
 struct Data {
   Corpus train, dev, test;
   std::map<std::string, Corpus> reported;  // further test sets

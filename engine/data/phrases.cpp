@@ -10,6 +10,7 @@
 
 #include "engine/core/error.h"
 #include "engine/core/random.h"
+#include "engine/data/baselines.h"
 #include "engine/data/phrases_grammar.h"
 #include "engine/data/streams.h"
 #include "engine/data/task.h"
@@ -370,9 +371,17 @@ Splits make_phrases(const TaskOptions& options) {
   return s;
 }
 
+std::string title(const TaskOptions& o) { return o.direction == "en-de" ? "English -> German" : "German -> English"; }
+
+std::vector<std::pair<std::string, double>> shares(const TaskOptions& o, const std::vector<Pair>& train,
+                                                   const std::vector<Pair>& test) {
+  const Baselines b = baselines(o.lexicon, o.direction, train, test);
+  return {{"dictionary word by word", b.dictionary}, {"nearest training sentence", b.nearest}};
+}
+
 const bool registered =
     register_task({"phrases", "a German-English toy language from one bilingual grammar; data.direction de-en or en-de",
-                   "word", make_phrases});
+                   "word", make_phrases, title, ", each with a word pair never seen in training", true, shares});
 
 }  // namespace
 

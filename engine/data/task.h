@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace seqgrad {
@@ -29,6 +30,14 @@ struct Task {
   const char* doc;
   const char* vocabulary;              // "word" or "char": what the task's text is made of
   Splits (*make)(const TaskOptions&);  // throws InputError when the options ask for what the task cannot give
+
+  // What a report says of the task; null and "" where there is nothing to say.
+  std::string (*title)(const TaskOptions&) = nullptr;  // "German -> English"; null: the name
+  const char* test_note = "";                          // what is special about the test split
+  bool sentences = false;                              // shown as people write sentences: "The dog sleeps."
+  // Exact matches of translators without learning, by name, that a model must beat.
+  std::vector<std::pair<std::string, double>> (*baselines)(const TaskOptions&, const std::vector<Pair>& train,
+                                                           const std::vector<Pair>& test) = nullptr;
 };
 
 // Registered tasks by name, in name order; registration is a static initialiser in the task's own file:

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "engine/core/thread_pool.h"
+#include "engine/data/surface.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/signals.h"
 
@@ -121,13 +121,15 @@ void Trainer::show_samples() {
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < count; ++i) rows.push_back(i);
   const auto out = translate_rows(job_.model, job_.data.dev, rows, *job_.data.target, job_.decode);
+  const Task* task = task_of(job_.config.data);
+  const auto shown_as = [&](const std::string& text) { return task && task->sentences ? present(text) : text; };
   std::string file;
   for (size_t i = 0; i < out.size(); ++i) {
     const Pair& pair = job_.data.dev.pairs[i];
-    const std::string line =
-        fmt::format("{}   {}  ->  {}{}", state_.step == 0 ? "before training" : "               ", pair.source, out[i],
-                    state_.step == 0 || out[i] == pair.target ? "" : fmt::format("   (reference: {})", pair.target));
-    progress_.say(line);
+    const bool first = state_.step == 0, right = out[i] == pair.target;
+    progress_.say(fmt::format("{}   {}  ->  {}{}", first ? "before training" : "               ", shown_as(pair.source),
+                              shown_as(out[i]),
+                              first || right ? "" : fmt::format("   (reference: {})", shown_as(pair.target))));
     file += fmt::format("source     {}\nreference  {}\nmodel      {}\n\n", pair.source, pair.target, out[i]);
   }
   if (file.empty()) return;
@@ -223,8 +225,10 @@ Ending Trainer::run() {
 
 std::string describe_job(const TrainJob& job, const std::string& device) {
   const DataConfig& d = job.config.data;
-  std::string what = d.task().value_or(job.config.name());
-  if (what == "phrases") what = d.direction() == "en-de" ? "English -> German" : "German -> English";
+  const Task* task = task_of(d);
+  const std::string what = !task         ? job.config.name()
+                           : task->title ? task->title(task_options(d, static_cast<uint64_t>(job.config.seed())))
+                                         : task->name;
   return fmt::format("train: {}, {} pairs, {} parameters, {}", what, with_commas(job.data.train.size()),
                      with_commas(job.model.store().count()), device);
 }
