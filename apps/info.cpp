@@ -22,10 +22,12 @@ int show_info(const Options& o) {
                                       {sum_over_timesteps, "sum_over_timesteps"},
                                       {sum_over_batch, "sum_over_batch"}})
         if (p.flags > 0 && (p.flags & bit)) flags += (flags.empty() ? "" : " ") + std::string(name);
-      const std::string divide =
-          p.divide.nested() ? fmt::format("{{time: {}, batch: {}}}", p.divide.time, p.divide.batch) : p.divide.flat;
-      fmt::print("{:<36} {:<42} {:<32} {}{}\n", p.name, p.formula, divide, p.who,
-                 p.flags >= 0 ? fmt::format(" [{}]", flags.empty() ? "all flags false" : flags) : "");
+      std::string notes = p.flags < 0 ? "" : fmt::format(" [{}]", flags.empty() ? "all flags false" : flags);
+      if (p.given != Given::anything) notes += p.given == Given::dense ? " [dense targets]" : " [class weights]";
+      if (p.row.smoothing_kind == SmoothingKind::others) notes += " [smoothing others]";
+      if (p.row.smoothing_kind == SmoothingKind::others_excluding) notes += " [smoothing others_excluding, kl]";
+      if (p.row.input == Input::probs) notes += " [probs, renorm_clip]";
+      fmt::print("{:<36} {:<42} {:<32} {}{}\n", p.name, p.formula, str(p.divide), p.who, notes);
     }
   if (o.divisors)
     for (const Divisor& d : divisors()) fmt::print("{:<20} {}\n", d.name, d.formula);

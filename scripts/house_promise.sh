@@ -54,7 +54,7 @@ touched "op" 2 0
 
 # A loss preset: a row of the table (and its expected value beside the test).
 sed -i 's|^    {"sum", .*|&\n    {"house.mean_of_all", all, by("positions"), 0, zero, global, -1, 0, 0, "this script", "Σ ωℓ / (B·T)"},|' engine/loss/presets.cpp
-sed -i 's|^    {"sum", -1, true, {12.5}},|&\n    {"house.mean_of_all", -1, true, {0.694444444}},|' tests/test_loss.cpp
+sed -i 's|^    {"sum", -1, true, {12.5}},|&\n    {"house.mean_of_all", -1, true, {0.694444444}},|' tests/test_loss_presets.cpp
 touched "loss preset" 0 2
 
 # A config key: one line.
@@ -66,5 +66,5 @@ build/seqgrad info --ops | grep -E '^(cube|halve) '
 build/seqgrad info --presets | grep '^house.mean_of_all '
 build/seqgrad config --reference | grep 'house_key'
 build/seqgrad config --schema | grep -c '"house_key"'
-build/tests/seqgrad_tests -# '[#test_ops],[#test_loss]' | tail -n 2
+build/tests/seqgrad_tests -# '[#test_ops],[#test_loss_presets]' | tail -n 2
 echo "measured: op 2 new 0 edited (3 with CUDA), elementwise op 1 edited, preset 1 row and its expected value, config key 1 line"

@@ -28,12 +28,38 @@ std::string name_problem(const Node& node, std::string& name) {
                      fmt::join(names, ", "), shown(name), near.empty() ? "" : " (did you mean '" + near + "'?)");
 }
 
-// The row of the table that preset and flags name; the caller has checked that there is one.
-const Preset& row_of(const LossConfig& c) {
+// The row of the table that preset, flags and inputs name; the caller has checked that there is one.
+const Preset& row_of(const LossConfig& c, bool class_weights) {
   const std::string name = c.preset().value_or("token_mean");
-  const Preset& first = preset(name);
+  const Given given = c.target() == "dense"                                      ? Given::dense
+                      : class_weights || !c.weights.classes.file().value.empty() ? Given::class_weight
+                                                                                 : Given::anything;
+  const Preset& first = preset(name, -1, given);
   const LossFlags& f = c.flags();
-  return f.written == 0 ? first : preset(name, (first.default_flags & ~f.written) | f.bits);
+  return f.written == 0 ? first : preset(name, (first.default_flags & ~f.written) | f.bits, given);
+}
+
+template <class E>
+using Names = std::initializer_list<std::pair<const char*, E>>;
+constexpr Names<Over> over_names = {
+    {"all", Over::all}, {"time", Over::time}, {"batch", Over::batch}, {"none", Over::none}};
+constexpr Names<OnZero> zero_names = {{"zero", OnZero::zero}, {"nan", OnZero::nan}, {"error", OnZero::error}};
+constexpr Names<Scope> scope_names = {{"global", Scope::global}, {"accum", Scope::accum}, {"micro", Scope::micro}};
+constexpr Names<SmoothingKind> kind_names = {{"uniform", SmoothingKind::uniform},
+                                             {"others", SmoothingKind::others},
+                                             {"others_excluding", SmoothingKind::others_excluding},
+                                             {"prior", SmoothingKind::prior}};
+constexpr Names<ClassScope> class_names = {{"class", ClassScope::per_class}, {"target", ClassScope::target}};
+constexpr Names<Target> target_names = {{"ids", Target::ids}, {"dense", Target::dense}};
+constexpr Names<ProbsMode> mode_names = {{"renorm_clip", ProbsMode::renorm_clip},
+                                         {"clip_then_softmax", ProbsMode::clip_then_softmax},
+                                         {"strict", ProbsMode::strict}};
+
+template <class E>
+std::string name_of(Names<E> table, E value) {
+  for (const auto& [text, v] : table)
+    if (v == value) return text;
+  return "";
 }
 
 }  // namespace
@@ -106,16 +132,6 @@ std::string Codec<LossFlags>::schema() {
   return R"({"type":"object","additionalProperties":false,"properties":{)" + properties + "}}";
 }
 
-void SmoothingConfig::check(Problems& problems) const {
-  const std::string k = kind().value_or("uniform");
-  if (k == "others_excluding" && excluding().empty())
-    problems.add(kind, "others_excluding needs smoothing.excluding, e.g. [0]");
-  if (k != "others_excluding" && !excluding().empty())
-    problems.add(excluding, "has a meaning only with kind: others_excluding");
-  if (k == "prior" && prior().value.empty()) problems.add(kind, "prior needs smoothing.prior, a file of probabilities");
-  if (k != "prior" && !prior().value.empty()) problems.add(prior, "has a meaning only with kind: prior");
-}
-
 void LossConfig::check(Problems& problems) const {
   if (flags().written != 0) {
     const int known = seqgrad::preset(preset().value_or("token_mean")).known_flags;
@@ -127,60 +143,89 @@ void LossConfig::check(Problems& problems) const {
   }
   const Preset* row = nullptr;
   try {
-    row = &row_of(*this);
+    row = &row_of(*this, false);
   } catch (const InputError& e) {
     problems.add(flags, e.what());
     return;
   }
-  if (preset()) {
-    const LossOptions o = options();
-    const auto contradicts = [&](const FieldBase& field, const std::string& has) {
-      problems.add(field, fmt::format("contradicts preset '{}', which has {}; leave one of them out", *preset(), has));
-    };
-    if (reduce.over() && o.over != row->over) contradicts(reduce.over, "another axis");
-    if (reduce.divide() && !(*reduce.divide() == row->divide))
-      contradicts(reduce.divide, Codec<Divide>::yaml(row->divide));
-    if (reduce.divide_eps() && *reduce.divide_eps() != row->divide_eps)
-      contradicts(reduce.divide_eps, Codec<double>::yaml(row->divide_eps));
-    if (reduce.on_zero() && o.on_zero != row->on_zero)
-      contradicts(reduce.on_zero, row->on_zero == OnZero::nan ? "nan" : "zero");
-    if (normalizer.scope() && o.scope != row->scope)
-      contradicts(normalizer.scope, row->scope == Scope::micro ? "micro" : "global");
-  }
   const LossOptions o = options();
-  if (o.divide.flat == "class_weight" && weights.classes.file().value.empty())
-    problems.add(reduce.divide, "class_weight needs loss.weights.class.file");
+  if (preset()) {
+    const LossOptions has = options_of(*row);
+    const auto agree = [&](const FieldBase& field, bool written, bool same, const std::string& value) {
+      if (written && !same)
+        problems.add(field,
+                     fmt::format("contradicts preset '{}', which has {}; leave one of them out", *preset(), value));
+    };
+    agree(reduce.over, reduce.over().has_value(), o.over == has.over, name_of(over_names, has.over));
+    agree(reduce.divide, reduce.divide().has_value(), o.divide == has.divide, Codec<Divide>::yaml(has.divide));
+    agree(reduce.divide_eps, reduce.divide_eps().has_value(), o.divide_eps == has.divide_eps,
+          Codec<double>::yaml(has.divide_eps));
+    agree(reduce.on_zero, reduce.on_zero().has_value(), o.on_zero == has.on_zero, name_of(zero_names, has.on_zero));
+    agree(normalizer.scope, normalizer.scope().has_value(), o.scope == has.scope, name_of(scope_names, has.scope));
+    const RowLossOf& r = row->row;
+    agree(smoothing.kind, smoothing.kind() && r.smoothing_kind, o.smoothing_kind == has.smoothing_kind,
+          name_of(kind_names, has.smoothing_kind));
+    agree(smoothing.report, smoothing.report() && r.kl, o.report_kl, "kl");
+    agree(weights.classes.scope, weights.classes.scope() && r.class_scope, o.class_scope == has.class_scope,
+          name_of(class_names, has.class_scope));
+    agree(target, target() && r.target, o.target == has.target, name_of(target_names, has.target));
+    agree(input, input() && r.input, o.input == has.input, "probs");
+    agree(probs.mode, probs.mode() && r.probs_mode, o.probs_mode == has.probs_mode,
+          name_of(mode_names, has.probs_mode));
+  }
   if (o.over != Over::all && o.divide.nested())
     problems.add(reduce.divide, "a nested divisor gives a scalar; it goes with over: all");
   if (reduce.then() && o.over == Over::all)
     problems.add(reduce.then, "folds a vector loss, but over: all gives a scalar already");
+  if (!dense_sum.is_default() && o.target != Target::dense)
+    problems.add(dense_sum, "has a meaning only with target: dense");
+  if (o.target == Target::dense && o.ignore_index)
+    problems.add(mask.ignore_index, "has no meaning with target: dense; use a mask or lengths");
+  if (smoothing.kind() == "others_excluding" && smoothing.excluding().empty())
+    problems.add(smoothing.kind, "others_excluding needs smoothing.excluding, e.g. [0]");
+  if (o.smoothing_kind != SmoothingKind::prior && !smoothing.prior().value.empty())
+    problems.add(smoothing.prior, "has a meaning only with kind: prior");
+  if (o.smoothing_kind != SmoothingKind::others_excluding && !smoothing.excluding().empty())
+    problems.add(smoothing.excluding, "has a meaning only with kind: others_excluding");
+  if (o.input == Input::probs && softcap()) problems.add(softcap, "has no meaning with input: probs");
+  if (o.input == Input::probs && z_loss() > 0) problems.add(z_loss, "has no meaning with input: probs");
+  for (const std::string& name : compare())
+    if (const std::string own = own_row_loss(seqgrad::preset(name), o, true); !own.empty())
+      problems.add(compare, fmt::format("preset '{}' has a row loss of its own ({}); only presets with the row loss of "
+                                        "this section can stand beside it",
+                                        name, own));
 }
 
-LossOptions LossConfig::options() const {
-  const Preset& p = row_of(*this);
-  LossOptions o;
-  o.over = pick(reduce.over(), {{"all", Over::all}, {"time", Over::time}, {"batch", Over::batch}, {"none", Over::none}},
-                p.over);
-  o.divide = reduce.divide().value_or(p.divide);
-  o.divide_eps = reduce.divide_eps().value_or(p.divide_eps);
-  o.on_zero =
-      pick(reduce.on_zero(), {{"zero", OnZero::zero}, {"nan", OnZero::nan}, {"error", OnZero::error}}, p.on_zero);
+std::string LossConfig::prediction() const {
+  if (input()) return *input();
+  return row_of(*this, false).row.input == Input::probs ? "probs" : "hidden";
+}
+
+LossOptions LossConfig::options(bool class_weights) const {
+  LossOptions o = options_of(row_of(*this, class_weights));
+  o.over = pick(reduce.over(), over_names, o.over);
+  o.divide = reduce.divide().value_or(o.divide);
+  o.divide_eps = reduce.divide_eps().value_or(o.divide_eps);
+  o.on_zero = pick(reduce.on_zero(), zero_names, o.on_zero);
   o.then = pick(reduce.then(), {{"sum", Then::sum}, {"mean", Then::mean}}, Then::nothing);
-  o.scope =
-      pick(normalizer.scope(), {{"global", Scope::global}, {"accum", Scope::accum}, {"micro", Scope::micro}}, p.scope);
+  o.scope = pick(normalizer.scope(), scope_names, o.scope);
+  o.input = prediction() == "probs" ? Input::probs : Input::logits;
+  o.probs_mode = pick(probs.mode(), mode_names, o.probs_mode);
+  o.probs_eps = probs.eps();
+  o.target = pick(target(), target_names, o.target);
+  o.dense_sum = pick(std::optional(dense_sum()),
+                     {{"require", DenseSum::require}, {"allow", DenseSum::allow}, {"normalize", DenseSum::normalize}},
+                     o.dense_sum);
   o.smoothing = smoothing.epsilon();
-  o.smoothing_kind = pick(smoothing.kind(),
-                          {{"uniform", SmoothingKind::uniform},
-                           {"others", SmoothingKind::others},
-                           {"others_excluding", SmoothingKind::others_excluding},
-                           {"prior", SmoothingKind::prior}},
-                          SmoothingKind::uniform);
+  o.smoothing_kind = pick(smoothing.kind(), kind_names, o.smoothing_kind);
   o.smoothing_excluding = smoothing.excluding();
-  o.report_kl = smoothing.report() == "kl";
+  if (o.smoothing_kind == SmoothingKind::others_excluding && o.smoothing_excluding.empty())
+    o.smoothing_excluding = {mask.ignore_index().value_or(0)};  // the padding id, as JoeyNMT has it
+  if (smoothing.report()) o.report_kl = smoothing.report() == "kl";
   o.softcap = softcap();
   o.z_loss = z_loss();
   o.ignore_index = mask.ignore_index();
-  o.class_scope = weights.classes.scope() == "target" ? ClassScope::target : ClassScope::per_class;
+  o.class_scope = pick(weights.classes.scope(), class_names, o.class_scope);
   o.allow_negative_weights = weights.allow_negative();
   o.nonfinite = nonfinite() == "propagate" ? Nonfinite::propagate : Nonfinite::error;
   return o;

@@ -41,8 +41,10 @@ struct MaskConfig : Section {
 struct ClassWeightConfig : Section {
   using Section::Section;
   Field<Path> file{this, "file", Path{}, "one number per target vocabulary entry, a line each"};
-  Field<std::string> scope{this, "scope", "class", choice({"class", "target"}),
-                           "class: weights each class's term (PyTorch); target: weights the row by its target (Keras)"};
+  Field<std::optional<std::string>> scope{
+      this, "scope", std::nullopt, choice({"class", "target"}),
+      "class: weights each class's term (PyTorch); target: weights the row by its target (Keras); null: the preset's, "
+      "else class"};
 };
 struct WeightsConfig : Section {
   using Section::Section;
@@ -55,14 +57,27 @@ struct WeightsConfig : Section {
 struct SmoothingConfig : Section {
   using Section::Section;
   Field<double> epsilon{this, "epsilon", 0.0, from_below(0, 1), "mass taken from the target"};
-  Field<std::optional<std::string>> kind{
-      this, "kind", std::nullopt, choice({"uniform", "others", "others_excluding", "prior"}),
-      "where that mass goes: all classes, all others, others but `excluding`, a prior; null: uniform"};
-  Field<std::vector<int64_t>> excluding{this, "excluding", {}, "ids that get no smoothing mass (others_excluding)"};
+  Field<std::optional<std::string>> kind{this, "kind", std::nullopt,
+                                         choice({"uniform", "others", "others_excluding", "prior"}),
+                                         "where that mass goes: all classes, all others, others but `excluding`, a "
+                                         "prior; null: the preset's, else uniform"};
+  Field<std::vector<int64_t>> excluding{
+      this,
+      "excluding",
+      {},
+      "ids that get no smoothing mass (others_excluding; with a preset []: mask.ignore_index, else 0)"};
   Field<Path> prior{this, "prior", Path{}, "file with one probability per target vocabulary entry (prior)"};
-  Field<std::string> report{this, "report", "ce", choice({"ce", "kl"}),
-                            "kl subtracts the smoothed target's entropy from the value; same gradient"};
-  void check(Problems& problems) const override;
+  Field<std::optional<std::string>> report{
+      this, "report", std::nullopt, choice({"ce", "kl"}),
+      "kl subtracts the smoothed target's entropy from the value; same gradient; null: the preset's, else ce"};
+};
+struct ProbsConfig : Section {
+  using Section::Section;
+  Field<std::optional<std::string>> mode{
+      this, "mode", std::nullopt, choice({"renorm_clip", "clip_then_softmax", "strict"}),
+      "divide by the sum, then clip (Keras); clip, then a softmax of logarithms (Keras' sparse form on TensorFlow); "
+      "neither, and refuse what does not sum to 1; null: renorm_clip"};
+  Field<double> eps{this, "eps", 1e-7, from_below(0, 0.5), "probabilities are clipped to [eps, 1 - eps]"};
 };
 struct ReduceConfig : Section {
   using Section::Section;
@@ -92,12 +107,21 @@ struct LossConfig : Section {
                                            "a loss of the field by name (seqgrad info --presets); null: token_mean"};
   Field<LossFlags> flags{this, "flags", LossFlags{},
                          "flags of a tf1 or tfa preset, e.g. {average_across_batch: false}"};
-  Field<std::string> input{
-      this, "input", "hidden", choice({"hidden", "logits"}),
-      "hidden: fused with the output projection; logits: computed whole (same value, more memory)"};
+  Field<std::optional<std::string>> input{
+      this, "input", std::nullopt, choice({"hidden", "logits", "probs"}),
+      "hidden: fused with the output projection; logits: computed whole (same value, more memory); probs: after a "
+      "softmax, for teaching; null: the preset's, else hidden"};
+  Field<std::string> layout{this, "layout", "batch", choice({"batch", "time", "list"}),
+                            "of a case's tensors: [B,T,V], [T,B,V] or T arrays [B,V]; training has batch"};
+  Field<std::optional<std::string>> target{
+      this, "target", std::nullopt, choice({"ids", "dense"}),
+      "ids [B,T] or distributions [B,T,V]; training has ids, dense is for cases; null: the preset's, else ids"};
+  Field<std::string> dense_sum{this, "dense_sum", "require", choice({"require", "allow", "normalize"}),
+                               "a dense row must sum to 1, may have any sum, or is divided by it"};
   MaskConfig mask{this, "mask", "which positions count"};
   WeightsConfig weights{this, "weights", "how much they count"};
   SmoothingConfig smoothing{this, "smoothing", "label smoothing"};
+  ProbsConfig probs{this, "probs", "how the logarithm of probabilities is guarded"};
   Field<std::optional<double>> softcap{this, "softcap", std::nullopt, above(0),
                                        "logits become softcap·tanh(logits/softcap)"};
   Field<double> z_loss{this, "z_loss", 0.0, at_least(0), "adds z_loss·logsumexp² to each row's loss"};
@@ -105,10 +129,17 @@ struct LossConfig : Section {
   NormalizerConfig normalizer{this, "normalizer", "which batches share the divisor"};
   Field<std::string> nonfinite{this, "nonfinite", "error", choice({"error", "propagate"}),
                                "what a NaN or infinity in a live row does"};
+  Field<std::vector<std::string>> compare{this,
+                                          "compare",
+                                          {},
+                                          choice(preset_names),
+                                          "presets whose value is reported beside this loss, on the same batches"};
 
   // Contradictions: an unknown set of flags, or explicit fields that say other than the preset (E14, E15).
   void check(Problems& problems) const override;
-  LossOptions options() const;
+  // `class_weights`: they are given otherwise than by weights.class.file (a case's tensor).
+  LossOptions options(bool class_weights = false) const;
+  std::string prediction() const;  // hidden, logits or probs
 };
 
 }  // namespace seqgrad

@@ -51,6 +51,8 @@ void check_options(const LossOptions& o, int64_t classes) {
 }
 
 std::string unit_of(const LossOptions& o) {
+  if (!o.report.divide.empty())
+    return o.report.exponential ? " (perplexity)" : std::string(divisor(o.report.divide).unit);
   if (o.divide.nested()) return o.divide.batch == "one" ? "" : "/sent";
   return o.divide.flat == "const" ? fmt::format("/{}", o.divide.k) : divisor(o.divide.flat).unit;
 }

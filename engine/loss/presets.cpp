@@ -15,6 +15,11 @@ constexpr Over all = Over::all, time = Over::time, batch = Over::batch, none = O
 constexpr OnZero zero = OnZero::zero, nan = OnZero::nan;
 constexpr Scope global = Scope::global, micro = Scope::micro;
 
+const RowLossOf plain = {}, torch = {.class_scope = ClassScope::per_class},
+                fairseq = {.smoothing_kind = SmoothingKind::others},
+                joeynmt = {.smoothing_kind = SmoothingKind::others_excluding, .kl = true},
+                probabilities = {.target = Target::dense, .input = Input::probs, .probs_mode = ProbsMode::renorm_clip};
+
 Divide by(const char* flat) { return {flat, "", "", 0}; }
 Divide nested(const char* time, const char* batch) { return {"", time, batch, 0}; }
 
@@ -46,21 +51,26 @@ const Preset table[] = {
     {"tf1.losses.sum_over_batch_size",    all, by("positions"), 0, zero, global, -1, 0, 0, "tf.losses", "Σ wℓ / (B·T)"},
     {"tf1.losses.sum",                    all, by("one"),       0, zero, global, -1, 0, 0, "tf.losses", "Σ wℓ"},
     {"tf2.boolean_mask_mean",             all, by("active"),    0, nan,  global, -1, 0, 0, "TensorFlow 2: sparse CE, boolean_mask, reduce_mean", "Σ ℓ / Σ m"},
-    {"tf2.categorical_probs_mask",        all, by("active"),    0, nan,  global, -1, 0, 0, "TensorFlow 2: categorical CE on probabilities, masked mean", "Σ ℓ / Σ m"},
+    {"tf2.categorical_probs_mask",        all, by("active"),    0, nan,  global, -1, 0, 0, "TensorFlow 2: categorical CE on probabilities, masked mean", "Σ ℓ / Σ m", probabilities},
     {"tf2.sequence_mask_by_length",       all, by("active"),    0, nan,  global, -1, 0, 0, "TensorFlow 2: sparse CE · sequence_mask, sum / Σ lengths", "Σ ℓ / Σ lengths"},
     {"tf_tutorial.mask_then_reduce_mean", all, by("positions"), 0, zero, global, -1, 0, 0, "TensorFlow's NMT tutorial", "mean over all cells of m·ℓ"},
     {"keras.sum_over_batch_size",         all, by("active"),    0, zero, global, -1, 0, 0, "Keras 3 with a mask", "Σ wℓ / Σ m"},
     {"keras.mean_with_sample_weight",     all, by("weight"),    0, zero, global, -1, 0, 0, "Keras 3", "Σ wℓ / Σ w"},
-    {"torch.mean",                        all, by("active"),    0, nan,  global, -1, 0, 0, "PyTorch cross_entropy(ignore_index)", "Σ ℓ / Σ m"},
+    {"torch.mean",                        all, by("active"),    0, nan,  global, -1, 0, 0, "PyTorch cross_entropy(ignore_index)", "Σ ℓ / Σ m", torch},
+    {"torch.mean",                        all, by("class_weight"), 0, nan, global, -1, 0, 0, "PyTorch cross_entropy(weight)", "Σ c_y·ℓ / Σ c_y", torch, {}, Given::class_weight},
+    {"torch.mean",                        all, by("positions"), 0, nan,  global, -1, 0, 0, "PyTorch cross_entropy of probabilities", "Σ ℓ / (B·T)", torch, {}, Given::dense},
     {"hf.causal_lm",                      all, by("active"),    0, nan,  global, -1, 0, 0, "Hugging Face Transformers", "Σ ℓ / Σ m"},
-    {"fairseq.tokens",                    all, by("active"),    0, zero, global, -1, 0, 0, "fairseq", "Σ ℓ / Σ m"},
-    {"fairseq.sentence_avg",              all, by("batch"),     0, zero, global, -1, 0, 0, "fairseq --sentence-avg", "Σ ℓ / B"},
+    {"fairseq.tokens",                    all, by("active"),    0, zero, global, -1, 0, 0, "fairseq", "Σ ℓ / Σ m", fairseq},
+    {"fairseq.sentence_avg",              all, by("batch"),     0, zero, global, -1, 0, 0, "fairseq --sentence-avg", "Σ ℓ / B", fairseq},
     {"marian.ce-sum",                     all, by("one"),       0, zero, global, -1, 0, 0, "Marian", "Σ ωℓ"},
+    {"marian.ce-mean",                    all, by("one"),       0, zero, global, -1, 0, 0, "Marian", "Σ ωℓ; prints Σ ωℓ / B", plain, {"batch"}},
+    {"marian.ce-mean-words",              all, by("one"),       0, zero, global, -1, 0, 0, "Marian", "Σ ωℓ; prints Σ ωℓ / Σ m", plain, {"active"}},
+    {"marian.perplexity",                 all, by("one"),       0, zero, global, -1, 0, 0, "Marian", "Σ ωℓ; prints exp(Σ ωℓ / Σ m)", plain, {"active", true}},
     {"opennmt.sents",                     all, by("batch"),     0, zero, global, -1, 0, 0, "OpenNMT-py", "Σ ℓ / B"},
     {"opennmt.tokens",                    all, by("active_minus_batch"), 0, zero, global, -1, 0, 0, "OpenNMT-py", "Σ ℓ / (Σ m − B)"},
-    {"joeynmt.batch",                     all, by("batch"),     0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ / B per micro-batch"},
-    {"joeynmt.tokens",                    all, by("active"),    0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ / Σ m per micro-batch"},
-    {"joeynmt.none",                      all, by("one"),       0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ"},
+    {"joeynmt.batch",                     all, by("batch"),     0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ / B per micro-batch", joeynmt},
+    {"joeynmt.tokens",                    all, by("active"),    0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ / Σ m per micro-batch", joeynmt},
+    {"joeynmt.none",                      all, by("one"),       0, zero, micro,  -1, 0, 0, "JoeyNMT", "Σ ℓ", joeynmt},
     {"sockeye",                           all, by("active"),    0, zero, micro,  -1, 0, 0, "Sockeye", "Σ ℓ / Σ m per micro-batch"},
     {"cce.mean",                          all, by("active"),    0, nan,  global, -1, 0, 0, "Cut Cross-Entropy", "Σ ℓ / Σ m"},
     {"liger.mean",                        all, by("active"),    0, zero, global, -1, 0, 0, "Liger Kernel", "Σ ℓ / Σ m"},
@@ -79,18 +89,47 @@ std::vector<std::string> preset_names() {
   return names;
 }
 
-const Preset& preset(const std::string& name, int flags) {
-  const Preset* named = nullptr;
+const Preset& preset(const std::string& name, int flags, Given given) {
+  const Preset *named = nullptr, *found = nullptr;
   for (const Preset& p : table) {
     if (name != p.name) continue;
     named = &p;
     if (p.flags == -1 && flags > 0) refuse("loss: preset '{}' has no flags", name);
-    if (p.flags == -1 || p.flags == (flags == -1 ? p.default_flags : flags)) return p;
+    const bool fits = p.flags == -1 || p.flags == (flags == -1 ? p.default_flags : flags);
+    if (fits && (p.given == given || (p.given == Given::anything && !found))) found = &p;
   }
+  if (found) return *found;
   if (!named) refuse("loss: unknown preset '{}'; expected one of {}", shown(name), fmt::join(preset_names(), ", "));
   const bool batch_mean = flags & B, time_sum = flags & ST;
   if (time_sum && batch_mean) refuse("loss: sum_over_timesteps with average_across_batch has no defined order");
   refuse("loss: {} does not define this set of flags", name);
+}
+
+LossOptions options_of(const Preset& p) {
+  LossOptions o;
+  o.over = p.over;
+  o.divide = p.divide;
+  o.divide_eps = p.divide_eps;
+  o.on_zero = p.on_zero;
+  o.scope = p.scope;
+  o.report = p.report;
+  o.smoothing_kind = p.row.smoothing_kind.value_or(o.smoothing_kind);
+  o.report_kl = p.row.kl;
+  o.class_scope = p.row.class_scope.value_or(o.class_scope);
+  o.target = p.row.target.value_or(o.target);
+  o.input = p.row.input.value_or(o.input);
+  o.probs_mode = p.row.probs_mode.value_or(o.probs_mode);
+  return o;
+}
+
+std::string own_row_loss(const Preset& p, const LossOptions& o, bool class_weights) {
+  const auto other = [](const auto& mine, const auto& theirs) { return mine && *mine != theirs; };
+  if (other(p.row.input, o.input) || (o.input == Input::probs && other(p.row.probs_mode, o.probs_mode)))
+    return "input: probs";
+  if (o.smoothing > 0 && other(p.row.smoothing_kind, o.smoothing_kind)) return "its own smoothing.kind";
+  if (o.smoothing > 0 && p.row.kl && !o.report_kl) return "smoothing.report: kl";
+  if (class_weights && other(p.row.class_scope, o.class_scope)) return "its own weights.class.scope";
+  return "";
 }
 
 }  // namespace seqgrad

@@ -69,6 +69,7 @@ struct RunConfig : Section {
   TrainConfig train{this, "train", "how long, in which batches, and what is said on the way"};
   CheckpointConfig checkpoint{this, "checkpoint", "what is kept"};
   ReportConfig report{this, "report", "what is written beside the checkpoints"};
+  void check(Problems& problems) const override;  // what the loss of a case may have, and training has not
 };
 
 }  // namespace seqgrad

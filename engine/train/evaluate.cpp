@@ -51,7 +51,7 @@ Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& 
   }
   e.hypotheses = translate_rows(model, corpus, rows, target, decode);
   e.sentences = corpus.size();
-  e.loss_value = e.loss.value(setup.options);
+  e.loss_value = e.loss.reported(setup.options);
   e.perplexity = perplexity(e.loss.stats.nll_sum, e.loss.stats.live);
   e.token_accuracy =
       static_cast<double>(e.loss.stats.correct) / static_cast<double>(std::max<int64_t>(1, e.loss.stats.live));

@@ -11,6 +11,7 @@
 #include "engine/io/text.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
+#include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
 
 namespace seqgrad {
@@ -37,6 +38,8 @@ LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& 
   const int64_t n = rows.batch * rows.steps;
   const Tensor flat = matmul(reshape(r.hidden, {n, r.hidden.shape[2]}), r.weight, false, true);
   Tensor logits = reshape(add(flat, r.bias), {rows.batch, rows.steps, rows.classes});
+  if (setup.options.input == Input::probs)
+    return sequence_loss(softmax(logits), inputs, rows, setup.options, divisor, Layout::batch);
   return sequence_loss(std::move(logits), inputs, rows, setup.options, divisor);
 }
 
@@ -74,7 +77,8 @@ LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
   s.mask = config.mask.file();
   s.token_weight = config.weights.token();
   s.example_weight = config.weights.example();
-  s.fused = config.input() == "hidden";
+  s.options.target = Target::ids;  // a preset of dense targets: ids are its one-hot rows, to the bit
+  s.fused = config.prediction() == "hidden";
   s.class_weight = read_numbers(config.weights.classes.file(), classes, "loss.weights.class.file");
   s.prior = read_numbers(config.smoothing.prior(), classes, "loss.smoothing.prior");
   check_options(s.options, classes);

@@ -92,7 +92,7 @@ void Trainer::log_interval() {
   const auto first = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before) * per_epoch));
   p.step = state_.step - first;
   p.steps_in_epoch = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before + 1) * per_epoch)) - first;
-  p.loss = state_.interval.value(loss_.options);
+  p.loss = state_.interval.reported(loss_.options);
   p.unit = unit_of(loss_.options);
   p.perplexity = state_.interval.perplexity();
   p.lr = rate();
