@@ -58,6 +58,7 @@ int evaluate_run(const Options& o) {
   }
   fmt::print("{}: {} sentences, {} tokens\n", split, e.sentences, e.tokens);
   fmt::print("loss {:.4f}{}  perplexity {:.3f} per token\n", e.loss_value, unit, e.perplexity);
+  if (!setup.compare.empty()) fmt::print("beside it: {}\n", beside(setup.compare, e.compared));
   fmt::print("token accuracy {:.2f} %  exact {:.2f} %\n", 100 * e.token_accuracy, 100 * e.sequence_accuracy);
   fmt::print("BLEU {:.2f} ({})  chrF2 {:.2f}\n", e.bleu, bleu_signature(), e.chrf);
   for (const auto& [tag, share] : e.phenomena)

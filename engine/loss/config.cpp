@@ -189,8 +189,9 @@ void LossConfig::check(Problems& problems) const {
     problems.add(smoothing.excluding, "has a meaning only with kind: others_excluding");
   if (o.input == Input::probs && softcap()) problems.add(softcap, "has no meaning with input: probs");
   if (o.input == Input::probs && z_loss() > 0) problems.add(z_loss, "has no meaning with input: probs");
+  const bool class_weights = !weights.classes.file().value.empty();
   for (const std::string& name : compare())
-    if (const std::string own = own_row_loss(seqgrad::preset(name), o, true); !own.empty())
+    if (const std::string own = own_row_loss(seqgrad::preset(name), o, class_weights); !own.empty())
       problems.add(compare, fmt::format("preset '{}' has a row loss of its own ({}); only presets with the row loss of "
                                         "this section can stand beside it",
                                         name, own));

@@ -36,8 +36,8 @@ double group_divisor(const LiveRows& rows, const LossOptions& options, size_t i)
 }  // namespace
 
 double LossSum::value(const LossOptions& options) const {
-  return divisor == 0 ? empty_value(options)
-                      : numerator * reciprocal(divisor, options.divide.nested() ? 0 : options.divide_eps);
+  const bool inner = options.divide.nested() || options.over != Over::all;  // whose eps has been added already
+  return divisor == 0 ? empty_value(options) : numerator * reciprocal(divisor, inner ? 0 : options.divide_eps);
 }
 
 double LossSum::reported(const LossOptions& options) const {

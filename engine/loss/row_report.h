@@ -27,6 +27,7 @@ LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const Ro
     const double loss = r.loss - (options.report_kl ? entropy(tasks[i]) : 0.0);
     const double pull = options.z_loss > 0 ? options.z_loss * r.lambda * r.lambda : 0.0;
     out.row_loss.push_back(loss);
+    out.row_z.push_back(pull);
     out.correct.push_back(r.correct);
     losses.push_back(loss + pull);
     nll.push_back(r.nll);

@@ -15,6 +15,7 @@ struct LossResult {
   Tensor value;                  // scalar, [B], [T] or [B,T]; in the dtype of the logits
   std::vector<double> values;    // the same in float64
   std::vector<double> row_loss;  // ℓ of each live row, before ω and without z-loss
+  std::vector<double> row_z;     // ζ·λ² of each live row
   std::vector<uint8_t> correct;  // of each live row: the first maximum of the logits is the target
   LossSum sum;
   std::vector<LossWarning> warnings;

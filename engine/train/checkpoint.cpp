@@ -119,6 +119,8 @@ std::string save_checkpoint(const std::string& directory, SequenceModel& model, 
                     arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
   json kept = json::array();
   for (const auto& [metric, step] : s.kept) kept.push_back({metric, step});
+  json compared = json::array();
+  for (const LossSum& sum : s.interval_compared) compared.push_back(to_json(sum));
   const json state = {{"version", version},
                       {"step", s.step},
                       {"updates", s.updates},
@@ -129,6 +131,7 @@ std::string save_checkpoint(const std::string& directory, SequenceModel& model, 
                       {"best_step", s.best_step},
                       {"stale", s.stale},
                       {"interval", to_json(s.interval)},
+                      {"interval_compared", compared},
                       {"interval_tokens", s.interval_tokens},
                       {"interval_positions", s.interval_positions},
                       {"kept", kept}};
@@ -157,6 +160,7 @@ TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) 
     s.index = j.at("index");
     s.best = j.at("best"), s.best_step = j.at("best_step"), s.stale = j.at("stale");
     s.interval = sum_from(j.at("interval"));
+    for (const json& sum : j.at("interval_compared")) s.interval_compared.push_back(sum_from(sum));
     s.interval_tokens = j.at("interval_tokens"), s.interval_positions = j.at("interval_positions");
     for (const json& k : j.at("kept")) s.kept.emplace_back(k.at(0).get<double>(), k.at(1).get<int64_t>());
     if (s.step < 0 || s.updates < 0 || s.epoch < 0 || s.index < 0) refuse("{}: error: a negative position", state_path);

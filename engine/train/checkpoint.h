@@ -17,8 +17,9 @@ struct TrainState {
   int64_t epoch = 0, index = 0;  // the next batch
   double best = 0;               // of checkpoint.metric, larger is better; valid when best_step > 0
   int64_t best_step = 0;
-  int64_t stale = 0;  // validations since the best
-  LossSum interval;   // since the last progress line
+  int64_t stale = 0;                       // validations since the best
+  LossSum interval;                        // since the last progress line
+  std::vector<LossSum> interval_compared;  // of loss.compare, likewise
   int64_t interval_tokens = 0, interval_positions = 0;
   std::vector<std::pair<double, int64_t>> kept;  // (metric, step) of checkpoints kept as the best
 };

@@ -46,7 +46,7 @@ Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& 
   std::iota(rows.begin(), rows.end(), 0);
   for (const auto& part : batches_by_length(corpus, rows)) {
     const Batch batch = make_batch(corpus, part, 1);
-    e.loss += evaluate_loss(model, plain, batch);
+    e.loss += evaluate_loss(model, plain, batch, &e.compared);
     e.tokens += batch.target_tokens();
   }
   e.hypotheses = translate_rows(model, corpus, rows, target, decode);

@@ -14,6 +14,7 @@ namespace seqgrad {
 
 struct Evaluation {
   LossSum loss;
+  std::vector<LossSum> compared;  // of setup.compare
   double loss_value = 0, perplexity = 0, token_accuracy = 0;
   double sequence_accuracy = 0, bleu = 0, chrf = 0;
   std::map<std::string, Share> phenomena;  // exact matches of the sentences with each tag

@@ -55,6 +55,12 @@ std::string first_bad_parameter(SequenceModel& model) {
   });
 }
 
+void add_compared(const LossSetup& setup, const LossInputs& inputs, const LossResult& loss,
+                  std::vector<LossSum>& sums) {
+  sums.resize(setup.compare.size());
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] += compared(setup.compare[i], inputs, loss);
+}
+
 [[noreturn]] void diverged(SequenceModel& model, uint64_t step, std::span<const Batch> batches,
                            const std::string& why) {
   std::vector<int64_t> lines;
@@ -82,6 +88,7 @@ LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
   s.class_weight = read_numbers(config.weights.classes.file(), classes, "loss.weights.class.file");
   s.prior = read_numbers(config.smoothing.prior(), classes, "loss.smoothing.prior");
   check_options(s.options, classes);
+  s.compare = compared_presets(config.compare(), s.options, s.class_weight.has_value());
   return s;
 }
 
@@ -110,6 +117,7 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
     inputs.push_back(loss_inputs(batch, setup));
     rows.push_back(build_live_rows(inputs.back(), setup.options));
     counted += count(rows.back(), setup.options);
+    result.warnings.insert(result.warnings.end(), rows.back().warnings.begin(), rows.back().warnings.end());
     result.target_tokens += batch.target_tokens();
     result.positions += batch.batch * batch.target_steps;
   }
@@ -122,6 +130,7 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
       refuse("step {}: no active target in this batch ({} examples)", context.step,
              batches.empty() ? 0 : batches[0].batch);
     result.skipped = true;
+    result.warnings.push_back({"empty", fmt::format("step {} had no active target: no update was made", context.step)});
     return result;
   }
   model.store().zero_grad();
@@ -134,6 +143,10 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
                                          micro ? rows[i].divisor * parts : counted.divisor);
         tape.backward(loss.value);
         result.loss += loss.sum;
+        add_compared(setup, inputs[i], loss, result.compared);
+        result.warnings.insert(result.warnings.end(), loss.warnings.begin(), loss.warnings.end());
+      } else {
+        result.loss += count(rows[i], setup.options);
       }
       context.first_row += static_cast<uint32_t>(batches[i].batch);
     }
@@ -143,12 +156,15 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
   return result;
 }
 
-LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch) {
+LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch,
+                      std::vector<LossSum>* compared) {
   Tape::current().reset();
   const NoGrad no_grad;
   const LossInputs inputs = loss_inputs(batch, setup);
   const LiveRows rows = build_live_rows(inputs, setup.options);
-  return run_loss(model.forward(batch, {}), inputs, rows, setup, rows.divisor).sum;
+  const LossResult loss = run_loss(model.forward(batch, {}), inputs, rows, setup, rows.divisor);
+  if (compared) add_compared(setup, inputs, loss, *compared);
+  return loss.sum;
 }
 
 }  // namespace seqgrad

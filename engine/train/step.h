@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/loss/compare.h"
 #include "engine/loss/config.h"
 #include "engine/loss/sequence_loss.h"
 #include "engine/train/model.h"
@@ -18,6 +19,7 @@ struct LossSetup {
   bool lengths = true, mask = false, token_weight = false, example_weight = false;
   bool fused = true;
   std::optional<std::vector<double>> class_weight, prior;
+  std::vector<ComparedPreset> compare;
 };
 LossSetup make_loss_setup(const LossConfig& config, int64_t classes);
 
@@ -28,6 +30,8 @@ struct StepResult {
   double grad_norm = 0;                      // before clipping
   bool skipped = false;                      // nothing counted: no update was made
   int64_t target_tokens = 0, positions = 0;  // real ones, and with padding
+  std::vector<LossSum> compared;             // of setup.compare
+  std::vector<LossWarning> warnings;
 };
 
 // Adds the gradients of all micro-batches to the (zeroed) gradients of the store. The divisor is counted over all of
@@ -36,7 +40,8 @@ struct StepResult {
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches,
                                 ForwardContext context);
 
-// The loss of a batch without gradients.
-LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch);
+// The loss of a batch without gradients; the sums of setup.compare are added to `compared`.
+LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch,
+                      std::vector<LossSum>* compared = nullptr);
 
 }  // namespace seqgrad

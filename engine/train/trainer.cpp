@@ -62,7 +62,10 @@ void Trainer::one_step() {
       job_.model, loss_, batches, {true, static_cast<uint64_t>(c.seed()), static_cast<uint64_t>(state_.step), 0});
   state_.epoch = batcher_.position().epoch;
   state_.index = batcher_.position().index;
+  warn(r.warnings);
   state_.interval += r.loss;
+  state_.interval_compared.resize(loss_.compare.size());
+  for (size_t i = 0; i < r.compared.size(); ++i) state_.interval_compared[i] += r.compared[i];
   state_.interval_tokens += r.target_tokens;
   state_.interval_positions += r.positions;
   if (r.skipped) {
@@ -79,6 +82,19 @@ void Trainer::one_step() {
   OptimOptions options = c.optim.options();
   options.lr = rate();
   optimizers().at(c.optim.name()).update(store, options, ++state_.updates);
+}
+
+void Trainer::warn(const std::vector<LossWarning>& warnings) {
+  for (const LossWarning& w : warnings)
+    if (warned_.insert(w.kind).second) progress_.say("warning: loss: " + w.text);
+}
+
+// A line under the loss, and a metric "loss.NAME" each.
+void Trainer::say_compared(const std::vector<LossSum>& sums, std::vector<std::pair<std::string, double>>& metrics) {
+  if (loss_.compare.empty()) return;
+  progress_.say("  beside it: " + beside(loss_.compare, sums));
+  for (size_t i = 0; i < sums.size(); ++i)
+    metrics.emplace_back("loss." + loss_.compare[i].name, value_of(loss_.compare[i], sums[i]));
 }
 
 void Trainer::log_interval() {
@@ -103,14 +119,13 @@ void Trainer::log_interval() {
   p.eta_seconds =
       (now() - run_start_) / static_cast<double>(state_.step - first_step_) * static_cast<double>(total_ - state_.step);
   progress_.log(p);
-  metrics_.append("train", state_.step,
-                  {{"loss", p.loss},
-                   {"perplexity", p.perplexity},
-                   {"lr", p.lr},
-                   {"grad_norm", p.grad_norm},
-                   {"padding", p.padding},
-                   {"skipped", static_cast<double>(state_.skipped)},
-                   {"tokens_per_second", p.tokens_per_second}});
+  std::vector<std::pair<std::string, double>> metrics = {
+      {"loss", p.loss},           {"perplexity", p.perplexity}, {"lr", p.lr},
+      {"grad_norm", p.grad_norm}, {"padding", p.padding},       {"skipped", static_cast<double>(state_.skipped)}};
+  say_compared(state_.interval_compared, metrics);
+  metrics.emplace_back("tokens_per_second", p.tokens_per_second);
+  metrics_.append("train", state_.step, metrics);
+  state_.interval_compared.clear();
   state_.interval = {};
   state_.interval_tokens = state_.interval_positions = 0;
   interval_start_ = now();
@@ -142,13 +157,14 @@ void Trainer::validate() {
   const Evaluation e = evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode);
   progress_.say(fmt::format("step {}  dev: loss {:.3f}{}  ppl {:.2f}  exact {:.1f} %  BLEU {:.1f}", state_.step,
                             e.loss_value, unit_of(loss_.options), e.perplexity, 100 * e.sequence_accuracy, e.bleu));
-  metrics_.append("dev", state_.step,
-                  {{"loss", e.loss_value},
-                   {"perplexity", e.perplexity},
-                   {"token_accuracy", e.token_accuracy},
-                   {"sequence_accuracy", e.sequence_accuracy},
-                   {"bleu", e.bleu},
-                   {"chrf", e.chrf}});
+  std::vector<std::pair<std::string, double>> metrics = {{"loss", e.loss_value},
+                                                         {"perplexity", e.perplexity},
+                                                         {"token_accuracy", e.token_accuracy},
+                                                         {"sequence_accuracy", e.sequence_accuracy},
+                                                         {"bleu", e.bleu},
+                                                         {"chrf", e.chrf}};
+  say_compared(e.compared, metrics);
+  metrics_.append("dev", state_.step, metrics);
   show_samples();
   const std::string& name = job_.config.checkpoint.metric();
   const double metric = name == "loss" ? -e.loss_value : name == "bleu" ? e.bleu : e.sequence_accuracy;

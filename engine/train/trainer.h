@@ -1,6 +1,7 @@
 // The training loop: steps, progress, validation, checkpoints, and a clean end.
 #pragma once
 #include <optional>
+#include <set>
 #include <string>
 
 #include "engine/data/batcher.h"
@@ -39,6 +40,8 @@ class Trainer {
   void checkpoint();
   void keep_best(double metric);
   void show_samples();
+  void say_compared(const std::vector<LossSum>& sums, std::vector<std::pair<std::string, double>>& metrics);
+  void warn(const std::vector<LossWarning>& warnings);
   double rate() const;
 
   const TrainJob job_;
@@ -50,6 +53,7 @@ class Trainer {
   int64_t total_ = 0, saved_step_ = -1, validated_step_ = -1;
   double last_norm_ = 0, interval_start_ = 0, run_start_ = 0;
   int64_t first_step_ = 0;
+  std::set<std::string> warned_;
 };
 
 // What the first lines of a run say: data, parameters, device.
