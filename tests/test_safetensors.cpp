@@ -65,7 +65,7 @@ TEST_CASE("a file reads back as it was written") {
   CHECK(error_of([&] { read_safetensors(dir / "f", 100); }).substr(0, 2) == "2 ");
 }
 
-TEST_CASE("a file by Python's safetensors is read right") {  // scripts/record/safetensors.py
+TEST_CASE("a file by Python's safetensors is read right") {  // scripts/record/safetensors_file.py
   const SafetensorsFile f = read_safetensors(SEQGRAD_SOURCE_DIR "/tests/golden/safetensors.safetensors");
   REQUIRE(f.tensors.size() == 9);
   CHECK(f.metadata.at("note") == "ü \"quoted\"\n");

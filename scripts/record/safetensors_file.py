@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/safetensors.safetensors with Python's safetensors, and reads files of seqgrad with it.
 
-  safetensors.py tests/golden                   (needs safetensors and numpy; the version is in the metadata)
+  safetensors_file.py tests/golden                   (needs safetensors and numpy; the version is in the metadata)
   safetensors.py --read RUN/checkpoints/best/model.safetensors …
 """
 import importlib.metadata
