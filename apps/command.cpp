@@ -3,12 +3,37 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <cstring>
+
 namespace seqgrad {
 
 static std::map<std::string, Command>& registry() {
   static std::map<std::string, Command> all;
   return all;
 }
+
+static std::string program = "seqgrad";
+
+void set_program(const std::string& name) { program = name; }
+
+std::string shell_quoted(const std::string& argument) {
+  const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("%+,-./:=@_", c); };
+  if (!argument.empty() && std::all_of(argument.begin(), argument.end(), plain)) return argument;
+  std::string out = "'";
+  for (const char c : argument) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string command_line(const std::vector<std::string>& arguments) {
+  std::string out = shell_quoted(program);
+  for (const std::string& a : arguments) out += " " + shell_quoted(a);
+  return out;
+}
+
+void note(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 const std::map<std::string, Command>& commands() { return registry(); }
 

@@ -16,6 +16,15 @@ struct Command {
   std::function<std::function<int()>(CLI::App& app)> declare;
 };
 
+// How the executable was called, for commands that a person can copy.
+void set_program(const std::string& name);
+std::string shell_quoted(const std::string& argument);  // for a shell, where it needs it
+// "build/seqgrad train --resume 'my run'": the arguments after the program, quoted.
+std::string command_line(const std::vector<std::string>& arguments);
+
+// A line on stderr. Where nobody reads it, it is lost and the work goes on.
+void note(const std::string& line);
+
 const std::map<std::string, Command>& commands();
 bool register_command(Command command);
 

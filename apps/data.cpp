@@ -31,8 +31,8 @@ int show_data(const Options& o) {
     fmt::print("{}\t{}{}\n", pairs[i].source, pairs[i].target,
                o.tags ? fmt::format("\t{}", fmt::join(pairs[i].tags, " ")) : "");
   if (!o.common.quiet)
-    fmt::print(stderr, "{} of {} pairs; vocabularies: {} source, {} target\n", count, pairs.size(), data.source->size(),
-               data.target->size());
+    note(fmt::format("{} of {} pairs; vocabularies: {} source, {} target", count, pairs.size(), data.source->size(),
+                     data.target->size()));
   return 0;
 }
 

@@ -1,6 +1,14 @@
 // The one executable: finds the sub-command, runs it, and turns every error into one line and an exit code.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "apps/command.h"
 #include "engine/core/error.h"
@@ -11,7 +19,7 @@ namespace {
 void report(const std::string& message) {
   // "FILE:LINE:COL: error: …" and a config's report stand as they are.
   const bool located = message.starts_with("error: ") || message.find(": error: ") != std::string::npos;
-  fmt::print(stderr, "{}{}\n", located ? "" : "error: ", message);
+  note((located ? "" : "error: ") + message);
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -34,25 +42,46 @@ int parse_and_run(int argc, char** argv) {
   return run();
 }
 
+// What a file that is opened later may not become.
+void open_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fcntl(fd, F_GETFD) < 0) static_cast<void>(open("/dev/null", O_RDWR));
+}
+
+// The exit code when standard output took no more: a reader that left has what it wanted.
+int output_failed(int error) {
+  if (error == EPIPE) return static_cast<int>(ExitCode::done);
+  report(fmt::format("standard output: cannot write ({})", std::strerror(error)));
+  return static_cast<int>(ExitCode::system);
+}
+
 }  // namespace
 }  // namespace seqgrad
 
 int main(int argc, char** argv) {
   using namespace seqgrad;
+  open_standard_streams();
+  std::signal(SIGPIPE, SIG_IGN);  // the write fails, and says so
+  std::signal(SIGXFSZ, SIG_IGN);
+  if (argc > 0) set_program(argv[0]);
   int code = static_cast<int>(ExitCode::system);
   try {
     code = parse_and_run(argc, argv);
+    if (std::fflush(stdout) != 0) code = output_failed(errno);
   } catch (const Error& e) {
     report(e.what());
     code = static_cast<int>(e.code());
   } catch (const std::bad_alloc&) {
     report("out of memory");
+  } catch (const std::filesystem::filesystem_error& e) {
+    report(fmt::format("{}: {}", shown_path(e.path1().string()), std::strerror(e.code().value())));
+  } catch (const std::system_error& e) {
+    if (std::ferror(stdout))
+      code = output_failed(e.code().value());
+    else
+      report(std::strerror(e.code().value()));
   } catch (const std::exception& e) {
     report(e.what());
-  }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
-    report("standard output: write failed");
-    if (code == 0) code = static_cast<int>(ExitCode::system);
   }
   return code;
 }

@@ -1,7 +1,8 @@
 // `seqgrad train`: a new run, or a stopped one resumed.
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
+#include <system_error>
 
 #include "apps/command.h"
 #include "engine/config/describe.h"
@@ -78,30 +79,27 @@ void final_report(const Config& config, const TrainJob& job, const std::string& 
   }
   const std::string& first = job.data.test.pairs[0].source;
   const std::string example = task && task->sentences ? present(first) : first;
-  fmt::print("Try:   echo '{}' | build/seqgrad translate {}\n", example, run);
+  fmt::print("Try:   echo {} | {}\n", shell_quoted(example), command_line({"translate", run}));
   fmt::print("See:   {}/metrics.jsonl and {}/samples\n", run, run);
-  fmt::print("Learn: build/seqgrad info --presets\n");
+  fmt::print("Learn: {}\n", command_line({"info", "--presets"}));
 }
 
-int train(const Options& o) {
-  Config config;
-  std::string run = o.resume;
-  if (o.resume.empty()) {
-    if (o.config.empty())
-      refuse("train: a config file or --resume RUN is needed, e.g. seqgrad train configs/phrases.yaml");
-    load(config, o.config, o.common.overrides());
-  } else {
-    if (!o.config.empty()) refuse("train: give a config file or --resume, not both");
-    check_resume_overrides(o.common.overrides());
-    if (!std::filesystem::exists(run + "/checkpoints/last/state.json"))
-      refuse("{}: error: there is no checkpoint to resume from", run);
-    load(config, run + "/config.resolved.yaml", o.common.overrides());
-  }
-  const std::string device = apply_process_settings(config);
-  const auto seed = static_cast<uint64_t>(config.seed());
-  const Data data = o.resume.empty() ? load_data(config.data, seed)
-                                     : load_data(config.data, seed, load_tokenizer(run + "/source.vocab"),
-                                                 load_tokenizer(run + "/target.vocab"));
+bool is_free(const std::string& directory) {
+  for (const std::string& name : list_directory(directory))
+    if (name != ".lock") return false;
+  return true;
+}
+
+void refuse_taken(const std::string& directory) {
+  std::error_code ignored;
+  if (std::filesystem::exists(directory, ignored) && !std::filesystem::is_directory(directory, ignored))
+    refuse("{}: error: is a file; name a new directory", shown_path(directory));
+  if (!is_free(directory))
+    refuse("{}: error: is not empty; resume it with --resume, or name a new directory", shown_path(directory));
+}
+
+// A mistake that training would meet after its run directory is made.
+void check_job(const Config& config, const Data& data) {
   const Corpus& t = data.train;
   if (config.loss.mask.file() && t.mask.empty()) refuse("loss.mask.file: true needs data.mask or data.loss_from");
   if (config.loss.weights.token() && t.token_weight.empty())
@@ -112,41 +110,80 @@ int train(const Options& o) {
     refuse(
         "loss: this loss is a vector, and training differentiates a scalar; add one of the lines\n  loss: {{reduce: "
         "{{then: sum}}}}\n  loss: {{reduce: {{then: mean}}}}");
+  make_loss_setup(config.loss, data.target->size());
   check_memory(config, data.source->size(), data.target->size());
+}
+
+void describe(const Config& config, const TrainJob& job, const std::string& device) {
+  const char* stage = std::getenv("SEQGRAD_STAGE");  // scripts/train.sh counts what it does
+  note((stage ? stage : "") + describe_job(job, device));
+  const Skipped& skipped = job.data.train.skipped;
+  if (skipped.total() > 0)
+    note(fmt::format("skipped {} training pairs: {} blank, {} too long", skipped.total(), skipped.blank,
+                     skipped.too_long));
+  for (const std::string& d : differences(config)) note("  " + d);
+}
+
+// Trains in the directory `run`, which this process has locked.
+int train_in(const std::string& run, const Options& o, const Config& config, SequenceModel& model, const Data& data,
+             const std::string& device) {
+  const TrainJob job{config, model,       data,          {config.decode.max_ratio(), config.decode.max_extra()},
+                     run,    o.max_steps, o.common.quiet};
+  Trainer trainer(job);
+  if (!o.resume.empty()) trainer.resume(last_checkpoint(run + "/checkpoints"));
+  if (!o.common.quiet) describe(config, job, device);
+  const Ending ending = trainer.run();
+  if (ending == Ending::stopped || ending == Ending::max_steps) {
+    note(fmt::format("saved at step {}; go on with: {}", trainer.state().step,
+                     command_line({"train", "--resume", run})));
+    return ending == Ending::stopped ? 128 + stop_signal() : 0;
+  }
+  release_stop_signals();
+  final_report(config, job, run);
+  return 0;
+}
+
+int resume(const Options& o) {
+  const std::string& run = o.resume;
+  if (!o.config.empty()) refuse("train: give a config file or --resume, not both");
+  check_resume_overrides(o.common.overrides());
+  std::error_code ignored;
+  if (!std::filesystem::exists(run + "/run.json", ignored))
+    refuse("{}: error: there is no checkpoint to resume from", shown_path(run));
+  std::optional<RunLock> lock;
+  if (!o.dry_run) lock.emplace(run);  // before data are loaded: who comes second is told at once
+  Config config;
+  load(config, run + "/config.resolved.yaml", o.common.overrides());
+  const std::string device = apply_process_settings(config);
+  const Vocabularies v = load_vocabularies(run);
+  const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()), v.source, v.target);
+  check_job(config, data);
+  const auto model = make_model(config, data.source->size(), data.target->size());
+  if (o.dry_run) return dry_run(config, *model, data);
+  catch_stop_signals();
+  return train_in(run, o, config, *model, data, device);
+}
+
+int train(const Options& o) {
+  if (!o.resume.empty()) return resume(o);
+  if (o.config.empty())
+    refuse("train: a config file or --resume RUN is needed, e.g. seqgrad train configs/phrases.yaml");
+  Config config;
+  load(config, o.config, o.common.overrides());
+  if (!o.run_dir.empty()) refuse_taken(o.run_dir);
+  const std::string device = apply_process_settings(config);
+  const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
+  check_job(config, data);
   const auto model = make_model(config, data.source->size(), data.target->size());
   if (o.dry_run) return dry_run(config, *model, data);
 
-  if (o.resume.empty()) {
-    if (o.run_dir.empty()) {
-      run = new_run_directory(o.runs, config.name());
-    } else {
-      if (std::filesystem::exists(o.run_dir) && !std::filesystem::is_empty(o.run_dir))
-        refuse("{}: error: is not empty; resume it with --resume, or name a new directory", o.run_dir);
-      make_directories(run = o.run_dir);
-    }
-  }
+  const std::string run = o.run_dir.empty() ? new_run_directory(o.runs, config.name()) : o.run_dir;
+  make_directories(run);
   const RunLock lock(run);
+  refuse_taken(run);  // another process may have been quicker
   catch_stop_signals();
-  if (o.resume.empty()) write_run_files(run, config, o.config, data, device);
-  const TrainJob job{config, *model,      data,          {config.decode.max_ratio(), config.decode.max_extra()},
-                     run,    o.max_steps, o.common.quiet};
-  if (!o.common.quiet) {
-    const char* stage = std::getenv("SEQGRAD_STAGE");  // scripts/train.sh counts what it does
-    fmt::print(stderr, "{}{}\n", stage ? stage : "", describe_job(job, device));
-    if (t.skipped.total() > 0)
-      fmt::print(stderr, "skipped {} training pairs: {} blank, {} too long\n", t.skipped.total(), t.skipped.blank,
-                 t.skipped.too_long);
-    for (const std::string& d : differences(config)) fmt::print(stderr, "  {}\n", d);
-  }
-  Trainer trainer(job);
-  if (!o.resume.empty()) trainer.restore(run + "/checkpoints/last");
-  const Ending ending = trainer.run();
-  if (ending == Ending::stopped || ending == Ending::max_steps) {
-    fmt::print(stderr, "saved at step {}; go on with: build/seqgrad train --resume {}\n", trainer.state().step, run);
-    return ending == Ending::stopped ? 128 + stop_signal() : 0;
-  }
-  final_report(config, job, run);
-  return 0;
+  write_run_files(run, config, o.config, data, device);
+  return train_in(run, o, config, *model, data, device);
 }
 
 std::function<int()> declare(CLI::App& app) {

@@ -1,9 +1,13 @@
 // `seqgrad translate`: a line in, a line out.
-#include <iostream>
+#include <cerrno>
+#include <cstdio>
+#include <set>
+#include <system_error>
 
 #include "apps/command.h"
 #include "engine/core/utf8.h"
 #include "engine/data/surface.h"
+#include "engine/io/text.h"
 #include "models/run.h"
 
 namespace seqgrad {
@@ -17,14 +21,19 @@ struct Options {
   std::string run, checkpoint = "best";
 };
 
+// Each word once, and no more of them than a person reads: looking for near ones takes a while.
 void name_unknown_words(const LoadedRun& run, const std::string& text, int64_t line) {
+  constexpr size_t most_named = 10;
+  std::set<std::string> unknown;
+  const Vocabulary& v = run.source->vocabulary();
   for (const std::string& token : run.source->split(text)) {
-    const Vocabulary& v = run.source->vocabulary();
-    if (v.id(token) != unk_id) continue;
-    const auto near = v.nearest(token);
-    fmt::print(stderr, "line {}: '{}' is not in the vocabulary{}\n", line, shown(token),
-               near.empty() ? "" : fmt::format("; the nearest known: {}", fmt::join(near, ", ")));
+    if (v.id(token) != unk_id || !unknown.insert(token).second || unknown.size() > most_named) continue;
+    std::string near;
+    for (const std::string& word : v.nearest(token)) near += (near.empty() ? "" : ", ") + shown(word);
+    note(fmt::format("line {}: '{}' is not in the vocabulary{}", line, shown(token),
+                     near.empty() ? "" : "; the nearest known: " + near));
   }
+  if (unknown.size() > most_named) note(fmt::format("line {}: and {} more", line, unknown.size() - most_named));
 }
 
 int translate(const Options& o) {
@@ -33,10 +42,9 @@ int translate(const Options& o) {
                          task_of(run->config.data) ? task_of(run->config.data)->vocabulary : "word") == "word";
   const auto known = [&](std::string_view w) { return run->source->vocabulary().id(w) != unk_id; };
   std::string line;
-  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
+  for (int64_t number = 1; read_line(stdin, "standard input", longest_line, line); ++number) {
+    if (line.size() > longest_line) refuse("line {}: more than the {} bytes that are translated", number, longest_line);
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.size() > longest_line)
-      refuse("line {}: {} bytes; at most {} are translated", number, line.size(), longest_line);
     if (const size_t bad = utf8_error(line); bad < line.size())
       refuse("line {}: byte {} is not UTF-8", number, bad + 1);
     const std::string text = words ? normalise(line, known) : line;
@@ -50,7 +58,8 @@ int translate(const Options& o) {
       out = run->target->decode(run->model->greedy(make_source_batch({&ids, 1}, 1), run->decode())[0].ids);
       if (words && text != line) out = present(out);  // a sentence as a person types it comes back so
     }
-    if (std::printf("%s\n", out.c_str()) < 0 || std::fflush(stdout) != 0) return errno == EPIPE ? 0 : 3;
+    fmt::print("{}\n", out);
+    if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
   }
   return 0;
 }

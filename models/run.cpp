@@ -43,19 +43,41 @@ void check_memory(const Config& config, int64_t source_words, int64_t target_wor
         need / 1e6, parameters, have / 1e6);
 }
 
+Vocabularies load_vocabularies(const std::string& directory) {
+  const std::string path = directory + "/run.json";
+  const auto info = nlohmann::json::parse(read_file(path, size_t{1} << 20), nullptr, false);
+  const auto load = [&](const std::string& side) {
+    auto tokenizer = load_tokenizer(directory + "/" + side + ".vocab");
+    const auto wanted = info.is_object() ? info.find(side + "_vocabulary") : info.end();
+    if (wanted == info.end() || !wanted->is_object() || !wanted->value("size", nlohmann::json()).is_number_integer() ||
+        !wanted->value("fingerprint", nlohmann::json()).is_string())
+      refuse("{}: error: does not describe the {} vocabulary of a run", shown_path(path), side);
+    const auto size = wanted->at("size").get<int64_t>();
+    const auto fingerprint = wanted->at("fingerprint").get<std::string>();
+    if (tokenizer->size() != size || tokenizer->fingerprint() != fingerprint)
+      refuse("{}: error: {} entries, content {}; the run was trained with {}, content {}",
+             shown_path(directory + "/" + side + ".vocab"), tokenizer->size(), tokenizer->fingerprint(), size,
+             shown(fingerprint));
+    return tokenizer;
+  };
+  return {load("source"), load("target")};
+}
+
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
                                     const std::string& which) {
-  if (!fs::is_directory(directory)) refuse("{}: error: no such run directory", directory);
+  std::error_code ignored;
+  if (!fs::is_directory(directory, ignored)) refuse("{}: error: no such run directory", shown_path(directory));
   const std::string checkpoint = directory + "/checkpoints/" + which;
-  if (!fs::exists(checkpoint + "/model.safetensors"))
-    refuse("{}: error: the run has no checkpoint '{}' yet", directory, which);
+  if (!fs::exists(checkpoint + "/model.safetensors", ignored))
+    refuse("{}: error: the run has no checkpoint '{}' yet", shown_path(directory), shown(which));
   auto run = std::make_unique<LoadedRun>();
   run->directory = directory;
   run->checkpoint = checkpoint;
   load(run->config, directory + "/config.resolved.yaml", overrides);
   apply_process_settings(run->config);
-  run->source = load_tokenizer(directory + "/source.vocab");
-  run->target = load_tokenizer(directory + "/target.vocab");
+  const Vocabularies vocabularies = load_vocabularies(directory);
+  run->source = vocabularies.source;
+  run->target = vocabularies.target;
   run->model = make_model(run->config, run->source->size(), run->target->size());
   load_weights(checkpoint, *run->model);
   return run;

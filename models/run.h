@@ -15,6 +15,14 @@ std::string apply_process_settings(const Config& config);
 // Refuses sizes that cannot fit in memory, with the estimate, before anything is allocated.
 void check_memory(const Config& config, int64_t source_words, int64_t target_words);
 
+struct Vocabularies {
+  std::shared_ptr<const Tokenizer> source, target;
+};
+
+// Those of a run directory. Refuses what is not a run directory, and a vocabulary that is not the one it was trained
+// with (run.json), with the sizes and contents of both.
+Vocabularies load_vocabularies(const std::string& directory);
+
 struct LoadedRun {
   std::string directory, checkpoint;
   Config config;
@@ -27,7 +35,7 @@ struct LoadedRun {
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
                                     const std::string& which = "best");
 
-// config.yaml, config.resolved.yaml, run.json and the vocabularies.
+// config.yaml, config.resolved.yaml, the vocabularies and, last, run.json: with it a run directory can be resumed.
 void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,
                      const Data& data, const std::string& device);
 

@@ -3,7 +3,7 @@
 #   scripts/setup.sh [build|test|check]     (build: the executable; test: and Catch2, ccache; check: and clang-format)
 set -euo pipefail
 
-packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev libcli11-dev libfmt-dev libspdlog-dev
+packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev libcli11-dev libfmt-dev
           nlohmann-json3-dev libxxhash-dev)
 case "${1:-build}" in
   build) ;;

@@ -11,6 +11,7 @@ namespace seqgrad {
 
 Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {
   ids_.reserve(tokens_.size());
+  for (const std::string& token : tokens_) longest_ = std::max(longest_, token.size());
   for (size_t i = 0; i < tokens_.size(); ++i)
     if (!ids_.emplace(tokens_[i], static_cast<int32_t>(special_ids + i)).second)
       refuse("vocabulary: token '{}' stands twice", shown(tokens_[i]));
@@ -31,6 +32,7 @@ Vocabulary Vocabulary::build(const TokenCounts& counts, int64_t max_size, int64_
 }
 
 int32_t Vocabulary::id(std::string_view token) const {
+  if (token.size() > longest_) return unk_id;  // a word of a megabyte is not even hashed
   const auto found = ids_.find(token);
   return found == ids_.end() ? unk_id : found->second;
 }

@@ -38,6 +38,7 @@ class Vocabulary {
 
  private:
   std::vector<std::string> tokens_;
+  size_t longest_ = 0;  // bytes of a token
   std::unordered_map<std::string, int32_t, StringHash, std::equal_to<>> ids_;
 };
 

@@ -152,21 +152,25 @@ void make_directories(const std::string& path) {
   if (error) fail("create", path, error.value());
 }
 
-void remove_leftovers(const std::string& directory) {
+std::vector<std::string> list_directory(const std::string& path) {
   std::error_code error;
-  fs::directory_iterator entries(directory, error);
-  if (error == std::errc::no_such_file_or_directory) return;
-  if (error) fail("open", directory, error.value());
   std::vector<std::string> names;
-  while (entries != fs::directory_iterator()) {
+  fs::directory_iterator entries(path, error);
+  if (error == std::errc::no_such_file_or_directory) return names;
+  while (!error && entries != fs::directory_iterator()) {
     names.push_back(entries->path().filename());
     entries.increment(error);
-    if (error) fail("read", directory, error.value());
   }
-  for (const std::string& name : names) {
+  if (error) fail("read", path, error.value());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void remove_leftovers(const std::string& directory) {
+  for (const std::string& name : list_directory(directory)) {
     const pid_t owner = owner_of(name);
-    if (owner > 0 && (owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH)))
-      remove_tree(directory + "/" + name);
+    const bool dead = owner > 0 && (owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH));
+    if (dead) remove_tree(directory + "/" + name);
   }
 }
 

@@ -28,6 +28,8 @@ void remove_directory(const std::string& path);
 void atomic_symlink(const std::string& target, const std::string& link);
 
 void make_directories(const std::string& path);
+std::vector<std::string> list_directory(
+    const std::string& path);  // names, sorted; none when there is no such directory
 
 // Removes from `directory` what processes that are no longer there left under temporary names.
 void remove_leftovers(const std::string& directory);

@@ -14,12 +14,15 @@ static void on_signal(int number) {
   asked = number;
 }
 
-void catch_stop_signals() {
+static void set_handler(void (*handler)(int)) {
   struct sigaction action {};
-  action.sa_handler = on_signal;
+  action.sa_handler = handler;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
+
+void catch_stop_signals() { set_handler(on_signal); }
+void release_stop_signals() { set_handler(SIG_DFL); }
 
 int stop_signal() { return asked; }
 

@@ -1,5 +1,6 @@
 // Text files as lines of strict UTF-8.
 #pragma once
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -9,5 +10,9 @@ namespace seqgrad {
 // anything else (NUL, a lone carriage return, U+2028) is part of a line. Invalid UTF-8 is refused with line and byte,
 // and so is a file that cannot be opened or has more than 4 GiB.
 std::vector<std::string> read_lines(const std::string& path);
+
+// The next line of a stream, without its line feed; false at the end. A line of more than `limit` bytes is given up at
+// limit + 1 bytes. SystemError, naming `name`, when the stream cannot be read.
+bool read_line(std::FILE* stream, const std::string& name, size_t limit, std::string& line);
 
 }  // namespace seqgrad

@@ -1,9 +1,14 @@
 // Everything is read and checked before the first number of the model is changed.
 #include "engine/train/checkpoint.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "engine/io/atomic_write.h"
 
@@ -14,6 +19,7 @@ namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
 constexpr int version = 1;
+constexpr size_t largest_header = size_t{16} << 20;  // of a file of tensors
 
 template <class T>
 NamedArray array_of(const ParameterStore& store, const Parameter& p, const Tensor& buffer, const std::string& name) {
@@ -45,16 +51,17 @@ void check_fits(const SafetensorsFile& file, const ParameterStore& store, const 
         Shape got;
         for (const int64_t d : t.shape)
           if (got.rank() < Shape::max_rank) got.push_back(d);
-        refuse("{}: error: tensor '{}' has shape {}; the model has {}", file.path, shown(t.name), got.str(), s.str());
+        refuse("{}: error: tensor '{}' has shape {}; the model has {}", shown_path(file.path), shown(t.name), got.str(),
+               s.str());
       }
       if (t.dtype != store.dtype())
-        refuse("{}: error: tensor '{}' is {}; the model is {}", file.path, shown(t.name), name_of(t.dtype),
+        refuse("{}: error: tensor '{}' is {}; the model is {}", shown_path(file.path), shown(t.name), name_of(t.dtype),
                name_of(store.dtype()));
       with_floating(t.dtype, [&](auto zero) {
         const auto* data = t.data<decltype(zero)>();
         for (int64_t i = 0; i < t.numel(); ++i)
           if (!std::isfinite(data[i]))
-            refuse("{}: error: tensor '{}' holds {} at {}", file.path, shown(t.name), data[i], i);
+            refuse("{}: error: tensor '{}' holds {} at {}", shown_path(file.path), shown(t.name), data[i], i);
       });
     }
   if (file.tensors.size() != wanted) {
@@ -62,7 +69,7 @@ void check_fits(const SafetensorsFile& file, const ParameterStore& store, const 
       bool known = false;
       for (const std::string& prefix : prefixes)
         for (const Parameter& p : store.parameters()) known |= t.name == prefix + p.name;
-      if (!known) refuse("{}: error: the model has no tensor '{}'", file.path, shown(t.name));
+      if (!known) refuse("{}: error: the model has no tensor '{}'", shown_path(file.path), shown(t.name));
     }
   }
 }
@@ -105,15 +112,42 @@ LossSum sum_from(const json& j) {
   return s;
 }
 
+// Whitespace aside, so that it tells nothing but the values.
+std::string checksum(const json& state) {
+  const std::string text = state.dump();
+  return fmt::format("{:016x}", XXH64(text.data(), text.size(), 0));
+}
+
+// A file of tensors, at most as large as `buffers` times the model and a header.
+SafetensorsFile read_tensors(const std::string& path, const ParameterStore& store, size_t buffers) {
+  const size_t numbers = static_cast<size_t>(store.count()) * size_of(store.dtype());
+  return read_safetensors(path, buffers * numbers + largest_header);
+}
+
 }  // namespace
 
 std::string checkpoint_name(int64_t step) { return fmt::format("step-{:06}", step); }
 
-std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& s) {
-  const ParameterStore& store = model.store();
-  const std::string path = directory + "/" + checkpoint_name(s.step), temporary = path + ".tmp";
-  fs::remove_all(temporary);
-  make_directories(temporary);
+std::vector<int64_t> published_checkpoints(const std::string& directory) {
+  std::vector<int64_t> steps;
+  for (const std::string& name : list_directory(directory)) {
+    int64_t step = 0;
+    const std::string_view digits = name.starts_with("step-") ? std::string_view(name).substr(5) : std::string_view();
+    std::from_chars(digits.data(), digits.data() + digits.size(), step);
+    if (step >= 0 && checkpoint_name(step) == name) steps.push_back(step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+std::string last_checkpoint(const std::string& directory) {
+  std::error_code ignored;
+  if (fs::is_symlink(directory + "/last", ignored)) return directory + "/last";
+  const std::vector<int64_t> steps = published_checkpoints(directory);
+  return steps.empty() ? "" : directory + "/" + checkpoint_name(steps.back());
+}
+
+static void write_files(const std::string& temporary, const ParameterStore& store, const TrainState& s) {
   write_safetensors(temporary + "/model.safetensors", arrays(store, {{"", store.values()}}), {{"format", "pt"}});
   write_safetensors(temporary + "/optim.safetensors",
                     arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
@@ -121,28 +155,40 @@ std::string save_checkpoint(const std::string& directory, SequenceModel& model, 
   for (const auto& [metric, step] : s.kept) kept.push_back({metric, step});
   json compared = json::array();
   for (const LossSum& sum : s.interval_compared) compared.push_back(to_json(sum));
-  const json state = {{"version", version},
-                      {"step", s.step},
-                      {"updates", s.updates},
-                      {"skipped", s.skipped},
-                      {"epoch", s.epoch},
-                      {"index", s.index},
-                      {"best", s.best},
-                      {"best_step", s.best_step},
-                      {"stale", s.stale},
-                      {"interval", to_json(s.interval)},
-                      {"interval_compared", compared},
-                      {"interval_tokens", s.interval_tokens},
-                      {"interval_positions", s.interval_positions},
-                      {"kept", kept}};
+  json state = {{"version", version},
+                {"step", s.step},
+                {"updates", s.updates},
+                {"skipped", s.skipped},
+                {"epoch", s.epoch},
+                {"index", s.index},
+                {"best", s.best},
+                {"best_step", s.best_step},
+                {"stale", s.stale},
+                {"grad_norm", s.grad_norm},
+                {"interval", to_json(s.interval)},
+                {"interval_compared", compared},
+                {"interval_tokens", s.interval_tokens},
+                {"interval_positions", s.interval_positions},
+                {"kept", kept}};
+  state["xxh64"] = checksum(state);
   atomic_write(temporary + "/state.json", state.dump(2) + "\n");
-  fs::remove_all(path);  // the same step, written before a crash: what stands there is about to be replaced
-  publish_directory(temporary, path);
+}
+
+std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& state) {
+  const std::string path = directory + "/" + checkpoint_name(state.step), temporary = temporary_directory(path);
+  try {
+    write_files(temporary, model.store(), state);
+    publish_directory(temporary, path);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
   return path;
 }
 
 void load_weights(const std::string& checkpoint, SequenceModel& model) {
-  const SafetensorsFile file = read_safetensors(checkpoint + "/model.safetensors");
+  const SafetensorsFile file = read_tensors(checkpoint + "/model.safetensors", model.store(), 1);
   check_fits(file, model.store(), {""});
   copy_in(file, model.store(), "", model.store().values());
 }
@@ -152,23 +198,27 @@ TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) 
   const std::string state_path = checkpoint + "/state.json";
   TrainState s;
   try {
-    const json j = json::parse(read_file(state_path, size_t{1} << 20));
+    json j = json::parse(read_file(state_path, size_t{1} << 20));
     if (j.at("version").get<int>() > version)
-      refuse("{}: error: written by a newer version ({}); this one reads up to {}", state_path,
+      refuse("{}: error: written by a newer version ({}); this one reads up to {}", shown_path(state_path),
              j.at("version").get<int>(), version);
+    const std::string sum = j.at("xxh64");
+    j.erase("xxh64");
+    if (sum != checksum(j)) refuse("{}: error: the content differs from its checksum", shown_path(state_path));
     s.step = j.at("step"), s.updates = j.at("updates"), s.skipped = j.at("skipped"), s.epoch = j.at("epoch"),
     s.index = j.at("index");
-    s.best = j.at("best"), s.best_step = j.at("best_step"), s.stale = j.at("stale");
+    s.best = j.at("best"), s.best_step = j.at("best_step"), s.stale = j.at("stale"), s.grad_norm = j.at("grad_norm");
     s.interval = sum_from(j.at("interval"));
     for (const json& sum : j.at("interval_compared")) s.interval_compared.push_back(sum_from(sum));
     s.interval_tokens = j.at("interval_tokens"), s.interval_positions = j.at("interval_positions");
     for (const json& k : j.at("kept")) s.kept.emplace_back(k.at(0).get<double>(), k.at(1).get<int64_t>());
-    if (s.step < 0 || s.updates < 0 || s.epoch < 0 || s.index < 0) refuse("{}: error: a negative position", state_path);
+    if (s.step < 0 || s.updates < 0 || s.epoch < 0 || s.index < 0)
+      refuse("{}: error: a negative position", shown_path(state_path));
   } catch (const json::exception&) {
-    refuse("{}: error: not the state of a checkpoint", state_path);
+    refuse("{}: error: not the state of a checkpoint", shown_path(state_path));
   }
-  const SafetensorsFile weights = read_safetensors(checkpoint + "/model.safetensors"),
-                        moments = read_safetensors(checkpoint + "/optim.safetensors");
+  const SafetensorsFile weights = read_tensors(checkpoint + "/model.safetensors", store, 1),
+                        moments = read_tensors(checkpoint + "/optim.safetensors", store, 2);
   check_fits(weights, store, {""});
   check_fits(moments, store, {"m.", "v."});
   copy_in(weights, store, "", store.values());

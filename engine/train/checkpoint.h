@@ -18,19 +18,25 @@ struct TrainState {
   double best = 0;               // of checkpoint.metric, larger is better; valid when best_step > 0
   int64_t best_step = 0;
   int64_t stale = 0;                       // validations since the best
+  double grad_norm = 0;                    // of the last update, for the progress line
   LossSum interval;                        // since the last progress line
   std::vector<LossSum> interval_compared;  // of loss.compare, likewise
   int64_t interval_tokens = 0, interval_positions = 0;
   std::vector<std::pair<double, int64_t>> kept;  // (metric, step) of checkpoints kept as the best
 };
 
-// DIRECTORY/step-000500/{model,optim}.safetensors, state.json. Returns its path.
+// DIRECTORY/step-000500/{model,optim}.safetensors, state.json. Returns its path. On failure nothing of it is left.
 std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& state);
 
 // Both refuse what does not fit the model, naming tensor and reason, before anything is changed.
 void load_weights(const std::string& checkpoint, SequenceModel& model);
 TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model);
 
-std::string checkpoint_name(int64_t step);  // "step-000500"
+std::string checkpoint_name(int64_t step);                                 // "step-000500"
+std::vector<int64_t> published_checkpoints(const std::string& directory);  // their steps, ascending
+
+// The checkpoint that a stopped run goes on from: `last`, or the newest where a killed run had no time for that link;
+// "" when none was published.
+std::string last_checkpoint(const std::string& directory);
 
 }  // namespace seqgrad

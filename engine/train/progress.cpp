@@ -2,15 +2,14 @@
 #include "engine/train/progress.h"
 
 #include <fmt/format.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 
-#include "engine/core/error.h"
+#include "engine/io/atomic_write.h"
 
 namespace seqgrad {
 
@@ -49,15 +48,8 @@ std::string format(const ProgressLine& p, bool bar) {
   return out + fmt::format(" tok/s (pad {:.0f}%)  ETA {}", 100 * p.padding, format_duration(p.eta_seconds));
 }
 
-Progress::Progress(bool quiet, const std::string& log) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {
-  try {
-    file_ = std::make_shared<spdlog::logger>("train", std::make_shared<spdlog::sinks::basic_file_sink_mt>(log));
-  } catch (const spdlog::spdlog_ex&) {
-    system_failure("{}: cannot be written", log);
-  }
-  file_->set_pattern("%Y-%m-%d %H:%M:%S  %v");
-  file_->flush_on(spdlog::level::info);
-}
+Progress::Progress(bool quiet, const std::string& log)
+    : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0), log_(log) {}
 
 Progress::~Progress() { clear(); }
 
@@ -66,27 +58,34 @@ void Progress::clear() {
   moving_ = false;
 }
 
+void Progress::keep(const std::string& text) {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  char when[32] = "";
+  if (localtime_r(&now, &parts)) std::strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &parts);
+  append_line(log_, fmt::format("{}  {}", when, text));
+}
+
 void Progress::update(const ProgressLine& line) {
   if (quiet_ || !terminal_) return;
-  fmt::print(stderr, "\r{}\033[K", format(line, true));
-  std::fflush(stderr);
+  std::fputs(fmt::format("\r{}\033[K", format(line, true)).c_str(), stderr);
   moving_ = true;
 }
 
 void Progress::log(const ProgressLine& line) {
-  file_->info(format(line, false));
+  keep(format(line, false));
   if (quiet_) return;
   if (terminal_)
     update(line);
   else
-    fmt::print(stderr, "{}\n", format(line, false));
+    std::fputs((format(line, false) + "\n").c_str(), stderr);
 }
 
 void Progress::say(const std::string& text) {
-  file_->info(text);
+  keep(text);
   if (quiet_) return;
   clear();
-  fmt::print(stderr, "{}\n", text);
+  std::fputs((text + "\n").c_str(), stderr);
 }
 
 }  // namespace seqgrad

@@ -1,12 +1,7 @@
 // What the trainer says while it runs: one moving line on a terminal, one plain line per interval elsewhere.
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <string>
-
-namespace spdlog {
-class logger;
-}
 
 namespace seqgrad {
 
@@ -29,7 +24,8 @@ std::string format_duration(double seconds);  // "1:12", "1:02:03"
 
 class Progress {
  public:
-  // What stays on the screen is appended to the file `log` too.
+  // What stays on the screen is appended to the file `log` too, with the time. What the screen does not take is lost:
+  // training goes on without a reader.
   Progress(bool quiet, const std::string& log);
   void update(const ProgressLine& line);  // overwrites the moving line; every step may call it
   void log(const ProgressLine& line);     // the same once per interval: a plain line where there is no terminal
@@ -40,7 +36,8 @@ class Progress {
  private:
   void clear();
   bool quiet_, terminal_, moving_ = false;
-  std::shared_ptr<spdlog::logger> file_;
+  void keep(const std::string& text);
+  std::string log_;
 };
 
 }  // namespace seqgrad

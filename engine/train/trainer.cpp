@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 
 #include "engine/data/surface.h"
 #include "engine/io/atomic_write.h"
@@ -13,8 +11,6 @@
 
 namespace seqgrad {
 namespace {
-
-namespace fs = std::filesystem;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -41,11 +37,15 @@ Trainer::Trainer(const TrainJob& job)
   total_ = t.steps() ? *t.steps() : std::max<int64_t>(1, batcher_.batches(0) * epochs / t.accumulation());
 }
 
-void Trainer::restore(const std::string& checkpoint) {
-  state_ = load_checkpoint(checkpoint, job_.model);
-  batcher_.seek({state_.epoch, state_.index});
-  metrics_.truncate_after(state_.step);
-  saved_step_ = state_.step;
+void Trainer::resume(const std::string& checkpoint) {
+  if (!checkpoint.empty()) {
+    state_ = load_checkpoint(checkpoint, job_.model);
+    batcher_.seek({state_.epoch, state_.index});
+    saved_step_ = state_.step;
+    tidy_checkpoints();
+  }
+  metrics_.truncate_after(checkpoint.empty() ? -1 : state_.step);
+  for (const char* part : {"", "/checkpoints", "/samples"}) remove_leftovers(job_.run + part);
 }
 
 double Trainer::rate() const {
@@ -73,12 +73,13 @@ void Trainer::one_step() {
     return;
   }
   ParameterStore& store = job_.model.store();
-  last_norm_ = grad_norm(store);
-  if (!std::isfinite(last_norm_))
+  state_.grad_norm = grad_norm(store);
+  if (!std::isfinite(state_.grad_norm))
     throw Error(
         ExitCode::no,
         fmt::format("step {}: the gradient is not finite (a lower optim.lr or a clip_norm may help)", state_.step));
-  if (c.optim.clip_norm() && last_norm_ > *c.optim.clip_norm()) scale_grads(store, *c.optim.clip_norm() / last_norm_);
+  if (c.optim.clip_norm() && state_.grad_norm > *c.optim.clip_norm())
+    scale_grads(store, *c.optim.clip_norm() / state_.grad_norm);
   OptimOptions options = c.optim.options();
   options.lr = rate();
   optimizers().at(c.optim.name()).update(store, options, ++state_.updates);
@@ -112,7 +113,7 @@ void Trainer::log_interval() {
   p.unit = unit_of(loss_.options);
   p.perplexity = state_.interval.perplexity();
   p.lr = rate();
-  p.grad_norm = last_norm_;
+  p.grad_norm = state_.grad_norm;
   p.tokens_per_second = static_cast<double>(state_.interval_tokens) / seconds;
   p.padding = 1 - static_cast<double>(state_.interval_tokens) /
                       static_cast<double>(std::max<int64_t>(1, state_.interval_positions));
@@ -153,7 +154,6 @@ void Trainer::show_samples() {
 }
 
 void Trainer::validate() {
-  validated_step_ = state_.step;
   const Evaluation e = evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode);
   progress_.say(fmt::format("step {}  dev: loss {:.3f}{}  ppl {:.2f}  exact {:.1f} %  BLEU {:.1f}", state_.step,
                             e.loss_value, unit_of(loss_.options), e.perplexity, 100 * e.sequence_accuracy, e.bleu));
@@ -192,34 +192,40 @@ void Trainer::keep_best(double metric) {
 }
 
 void Trainer::checkpoint() {
-  const std::string directory = job_.run + "/checkpoints";
-  save_checkpoint(directory, job_.model, state_);
+  save_checkpoint(job_.run + "/checkpoints", job_.model, state_);
   saved_step_ = state_.step;
-  atomic_symlink(checkpoint_name(state_.step), directory + "/last");
-  if (state_.best_step > 0 && fs::exists(directory + "/" + checkpoint_name(state_.best_step)))
-    atomic_symlink(checkpoint_name(state_.best_step), directory + "/best");
-  // Only checkpoints, which this program wrote, are ever removed.
-  std::vector<std::string> steps;
-  for (const auto& entry : fs::directory_iterator(directory))
-    if (const std::string name = entry.path().filename();
-        name.starts_with("step-") && name.size() == checkpoint_name(0).size() && !entry.is_symlink())
-      steps.push_back(name);
-  std::sort(steps.begin(), steps.end());
+  tidy_checkpoints();
+}
+
+// Points `last` and `best` to their checkpoints, then removes those that are no longer kept: only checkpoints, which
+// this program wrote, are ever removed.
+void Trainer::tidy_checkpoints() {
+  const std::string directory = job_.run + "/checkpoints/";
+  std::vector<int64_t> steps = published_checkpoints(directory);
+  // Later ones are of a run that was killed; they are written again when their step comes.
+  std::erase_if(steps, [&](int64_t step) { return step > state_.step; });
+  atomic_symlink(checkpoint_name(state_.step), directory + "last");
+  if (state_.best_step > 0 && std::count(steps.begin(), steps.end(), state_.best_step))
+    atomic_symlink(checkpoint_name(state_.best_step), directory + "best");
   const auto last = static_cast<size_t>(job_.config.checkpoint.keep_last());
   for (size_t i = 0; i + last < steps.size(); ++i) {
-    const bool best = std::any_of(state_.kept.begin(), state_.kept.end(),
-                                  [&](const auto& k) { return checkpoint_name(k.second) == steps[i]; });
-    if (!best && steps[i] != checkpoint_name(state_.best_step)) fs::remove_all(directory + "/" + steps[i]);
+    const bool best =
+        std::any_of(state_.kept.begin(), state_.kept.end(), [&](const auto& k) { return k.second == steps[i]; });
+    if (!best && steps[i] != state_.best_step) remove_directory(directory + checkpoint_name(steps[i]));
   }
 }
 
 Ending Trainer::run() {
   const TrainConfig& t = job_.config.train;
+  // A stopped run may have had its last validation already.
+  const auto out_of_patience = [&] {
+    return t.early_stopping.patience() && state_.stale >= *t.early_stopping.patience();
+  };
   const int64_t end = job_.max_steps ? std::min(total_, *job_.max_steps) : total_;
   if (state_.step == 0) show_samples();
   first_step_ = state_.step;
   run_start_ = interval_start_ = now();
-  while (state_.step < end) {
+  while (state_.step < end && !out_of_patience()) {
     one_step();
     if (state_.step % t.log_every() == 0 || state_.step == total_) log_interval();
     if (state_.step % t.validate_every() == 0 || state_.step == total_)
@@ -230,12 +236,11 @@ Ending Trainer::run() {
       if (saved_step_ != state_.step) checkpoint();
       return Ending::stopped;
     }
-    const auto patience = t.early_stopping.patience();
-    if (patience && validated_step_ == state_.step && state_.stale >= *patience) return Ending::early;
   }
   if (saved_step_ != state_.step) checkpoint();
   if (state_.skipped > 0)
     progress_.say(fmt::format("{} steps had nothing to learn from and were skipped", state_.skipped));
+  if (out_of_patience()) return Ending::early;
   return end < total_ ? Ending::max_steps : Ending::finished;
 }
 

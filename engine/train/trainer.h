@@ -28,7 +28,9 @@ enum class Ending { finished, early, max_steps, stopped };
 class Trainer {
  public:
   explicit Trainer(const TrainJob& job);
-  void restore(const std::string& checkpoint);
+  // Goes on from a checkpoint ("": from the beginning, nothing was saved), and puts the run directory into the state in
+  // which an uninterrupted run has it at that step.
+  void resume(const std::string& checkpoint);
   Ending run();
   const TrainState& state() const { return state_; }
   int64_t total_steps() const { return total_; }
@@ -38,6 +40,7 @@ class Trainer {
   void log_interval();
   void validate();
   void checkpoint();
+  void tidy_checkpoints();
   void keep_best(double metric);
   void show_samples();
   void say_compared(const std::vector<LossSum>& sums, std::vector<std::pair<std::string, double>>& metrics);
@@ -50,8 +53,8 @@ class Trainer {
   TrainState state_;
   MetricLog metrics_;
   Progress progress_;
-  int64_t total_ = 0, saved_step_ = -1, validated_step_ = -1;
-  double last_norm_ = 0, interval_start_ = 0, run_start_ = 0;
+  int64_t total_ = 0, saved_step_ = -1;
+  double interval_start_ = 0, run_start_ = 0;
   int64_t first_step_ = 0;
   std::set<std::string> warned_;
 };
