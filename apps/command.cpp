@@ -7,6 +7,9 @@
 #include <cctype>
 #include <cstdio>
 #include <cstring>
+#include <memory>
+
+#include "engine/core/error.h"
 
 namespace seqgrad {
 
@@ -40,6 +43,29 @@ const std::map<std::string, Command>& commands() { return registry(); }
 bool register_command(Command command) {
   const std::string name = command.name;
   return registry().emplace(name, std::move(command)).second;
+}
+
+std::function<int()> parse_command_line(const std::vector<std::string>& arguments) {
+  auto app = std::make_shared<CLI::App>(
+      "Train small translation models from YAML, and compute, teach and test sequence losses.", "seqgrad");
+  app->set_version_flag("--version", "seqgrad " SEQGRAD_VERSION);
+  app->require_subcommand(1);
+  app->failure_message([](const CLI::App*, const CLI::Error&) { return std::string(); });
+  std::function<int()> run;
+  for (const auto& [name, command] : commands()) {
+    CLI::App* sub = app->add_subcommand(name, command.doc);
+    sub->footer("Example:\n  " + command.example);
+    sub->callback([&run, chosen = command.declare(*sub)] { run = chosen; });
+  }
+  std::vector<const char*> argv;
+  for (const std::string& a : arguments) argv.push_back(a.c_str());
+  try {
+    app->parse(static_cast<int>(argv.size()), argv.data());
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return [app, e] { return app->exit(e); };  // --help, --version
+    refuse("{} (see seqgrad --help)", shown(e.what()));
+  }
+  return run;
 }
 
 void CommonOptions::declare(CLI::App& app) {

@@ -28,6 +28,9 @@ void note(const std::string& line);
 const std::map<std::string, Command>& commands();
 bool register_command(Command command);
 
+// What `arguments` (the first is the program) ask for, ready to run; InputError when they are wrong.
+std::function<int()> parse_command_line(const std::vector<std::string>& arguments);
+
 // The options that several sub-commands share.
 struct CommonOptions {
   std::vector<std::string> set;  // "a.b=VALUE", in the order given

@@ -1,4 +1,4 @@
-// The one executable: finds the sub-command, runs it, and turns every error into one line and an exit code.
+// The one executable: runs the sub-command, and turns every error into one line and an exit code.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -20,26 +20,6 @@ void report(const std::string& message) {
   // "FILE:LINE:COL: error: …" and a config's report stand as they are.
   const bool located = message.starts_with("error: ") || message.find(": error: ") != std::string::npos;
   note((located ? "" : "error: ") + message);
-}
-
-int parse_and_run(int argc, char** argv) {
-  CLI::App app("Train small translation models from YAML, and compute, teach and test sequence losses.", "seqgrad");
-  app.set_version_flag("--version", "seqgrad " SEQGRAD_VERSION);
-  app.require_subcommand(1);
-  app.failure_message([](const CLI::App*, const CLI::Error&) { return std::string(); });
-  std::function<int()> run;
-  for (const auto& [name, command] : commands()) {
-    CLI::App* sub = app.add_subcommand(name, command.doc);
-    sub->footer("Example:\n  " + command.example);
-    sub->callback([&run, chosen = command.declare(*sub)] { run = chosen; });
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-    refuse("{} (see seqgrad --help)", shown(e.what()));
-  }
-  return run();
 }
 
 // What a file that is opened later may not become.
@@ -66,7 +46,7 @@ int main(int argc, char** argv) {
   if (argc > 0) set_program(argv[0]);
   int code = static_cast<int>(ExitCode::system);
   try {
-    code = parse_and_run(argc, argv);
+    code = parse_command_line({argv, argv + argc})();
     if (std::fflush(stdout) != 0) code = output_failed(errno);
   } catch (const Error& e) {
     report(e.what());

@@ -33,15 +33,18 @@ std::string Tokenizer::fingerprint() const {
 }
 
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path) {
-  const std::vector<std::string> lines = read_lines(path);
+  return parse_tokenizer(read_lines(path), path);
+}
+
+std::shared_ptr<const Tokenizer> parse_tokenizer(std::span<const std::string> lines, const std::string& path) {
   constexpr std::string_view begin = "seqgrad-vocabulary 1 ";
   if (lines.empty() || lines[0].compare(0, begin.size(), begin) != 0)
-    refuse("{}:1: expected '{}KIND', got '{}'; this is not a vocabulary file", shown(path), begin,
+    refuse("{}:1: expected '{}KIND', got '{}'; this is not a vocabulary file", shown_path(path), begin,
            lines.empty() ? "" : shown(lines[0]));
   const auto kind = registry().find(lines[0].substr(begin.size()));
   if (kind == registry().end())
-    refuse("{}:1: unknown vocabulary kind '{}'", shown(path), shown(lines[0].substr(begin.size())));
-  return kind->second.load(shown(path), lines);
+    refuse("{}:1: unknown vocabulary kind '{}'", shown_path(path), shown(lines[0].substr(begin.size())));
+  return kind->second.load(shown_path(path), lines);
 }
 
 }  // namespace seqgrad

@@ -57,5 +57,6 @@ const TokenizerKind& tokenizer_kind(const std::string& name);  // refuses an unk
 
 // Reads a file that holds what serialized() gives; anything else is refused with its line.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path);
+std::shared_ptr<const Tokenizer> parse_tokenizer(std::span<const std::string> lines, const std::string& name);
 
 }  // namespace seqgrad

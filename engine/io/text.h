@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace seqgrad {
@@ -10,6 +11,8 @@ namespace seqgrad {
 // anything else (NUL, a lone carriage return, U+2028) is part of a line. Invalid UTF-8 is refused with line and byte,
 // and so is a file that cannot be opened or has more than 4 GiB.
 std::vector<std::string> read_lines(const std::string& path);
+std::vector<std::string> lines_of(std::string_view text,
+                                  const std::string& name);  // of text in memory; `name` for messages
 
 // The next line of a stream, without its line feed; false at the end. A line of more than `limit` bytes is given up at
 // limit + 1 bytes. SystemError, naming `name`, when the stream cannot be read.

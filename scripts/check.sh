@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The longer checks, one line each in a table at the end; exit 1 when one failed.
+#   scripts/check.sh [asan|kills|fuzz]…      (all of them without arguments)
+# asan: every fast test in a build with AddressSanitizer and UndefinedBehaviorSanitizer. kills: SEQGRAD_KILLS (20) runs
+# killed at random instants, resumed, and compared. fuzz: each target for SEQGRAD_FUZZ_SECONDS (60).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=${SEQGRAD_JOBS:-$(nproc)}
+logs=build-check
+mkdir -p "$logs"
+
+# Each prints what it found as its last line; exit 77 means that it cannot run here.
+asan() {
+  local launcher=()
+  if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  cmake --preset asan "${launcher[@]}" >/dev/null
+  cmake --build build-asan -j "$jobs"
+  ctest --test-dir build-asan -LE slow -E '^(floors|format)' -j "$jobs" --output-on-failure | tee "$logs/ctest.txt"
+  grep 'tests passed' "$logs/ctest.txt" | grep -v '0 tests failed out of 0'
+}
+
+kills() {
+  SEQGRAD_TESTS=ON scripts/build.sh seqgrad_tests
+  SEQGRAD_KILLS=${SEQGRAD_KILLS:-20} build/tests/seqgrad_tests "a run that is killed at any instant*" | tee "$logs/kills.txt"
+  grep ' kills, ' "$logs/kills.txt"
+}
+
+fuzz() {
+  command -v clang++ >/dev/null || { echo "clang++ is not installed (scripts/setup.sh check)"; return 77; }
+  scripts/fuzz.sh "${SEQGRAD_FUZZ_SECONDS:-60}"
+}
+
+if [[ ${1:-} == --one ]]; then  # a process of its own, where the first failing command ends the check
+  "$2"
+  exit
+fi
+checks=("$@")
+[[ ${#checks[@]} -gt 0 ]] || checks=(asan kills fuzz)
+for check in "${checks[@]}"; do
+  [[ $check =~ ^(asan|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are asan, kills, fuzz" >&2; exit 2; }
+done
+
+table="" failed=0
+for check in "${checks[@]}"; do
+  echo "== $check (log: $logs/$check.log)"
+  begin=$SECONDS code=0
+  scripts/check.sh --one "$check" >"$logs/$check.log" 2>&1 || code=$?
+  case $code in
+    0) result=passed ;;
+    77) result=skipped ;;
+    *) result=FAILED; failed=1; tail -n 30 "$logs/$check.log" ;;
+  esac
+  table+=$(printf '%-6s %-8s %5d s  %s' "$check" "$result" $((SECONDS - begin)) \
+    "$(grep . "$logs/$check.log" | tail -n 1 | sed 's/^ *//' | cut -c1-100)")$'\n'
+done
+printf '\n%s' "$table"
+exit "$failed"

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets with clang, AddressSanitizer and UndefinedBehaviorSanitizer, and runs each for some seconds.
+#   scripts/fuzz.sh [SECONDS] [TARGET]…      (60 seconds, all targets; SECONDS 0: until 10^6 executions)
+# New inputs collect in build-fuzz/corpus; a crash is saved in build-fuzz/crashes and ends the script with exit 1.
+# Mended crashes and a small choice of inputs stay in tests/fuzz/corpus, which every build's tests run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+shift || true
+targets=("$@")
+[[ ${#targets[@]} -gt 0 ]] || targets=(config safetensors text command_line)
+launcher=()
+if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=None -DSEQGRAD_TESTS=OFF -DSEQGRAD_FUZZ=ON \
+  -DCMAKE_CXX_FLAGS="-O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
+  "${launcher[@]}" >/dev/null
+cmake --build build-fuzz -j "${SEQGRAD_JOBS:-$(nproc)}" --target "${targets[@]/#/fuzz_}" >build-fuzz/build.log ||
+  { tail -n 40 build-fuzz/build.log; exit 1; }
+
+mkdir -p build-fuzz/crashes
+bound=(-max_total_time="$seconds")
+[[ $seconds -gt 0 ]] || bound=(-runs=1000000)
+summary="" failed=0
+for target in "${targets[@]}"; do
+  mkdir -p "build-fuzz/corpus/$target"
+  log=build-fuzz/$target.log
+  code=0
+  build-fuzz/tests/fuzz/fuzz_"$target" "build-fuzz/corpus/$target" "tests/fuzz/corpus/$target" "${bound[@]}" -timeout=10 \
+    -rss_limit_mb=1024 -max_len=4096 -artifact_prefix="build-fuzz/crashes/$target-" -print_final_stats=1 >"$log" 2>&1 || code=$?
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  if [[ $code -eq 0 ]]; then verdict="no finding"; else verdict="FINDING, see $log"; failed=1; tail -n 25 "$log"; fi
+  summary+="$target: ${runs:-?} executions, $verdict; "
+done
+echo "${summary%; }"
+exit "$failed"
