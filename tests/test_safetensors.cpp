@@ -15,13 +15,18 @@ namespace {
 size_t largest_request = 0;  // of all calls of operator new
 }
 
-void* operator new(size_t bytes) {
+// Not inlined: g++ would see free() where it expects operator delete.
+[[gnu::noinline]] void* operator new(size_t bytes) {
   largest_request = std::max(largest_request, bytes);
   if (void* p = std::malloc(bytes ? bytes : 1)) return p;
   throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+[[gnu::noinline]] void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  largest_request = std::max(largest_request, bytes);
+  return std::malloc(bytes ? bytes : 1);
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace {
 
