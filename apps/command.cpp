@@ -7,6 +7,7 @@
 #include <cctype>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include "engine/core/error.h"
@@ -20,7 +21,12 @@ static std::map<std::string, Command>& registry() {
 
 static std::string program = "seqgrad";
 
-void set_program(const std::string& name) { program = name; }
+void set_program(const std::string& name) {
+  std::error_code error;
+  const std::string here = std::filesystem::current_path(error).string() + "/";
+  program = !error && name.starts_with(here) ? name.substr(here.size()) : name;  // as a person would type it
+  if (program != name && program.find('/') == std::string::npos) program = "./" + program;
+}
 
 std::string shell_quoted(const std::string& argument) {
   const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("%+,-./:=@_", c); };
