@@ -51,7 +51,7 @@ for check in "${checks[@]}"; do
     *) result=FAILED; failed=1; tail -n 30 "$logs/$check.log" ;;
   esac
   table+=$(printf '%-6s %-8s %5d s  %s' "$check" "$result" $((SECONDS - begin)) \
-    "$(grep . "$logs/$check.log" | tail -n 1 | sed 's/^ *//' | cut -c1-100)")$'\n'
+    "$(grep . "$logs/$check.log" | tail -n 1 | sed 's/^ *//' | cut -c1-240)")$'\n'
 done
 printf '\n%s' "$table"
 exit "$failed"
