@@ -80,6 +80,18 @@ TEST_CASE("a checkpoint restores weights, moments and state") {
         slurp(save_checkpoint(saved.dir / "again", *saved.model, got) + "/state.json"));
 }
 
+TEST_CASE("a state holds what JSON cannot") {
+  Saved saved;
+  TrainState want = some_state();
+  want.best = -HUGE_VAL;
+  want.kept = {{-HUGE_VAL, 4}, {HUGE_VAL, 5}};
+  want.interval.numerator = std::nan("");
+  const TrainState got = load_checkpoint(save_checkpoint(saved.dir.path, *saved.model, want), *saved.model);
+  CHECK(got.best == want.best);
+  CHECK(got.kept == want.kept);
+  CHECK(std::isnan(got.interval.numerator));
+}
+
 TEST_CASE("every truncation of a checkpoint's files is refused, and every changed bit of its content") {
   Saved saved;
   const uint64_t seed = std::random_device()();

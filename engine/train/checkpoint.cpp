@@ -100,15 +100,32 @@ void visit_sum(Sum& s, const Visit& visit) {
   visit("clip_hits", s.stats.clip_hits);
 }
 
+// JSON has no NaN and no infinities: they are texts.
+json to_json(double x) { return std::isfinite(x) ? json(x) : json(fmt::format("{}", x)); }
+void from_json(const json& j, double& x) {
+  const bool text = j.is_string();
+  x = text && j == "inf" ? HUGE_VAL : text && j == "-inf" ? -HUGE_VAL : text && j == "nan" ? NAN : j.get<double>();
+}
+
 json to_json(const LossSum& s) {
   json j;
-  visit_sum(s, [&](const char* name, const auto& x) { j[name] = x; });
+  visit_sum(s, [&](const char* name, const auto& x) {
+    if constexpr (std::is_same_v<decltype(x), const double&>)
+      j[name] = to_json(x);
+    else
+      j[name] = x;
+  });
   return j;
 }
 
 LossSum sum_from(const json& j) {
   LossSum s;
-  visit_sum(s, [&](const char* name, auto& x) { j.at(name).get_to(x); });
+  visit_sum(s, [&](const char* name, auto& x) {
+    if constexpr (std::is_same_v<decltype(x), double&>)
+      from_json(j.at(name), x);
+    else
+      j.at(name).get_to(x);
+  });
   return s;
 }
 
@@ -152,7 +169,7 @@ static void write_files(const std::string& temporary, const ParameterStore& stor
   write_safetensors(temporary + "/optim.safetensors",
                     arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
   json kept = json::array();
-  for (const auto& [metric, step] : s.kept) kept.push_back({metric, step});
+  for (const auto& [metric, step] : s.kept) kept.push_back({to_json(metric), step});
   json compared = json::array();
   for (const LossSum& sum : s.interval_compared) compared.push_back(to_json(sum));
   json state = {{"version", version},
@@ -161,7 +178,7 @@ static void write_files(const std::string& temporary, const ParameterStore& stor
                 {"skipped", s.skipped},
                 {"epoch", s.epoch},
                 {"index", s.index},
-                {"best", s.best},
+                {"best", to_json(s.best)},
                 {"best_step", s.best_step},
                 {"stale", s.stale},
                 {"grad_norm", s.grad_norm},
@@ -207,11 +224,15 @@ TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) 
     if (sum != checksum(j)) refuse("{}: error: the content differs from its checksum", shown_path(state_path));
     s.step = j.at("step"), s.updates = j.at("updates"), s.skipped = j.at("skipped"), s.epoch = j.at("epoch"),
     s.index = j.at("index");
-    s.best = j.at("best"), s.best_step = j.at("best_step"), s.stale = j.at("stale"), s.grad_norm = j.at("grad_norm");
+    from_json(j.at("best"), s.best);
+    s.best_step = j.at("best_step"), s.stale = j.at("stale"), s.grad_norm = j.at("grad_norm");
     s.interval = sum_from(j.at("interval"));
     for (const json& sum : j.at("interval_compared")) s.interval_compared.push_back(sum_from(sum));
     s.interval_tokens = j.at("interval_tokens"), s.interval_positions = j.at("interval_positions");
-    for (const json& k : j.at("kept")) s.kept.emplace_back(k.at(0).get<double>(), k.at(1).get<int64_t>());
+    for (const json& k : j.at("kept")) {
+      s.kept.emplace_back(0, k.at(1).get<int64_t>());
+      from_json(k.at(0), s.kept.back().first);
+    }
     if (s.step < 0 || s.updates < 0 || s.epoch < 0 || s.index < 0)
       refuse("{}: error: a negative position", shown_path(state_path));
   } catch (const json::exception&) {

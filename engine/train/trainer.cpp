@@ -173,6 +173,7 @@ void Trainer::validate() {
 }
 
 void Trainer::keep_best(double metric) {
+  if (std::isnan(metric)) metric = -HUGE_VAL;  // worse than any number
   const bool better = state_.best_step == 0 || metric > state_.best;
   if (better) {
     state_.best = metric;
