@@ -46,4 +46,6 @@ cage 'yaml-cpp/' '^engine/config/[a-z_]+\.cpp$'
 cage 'oneapi/' '^engine/device/onednn\.h$'
 cage 'catch2/' '^tests/catch\.h$'
 cage 'CLI/' '^apps/'
+cage 'protozero/' '^engine/data/bpe_tokenizer\.cpp$'
+cage 'sentencepiece_' '^engine/data/bpe_tokenizer\.cpp$'
 exit $bad

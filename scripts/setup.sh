@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev libcli11-dev libfmt-dev
-          nlohmann-json3-dev libxxhash-dev)
+          nlohmann-json3-dev libxxhash-dev libsentencepiece-dev libprotozero-dev)
 case "${1:-build}" in
   build) ;;
   test) packages+=(catch2 git ccache hunspell hunspell-de-de hunspell-en-us) ;;

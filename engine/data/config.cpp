@@ -28,6 +28,8 @@ void VocabularyConfig::check(Problems& problems) const {
   if (size() > 0 && size() <= special_ids)
     problems.add(size, fmt::format("expected 0 or at least {}, got {} (the first {} ids are special)", special_ids + 1,
                                    size(), +special_ids));
+  if (kind() && tokenizer_kind(*kind()).learns_pieces && !min_frequency.is_default())
+    problems.add(min_frequency, fmt::format("has no meaning with kind {}: rare words are written in pieces", *kind()));
 }
 
 void CorruptConfig::check(Problems& problems) const {

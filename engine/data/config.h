@@ -25,8 +25,9 @@ struct VocabularyConfig : Section {
   using Section::Section;
   Field<std::optional<std::string>> kind{this, "kind", std::nullopt, choice(tokenizer_names),
                                          "what a token is; null: the task's own, else word"};
-  Field<int64_t> size{this, "size", 0, at_least(0), "largest number of ids, the 4 special ones included; 0: no limit"};
-  Field<int64_t> min_frequency{this, "min_frequency", 1, at_least(1), "rarer tokens are unknown words"};
+  Field<int64_t> size{this, "size", 0, at_least(0),
+                      "largest number of ids, the 4 special ones included; 0: no limit (bpe: 8000)"};
+  Field<int64_t> min_frequency{this, "min_frequency", 1, at_least(1), "rarer tokens are unknown words (not for bpe)"};
   Field<bool> share{this, "share", false, "one vocabulary for both sides, built from both"};
   void check(Problems& problems) const override;
 };

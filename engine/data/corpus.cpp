@@ -7,12 +7,27 @@
 
 namespace seqgrad {
 
-static int32_t prompt_end(const std::string& token, const Tokenizer& tokenizer) {
-  const std::vector<int32_t> ids = tokenizer.encode(token);
-  if (ids.size() != 1 || ids[0] == unk_id)
+// The ids of the word or character that ends a prompt.
+static std::vector<int32_t> prompt_end(const std::string& token, const Tokenizer& tokenizer) {
+  std::vector<int32_t> units, ids = tokenizer.encode(token, &units);
+  const bool one = !ids.empty() && units.back() == 0, known = std::find(ids.begin(), ids.end(), unk_id) == ids.end();
+  if (!one || !known)
     refuse("data.loss_from: '{}' is {} of the target vocabulary; write one token that the targets contain",
-           shown(token), ids.size() == 1 ? "not a token" : "not one token");
-  return ids[0];
+           shown(token), one ? "not a token" : "not one token");
+  return ids;
+}
+
+// How many ids of a target its prompt has; 0 when nothing ends one.
+static size_t prompt_length(const std::vector<int32_t>& ids, const std::vector<int32_t>& units,
+                            const std::vector<int32_t>& end) {
+  const auto whole = [&](size_t from, size_t to) {  // not a part of a word
+    return (from == 0 || units[from - 1] != units[from]) && (to == ids.size() || units[to] != units[to - 1]);
+  };
+  for (auto at = ids.begin(); (at = std::search(at, ids.end(), end.begin(), end.end())) != ids.end(); ++at) {
+    const size_t from = static_cast<size_t>(at - ids.begin()), to = from + end.size();
+    if (whole(from, to)) return to;
+  }
+  return 0;
 }
 
 // A row given per unit, with one more for the end, as one per id.
@@ -30,7 +45,7 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
   Corpus corpus;
   corpus.name = text.name;
   corpus.skipped = text.skipped;
-  const int32_t end_of_prompt = loss_from.empty() ? pad_id : prompt_end(loss_from, target);
+  const std::vector<int32_t> end = loss_from.empty() ? std::vector<int32_t>{} : prompt_end(loss_from, target);
   std::vector<int32_t> units;
   for (size_t i = 0; i < text.pairs.size(); ++i) {
     const std::vector<int32_t> from = source.encode(text.pairs[i].source);
@@ -43,11 +58,11 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
       std::vector<uint8_t> mask =
           text.mask.empty() ? std::vector<uint8_t>(to.size() + 1, 1) : spread(text.mask[i], units);
       if (!loss_from.empty()) {
-        const auto found = std::find(to.begin(), to.end(), end_of_prompt);
-        if (found == to.end())
+        const size_t prompt = prompt_length(to, units, end);
+        if (prompt == 0)
           refuse("{}, line {}: the target has no token '{}' (data.loss_from): '{}'", text.name, text.lines[i],
                  shown(loss_from), shown(text.pairs[i].target));
-        std::fill_n(mask.begin(), found - to.begin() + 1, uint8_t{0});
+        std::fill_n(mask.begin(), prompt, uint8_t{0});
       }
       corpus.mask.push_back(mask);
     }

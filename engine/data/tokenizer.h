@@ -13,7 +13,7 @@ namespace seqgrad {
 
 struct TokenizerOptions {
   std::string kind = "word";
-  int64_t size = 0;  // ids at most, specials included; 0: no limit
+  int64_t size = 0;  // ids at most, specials included; 0: no limit (bpe: 8000)
   int64_t min_frequency = 1;
   bool lowercase = false;
 };
@@ -49,6 +49,7 @@ struct TokenizerKind {
   int64_t (*length)(std::string_view line);
   std::shared_ptr<const Tokenizer> (*train)(std::span<const std::string_view> lines, const TokenizerOptions& options);
   std::shared_ptr<const Tokenizer> (*load)(const std::string& path, std::span<const std::string> lines);
+  bool learns_pieces = false;  // then TokenizerOptions::min_frequency has no meaning
 };
 
 const std::map<std::string, TokenizerKind>& tokenizer_kinds();

@@ -17,13 +17,25 @@ Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(toke
       refuse("vocabulary: token '{}' stands twice", shown(tokens_[i]));
 }
 
-Vocabulary Vocabulary::build(const TokenCounts& counts, int64_t max_size, int64_t min_frequency) {
+void add(TokenCounts& counts, std::string_view token) {
+  if (const auto found = counts.find(token); found != counts.end())
+    ++found->second;
+  else
+    counts.emplace(token, 1);
+}
+
+std::vector<const TokenCounts::value_type*> by_frequency(const TokenCounts& counts, int64_t min_frequency) {
   std::vector<const TokenCounts::value_type*> kept;
   for (const auto& entry : counts)
     if (entry.second >= min_frequency) kept.push_back(&entry);
   std::sort(kept.begin(), kept.end(), [](const auto* a, const auto* b) {
     return a->second != b->second ? a->second > b->second : a->first < b->first;
   });
+  return kept;
+}
+
+Vocabulary Vocabulary::build(const TokenCounts& counts, int64_t max_size, int64_t min_frequency) {
+  std::vector<const TokenCounts::value_type*> kept = by_frequency(counts, min_frequency);
   if (max_size > 0) kept.resize(std::min<size_t>(kept.size(), std::max<int64_t>(0, max_size - special_ids)));
   std::vector<std::string> tokens;
   tokens.reserve(kept.size());

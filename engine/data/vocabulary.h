@@ -16,6 +16,9 @@ struct StringHash {
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
 };
 using TokenCounts = std::unordered_map<std::string, int64_t, StringHash, std::equal_to<>>;
+void add(TokenCounts& counts, std::string_view token);
+// Those that occur at least `min_frequency` times, the most frequent first, equals in the order of their bytes.
+std::vector<const TokenCounts::value_type*> by_frequency(const TokenCounts& counts, int64_t min_frequency);
 
 class Vocabulary {
  public:

@@ -46,6 +46,7 @@ void fuzz_text(std::string_view input) {
       for (const char* kind : {"word", "char"})
         for (const bool lowercase : {false, true})
           use(*tokenizer_kind(kind).train(views, {kind, 0, 1, lowercase}), lines);
+      if (input.size() % 8 == 0) use(*tokenizer_kind("bpe").train(views, {"bpe", 0, 1, false}), lines);  // slow
     }
   } catch (const InputError& e) {
     check_message(e.what());
