@@ -11,6 +11,7 @@
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
 #include "engine/device/gemm.h"
+#include "models/memory.h"
 #include "models/run.h"
 
 namespace seqgrad {
@@ -25,6 +26,8 @@ struct Options {
   double masked = 0;
   bool json = false;
 };
+
+constexpr int64_t most = 1000000000;  // of anything that is counted
 
 double now_ms() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -132,6 +135,9 @@ Json bench_step(const Options& o) {
 }
 
 Json bench_loss(const Options& o) {
+  const auto n = [](int64_t x) { return static_cast<double>(x); };
+  check_memory(o.hidden > 0 ? 8 * n(o.hidden) * (n(o.rows) + n(o.vocab)) : 12 * n(o.rows) * n(o.vocab),
+               "the tensors need", "make --rows, --vocab or --hidden smaller");
   set_threads(o.threads);
   Random r(1, 0);
   LossInputs in;
@@ -203,16 +209,24 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("--attention", o->attention, "step: none, dot, general or additive")->type_name("KIND");
   app.add_option("--precision", o->precision, "step: fp32 or fp64")->type_name("P");
   app.add_option("--device", o->device, "step: cpu")->type_name("DEVICE");
-  app.add_option("--rows", o->rows, "loss: rows of logits")->type_name("N")->check(CLI::PositiveNumber);
-  app.add_option("--vocab", o->vocab, "loss: classes")->type_name("V")->check(CLI::PositiveNumber);
+  app.add_option("--rows", o->rows, "loss: rows of logits")->type_name("N")->check(whole(1, most));
+  app.add_option("--vocab", o->vocab, "loss: classes")->type_name("V")->check(whole(1, most));
   app.add_option("--hidden", o->hidden, "loss: width of hidden states; then the output projection is part of it")
       ->type_name("D")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--masked", o->masked, "loss: share of rows that do not count")->check(CLI::Range(0.0, 1.0));
-  app.add_option("--threads", o->threads, "CPU threads")->type_name("N")->check(CLI::PositiveNumber);
-  app.add_option("--steps", o->steps, "counted repetitions")->type_name("N")->check(CLI::PositiveNumber);
-  app.add_option("--warmup", o->warmup, "repetitions before them")->type_name("N")->check(CLI::NonNegativeNumber);
+      ->check(whole(0, most));
+  app.add_option("--masked", o->masked, "loss: share of rows that do not count")
+      ->type_name("SHARE")
+      ->check(number(0, 1));
+  app.add_option("--threads", o->threads, "CPU threads")->type_name("N")->check(whole(1, 256));
+  app.add_option("--steps", o->steps, "counted repetitions")->type_name("N")->check(whole(1, most));
+  app.add_option("--warmup", o->warmup, "repetitions before them")->type_name("N")->check(whole(0, most));
   app.add_flag("--json", o->json, "One line of JSON instead of an indented object");
+  app.parse_complete_callback([&app, o] {
+    const std::string other = o->what == "step" ? "loss" : "step";
+    for (const CLI::Option* option : app.get_options())
+      if (option->count() > 0 && option->get_description().starts_with(other + ":"))
+        refuse("bench {}: {} belongs to bench {}", shown(o->what), option->get_name(), other);
+  });
   return [o] { return bench(*o); };
 }
 

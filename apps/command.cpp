@@ -69,7 +69,7 @@ std::function<int()> parse_command_line(const std::vector<std::string>& argument
     app->parse(static_cast<int>(argv.size()), argv.data());
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return [app, e] { return app->exit(e); };  // --help, --version
-    refuse("{} (see seqgrad --help)", shown(e.what()));
+    refuse("{}", usage_problem(*app, e, arguments));
   }
   return run;
 }
@@ -79,11 +79,17 @@ void CommonOptions::declare(CLI::App& app) {
       ->type_name("KEY=VALUE")
       ->take_all()
       ->allow_extra_args(false);
-  app.add_option("--seed", seed, "Seed of all random numbers")->type_name("N");
+  app.add_option("--seed", seed, "Seed of all random numbers")->type_name("N")->check(whole(0));
   app.add_option("--device", device, "cpu, cuda or auto")->type_name("DEVICE");
-  app.add_option("--threads", threads, "CPU threads; results do not depend on it")->type_name("N");
+  app.add_option("--threads", threads, "CPU threads; results do not depend on it")
+      ->type_name("N")
+      ->check(whole(1, 256));
   app.add_flag("-q,--quiet", quiet, "Print results and errors only");
-  app.add_flag("-v,--verbose", verbose, "Print more about what is done");
+  app.add_flag("-v,--verbose", verbose, "Print what is read and every value that is used");
+}
+
+void CommonOptions::tell(const std::string& text) const {
+  if (verbose) note(text);
 }
 
 std::vector<std::string> CommonOptions::overrides() const {

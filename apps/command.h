@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/options.h"
+
 namespace seqgrad {
 
 struct Command {
@@ -40,6 +42,7 @@ struct CommonOptions {
   bool quiet = false, verbose = false;
 
   void declare(CLI::App& app);
+  void tell(const std::string& text) const;    // a note, with --verbose
   std::vector<std::string> overrides() const;  // --seed, --device and --threads as --set lines, before the --set ones
 };
 

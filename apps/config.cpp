@@ -16,11 +16,13 @@ int show_config(const Options& o) {
   Config config;
   if (o.resolved + o.schema + o.reference > 1) refuse("config: give one of --resolved, --schema and --reference");
   if (o.schema || o.reference) {
+    if (!o.config.empty()) refuse("config: --schema and --reference are of every config; leave the file out");
     fmt::print("{}", o.schema ? json_schema(config) : reference_markdown(config));
     return 0;
   }
   if (o.config.empty()) refuse("config: a config file, --schema or --reference is needed");
   load(config, o.config, o.common.overrides());
+  o.common.tell(fmt::format("{} keys differ from their defaults", differences(config).size()));
   if (o.resolved) {
     fmt::print("{}", resolved_yaml(config));
   } else {

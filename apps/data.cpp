@@ -1,6 +1,6 @@
 // `seqgrad data`: the pairs of a split, as TSV.
 #include "apps/command.h"
-#include "models/config.h"
+#include "models/run.h"
 
 namespace seqgrad {
 namespace {
@@ -16,6 +16,7 @@ int show_data(const Options& o) {
   Config config;
   load(config, o.config, o.common.overrides());
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
+  o.common.tell(describe_data(data));
   std::map<std::string, const Corpus*> splits = {{"train", &data.train}, {"dev", &data.dev}};
   if (data.test.size() > 0) splits["test"] = &data.test;
   for (const auto& [name, corpus] : data.reported) splits[name] = &corpus;
@@ -40,8 +41,8 @@ std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("config", o->config, "Config file")->required()->type_name("CONFIG.yaml");
   app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
-  app.add_option("--head", o->head, "How many pairs")->type_name("N")->check(CLI::NonNegativeNumber);
-  app.add_flag("--all", o->all, "All pairs");
+  CLI::Option* head = app.add_option("--head", o->head, "How many pairs")->type_name("N")->check(whole(0));
+  app.add_flag("--all", o->all, "All pairs")->excludes(head);
   app.add_flag("--tags", o->tags, "With the phenomena of each pair in a third column");
   o->common.declare(app);
   return [o] { return show_data(*o); };

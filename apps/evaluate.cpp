@@ -37,6 +37,7 @@ Corpus corpus_of(const Options& o, const LoadedRun& run) {
 
 int evaluate_run(const Options& o) {
   const auto run = open_run(o.run, o.common.overrides(), o.checkpoint);
+  o.common.tell(run->describe());
   const Corpus corpus = corpus_of(o, *run);
   const LossSetup setup = make_loss_setup(run->config.loss, run->target->size());
   const Evaluation e = evaluate(*run->model, setup, corpus, *run->target, run->decode());
@@ -78,8 +79,9 @@ int evaluate_run(const Options& o) {
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("run", o->run, "Run directory")->required()->type_name("RUN");
-  app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
-  app.add_option("--src", o->src, "Source sentences of yours")->type_name("FILE");
+  CLI::Option* split =
+      app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
+  app.add_option("--src", o->src, "Source sentences of yours")->type_name("FILE")->excludes(split);
   app.add_option("--ref", o->ref, "Their reference translations")->type_name("FILE");
   app.add_option("--checkpoint", o->checkpoint, "best, last or step-000500")->type_name("NAME");
   app.add_flag("--json", o->json, "One JSON object");

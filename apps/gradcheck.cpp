@@ -19,6 +19,7 @@ int gradcheck(const Options& o) {
   load(config, o.config, overrides);
   apply_process_settings(config);
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
+  o.common.tell(describe_data(data));
   const auto model = make_model(config, data.source->size(), data.target->size());
   ParameterStore& store = model->store();
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
@@ -55,10 +56,10 @@ int gradcheck(const Options& o) {
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("config", o->config, "Config file")->required()->type_name("CONFIG.yaml");
-  app.add_option("--sentences", o->sentences, "Sentences in the batch")->type_name("N")->check(CLI::PositiveNumber);
+  app.add_option("--sentences", o->sentences, "Sentences in the batch")->type_name("N")->check(whole(1));
   app.add_option("--elements", o->elements, "Parameters with more numbers are checked along random directions")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(whole(1));
   o->common.declare(app);
   return [o] { return gradcheck(*o); };
 }

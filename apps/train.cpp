@@ -10,6 +10,7 @@
 #include "engine/io/atomic_write.h"
 #include "engine/io/run_dir.h"
 #include "engine/io/signals.h"
+#include "models/memory.h"
 #include "models/run.h"
 
 namespace seqgrad {
@@ -110,18 +111,26 @@ void check_job(const Config& config, const Data& data) {
     refuse(
         "loss: this loss is a vector, and training differentiates a scalar; add one of the lines\n  loss: {{reduce: "
         "{{then: sum}}}}\n  loss: {{reduce: {{then: mean}}}}");
-  make_loss_setup(config.loss, data.target->size());
-  check_memory(config, data.source->size(), data.target->size());
+  const LossSetup setup = make_loss_setup(config.loss, data.target->size());
+  check_weights(setup, t);
+  const int64_t first = 0;
+  build_live_rows(loss_inputs(make_batch(t, {&first, 1}, 1), setup), setup.options);  // refuses the rest of its inputs
+  check_batch_memory(config, t);
 }
 
-void describe(const Config& config, const TrainJob& job, const std::string& device) {
+void describe(const Options& o, const Config& config, const TrainJob& job, const std::string& device) {
   const char* stage = std::getenv("SEQGRAD_STAGE");  // scripts/train.sh counts what it does
   note((stage ? stage : "") + describe_job(job, device));
   const Skipped& skipped = job.data.train.skipped;
   if (skipped.total() > 0)
     note(fmt::format("skipped {} training pairs: {} blank, {} too long", skipped.total(), skipped.blank,
                      skipped.too_long));
-  for (const std::string& d : differences(config)) note("  " + d);
+  if (o.common.verbose) {
+    note(describe_data(job.data));
+    note(resolved_yaml(config));
+  } else {
+    for (const std::string& d : differences(config)) note("  " + d);
+  }
 }
 
 // Trains in the directory `run`, which this process has locked.
@@ -131,7 +140,7 @@ int train_in(const std::string& run, const Options& o, const Config& config, Seq
                      run,    o.max_steps, o.common.quiet};
   Trainer trainer(job);
   if (!o.resume.empty()) trainer.resume(last_checkpoint(run + "/checkpoints"));
-  if (!o.common.quiet) describe(config, job, device);
+  if (!o.common.quiet) describe(o, config, job, device);
   const Ending ending = trainer.run();
   if (ending == Ending::stopped || ending == Ending::max_steps) {
     note(fmt::format("saved at step {}; go on with: {}", trainer.state().step,
@@ -189,12 +198,13 @@ int train(const Options& o) {
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("config", o->config, "Config file (YAML)")->type_name("CONFIG.yaml");
-  app.add_option("--resume", o->resume, "Go on with a stopped run")->type_name("RUN");
+  CLI::Option* resume = app.add_option("--resume", o->resume, "Go on with a stopped run")->type_name("RUN");
   app.add_option("--run-dir", o->run_dir, "Write the run here instead of a new numbered directory under runs/")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->excludes(resume);
   app.add_option("--max-steps", o->max_steps, "Stop after this step, without changing the schedule")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(whole(1));
   app.add_flag("--dry-run", o->dry_run, "Load everything, run one batch, print the model, and stop");
   o->common.declare(app);
   return [o] { return train(*o); };

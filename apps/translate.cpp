@@ -38,6 +38,7 @@ void name_unknown_words(const LoadedRun& run, const std::string& text, int64_t l
 
 int translate(const Options& o) {
   const auto run = open_run(o.run, o.common.overrides(), o.checkpoint);
+  o.common.tell(run->describe());
   const bool words = run->config.data.vocabulary.kind().value_or(
                          task_of(run->config.data) ? task_of(run->config.data)->vocabulary : "word") == "word";
   const auto known = [&](std::string_view w) { return run->source->vocabulary().id(w) != unk_id; };

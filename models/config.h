@@ -39,9 +39,9 @@ struct ModelConfig : Section {
 
 struct DecodeConfig : Section {
   using Section::Section;
-  Field<double> max_ratio{this, "max_ratio", 2.0, above(0),
+  Field<double> max_ratio{this, "max_ratio", 2.0, above_to(0, 100),
                           "longest translation, as a multiple of the source's length"};
-  Field<int64_t> max_extra{this, "max_extra", 10, at_least(1), "and this many tokens more"};
+  Field<int64_t> max_extra{this, "max_extra", 10, between(1, 1000), "and this many tokens more"};
 };
 
 struct Config : RunConfig {

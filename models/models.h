@@ -7,6 +7,7 @@
 
 namespace seqgrad {
 
+// Refuses a model that cannot fit in memory, before it allocates anything.
 std::unique_ptr<SequenceModel> make_model(const Config& config, int64_t source_words, int64_t target_words);
 
 // The sizes of the benchmarks' reference models: small, ref8k, ref32k.

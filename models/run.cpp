@@ -1,8 +1,6 @@
 // Everything that reads or writes a run directory besides checkpoints and logs.
 #include "models/run.h"
 
-#include <sys/sysinfo.h>
-
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -23,26 +21,6 @@ std::string apply_process_settings(const Config& config) {
                      config.device() == "cpu" ? "" : " (no GPU: built without CUDA)");
 }
 
-void check_memory(const Config& config, int64_t source_words, int64_t target_words) {
-  const auto n = [](int64_t x) { return static_cast<double>(x); };
-  const ModelConfig& m = config.model;
-  const double e = n(m.embedding()), h = n(m.encoder.hidden()), d = n(m.decoder.hidden()),
-               c = h * (m.encoder.bidirectional() ? 2 : 1);
-  const double size = config.precision() == "fp64" ? 8 : 4;
-  double parameters = e * n(source_words + target_words) + d * n(target_words) + 3 * h * (e + h) * (c / h) +
-                      3 * d * (e + c + d) + 3 * d * c;
-  parameters += n(m.encoder.layers() - 1) * 3 * h * (c + h) * (c / h) + n(m.decoder.layers() - 1) * 3 * d * 2 * d;
-  struct sysinfo info {};
-  sysinfo(&info);
-  const double have = n(static_cast<int64_t>(info.totalram)) * info.mem_unit,
-               need = 4 * size * parameters;  // value, gradient, two moments
-  if (need > have)
-    refuse(
-        "the model needs about {:.0f} MB for {:.0f} parameters; this machine has {:.0f} MB (make model.* or "
-        "data.vocabulary.size smaller)",
-        need / 1e6, parameters, have / 1e6);
-}
-
 Vocabularies load_vocabularies(const std::string& directory) {
   const std::string path = directory + "/run.json";
   const auto info = nlohmann::json::parse(read_file(path, size_t{1} << 20), nullptr, false);
@@ -61,6 +39,19 @@ Vocabularies load_vocabularies(const std::string& directory) {
     return tokenizer;
   };
   return {load("source"), load("target")};
+}
+
+std::string describe_data(const Data& data) {
+  std::string text = fmt::format("data: train {} pairs, dev {}, test {}", with_commas(data.train.size()),
+                                 with_commas(data.dev.size()), with_commas(data.test.size()));
+  for (const auto& [name, corpus] : data.reported) text += fmt::format(", {} {}", name, with_commas(corpus.size()));
+  return text + fmt::format("; vocabularies: {} source, {} target; unknown in dev: {} source and {} target tokens",
+                            data.source->size(), data.target->size(), data.dev.unknown_source, data.dev.unknown_target);
+}
+
+std::string LoadedRun::describe() const {
+  return fmt::format("checkpoint: {}, {} parameters; vocabularies: {} source, {} target", checkpoint,
+                     with_commas(model->store().count()), source->size(), target->size());
 }
 
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,

@@ -12,9 +12,6 @@ namespace seqgrad {
 // it.
 std::string apply_process_settings(const Config& config);
 
-// Refuses sizes that cannot fit in memory, with the estimate, before anything is allocated.
-void check_memory(const Config& config, int64_t source_words, int64_t target_words);
-
 struct Vocabularies {
   std::shared_ptr<const Tokenizer> source, target;
 };
@@ -23,11 +20,15 @@ struct Vocabularies {
 // with (run.json), with the sizes and contents of both.
 Vocabularies load_vocabularies(const std::string& directory);
 
+// "train 20,000 pairs, dev 1,000, test 2,000; vocabularies: 312 source, 290 target; unknown: …"
+std::string describe_data(const Data& data);
+
 struct LoadedRun {
   std::string directory, checkpoint;
   Config config;
   std::shared_ptr<const Tokenizer> source, target;
   std::unique_ptr<SequenceModel> model;
+  std::string describe() const;  // the checkpoint, its size and the vocabularies
   DecodeOptions decode() const { return {config.decode.max_ratio(), config.decode.max_extra()}; }
 };
 

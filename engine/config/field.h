@@ -27,6 +27,7 @@ inline std::vector<Bound> at_most(double x) { return {{x, false, true}}; }
 inline std::vector<Bound> below(double x) { return {{x, false, false}}; }
 inline std::vector<Bound> between(double a, double b) { return {{a, true, true}, {b, false, true}}; }
 inline std::vector<Bound> from_below(double a, double b) { return {{a, true, true}, {b, false, false}}; }  // [a, b)
+inline std::vector<Bound> above_to(double a, double b) { return {{a, true, false}, {b, false, true}}; }    // (a, b]
 inline std::vector<Bound> inside(double a, double b) { return {{a, true, false}, {b, false, false}}; }     // (a, b)
 
 // One of some names; a function is asked anew each time, so that a registry may still grow.

@@ -17,7 +17,7 @@ static double number(std::string_view text, const std::string& path, size_t line
   double value = 0;
   const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
   if (read.ec != std::errc() || read.ptr != text.data() + text.size() || !std::isfinite(value))
-    refuse("{}:{}: expected a number such as 0.5, got '{}'", path, line, shown(text));
+    refuse("{}:{}: expected a number such as 0.5, got '{}'", shown_path(path), line, shown(text));
   return value;
 }
 
@@ -46,15 +46,15 @@ static void read_tsv(ParallelText& text, const std::string& path) {
     }
     const size_t count = 1 + static_cast<size_t>(std::count(line.begin(), line.end(), '\t'));
     if (count != 2 && count != 3)
-      refuse("{}:{}: expected 'source<tab>target' or 'source<tab>target<tab>weight', got {} columns", path, i + 1,
-             count);
+      refuse("{}:{}: expected 'source<tab>target' or 'source<tab>target<tab>weight', got {} columns", shown_path(path),
+             i + 1, count);
     if (columns == 0) {
       columns = count;
       if (count == 3) text.example_weight.assign(i, 1.0);
     }
     if (count != columns)
-      refuse("{}:{}: {} columns where earlier lines have {}; a weight stands in every line or in none", path, i + 1,
-             count, columns);
+      refuse("{}:{}: {} columns where earlier lines have {}; a weight stands in every line or in none",
+             shown_path(path), i + 1, count, columns);
     const size_t first = line.find('\t'), second = line.find('\t', first + 1);
     text.pairs.back().source = line.substr(0, first);
     text.pairs.back().target = line.substr(first + 1, second == line.npos ? line.npos : second - first - 1);
@@ -65,8 +65,8 @@ static void read_tsv(ParallelText& text, const std::string& path) {
 static void read_two_files(ParallelText& text, const std::string& source_path, const std::string& target_path) {
   std::vector<std::string> source = read_lines(source_path), target = read_lines(target_path);
   if (source.size() != target.size())
-    refuse("{} has {} lines but {} has {}; line n of one must translate line n of the other", source_path,
-           source.size(), target_path, target.size());
+    refuse("{} has {} lines but {} has {}; line n of one must translate line n of the other", shown_path(source_path),
+           source.size(), shown_path(target_path), target.size());
   text.pairs.resize(source.size());
   text.lines.resize(source.size());
   for (size_t i = 0; i < source.size(); ++i) {
@@ -80,7 +80,7 @@ static void read_two_files(ParallelText& text, const std::string& source_path, c
 static std::vector<std::string> lines_for(const ParallelText& text, const std::string& path) {
   std::vector<std::string> lines = read_lines(path);
   if (lines.size() != text.pairs.size())
-    refuse("{} has {} lines but {} has {} pairs; line n belongs to pair n", path, lines.size(), text.name,
+    refuse("{} has {} lines but {} has {} pairs; line n belongs to pair n", shown_path(path), lines.size(), text.name,
            text.pairs.size());
   return lines;
 }
@@ -96,8 +96,8 @@ static std::vector<std::vector<double>> read_rows(const ParallelText& text, cons
     rows[i] = numbers(lines[i], path, i + 1);
     const auto wanted = static_cast<size_t>(units(pair.target) + 1);
     if (rows[i].size() != wanted)
-      refuse("{}:{}: {} numbers for {} target tokens; expected {}, the last for the end of the sentence", path, i + 1,
-             rows[i].size(), wanted - 1, wanted);
+      refuse("{}:{}: {} numbers for {} target tokens; expected {}, the last for the end of the sentence",
+             shown_path(path), i + 1, rows[i].size(), wanted - 1, wanted);
   }
   return rows;
 }
@@ -113,7 +113,7 @@ ParallelText read_parallel_text(const std::string& name, const TextFiles& files,
   if (!weights.example.empty()) {
     if (!text.example_weight.empty())
       refuse("{}: its third column already weighs the pairs of {}; leave out data.weights.example or the column",
-             files.tsv, name);
+             shown_path(files.tsv), name);
     const std::vector<std::string> lines = lines_for(text, weights.example);
     for (size_t i = 0; i < lines.size(); ++i) text.example_weight.push_back(number(lines[i], weights.example, i + 1));
   }
@@ -123,7 +123,7 @@ ParallelText read_parallel_text(const std::string& name, const TextFiles& files,
     for (size_t i = 0; i < rows.size(); ++i) {
       text.mask.emplace_back();
       for (const double x : rows[i]) {
-        if (x != 0 && x != 1) refuse("{}:{}: expected 0 or 1, got {}", weights.mask, i + 1, x);
+        if (x != 0 && x != 1) refuse("{}:{}: expected 0 or 1, got {}", shown_path(weights.mask), i + 1, x);
         text.mask.back().push_back(x != 0);
       }
     }
@@ -160,9 +160,10 @@ void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& sour
     else
       kept.push_back(i);
   }
+  if (text.pairs.empty()) refuse("{}: there is no pair: the text is empty", text.name);
   if (kept.empty())
-    refuse("{}: no pair left of {}: {} blank on a side, {} longer than data.max_length {}", text.name,
-           text.pairs.size(), text.skipped.blank, text.skipped.too_long, max_length);
+    refuse("{}: no pair left of {}: {} blank on a side{}", text.name, text.pairs.size(), text.skipped.blank,
+           max_length > 0 ? fmt::format(", {} longer than data.max_length {}", text.skipped.too_long, max_length) : "");
   keep(text.pairs, kept);
   keep(text.lines, kept);
   keep(text.example_weight, kept);

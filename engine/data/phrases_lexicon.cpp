@@ -39,7 +39,7 @@ Lexicon load_lexicon(const std::string& path) {
   for (size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].empty() || lines[i][0] == '#') continue;
     const auto c = split(lines[i], '\t');
-    const auto wrong = [&](const std::string& why) { refuse("{}:{}: error: {}", path, i + 1, why); };
+    const auto wrong = [&](const std::string& why) { refuse("{}:{}: error: {}", shown_path(path), i + 1, why); };
     const size_t want = c[0] == "noun" ? 10 : c[0] == "verb" ? 15 : c[0] == "adj" ? 8 : c[0] == "adv" ? 4 : 0;
     if (want == 0) wrong(fmt::format("expected noun, verb, adj or adv, got '{}'", shown(c[0])));
     if (c.size() != want) wrong(fmt::format("{} columns; a line of kind {} has {}", c.size(), c[0], want));
@@ -95,11 +95,11 @@ Lexicon load_lexicon(const std::string& path) {
       if (meet(v.objects, x.nouns[n].classes)) v.object_nouns.push_back(n);
     }
     if (v.subject_nouns.empty() || (v.object_nouns.empty() && !v.objects.empty()))
-      refuse("{}:{}: error: no noun has the classes of the verb '{}'", path,
+      refuse("{}:{}: error: no noun has the classes of the verb '{}'", shown_path(path),
              verb_lines[static_cast<size_t>(&v - x.verbs.data())], v.infinitive);
   }
   if (x.verbs.empty() || x.places.empty() || x.recipients.empty() || x.adverbs.empty())
-    refuse("{}: error: verbs, adverbs, and nouns of the classes person and place are needed", path);
+    refuse("{}: error: verbs, adverbs, and nouns of the classes person and place are needed", shown_path(path));
   return x;
 }
 

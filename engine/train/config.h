@@ -11,9 +11,9 @@ struct BatchConfig : Section {
   using Section::Section;
   Field<std::string> by{this, "by", "sentences", choice({"sentences", "tokens"}),
                         "what `size` counts; tokens are target tokens, padding included"};
-  Field<int64_t> size{this, "size", 64, at_least(1), "sentences or target tokens in a micro-batch"};
-  Field<int64_t> bucket{this, "bucket", 2, at_least(1), "lengths are padded up to a multiple of this"};
-  Field<int64_t> pool{this, "pool", 50, at_least(1), "batches that are sorted by length together"};
+  Field<int64_t> size{this, "size", 64, between(1, 1e6), "sentences or target tokens in a micro-batch"};
+  Field<int64_t> bucket{this, "bucket", 2, between(1, 1024), "lengths are padded up to a multiple of this"};
+  Field<int64_t> pool{this, "pool", 50, between(1, 1e6), "batches that are sorted by length together"};
 };
 
 struct EarlyStoppingConfig : Section {
@@ -25,11 +25,12 @@ struct EarlyStoppingConfig : Section {
 
 struct TrainConfig : Section {
   using Section::Section;
-  Field<std::optional<int64_t>> epochs{this, "epochs", std::nullopt, at_least(1),
+  Field<std::optional<int64_t>> epochs{this, "epochs", std::nullopt, between(1, 1e6),
                                        "passes over the training data (10 when steps is null too)"};
-  Field<std::optional<int64_t>> steps{this, "steps", std::nullopt, at_least(1), "optimiser steps, instead of epochs"};
+  Field<std::optional<int64_t>> steps{this, "steps", std::nullopt, between(1, 1e12),
+                                      "optimiser steps, instead of epochs"};
   BatchConfig batch{this, "batch", "how sentences are grouped"};
-  Field<int64_t> accumulation{this, "accumulation", 1, at_least(1),
+  Field<int64_t> accumulation{this, "accumulation", 1, between(1, 1024),
                               "micro-batches whose gradients make one optimiser step"};
   Field<int64_t> log_every{this, "log_every", 50, at_least(1), "steps between progress lines"};
   Field<int64_t> validate_every{this, "validate_every", 500, at_least(1), "steps between validations"};

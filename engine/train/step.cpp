@@ -17,18 +17,20 @@
 namespace seqgrad {
 namespace {
 
-std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count, const char* key) {
+std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count, const char* key, bool negative) {
   if (path.value.empty()) return std::nullopt;
   std::vector<double> values;
   for (const std::string& line : read_lines(path.value)) {
     double x = 0;
     const auto end = std::from_chars(line.data(), line.data() + line.size(), x);
-    if (end.ec != std::errc() || end.ptr != line.data() + line.size())
-      refuse("{}:{}: error: {}: expected one number, got '{}'", path.value, values.size() + 1, key, shown(line));
+    if (end.ec != std::errc() || end.ptr != line.data() + line.size() || !std::isfinite(x) || (x < 0 && !negative))
+      refuse("{}:{}: error: {}: expected one number{}, got '{}'", shown_path(path.value), values.size() + 1, key,
+             negative ? "" : " of at least 0", shown(line));
     values.push_back(x);
   }
   if (static_cast<int64_t>(values.size()) != count)
-    refuse("{}: error: {}: {} numbers; the target vocabulary has {} entries", path.value, key, values.size(), count);
+    refuse("{}: error: {}: {} numbers; the target vocabulary has {} entries", shown_path(path.value), key,
+           values.size(), count);
   return values;
 }
 
@@ -85,11 +87,26 @@ LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
   s.example_weight = config.weights.example();
   s.options.target = Target::ids;  // a preset of dense targets: ids are its one-hot rows, to the bit
   s.fused = config.prediction() == "hidden";
-  s.class_weight = read_numbers(config.weights.classes.file(), classes, "loss.weights.class.file");
-  s.prior = read_numbers(config.smoothing.prior(), classes, "loss.smoothing.prior");
+  s.class_weight =
+      read_numbers(config.weights.classes.file(), classes, "loss.weights.class.file", s.options.allow_negative_weights);
+  s.prior = read_numbers(config.smoothing.prior(), classes, "loss.smoothing.prior", false);
   check_options(s.options, classes);
   s.compare = compared_presets(config.compare(), s.options, s.class_weight.has_value());
   return s;
+}
+
+void check_weights(const LossSetup& setup, const Corpus& corpus) {
+  const auto check = [&](const char* what, int64_t line, double weight) {
+    if (weight < 0)
+      refuse("{}, line {}: {} {}; expected at least 0 (loss.weights.allow_negative: true takes it)", corpus.name, line,
+             what, weight);
+  };
+  if (setup.options.allow_negative_weights) return;
+  for (int64_t i = 0; i < corpus.size(); ++i) {
+    if (setup.example_weight) check("example weight", corpus.lines[i], corpus.example_weight[i]);
+    if (!setup.token_weight) continue;
+    for (const double weight : corpus.token_weight[i]) check("token weight", corpus.lines[i], weight);
+  }
 }
 
 LossInputs loss_inputs(const Batch& batch, const LossSetup& setup) {
@@ -127,8 +144,8 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
   const bool nothing = std::all_of(rows.begin(), rows.end(), [](const LiveRows& r) { return r.rows.empty(); });
   if (counted.divisor == 0 || nothing) {
     if (setup.options.on_zero == OnZero::error)
-      refuse("step {}: no active target in this batch ({} examples)", context.step,
-             batches.empty() ? 0 : batches[0].batch);
+      throw Error(ExitCode::no, fmt::format("step {}: no active target in this batch ({} examples)", context.step,
+                                            batches.empty() ? 0 : batches[0].batch));
     result.skipped = true;
     result.warnings.push_back({"empty", fmt::format("step {} had no active target: no update was made", context.step)});
     return result;

@@ -23,6 +23,9 @@ struct LossSetup {
 };
 LossSetup make_loss_setup(const LossConfig& config, int64_t classes);
 
+// Refuses weights of the corpus that the loss would refuse in the middle of a run, with their line.
+void check_weights(const LossSetup& setup, const Corpus& corpus);
+
 LossInputs loss_inputs(const Batch& batch, const LossSetup& setup);
 
 struct StepResult {

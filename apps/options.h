@@ -1,0 +1,19 @@
+// What the values of options may be, and what is said of a command line that is wrong.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace seqgrad {
+
+// For ->check(…): a whole number, written in digits, from `least` to `most`.
+CLI::Validator whole(int64_t least, int64_t most = std::numeric_limits<int64_t>::max());
+// A number from `least` to `most`.
+CLI::Validator number(double least, double most);
+
+// The message for what `app` refused of `arguments` (the first is the program), without the parser's own words.
+std::string usage_problem(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments);
+
+}  // namespace seqgrad
