@@ -1,12 +1,14 @@
 // Checkpoints: what does not fit the model or was damaged is refused before a number of the model changes.
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/core/random.h"
 #include "engine/io/atomic_write.h"
 #include "engine/train/checkpoint.h"
 #include "models/models.h"
 #include "tests/catch.h"
+#include "tests/faults.h"
 #include "tests/scratch.h"
 
 using namespace seqgrad;
@@ -208,20 +210,15 @@ TEST_CASE("a checkpoint that cannot be written leaves nothing, and the older one
   const Scratch dir;
   const auto model = tiny_model();
   const std::string path = save_checkpoint(dir.path, *model, some_state());
-  static int calls, fail_at;
-  const SystemCalls real = system_calls;
-  for (fail_at = 1; fail_at < 100; ++fail_at) {
-    calls = 0;
-    system_calls.write = [](int fd, const void* from, size_t n) -> ssize_t {
-      errno = ENOSPC;
-      return ++calls == fail_at ? -1 : ::write(fd, from, n);
-    };
-    system_calls.fsync = [](int fd) {
-      errno = EIO;
-      return ++calls == fail_at ? -1 : ::fsync(fd);
-    };
-    const std::string said = error_of([&] { save_checkpoint(dir.path, *model, some_state()); });
-    system_calls = real;
+  std::set<std::string> failed;
+  int fail_at = 1;
+  for (; fail_at < 100; ++fail_at) {
+    std::string said;
+    {
+      const Faults faults(fail_at, Faults::error);
+      said = error_of([&] { save_checkpoint(dir.path, *model, some_state()); });
+    }
+    failed.insert(Faults::failed);
     CAPTURE(fail_at, said);
     CHECK(list_directory(dir.path) == std::vector<std::string>{"step-000007"});
     CHECK(error_of([&] { load_checkpoint(path, *model); }).empty());
@@ -231,4 +228,5 @@ TEST_CASE("a checkpoint that cannot be written leaves nothing, and the older one
   }
   CHECK(fail_at > 10);
   CHECK(fail_at < 100);
+  CHECK(failed == std::set<std::string>{"", "write", "fsync", "close", "rename"});
 }

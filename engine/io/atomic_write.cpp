@@ -117,20 +117,31 @@ std::string temporary_directory(const std::string& path) {
   return temporary;
 }
 
-void publish_directory(const std::string& temporary, const std::string& path) {
-  sync_directory(temporary);
-  remove_directory(path);
-  rename_to(temporary, path);
-  sync_directory(parent_of(path));
-}
-
-void remove_directory(const std::string& path) {
+// Renames `path` to a temporary name and returns that; "" when there is nothing.
+static std::string set_aside(const std::string& path) {
   struct stat info {};
-  if (lstat(path.c_str(), &info) != 0 && errno == ENOENT) return;
+  if (lstat(path.c_str(), &info) != 0 && errno == ENOENT) return "";
   const std::string gone = temporary_beside(path + ".gone");
   remove_tree(gone);
   rename_to(path, gone);
-  remove_tree(gone);
+  return gone;
+}
+
+void publish_directory(const std::string& temporary, const std::string& path) {
+  sync_directory(temporary);
+  const std::string older = set_aside(path);
+  try {
+    rename_to(temporary, path);
+  } catch (...) {
+    if (!older.empty()) static_cast<void>(std::rename(older.c_str(), path.c_str()) == 0);
+    throw;
+  }
+  sync_directory(parent_of(path));
+  if (!older.empty()) remove_tree(older);
+}
+
+void remove_directory(const std::string& path) {
+  if (const std::string gone = set_aside(path); !gone.empty()) remove_tree(gone);
 }
 
 void atomic_symlink(const std::string& target, const std::string& link) {

@@ -159,7 +159,7 @@ std::vector<int64_t> published_checkpoints(const std::string& directory) {
 
 std::string last_checkpoint(const std::string& directory) {
   std::error_code ignored;
-  if (fs::is_symlink(directory + "/last", ignored)) return directory + "/last";
+  if (fs::is_directory(directory + "/last", ignored)) return directory + "/last";
   const std::vector<int64_t> steps = published_checkpoints(directory);
   return steps.empty() ? "" : directory + "/" + checkpoint_name(steps.back());
 }
