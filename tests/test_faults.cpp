@@ -1,7 +1,5 @@
 // Runs of the executable that are killed, stopped, starved of disk or fed nonsense: what is published stays whole.
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include "engine/io/safetensors.h"
 #include "tests/catch.h"
 #include "tests/scratch.h"
+#include "tests/tiny_run.h"
 
 using namespace seqgrad;
 namespace fs = std::filesystem;
@@ -23,16 +22,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-// A run of a third of a second, with a checkpoint at every step.
-std::string tiny(const std::string& more = "") {
-  return std::string("train " SEQGRAD_SOURCE_DIR "/configs/copy.yaml --threads 1 --set data.sizes.train=200 ") +
-         "--set data.sizes.dev=8 --set data.sizes.test=8 --set model.embedding=4 --set model.encoder.hidden=4 "
-         "--set model.decoder.hidden=8 --set model.dropout.hidden=0.1 --set train.epochs=null --set train.steps=30 "
-         "--set train.batch.size=8 --set train.log_every=2 --set train.validate_every=10 --set checkpoint.every=1 "
-         "--set checkpoint.keep_best=2 --set decode.max_ratio=1.0 --set decode.max_extra=1 " +
-         more;
-}
 
 std::string as_shell_word(const std::string& text) { return "'" + text + "'"; }
 
@@ -333,43 +322,6 @@ TEST_CASE("a file that may not grow ends training with exit code 3 and the older
     CHECK((outcome(run) == expected));
     fs::remove_all(run);
   }
-}
-
-TEST_CASE("a full disk ends training with exit code 3 and the older checkpoint whole") {
-  const Scratch dir;
-  fs::create_directories(dir / "disk");
-  const std::string run = dir / "disk/run";
-  const pid_t child = fork();
-  if (child == 0) {  // in a name space of its own, so that the disk goes with it
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) _exit(77);
-    std::string problems;
-    int full = 0;
-    for (int pages = 6; pages <= 60; pages += 6) {
-      const std::string size = "size=" + std::to_string(pages * 4096);
-      if (mount("tmpfs", (dir / "disk").c_str(), "tmpfs", 0, size.c_str()) != 0) _exit(77);
-      const Result r = run_seqgrad(dir, tiny("--set checkpoint.keep_last=2 --run-dir " + run));
-      full += r.code == 3;
-      if (r.code != 0 && r.code != 3) problems += size + ": exit " + std::to_string(r.code) + " " + r.err;
-      if (r.code == 3 && (!has(r.err, "error: " + run) || !has(r.err, "(No space left on device)")))
-        problems += size + ": " + r.err;
-      if (fs::exists(run + "/checkpoints/last") && run_seqgrad(dir, "train --dry-run --resume " + run).code != 0)
-        problems += size + ": the checkpoint cannot be read";
-      if (fs::exists(run + "/checkpoints/last") &&
-          run_seqgrad(dir, "translate --checkpoint last " + run, "1 2\n").code != 0)
-        problems += size + ": the checkpoint cannot be read";
-      umount((dir / "disk").c_str());
-    }
-    if (full < 3) problems += "the disk was full " + std::to_string(full) + " times only";
-    dir.write("problems", problems);
-    _exit(problems.empty() ? 0 : 1);
-  }
-  const int code = finish(child);
-  if (code == 77) {
-    WARN("skipped: this user may not mount a file system");
-    return;
-  }
-  CAPTURE(slurp(dir / "problems"));
-  CHECK(code == 0);
 }
 
 TEST_CASE("translate answers or refuses whatever stands in its input") {
