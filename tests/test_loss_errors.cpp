@@ -1,32 +1,486 @@
-// Every error of the layer, by its text.
+// Every error of the layer by its text, and the order in which errors are found (sequence-loss.md 10).
+#include "engine/config/yaml.h"
+#include "engine/loss/config.h"
+#include "engine/loss/presets.h"
 #include "tests/loss_fixture.h"
 
 using namespace seqgrad;
 using namespace seqgrad::testing;
 
-TEST_CASE("errors name tensor, position, value and remedy") {
-  const auto with = [](const std::function<void(Fixture&, LossOptions&)>& change) {
-    Fixture f(true);
-    LossOptions o;
-    change(f, o);
-    return message_of([&] { f.run(o); });
+namespace {
+
+// A sound batch, B=4, T=7, V=50, in either form; faults are made in it.
+struct Batch {
+  LossInputs in;
+  LossOptions options;
+  Shape shape{4, 7};                                            // of the prediction, less its last dimension
+  std::vector<double> x = std::vector<double>(4 * 9 * 50, .5);  // logits, or hidden states with D=50
+  Batch() {
+    in.batch = 4, in.steps = 7, in.classes = 50;
+    in.targets.assign(28, 1);
+    in.lengths = {7, 7, 7, 7};
+  }
+
+  std::string said(bool hidden = false) const {
+    return message_of([&] {
+      Tape::current().reset();
+      std::vector<double> eye(50 * 50, 0);
+      for (size_t i = 0; i < 50; ++i) eye[51 * i] = 1;
+      const Shape full{shape[0], shape[1], 50};
+      const Tensor z = variable(from_host(std::vector<double>(x.begin(), x.begin() + full.numel()), full));
+      if (hidden)
+        linear_sequence_loss(z, from_host(eye, {50, 50}), {}, in, options);
+      else
+        sequence_loss(z, in, options);
+    });
+  }
+};
+
+struct Fault {
+  const char* id;
+  std::function<void(Batch&)> make;
+  std::string text, hidden_text = "";
+};
+
+// In the order of the specification.
+const std::vector<Fault>& faults() {
+  static const std::vector<Fault> all = {
+      {"E14",
+       [](Batch& b) {
+         b.options.divide = {"tokens", "", "", 0};
+       },
+       "loss: unknown divisor 'tokens'; expected one of one, positions, steps, batch, active_batch, active, nonzero, "
+       "weight, class_weight, active_minus_batch, {const: k} or {time: …, batch: …}"},
+      {"E11", [](Batch& b) { b.options.smoothing = 1.2; }, "loss: smoothing.epsilon must lie in [0,1), got 1.2"},
+      {"E01",
+       [](Batch& b) {
+         b.shape = {4, 9};
+       },
+       "loss: targets are [B=4,T=7] but logits are [B=4,T=9,V=50]; T must match (did you forget to shift or trim?)",
+       "loss: targets are [B=4,T=7] with V=50 but hidden is [4,9,50] and weight [50,50]; T must match (did you forget "
+       "to shift or trim?)"},
+      {"E02",
+       [](Batch& b) {
+         b.in.token_weight = {1, 1, 1, 1};
+       },
+       "token_weight is [4]; expected [4,7]. Per-example weights go in example_weight"},
+      {"E08",
+       [](Batch& b) {
+         b.in.class_weight = {1, 2, 3};
+       },
+       "loss: class_weight has 3 entries; expected [V] = 50"},
+      {"E06",
+       [](Batch& b) {
+         b.in.lengths = {7, 7, 7, 12};
+       },
+       "lengths[3]=12 exceeds T=7"},
+      {"E07",
+       [](Batch& b) {
+         b.in.example_weight = {1, -0.5, 1, 1};
+       },
+       "example_weight(b=1) = -0.5"},
+      {"E04", [](Batch& b) { b.in.targets[1 * 7 + 2] = 57; },
+       "target id 57 at (b=1,t=2) is outside [0,50); mask it or set ignore_index"},
+      {"E10", [](Batch& b) { b.x[17] = b.x[50 + 3] = NaN; }, "logits(b=0,t=0,v=17) is nan on a live row",
+       "logits(b=0,t=0,v=0) is nan on a live row"},
+      {"E13",
+       [](Batch& b) {
+         b.in.class_weight.emplace(50, 0.0);
+         b.options.divide = {"class_weight", "", "", 0};
+         b.options.on_zero = OnZero::error;
+       },
+       "divisor `class_weight` is 0 in this batch (4 examples, 28 of 28 positions active)"},
+      {"E16",
+       [](Batch& b) {
+         b.options.divide = {"", "active", "batch", 0};
+         b.in.whole_sentences = false;
+       },
+       "loss: divide: {time: active, batch: batch} needs whole sentences, but these go on in another micro-batch"},
   };
-  CHECK(with([](Fixture& f, LossOptions&) { f.in.targets[2] = 57; }) ==
-        "target id 57 at (b=0,t=2) is outside [0,2); mask it or set ignore_index");
-  CHECK(with([](Fixture& f, LossOptions&) { (*f.in.lengths)[1] = 12; }) == "lengths[1]=12 exceeds T=6");
-  CHECK(with([](Fixture& f, LossOptions&) { (*f.in.lengths)[1] = -1; }) == "lengths[1]=-1 is negative");
-  CHECK(with([](Fixture& f, LossOptions&) { (*f.in.token_weight)[1] = -0.5; }) == "token_weight(b=0,t=1) = -0.5");
-  CHECK(with([](Fixture& f, LossOptions&) { (*f.in.token_weight)[1] = NaN; }) == "token_weight(b=0,t=1) = nan");
-  CHECK(with([](Fixture& f, LossOptions&) {
-          f.in.token_weight = {1, 2, 3};
-        }) == "token_weight is [3]; expected [3,6]. Per-example weights go in example_weight");
-  CHECK(with([](Fixture& f, LossOptions&) { f.logits[3] = NaN; }) == "logits(b=0,t=1,v=1) is nan on a live row");
-  CHECK(with([](Fixture& f, LossOptions&) { f.logits[3] = INFINITY; }) == "logits(b=0,t=1,v=1) is inf on a live row");
-  CHECK(with([](Fixture& f, LossOptions&) { f.logits[2] = f.logits[3] = -INFINITY; }) ==
-        "logits(b=0,t=1) are all -inf on a live row");
-  CHECK(with([](Fixture&, LossOptions& o) { o.smoothing = 1; }) == "loss: smoothing.epsilon must lie in [0,1), got 1");
-  CHECK(with([](Fixture&, LossOptions& o) { o.softcap = 0; }) == "loss: softcap must be above 0, got 0");
-  CHECK(with([](Fixture& f, LossOptions&) {
-          f.in.steps = 5;
-        }).find("T must match (did you forget to shift or trim?)") != std::string::npos);
+  return all;
+}
+
+std::string text_of(const Fault& f, bool hidden) { return hidden && !f.hidden_text.empty() ? f.hidden_text : f.text; }
+
+// One batch with one fault.
+std::string with(const std::function<void(Batch&)>& fault, bool hidden = false) {
+  Batch b;
+  fault(b);
+  return b.said(hidden);
+}
+
+// The problem of a `loss` section, its first line.
+std::string config_problem(const std::string& yaml) {
+  LossConfig config(nullptr, "loss", "the loss");
+  const std::string text = message_of([&] { load(config, parse_yaml(yaml, "a.yaml")); });
+  return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+TEST_CASE("errors name tensor, position, value and remedy, in both forms; of two the first in the order is told") {
+  CHECK(with([](Batch&) {}) == "no error");
+  CHECK(with([](Batch&) {}, true) == "no error");
+  for (const bool hidden : {false, true})
+    for (size_t i = 0; i < faults().size(); ++i) {
+      const Fault& first = faults()[i];
+      CAPTURE(first.id, hidden);
+      CHECK(with(first.make, hidden) == text_of(first, hidden));
+      for (size_t j = i + 1; j < faults().size(); ++j) {
+        const Fault& second = faults()[j];
+        if (first.id == std::string("E13")) continue;  // both set the divisor; see below
+        CAPTURE(second.id);
+        CHECK(with([&](Batch& b) { second.make(b), first.make(b); }, hidden) == text_of(first, hidden));
+      }
+    }
+  CHECK(with([](Batch& b) {
+          faults().back().make(b);
+          b.options.divide.batch = "active_batch";
+          b.options.on_zero = OnZero::error;
+          b.in.lengths = {0, 0, 0, 0};
+        }) == "no active target in this batch (4 examples, all lengths 0)");
+}
+
+TEST_CASE("E01, E02: shapes, for each tensor") {
+  CHECK(with([](Batch& b) { b.in.targets.resize(20); }) ==
+        "loss: targets have 20 entries but logits are [B=4,T=7,V=50]; T must match (did you forget to shift or trim?)");
+  CHECK(with([](Batch& b) {
+          b.shape = {3, 7};
+        }) == "loss: targets are [B=4,T=7] but logits are [B=3,T=7,V=50]; B must match");
+  CHECK(with([](Batch& b) {
+          b.in.mask = {1, 1, 1, 1};
+        }) == "mask is [4]; expected [4,7]. Per-example lengths go in lengths");
+  CHECK(with([](Batch& b) { b.in.mask.emplace(27, 1); }) == "loss: mask has 27 entries; expected [B,T] = 28");
+  CHECK(with([](Batch& b) { b.in.lengths = {1, 2}; }) == "loss: lengths has 2 entries; expected [B] = 4");
+  CHECK(with([](Batch& b) { b.in.example_weight = {1, 2}; }) == "loss: example_weight has 2 entries; expected [B] = 4");
+  CHECK(with([](Batch& b) { b.in.prior = {1}; }) == "loss: prior has 1 entries; expected [V] = 50");
+  const Tensor flat = from_host(std::vector<double>(100, 0), {2, 50});
+  Batch b;
+  CHECK(message_of([&] { sequence_loss(flat, b.in, b.options); }) ==
+        "loss: logits are [2,50]; expected rank 3, [B,T,V]");
+}
+
+TEST_CASE("E03, E17: lists of steps") {
+  LossInputs in;
+  in.batch = 1, in.steps = 2, in.classes = 3;
+  in.targets = {0, 0};
+  const Tensor step = from_host(std::vector<double>(3, 0), {1, 3});
+  CHECK(message_of([&] { sequence_loss(std::vector<Tensor>(3, step), in, {}); }) ==
+        "loss: logits has 3 steps, targets 2");
+  CHECK(message_of([&] { sequence_loss(std::vector<Tensor>{}, in, {}); }) ==
+        "loss: layout: list without a step; write at least logits.0 and targets.0");
+  CHECK(message_of([&] {
+          from_steps<double>({{1}, {1}, {1}, {1}}, 1, 5, "token_weight");
+        }) == "loss: logits has 5 steps, token_weight 4");
+  CHECK(message_of([&] {
+          from_steps<double>({{1, 2}}, 1, 1, "token_weight");
+        }) == "loss: token_weight.0 has 2 entries; expected [B=1]");
+  const Tensor wide = from_host(std::vector<double>(4, 0), {1, 4});
+  CHECK(message_of([&] {
+          sequence_loss(std::vector<Tensor>{step, wide}, in, {});
+        }) == "loss: logits.1 is [1,4]; expected [B=1,V=3]");
+}
+
+TEST_CASE("E04, E09: exact texts, in both forms") {
+  for (const bool hidden : {false, true}) {
+    CHECK(with([](Batch& b) { b.in.targets[2 * 7 + 6] = 57; }, hidden) ==
+          "target id 57 at (b=2,t=6) is outside [0,50); mask it or set ignore_index");
+    CHECK(with([](Batch& b) { b.in.targets[3] = -1; }, hidden) ==
+          "target id -1 at (b=0,t=3) is outside [0,50); mask it or set ignore_index");
+    const auto dense = [&](const std::function<void(std::vector<double>&)>& change, DenseSum sum) {
+      return with(
+          [&](Batch& b) {
+            b.options.target = Target::dense;
+            b.options.dense_sum = sum;
+            b.in.targets.clear();
+            b.in.dense.assign(28 * 50, 0.0);
+            for (size_t n = 0; n < 28; ++n) b.in.dense[n * 50 + n] = 1;
+            change(b.in.dense);
+          },
+          hidden);
+    };
+    const size_t row = (1 * 7 + 4) * 50;
+    CHECK(dense([](auto&) {}, DenseSum::require) == "no error");
+    CHECK(dense([&](auto& q) { q[row + 11] = 0; }, DenseSum::require) ==
+          "dense target row (b=1,t=4) sums to 0.0; zero rows are not a mask – use mask/lengths, or dense_sum: allow");
+    CHECK(dense([&](auto& q) { q[row + 11] = 0; }, DenseSum::allow) == "no error");
+    CHECK(dense([&](auto& q) { q[row + 11] = 0; }, DenseSum::normalize) ==
+          "dense target row (b=1,t=4) sums to 0.0 and cannot be normalized; use mask/lengths to leave it out");
+    CHECK(
+        dense([&](auto& q) { q[row] = .5; }, DenseSum::require) ==
+        "dense target row (b=1,t=4) sums to 1.5; expected 1: dense_sum: normalize divides by it, or dense_sum: allow");
+    CHECK(dense([&](auto& q) { q[row] = 1.01e-4; }, DenseSum::require).starts_with("dense target row (b=1,t=4) sums"));
+    CHECK(dense([&](auto& q) { q[row] = 0.99e-4; }, DenseSum::require) == "no error");
+    for (const DenseSum sum : {DenseSum::require, DenseSum::allow, DenseSum::normalize}) {
+      CHECK(dense([&](auto& q) { q[row] = -.25; }, sum) ==
+            "dense target (b=1,t=4,v=0) is -0.25; expected a finite number of at least 0");
+      CHECK(dense([&](auto& q) { q[row] = NaN; }, sum) ==
+            "dense target (b=1,t=4,v=0) is nan; expected a finite number of at least 0");
+    }
+  }
+}
+
+TEST_CASE("E06, E07: lengths and weights; of several the first in canonical order") {
+  CHECK(with([](Batch& b) { (*b.in.lengths)[1] = -1; }) == "lengths[1]=-1 is negative");
+  const auto weights = [](const std::vector<std::pair<size_t, double>>& changes) {
+    return [=](Batch& b) {
+      b.in.token_weight.emplace(28, 1.0);
+      for (const auto& [n, w] : changes) (*b.in.token_weight)[n] = w;
+    };
+  };
+  CHECK(with(weights({{3, -0.5}, {9, NaN}})) == "token_weight(b=0,t=3) = -0.5");
+  CHECK(with(weights({{9, NaN}})) == "token_weight(b=1,t=2) = nan");
+  CHECK(with(weights({{9, infinity}})) == "token_weight(b=1,t=2) = inf");
+  CHECK(with([&](Batch& b) {
+          weights({{9, -1}})(b);
+          b.in.example_weight = {1, NaN, 1, 1};
+        }) == "example_weight(b=1) = nan");  // (1,0) comes before (1,2)
+  CHECK(with([&](Batch& b) {
+          weights({{9, -1}})(b);
+          b.options.allow_negative_weights = true;
+        }) == "no error");
+  CHECK(with([](Batch& b) { b.in.class_weight.emplace(50, -1.0); }) == "class_weight(v=0) = -1");
+  CHECK(with([](Batch& b) { b.in.prior.emplace(50, -1.0); }) == "prior(v=0) = -1");
+  CHECK(with([](Batch& b) { b.in.prior.emplace(50, 1.0); }) ==
+        "prior sums to 50; expected probabilities, which sum to 1");
+}
+
+TEST_CASE("E08, E11, E14, E17: options out of range and without meaning") {
+  const auto said = [](const std::function<void(LossOptions&)>& set) {
+    return with([&](Batch& b) { set(b.options); });
+  };
+  CHECK(said([](LossOptions& o) { o.smoothing = 1; }) == "loss: smoothing.epsilon must lie in [0,1), got 1");
+  CHECK(said([](LossOptions& o) { o.smoothing = -.1; }) == "loss: smoothing.epsilon must lie in [0,1), got -0.1");
+  CHECK(said([](LossOptions& o) { o.softcap = 0; }) == "loss: softcap must be above 0, got 0");
+  CHECK(said([](LossOptions& o) { o.softcap = infinity; }) == "loss: softcap must be above 0, got inf");
+  CHECK(said([](LossOptions& o) { o.z_loss = -1; }) == "loss: z_loss must be at least 0, got -1");
+  CHECK(said([](LossOptions& o) { o.divide_eps = -1; }) == "loss: reduce.divide_eps must be at least 0, got -1");
+  CHECK(said([](LossOptions& o) {
+          o.input = Input::probs;
+          o.probs_eps = -1;
+        }) == "loss: probs.eps must lie in [0,0.5), got -1");
+  CHECK(said([](LossOptions& o) { o.divide = {"const", "", "", 0}; }) == "loss: divide: {const: k} needs k > 0, got 0");
+  CHECK(said([](LossOptions& o) { o.divide.flat = "class_weight"; }) ==
+        "loss: divide: class_weight needs class weights");
+  CHECK(said([](LossOptions& o) {
+          o.divide = {"", "positions", "batch", 0};
+        }) == "loss: divide: {time: positions} has no meaning");
+  CHECK(said([](LossOptions& o) {
+          o.divide = {"", "active", "steps", 0};
+        }) == "loss: divide: {batch: steps} has no meaning");
+  CHECK(said([](LossOptions& o) {
+          o.divide = {"", "active", "batch", 0};
+          o.over = Over::time;
+        }) == "loss: a nested divisor gives a scalar; it goes with over: all");
+  CHECK(said([](LossOptions& o) { o.then = Then::sum; }) ==
+        "loss: reduce.then folds a vector loss; over: all gives a scalar already");
+
+  const auto smoothed = [](SmoothingKind kind, int64_t classes, std::vector<int64_t> excluding) {
+    Numbers n(1, 1, classes, std::vector<double>(static_cast<size_t>(classes), 0.0), {0});
+    n.options.smoothing = 0.1;
+    n.options.smoothing_kind = kind;
+    n.options.smoothing_excluding = std::move(excluding);
+    return message_of([&] { n.run(); });
+  };
+  CHECK(smoothed(SmoothingKind::others, 1, {}) == "loss: smoothing.kind: others needs at least 2 classes, got V=1");
+  CHECK(smoothed(SmoothingKind::others_excluding, 2, {1}) ==
+        "loss: smoothing.kind: others_excluding 1 ids needs more than 2 classes, got V=2");
+  CHECK(smoothed(SmoothingKind::others_excluding, 4, {1, 9}) == "loss: smoothing.excluding: id 9 is outside [0,4)");
+  CHECK(smoothed(SmoothingKind::others_excluding, 4, {1, 1}) == "loss: smoothing.excluding: id 1 is listed twice");
+  CHECK(smoothed(SmoothingKind::others_excluding, 4, {0}) ==
+        "loss: id 0 is excluded from smoothing but is the live target at (b=0,t=0)");
+  CHECK(smoothed(SmoothingKind::prior, 4, {}) == "loss: smoothing.kind: prior needs a prior");
+
+  const auto dense = [](const std::function<void(Numbers&)>& set) {
+    Numbers n(1, 1, 2, {0, 0});
+    n.in.dense = {1, 0};
+    set(n);
+    return message_of([&] { n.run(); });
+  };
+  CHECK(dense([](Numbers& n) { n.options.ignore_index = 0; }) ==
+        "loss: ignore_index has no meaning with target: dense; use a mask or lengths");
+  CHECK(dense([](Numbers& n) {
+          n.options.smoothing = .1;
+          n.options.smoothing_kind = SmoothingKind::others;
+        }) == "loss: smoothing.kind: others needs target: ids; with target: dense write uniform or prior");
+  CHECK(dense([](Numbers& n) {
+          n.in.class_weight = {1, 2};
+          n.options.class_scope = ClassScope::target;
+        }) == "loss: class weights of scope: target need target: ids; with target: dense write scope: class");
+  CHECK(dense([](Numbers& n) {
+          n.in.class_weight = {1, 2};
+          n.options.input = Input::probs;
+        }) == "loss: class weights of scope: class have no meaning with input: probs; write scope: target");
+  const auto probs = [](const std::function<void(LossOptions&)>& set) {
+    Numbers n(1, 1, 2, {.5, .5}, {0});
+    n.options.input = Input::probs;
+    set(n.options);
+    return message_of([&] { n.run(); });
+  };
+  CHECK(probs([](LossOptions& o) { o.softcap = 1; }) == "loss: softcap has no meaning with input: probs");
+  CHECK(probs([](LossOptions& o) { o.z_loss = 1; }) == "loss: z_loss has no meaning with input: probs");
+
+  Numbers none(1, 1, 0, {}, {0});
+  CHECK(message_of([&] { none.run(); }) == "loss: the logits have no classes (V=0)");
+  Batch b;
+  const Tensor h = from_host(std::vector<double>(28 * 3, 0), {4, 7, 3}),
+               w = from_host(std::vector<double>(100, 0), {50, 2}),
+               fits = from_host(std::vector<double>(150, 0), {50, 3}),
+               bias = from_host(std::vector<double>(49, 0), {49});
+  CHECK(message_of([&] { linear_sequence_loss(h, w, {}, b.in, b.options); }) ==
+        "loss: hidden [4,7,3], weight [50,2] and bias [] do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]");
+  CHECK(message_of([&] { linear_sequence_loss(h, fits, bias, b.in, b.options); }) ==
+        "loss: hidden [4,7,3], weight [50,3] and bias [49] do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]");
+  b.options.input = Input::probs;
+  CHECK(message_of([&] { linear_sequence_loss(h, fits, {}, b.in, b.options); }) ==
+        "loss: hidden states give logits; input: probs needs a softmax after them");
+}
+
+TEST_CASE("E10: logits that are not finite on a live row, cap or not, in place or not") {
+  Numbers n(1, 2, 3, {0, 1, 2, 0, 1, 2}, {0, 1});
+  const auto said = [&](std::vector<double> row, double softcap = 0) {
+    Numbers m = n;
+    if (softcap > 0) m.options.softcap = softcap;
+    std::copy(row.begin(), row.end(), m.x.begin() + 3);
+    const std::string text = message_of([&] { m.run(); });
+    CHECK(message_of([&] {
+            Tape::current().reset();
+            const LiveRows rows = build_live_rows(m.in, m.options);
+            sequence_loss(variable(from_host(m.x, {1, 2, 3})), m.in, rows, m.options, rows.divisor);
+          }) == text);
+    m.options.nonfinite = Nonfinite::propagate;
+    if (text != "no error") CHECK(!std::isfinite(m.run().value[0]));
+    return text;
+  };
+  for (const double cap : {0.0, 2.0}) {
+    CAPTURE(cap);
+    CHECK(said({0, 1, NaN}, cap) == "logits(b=0,t=1,v=2) is nan on a live row");
+    CHECK(said({infinity, 1, NaN}, cap) == "logits(b=0,t=1,v=0) is inf on a live row");
+    CHECK(said({-infinity, -infinity, -infinity}, cap) == "logits(b=0,t=1) are all -inf on a live row");
+    CHECK(said({-infinity, 1, 2}, cap) == "no error");
+  }
+  CHECK(said({0, -infinity, 2}) == "the loss at (b=0,t=1) is infinite: a class with target mass has logit -inf");
+  CHECK(said({0, -infinity, 2}, 2.0) == "no error");  // the cap makes it a finite logit
+}
+
+TEST_CASE("E12: what probabilities cannot be, told before any E10") {
+  const auto said = [](std::vector<double> p, ProbsMode mode) {
+    Numbers n(1, 2, 3, {.2, .3, NaN, 0, 0, 0}, {0, 0});  // the first row is E10
+    std::copy(p.begin(), p.end(), n.x.begin() + 3);
+    n.options.input = Input::probs;
+    n.options.probs_mode = mode;
+    return message_of([&] { n.run(); });
+  };
+  for (const ProbsMode mode : {ProbsMode::renorm_clip, ProbsMode::clip_then_softmax, ProbsMode::strict}) {
+    CHECK(said({-3.1, .2, .3}, mode) == "probs(b=0,t=1) has value -3.1: these look like logits (input: logits)");
+    CHECK(said({.1, 1.5, .3}, mode) == "probs(b=0,t=1) has value 1.5: these look like logits (input: logits)");
+    CHECK(said({0, 0, 0}, mode) == "probs(b=0,t=1) sum to 0; a row of zeros is not a mask – use mask or lengths");
+    CHECK(said({.2, .3, .5}, mode) == "probs(b=0,t=0,v=2) is nan on a live row");
+  }
+  CHECK(said({.2, .3, .4}, ProbsMode::strict) ==
+        "probs(b=0,t=1) sum to 0.9; probs.mode: strict needs 1 (renorm_clip divides by the sum)");
+}
+
+TEST_CASE("E13, E16: empty divisors and sums of different kinds") {
+  const auto empty = [](const std::function<void(Batch&)>& set) {
+    return with([&](Batch& b) {
+      b.options.on_zero = OnZero::error;
+      set(b);
+    });
+  };
+  CHECK(empty([](Batch& b) {
+          b.in.lengths = {0, 0, 0, 0};
+        }) == "no active target in this batch (4 examples, all lengths 0)");
+  CHECK(empty([](Batch& b) { b.in.mask.emplace(28, 0); }) ==
+        "no active target in this batch (4 examples, 0 of 28 positions active)");
+  CHECK(empty([](Batch& b) {
+          b.in.lengths = {0, 0, 0, 0};
+          b.options.divide_eps = 1e-12;
+        }) == "no active target in this batch (4 examples, all lengths 0)");
+  CHECK(empty([](Batch& b) {
+          b.in.token_weight.emplace(28, 0.0);
+          b.options.divide.flat = "weight";
+        }) == "divisor `weight` is 0 in this batch (4 examples, 28 of 28 positions active)");
+  CHECK(empty([](Batch& b) {
+          b.in.lengths = {7, 0, 7, 7};
+          b.options.over = Over::time;
+        }) == "divisor `active` is 0 in example b=1");
+  CHECK(empty([](Batch& b) {
+          b.in.lengths = {3, 2, 3, 1};
+          b.options.over = Over::batch;
+        }) == "divisor `active` is 0 in step t=3");
+  CHECK(empty([](Batch& b) {
+          b.in.lengths = {7, 5, 7, 7};
+          b.options.over = Over::none;
+        }) == "divisor `active` is 0 at (b=1,t=5)");
+
+  Fixture f(true);
+  LossOptions by_weight;
+  by_weight.divide.flat = "weight";
+  LossSum sum = f.run({}).sum;
+  CHECK(message_of([&] { sum += f.run(by_weight).sum; }) ==
+        "loss: a sum divided by active cannot be merged with one divided by weight");
+}
+
+TEST_CASE("E14, E15: the loss section") {
+  CHECK(config_problem("preset: token_men").find("a.yaml:1:9: error: loss.preset: expected one of token_mean, sum, ") ==
+        0);
+  CHECK(config_problem("preset: tokne_mean").find("(did you mean 'token_mean'?)") != std::string::npos);
+  CHECK(config_problem("reduce: {divide: tokens}")
+            .find("a.yaml:1:18: error: loss.reduce.divide: expected one of one, ") == 0);
+  CHECK(config_problem("{preset: sum, reduce: {divide: active}}") ==
+        "a.yaml:1:32: error: loss.reduce.divide: contradicts preset 'sum', which has one; leave one of them out");
+  CHECK(config_problem("{preset: sum, reduce: {divide: one}}") == "no error");
+  CHECK(config_problem("{preset: torch.mean, reduce: {on_zero: zero}}")
+            .find("loss.reduce.on_zero: contradicts preset 'torch.mean', which has nan") != std::string::npos);
+  CHECK(config_problem("{preset: fairseq.tokens, smoothing: {epsilon: 0.1, kind: uniform}}")
+            .find("loss.smoothing.kind: contradicts preset 'fairseq.tokens', which has others") != std::string::npos);
+  CHECK(config_problem("{preset: sum, flags: {sum_over_batch: true}}").find("only a tf1 or tfa preset has flags") !=
+        std::string::npos);
+  CHECK(
+      config_problem("{preset: tfa.sequence_loss, flags: {average_across_timesteps: false, sum_over_timesteps: true}}")
+          .find("loss: sum_over_timesteps with average_across_batch has no defined order") != std::string::npos);
+}
+
+TEST_CASE("warnings: the zero policy, clips, divisors that count the dead; each with its first place") {
+  const auto said = [](const std::function<void(Batch&)>& set) {
+    Batch b;
+    set(b);
+    std::string all;
+    const Tensor z = variable(from_host(std::vector<double>(28 * 50, .5), {4, 7, 50}));
+    const LiveRows rows = build_live_rows(b.in, b.options);
+    for (const LossWarning& w : rows.warnings) all += w.text + "\n";
+    for (const LossWarning& w : sequence_loss(z, b.in, rows, b.options).warnings) all += w.text + "\n";
+    return all;
+  };
+  CHECK(said([](Batch&) {}) == "");
+  CHECK(said([](Batch& b) {
+          b.in.lengths = {0, 0, 0, 0};
+        }) == "no active target in this batch (4 examples, all lengths 0): its loss is 0 and its gradient 0\n");
+  CHECK(said([](Batch& b) {
+          b.in.lengths = {0, 0, 0, 0};
+          b.options.on_zero = OnZero::nan;
+        }) == "no active target in this batch (4 examples, all lengths 0): its loss is nan and its gradient 0\n");
+  CHECK(said([](Batch& b) {
+          b.in.lengths = {7, 7, 0, 7};
+          b.options.over = Over::time;
+        }) == "divisor `active` is 0 in example b=2: its loss is 0 and its gradient 0\n");
+  const auto weights = [](Batch& b) {
+    b.in.token_weight.emplace(28, 1.0);
+    (*b.in.token_weight)[9] = (*b.in.token_weight)[12] = 0;
+  };
+  CHECK(said(weights) == "divisor `active` counts 2 positions of weight 0, the first at (b=1,t=2)\n");
+  CHECK(said([&](Batch& b) {
+          weights(b);
+          b.options.divide.flat = "positions";
+        }) ==
+        "divisor `positions` counts 2 of 28 positions that are masked or have weight 0, the first at (b=1,t=2)\n");
+  CHECK(said([&](Batch& b) {
+          b.in.lengths = {7, 7, 7, 3};
+          b.options.divide = {"", "steps", "batch", 0};
+        }) ==
+        "divisor `{time: steps, batch: batch}` counts 4 of 28 positions that are masked or have weight 0, the "
+        "first at (b=3,t=3)\n");
+  CHECK(said([](Batch& b) { b.options.divide.flat = "active_minus_batch"; }) ==
+        "divisor `active_minus_batch` drops one token per sentence; kept for parity with OpenNMT-py\n");
 }

@@ -1,4 +1,6 @@
 // Every preset of the field on the fixture that separates them.
+#include "engine/config/yaml.h"
+#include "engine/loss/config.h"
 #include "engine/loss/presets.h"
 #include "tests/loss_fixture.h"
 
@@ -94,6 +96,16 @@ TEST_CASE("every preset reproduces its value on the poisoned fixture, in every s
       const LossResult r = fixture.run(o);
       CAPTURE(e.weighted);
       check_close(r.values, e.value, 1e-9);
+      REQUIRE(r.numerators.size() == e.value.size());
+      for (size_t i = 0; i < e.value.size() && !o.divide.nested(); ++i)
+        CHECK(close(r.divisors[i] == 0 ? 0 : r.numerators[i] / r.divisors[i], e.value[i], 1e-9));
+      if (o.target == Target::ids && p.given != Given::class_weight) {  // the reduction alone, of the row losses
+        std::vector<double> losses(18, NaN);
+        for (const auto& [n, loss] : Fixture::losses()) losses[static_cast<size_t>(n)] = loss;
+        LossInputs alone = fixture.in;
+        alone.targets.clear();
+        check_close(reduce(alone, losses, o).value, e.value, 1e-9);
+      }
       if (e.value.size() == 1) REQUIRE(close(r.sum.value(o), e.value[0], 1e-9));
       if (e.value.size() == 1) REQUIRE(close(r.sum.reported(o), (e.reported.empty() ? e.value : e.reported)[0], 1e-9));
     }
@@ -132,6 +144,21 @@ TEST_CASE("the sets of flags that TF Addons refuses are refused") {
         "loss: sum_over_timesteps with average_across_batch has no defined order");
   CHECK(message_of([] { preset("token_men"); }).find("unknown preset 'token_men'; expected one of token_mean, sum") !=
         std::string::npos);
+}
+
+TEST_CASE("early contrib's epsilon may stand beside the preset, which has none") {
+  LossConfig config(nullptr, "loss", "the loss");
+  load(config, parse_yaml("{preset: tf1.contrib_sequence_loss, reduce: {divide_eps: 1.0e-2}}", "a.yaml"));
+  Fixture f(true);
+  check_close(f.run(config.options()).values, {12.5 / 4.51}, 1e-9);
+  for (double& w : *f.in.token_weight) w = 0;
+  const LossResult r = f.run(config.options());
+  check_close(r.values, {0}, 0);
+  CHECK(r.sum.stats.empty == 1);
+  LossConfig by_example(nullptr, "loss", "the loss");
+  CHECK(message_of([&] {
+          load(by_example, parse_yaml("{preset: tf1.sequence_loss_by_example, reduce: {divide_eps: 0.0}}", "a.yaml"));
+        }).find("contradicts preset 'tf1.sequence_loss_by_example', which has 1") != std::string::npos);
 }
 
 TEST_CASE("gradients of the fixture are those of the closed form") {

@@ -158,8 +158,8 @@ void LossConfig::check(Problems& problems) const {
     };
     agree(reduce.over, reduce.over().has_value(), o.over == has.over, name_of(over_names, has.over));
     agree(reduce.divide, reduce.divide().has_value(), o.divide == has.divide, Codec<Divide>::yaml(has.divide));
-    agree(reduce.divide_eps, reduce.divide_eps().has_value(), o.divide_eps == has.divide_eps,
-          Codec<double>::yaml(has.divide_eps));
+    agree(reduce.divide_eps, reduce.divide_eps() && has.divide_eps > 0, o.divide_eps == has.divide_eps,
+          Codec<double>::yaml(has.divide_eps));  // a preset without one leaves it free: early contrib had 1e-12
     agree(reduce.on_zero, reduce.on_zero().has_value(), o.on_zero == has.on_zero, name_of(zero_names, has.on_zero));
     agree(normalizer.scope, normalizer.scope().has_value(), o.scope == has.scope, name_of(scope_names, has.scope));
     const RowLossOf& r = row->row;

@@ -39,7 +39,7 @@ void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const G
   const Device device = job.hidden.device;
   Backend& memory = backend(device);
   Tape& tape = Tape::current();
-  const int64_t d = job.hidden.shape[2], v = job.rule.classes;
+  const int64_t d = job.hidden.shape[-1], v = job.rule.classes;
   const int64_t height = std::min(tile_rows, (job.live + block_rows - 1) / block_rows * block_rows);
   T *hidden = tape.scratch<T>(height * d, device), *logits = tape.scratch<T>(height * v, device),
     *dhidden = tape.scratch<T>(g.hidden.data ? height * d : 0, device);
@@ -75,22 +75,32 @@ void add_scaled(T scale, const Gradients& from, const Job& to) {
     if (g.data) kernels::axpy<T>(g.device, {scale, g.template as<T>(), grad(x).template as<T>(), g.numel()});
 }
 
+// `sizes` has batch, steps and classes: LossInputs or LiveRows.
+template <class Sizes>
+void check_shapes(const Tensor& hidden, const Tensor& weight, const Tensor& bias, const Sizes& sizes,
+                  const LossOptions& options) {
+  if (options.input == Input::probs) refuse("loss: hidden states give logits; input: probs needs a softmax after them");
+  const bool flat = hidden.shape.rank() == 2;
+  if ((!flat && hidden.shape.rank() != 3) || weight.shape.rank() != 2 || hidden.shape[-1] != weight.shape[1] ||
+      (bias.data && !(bias.shape == Shape{weight.shape[0]})))
+    refuse("loss: hidden {}, weight {} and bias {} do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]",
+           hidden.shape.str(), weight.shape.str(), bias.shape.str());
+  const bool fits = flat ? hidden.shape[0] == sizes.batch * sizes.steps
+                         : hidden.shape[0] == sizes.batch && hidden.shape[1] == sizes.steps;
+  if (!fits || weight.shape[0] != sizes.classes)
+    refuse(
+        "loss: targets are [B={},T={}] with V={} but hidden is {} and weight {}; T must match (did you forget to shift "
+        "or trim?)",
+        sizes.batch, sizes.steps, sizes.classes, hidden.shape.str(), weight.shape.str());
+}
+
 }  // namespace
 
 LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                 const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
                                 double divisor) {
   check_alive("linear_sequence_loss", {hidden, weight, bias});
-  if (hidden.shape.rank() != 3 || weight.shape.rank() != 2 || hidden.shape[2] != weight.shape[1] ||
-      (bias.data && !(bias.shape == Shape{weight.shape[0]})))
-    refuse("loss: hidden {}, weight {} and bias {} do not fit; expected [B,T,D], [V,D] and [V]", hidden.shape.str(),
-           weight.shape.str(), bias.shape.str());
-  if (hidden.shape[0] != rows.batch || hidden.shape[1] != rows.steps || weight.shape[0] != rows.classes)
-    refuse(
-        "loss: targets are [B={},T={}] with V={} but hidden is {} and weight {}; T must match (did you forget to shift "
-        "or trim?)",
-        rows.batch, rows.steps, rows.classes, hidden.shape.str(), weight.shape.str());
-  if (options.input == Input::probs) refuse("loss: hidden states give logits; input: probs needs a softmax after them");
+  check_shapes(hidden, weight, bias, rows, options);
   const bool wanted = Tape::current().wants_grad({hidden, weight, bias});
   const Shape shape = result_shape(rows, options);
   const bool vector = shape.rank() > 0;
@@ -135,6 +145,14 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
   for (const Tensor& x : {hidden, weight, bias})
     if (wanted && vector && x.slot) x.slot->saved = true;
   return out;
+}
+
+LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+                                const LossInputs& inputs, const LossOptions& options) {
+  check_options(options, inputs.classes);
+  check_shapes(hidden, weight, bias, inputs, options);
+  const LiveRows rows = build_live_rows(inputs, options);
+  return linear_sequence_loss(hidden, weight, bias, inputs, rows, options, rows.divisor);
 }
 
 }  // namespace seqgrad

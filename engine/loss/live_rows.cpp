@@ -61,18 +61,15 @@ bool legal_weight(double w, bool allow_negative) { return std::isfinite(w) && (w
 
 void check_weights(const LossInputs& in, const LossOptions& options, const std::vector<uint8_t>& active) {
   const bool negative = options.allow_negative_weights;
-  for (int64_t b = 0; b < in.batch; ++b) {
-    bool any = false;
+  for (int64_t b = 0; b < in.batch; ++b)
     for (int64_t t = 0; t < in.steps; ++t) {
       const auto n = static_cast<size_t>(b * in.steps + t);
       if (!active[n]) continue;
-      any = true;
       if (in.token_weight && !legal_weight((*in.token_weight)[n], negative))
         refuse("token_weight(b={},t={}) = {}", b, t, (*in.token_weight)[n]);
+      if (in.example_weight && !legal_weight((*in.example_weight)[static_cast<size_t>(b)], negative))
+        refuse("example_weight(b={}) = {}", b, (*in.example_weight)[static_cast<size_t>(b)]);
     }
-    if (any && in.example_weight && !legal_weight((*in.example_weight)[static_cast<size_t>(b)], negative))
-      refuse("example_weight(b={}) = {}", b, (*in.example_weight)[static_cast<size_t>(b)]);
-  }
   if (in.class_weight)
     for (int64_t v = 0; v < in.classes; ++v)
       if (!legal_weight((*in.class_weight)[static_cast<size_t>(v)], negative))
@@ -195,16 +192,24 @@ void count_divisors(const LossInputs& in, const LossOptions& options, const std:
   }
 }
 
-void warn(const LossOptions& options, LiveRows& out) {
+void warn(const LossOptions& options, const std::vector<Cell>& cells, LiveRows& out) {
   const Divide& d = options.divide;
   const auto divides_by = [&](const char* name) { return d.flat == name || d.time == name || d.batch == name; };
-  if (out.all.nonzero < out.all.active && divides_by("active"))
-    out.warnings.push_back({"active counts weight 0", fmt::format("divisor `active` counts {} positions of weight 0",
-                                                                  out.all.active - out.all.nonzero)});
-  if ((divides_by("positions") || divides_by("steps")) && out.all.active < out.all.positions)
+  const auto weightless = std::find_if(cells.begin(), cells.end(), [](const Cell& c) { return c.weight == 0; });
+  if (weightless != cells.end() && divides_by("active"))
+    out.warnings.push_back({"active counts weight 0",
+                            fmt::format("divisor `active` counts {} positions of weight 0, the first at (b={},t={})",
+                                        out.all.active - out.all.nonzero, weightless->b, weightless->t)});
+  const auto live = static_cast<int64_t>(out.rows.size());
+  if ((divides_by("positions") || divides_by("steps")) && live < out.all.positions) {
+    int64_t dead = 0;  // the first: live rows come in order
+    while (dead < live && out.rows[static_cast<size_t>(dead)].row == dead) ++dead;
     out.warnings.push_back(
-        {"padding counts", fmt::format("divisor `{}` counts padding: {} of {} positions are not active", str(d),
-                                       out.all.positions - out.all.active, out.all.positions)});
+        {"padding counts",
+         fmt::format("divisor `{}` counts {} of {} positions that are masked or have weight 0, the "
+                     "first at (b={},t={})",
+                     str(d), out.all.positions - live, out.all.positions, dead / out.steps, dead % out.steps)});
+  }
   if (divides_by("active_minus_batch"))
     out.warnings.push_back({"active_minus_batch",
                             "divisor `active_minus_batch` drops one token per sentence; kept for parity with "
@@ -228,6 +233,9 @@ LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
   out.batch = in.batch;
   out.steps = in.steps;
   out.classes = in.classes;
+  out.whole_sentences = in.whole_sentences;
+  out.all_lengths_zero =
+      in.lengths && std::all_of(in.lengths->begin(), in.lengths->end(), [](int64_t l) { return l == 0; });
   std::vector<Cell> cells;
   for (int64_t b = 0; b < in.batch; ++b)
     for (int64_t t = 0; t < in.steps; ++t) {
@@ -251,23 +259,22 @@ LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
         refuse("loss: id {} is excluded from smoothing but is the live target at (b={},t={})", r.target,
                r.row / in.steps, r.row % in.steps);
   count_divisors(in, options, cells, out);
-  if (options.divide.nested() && !in.whole_sentences)
-    refuse("loss: divide: {} needs whole sentences, but these go on in another micro-batch", str(options.divide));
-  warn(options, out);
+  warn(options, cells, out);
   return out;
 }
 
 void share_counts(std::span<LiveRows> micro_batches, const LossOptions& options) {
-  if (options.over != Over::batch) return;
-  std::vector<Counts> all;
+  int64_t batch = 0, steps = 0;
+  std::vector<Counts> by_step;  // entries of `over: batch` sum over the examples of all micro-batches
   for (const LiveRows& rows : micro_batches) {
-    if (rows.groups.size() > all.size()) all.resize(rows.groups.size());
+    batch += rows.batch;
+    steps = std::max(steps, rows.steps);
+    if (options.over != Over::batch) continue;
+    if (rows.groups.size() > by_step.size()) by_step.resize(rows.groups.size());
     for (size_t t = 0; t < rows.groups.size(); ++t) {
-      Counts& c = all[t];
+      Counts& c = by_step[t];
       const Counts& more = rows.groups[t];
       c.positions += more.positions;
-      c.steps = std::max(c.steps, more.steps);
-      c.batch += more.batch;
       c.active += more.active;
       c.nonzero += more.nonzero;
       c.active_batch += more.active_batch;
@@ -275,7 +282,14 @@ void share_counts(std::span<LiveRows> micro_batches, const LossOptions& options)
       c.class_weight += more.class_weight;
     }
   }
-  for (LiveRows& rows : micro_batches) std::copy_n(all.begin(), rows.groups.size(), rows.groups.begin());
+  for (LiveRows& rows : micro_batches) {
+    if (options.over == Over::batch) std::copy_n(by_step.begin(), rows.groups.size(), rows.groups.begin());
+    for (Counts& c : rows.groups) {
+      if (options.over == Over::time) c.positions = steps;
+      c.batch = batch;
+      c.steps = steps;
+    }
+  }
 }
 
 }  // namespace seqgrad

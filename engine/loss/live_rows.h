@@ -47,6 +47,8 @@ struct LiveRows {
   std::vector<Counts> groups;  // one per entry of a vector loss ([B], [T] or [B,T]); one per example when nested
   double divisor = 0;          // D of a scalar (nested: the outer one; folded by then: mean: the number of entries)
   bool divisor_adds = true;    // over micro-batches: their sum; else it is the same for all, and the largest counts
+  bool all_lengths_zero = false;
+  bool whole_sentences = true;  // as LossInputs have it
   std::vector<LossWarning> warnings;
 };
 
@@ -55,8 +57,8 @@ struct LiveRows {
 // ignore_index reads the ids of rows still active.
 LiveRows build_live_rows(const LossInputs& inputs, const LossOptions& options);
 
-// An entry of a loss `over: batch` sums over examples, those of other micro-batches included: gives each the counts of
-// all, so that accumulation divides as the one big batch does. Nothing to do for other axes.
+// Gives the groups of micro-batches the counts that they have in the one big batch: B and T are its, and an entry of a
+// loss `over: batch` sums over the examples of all. What is counted within one example stays.
 void share_counts(std::span<LiveRows> micro_batches, const LossOptions& options);
 
 }  // namespace seqgrad

@@ -2,6 +2,7 @@
 #include "engine/loss/options.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/core/error.h"
 #include "engine/loss/divisors.h"
@@ -10,8 +11,9 @@ namespace seqgrad {
 
 void check_options(const LossOptions& o, int64_t classes) {
   const auto named = [&](const std::string& name, bool Divisor::*place, const char* key) {
-    if (name != "const" && place && !(divisor(name).*place))
-      refuse("loss: divide: {{{}: {}}} has no meaning", key, name);
+    if (name == "const") return;
+    const Divisor& d = divisor(name);
+    if (place && !(d.*place)) refuse("loss: divide: {{{}: {}}} has no meaning", key, name);
   };
   if (o.divide.nested()) {
     named(o.divide.time, &Divisor::inner, "time");
@@ -25,7 +27,8 @@ void check_options(const LossOptions& o, int64_t classes) {
   if (o.then != Then::nothing && o.over == Over::all)
     refuse("loss: reduce.then folds a vector loss; over: all gives a scalar already");
   if (!(o.smoothing >= 0 && o.smoothing < 1)) refuse("loss: smoothing.epsilon must lie in [0,1), got {}", o.smoothing);
-  if (o.softcap && !(*o.softcap > 0)) refuse("loss: softcap must be above 0, got {}", *o.softcap);
+  if (o.softcap && !(*o.softcap > 0 && std::isfinite(*o.softcap)))
+    refuse("loss: softcap must be above 0, got {}", *o.softcap);
   if (!(o.z_loss >= 0)) refuse("loss: z_loss must be at least 0, got {}", o.z_loss);
   if (!(o.divide_eps >= 0)) refuse("loss: reduce.divide_eps must be at least 0, got {}", o.divide_eps);
   if (o.smoothing > 0 && o.smoothing_kind == SmoothingKind::others && classes < 2)
@@ -34,8 +37,13 @@ void check_options(const LossOptions& o, int64_t classes) {
     const auto k = static_cast<int64_t>(o.smoothing_excluding.size());
     if (classes <= 1 + k)
       refuse("loss: smoothing.kind: others_excluding {} ids needs more than {} classes, got V={}", k, 1 + k, classes);
-    for (const int64_t v : o.smoothing_excluding)
+    for (size_t i = 0; i < o.smoothing_excluding.size(); ++i) {
+      const int64_t v = o.smoothing_excluding[i];
       if (v < 0 || v >= classes) refuse("loss: smoothing.excluding: id {} is outside [0,{})", v, classes);
+      const auto before = o.smoothing_excluding.begin() + static_cast<std::ptrdiff_t>(i);
+      if (std::find(o.smoothing_excluding.begin(), before, v) != before)
+        refuse("loss: smoothing.excluding: id {} is listed twice", v);
+    }
   }
   if (o.target == Target::dense) {
     if (o.ignore_index) refuse("loss: ignore_index has no meaning with target: dense; use a mask or lengths");

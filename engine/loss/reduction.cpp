@@ -18,12 +18,6 @@ double empty_value(const LossOptions& options) {
   return options.on_zero == OnZero::nan && options.divide_eps == 0 ? std::numeric_limits<double>::quiet_NaN() : 0.0;
 }
 
-void check_empty(const LiveRows& rows, const LossOptions& options, bool empty) {
-  if (empty && options.on_zero == OnZero::error)
-    refuse("no active target in this batch ({} examples, {} of {} positions active)", rows.batch, rows.all.active,
-           rows.all.positions);
-}
-
 double inner_divisor(const LiveRows& rows, const LossOptions& options, int64_t b) {
   const std::string& name = options.divide.time;
   return name == "const" ? options.divide.k : divisor(name).value(rows.groups[static_cast<size_t>(b)]);
@@ -79,7 +73,7 @@ LossSum count(const LiveRows& rows, const LossOptions& options) {
   sum.stats.active = rows.all.active;
   sum.stats.live = static_cast<int64_t>(rows.rows.size());
   sum.stats.weight = rows.all.weight;
-  sum.stats.empty = rows.divisor == 0;
+  sum.stats.empty = !empty_reason(rows, options, rows.divisor).empty();
   return sum;
 }
 
@@ -93,17 +87,36 @@ int64_t group_of(const LiveRows& rows, const LiveRow& row, Over over) {
   return 0;
 }
 
+std::string empty_reason(const LiveRows& rows, const LossOptions& options, double divisor) {
+  const Counts& all = rows.all;
+  const auto of_batch = [&](const std::string& what) {
+    return rows.all_lengths_zero ? fmt::format("{} in this batch ({} examples, all lengths 0)", what, rows.batch)
+                                 : fmt::format("{} in this batch ({} examples, {} of {} positions active)", what,
+                                               rows.batch, all.active, all.positions);
+  };
+  const std::string zero = fmt::format("divisor `{}` is 0", str(options.divide));
+  const bool vector = options.over != Over::all;
+  if (!vector && divisor == 0) return of_batch(all.active == 0 ? "no active target" : zero);
+  if (!vector) return "";
+  if (rows.groups.empty()) return "";
+  if (all.active == 0 && group_divisor(rows, options, 0) == 0) return of_batch("no active target");
+  for (size_t i = 0; i < rows.groups.size(); ++i) {
+    if (group_divisor(rows, options, i) != 0) continue;
+    const auto n = static_cast<int64_t>(i);
+    return options.over == Over::time    ? fmt::format("{} in example b={}", zero, n)
+           : options.over == Over::batch ? fmt::format("{} in step t={}", zero, n)
+                                         : fmt::format("{} at (b={},t={})", zero, n / rows.steps, n % rows.steps);
+  }
+  return "";
+}
+
 Coefficients coefficients(const LiveRows& rows, const LossOptions& options, double divisor) {
   Coefficients c;
   if (options.over == Over::all) {
-    check_empty(rows, options, divisor == 0);
     c.scales = {reciprocal(divisor, options.divide.nested() ? 0 : options.divide_eps)};
   } else {
-    for (size_t i = 0; i < rows.groups.size(); ++i) {
-      const double d = group_divisor(rows, options, i);
-      check_empty(rows, options, d == 0);
-      c.scales.push_back(reciprocal(d, options.divide_eps));
-    }
+    for (size_t i = 0; i < rows.groups.size(); ++i)
+      c.scales.push_back(reciprocal(group_divisor(rows, options, i), options.divide_eps));
   }
   const double fold = options.over != Over::all && options.then == Then::mean ? reciprocal(divisor, 0) : 1;
   for (const LiveRow& r : rows.rows) {
@@ -128,19 +141,38 @@ Reduced reduce(const LiveRows& rows, const std::vector<double>& losses, const Lo
     for (size_t i = 0; i < losses.size(); ++i)
       terms[static_cast<size_t>(group_of(rows, rows.rows[i], options.over))].push_back(rows.rows[i].weight * losses[i]);
   }
+  const std::string empty = empty_reason(rows, options, divisor);
+  if (!empty.empty() && options.on_zero == OnZero::error) refuse("{}", empty);
+  if (options.divide.nested() && !rows.whole_sentences)
+    refuse("loss: divide: {} needs whole sentences, but these go on in another micro-batch", str(options.divide));
   Reduced out;
   out.sum = count(rows, options);
+  out.sum.stats.empty = !empty.empty();
   const Coefficients c = coefficients(rows, options, divisor);
   for (size_t i = 0; i < groups; ++i) {
     const double numerator = order_free_sum(terms[i]);
+    out.numerator.push_back(numerator);
+    out.divisor.push_back(options.over == Over::all ? divisor : group_divisor(rows, options, i));
     out.value.push_back(c.scales[i] == 0 ? empty_value(options) : numerator * c.scales[i]);
-    if (groups == 1) out.sum.numerator = numerator;
   }
+  if (options.over == Over::all) out.sum.numerator = out.numerator[0];
   if (options.over != Over::all && options.then != Then::nothing) {  // the folded vector is its own numerator
     out.sum.numerator = order_free_sum(out.value);
     out.value = {out.sum.numerator * (options.then == Then::mean ? reciprocal(divisor, 0) : 1.0)};
   }
   return out;
+}
+
+Reduced reduce(LossInputs inputs, const std::vector<double>& row_losses, const LossOptions& options) {
+  const auto cells = static_cast<size_t>(inputs.batch * inputs.steps);
+  if (row_losses.size() != cells)
+    refuse("loss: {} row losses; expected [B={},T={}]", row_losses.size(), inputs.batch, inputs.steps);
+  if (inputs.targets.empty()) inputs.targets.resize(cells);
+  inputs.classes = std::max<int64_t>(inputs.classes, 1);
+  const LiveRows rows = build_live_rows(inputs, options);
+  std::vector<double> live;
+  for (const LiveRow& r : rows.rows) live.push_back(row_losses[static_cast<size_t>(r.row)]);
+  return reduce(rows, live, options, rows.divisor);
 }
 
 }  // namespace seqgrad

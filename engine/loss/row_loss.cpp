@@ -116,7 +116,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
     result.loss = result.nll = result.lambda = std::numeric_limits<double>::quiet_NaN();
     if (k.g && rule.propagate) std::fill_n(e, n, std::numeric_limits<T>::quiet_NaN());
   };
-  if (!std::isfinite(top)) return broken();
+  if (!std::isfinite(capped ? maximum(z, n) : top)) return broken();  // a cap would hide an infinity
   const T at_target = a[task.target];
   if (at_target == top) result.correct = std::find(a, a + task.target, top) == a + task.target;
   // A distribution that is neither one-hot nor flat beside its target is walked class by class.

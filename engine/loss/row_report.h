@@ -10,7 +10,8 @@
 
 namespace seqgrad {
 
-// Throws E12, then E10, for the first such row in canonical order. `offending(i)` names class and value of live row i.
+// Throws E12, then E10, for the first such row in canonical order, then E13 and E16. `offending(i)` names class and
+// value of live row i.
 template <class Offending>
 LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const RowResult> results, const RowRule& rule,
                   const LossOptions& options, double divisor, const Offending& offending) {
@@ -42,6 +43,8 @@ LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const Ro
   }
   Reduced reduced = reduce(rows, losses, options, divisor);
   out.values = std::move(reduced.value);
+  out.numerators = std::move(reduced.numerator);
+  out.divisors = std::move(reduced.divisor);
   out.sum = reduced.sum;
   LossStats& stats = out.sum.stats;
   stats.correct = correct;
@@ -49,10 +52,10 @@ LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const Ro
   stats.nll_sum = order_free_sum(std::move(nll));
   stats.z_sum = order_free_sum(std::move(z));
   stats.smoothed_sum = order_free_sum(out.row_loss);
-  if (stats.empty > 0)
-    out.warnings.push_back({"empty", fmt::format("no active target in a batch of {} examples: its loss is {} and its "
-                                                 "gradient 0",
-                                                 rows.batch, out.values.empty() ? 0.0 : out.values[0])});
+  if (const std::string why = empty_reason(rows, options, divisor); !why.empty())
+    out.warnings.push_back(
+        {"empty", fmt::format("{}: its loss is {} and its gradient 0", why,
+                              options.on_zero == OnZero::nan && options.divide_eps == 0 ? "nan" : "0")});
   return out;
 }
 

@@ -57,7 +57,10 @@ RowRule row_rule(const LossInputs& in, const LossOptions& o) {
       }
     }
   }
-  if (in.class_weight && o.class_scope == ClassScope::per_class) rule.class_weight = keep(*in.class_weight);
+  const auto one = [](double c) { return c == 1; };
+  if (in.class_weight && o.class_scope == ClassScope::per_class &&
+      !std::all_of(in.class_weight->begin(), in.class_weight->end(), one))  // all ones are none, to the bit
+    rule.class_weight = keep(*in.class_weight);
   return rule;
 }
 

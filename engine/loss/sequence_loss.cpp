@@ -11,18 +11,32 @@
 namespace seqgrad {
 namespace {
 
-void check_shape(const Tensor& x, const LiveRows& rows, const LossOptions& options, Layout layout) {
+// `sizes` has batch, steps and classes: LossInputs or LiveRows.
+template <class Sizes>
+void check_shape(const Tensor& x, const Sizes& sizes, const LossOptions& options, Layout layout) {
   const bool time = layout == Layout::time;
-  const Shape want = time ? Shape{rows.steps, rows.batch, rows.classes} : Shape{rows.batch, rows.steps, rows.classes};
+  const Shape want =
+      time ? Shape{sizes.steps, sizes.batch, sizes.classes} : Shape{sizes.batch, sizes.steps, sizes.classes};
   if (x.shape == want) return;
   const char* name = options.input == Input::probs ? "probs" : "logits";
   if (x.shape.rank() != 3)
     refuse("loss: {} are {}; expected rank 3, {}", name, x.shape.str(), time ? "[T,B,V]" : "[B,T,V]");
   const int64_t b = x.shape[time ? 1 : 0], t = x.shape[time ? 0 : 1], v = x.shape[2];
-  refuse("loss: targets are [B={},T={}] but {} are [B={},T={},V={}]; {}", rows.batch, rows.steps, name, b, t, v,
-         t != rows.steps   ? "T must match (did you forget to shift or trim?)"
-         : b != rows.batch ? "B must match"
-                           : fmt::format("V must be {}", rows.classes));
+  refuse("loss: targets are [B={},T={}] but {} are [B={},T={},V={}]; {}", sizes.batch, sizes.steps, name, b, t, v,
+         t != sizes.steps   ? "T must match (did you forget to shift or trim?)"
+         : b != sizes.batch ? "B must match"
+                            : fmt::format("V must be {}", sizes.classes));
+}
+
+template <class Sizes>
+void check_steps(const std::vector<Tensor>& steps, const Sizes& sizes, const LossOptions& options) {
+  const char* name = options.input == Input::probs ? "probs" : "logits";
+  if (steps.empty()) refuse("loss: layout: list without a step; write at least {}.0 and targets.0", name);
+  if (static_cast<int64_t>(steps.size()) != sizes.steps)
+    refuse("loss: {} has {} steps, targets {}", name, steps.size(), sizes.steps);
+  for (size_t t = 0; t < steps.size(); ++t)
+    if (!(steps[t].shape == Shape{sizes.batch, sizes.classes}))
+      refuse("loss: {}.{} is {}; expected [B={},V={}]", name, t, steps[t].shape.str(), sizes.batch, sizes.classes);
 }
 
 // Dead rows of logits that become their own gradient still hold logits.
@@ -127,13 +141,22 @@ LossResult sequence_loss(Tensor&& prediction, const LossInputs& inputs, const Li
 
 LossResult sequence_loss(const std::vector<Tensor>& steps, const LossInputs& inputs, const LiveRows& rows,
                          const LossOptions& options, double divisor) {
-  if (steps.empty()) refuse("loss: layout: list without a step; write at least logits.0 and targets.0");
-  if (static_cast<int64_t>(steps.size()) != rows.steps)
-    refuse("loss: logits has {} steps, targets {}", steps.size(), rows.steps);
-  for (size_t t = 0; t < steps.size(); ++t)
-    if (!(steps[t].shape == Shape{rows.batch, rows.classes}))
-      refuse("loss: logits.{} is {}; expected [B={},V={}]", t, steps[t].shape.str(), rows.batch, rows.classes);
+  check_steps(steps, rows, options);
   return run(stack_steps(steps), false, inputs, rows, options, divisor, Layout::batch);
+}
+
+LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, const LossOptions& options,
+                         Layout layout) {
+  check_options(options, inputs.classes);
+  check_shape(prediction, inputs, options, layout);
+  return sequence_loss(prediction, inputs, build_live_rows(inputs, options), options, layout);
+}
+
+LossResult sequence_loss(const std::vector<Tensor>& steps, const LossInputs& inputs, const LossOptions& options) {
+  check_options(options, inputs.classes);
+  check_steps(steps, inputs, options);
+  const LiveRows rows = build_live_rows(inputs, options);
+  return sequence_loss(steps, inputs, rows, options, rows.divisor);
 }
 
 }  // namespace seqgrad

@@ -12,18 +12,19 @@ namespace seqgrad {
 enum class Layout { batch, time, list };  // [B,T,V], [T,B,V], or T arrays [B,V]
 
 struct LossResult {
-  Tensor value;                  // scalar, [B], [T] or [B,T]; in the dtype of the logits
-  std::vector<double> values;    // the same in float64
-  std::vector<double> row_loss;  // ℓ of each live row, before ω and without z-loss
-  std::vector<double> row_z;     // ζ·λ² of each live row
-  std::vector<uint8_t> correct;  // of each live row: the first maximum of the logits is the target
+  Tensor value;                              // scalar, [B], [T] or [B,T]; in the dtype of the logits
+  std::vector<double> values;                // the same in float64
+  std::vector<double> numerators, divisors;  // of each entry, before `then` folds them
+  std::vector<double> row_loss;              // ℓ of each live row, before ω and without z-loss
+  std::vector<double> row_z;                 // ζ·λ² of each live row
+  std::vector<uint8_t> correct;              // of each live row: the first maximum of the logits is the target
   LossSum sum;
   std::vector<LossWarning> warnings;
 };
 
 // Softmax cross entropy of live rows, reduced as `options` say, of logits or (options.input) of probabilities. Dead
 // rows of the prediction are never read and get gradient +0. `divisor` is the scalar's divisor, when it was counted
-// over more than this batch; else rows.divisor. Errors: E01 (shape), E10 (non-finite live rows), E12, E13.
+// over more than this batch; else rows.divisor. Errors: E01 (shape), E12, E10 (non-finite live rows), E13, E16.
 LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, const LiveRows& rows,
                          const LossOptions& options, Layout layout = Layout::batch);
 LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, const LiveRows& rows,
@@ -62,9 +63,17 @@ std::vector<T> from_time_major(const std::vector<T>& values, int64_t batch, int6
 }
 
 // The loss of logits = hidden·Wᵀ + bias, which never exist as a whole: live rows are gathered into tiles of a fixed
-// height, so that results depend neither on padding nor on the thread count.
-LossResult linear_sequence_loss(const Tensor& hidden /*[B,T,D]*/, const Tensor& weight /*[V,D]*/,
+// height, so that results depend neither on padding nor on the thread count. Errors also: E17 (widths that do not fit).
+LossResult linear_sequence_loss(const Tensor& hidden /*[B,T,D] or [B·T,D]*/, const Tensor& weight /*[V,D]*/,
                                 const Tensor& bias /*[V] or none*/, const LossInputs& inputs, const LiveRows& rows,
                                 const LossOptions& options, double divisor);
+
+// In one call: live rows are built after the prediction's shape was checked, so that errors come in the order of the
+// specification (options, shapes, lengths, weights, ids, values).
+LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, const LossOptions& options,
+                         Layout layout = Layout::batch);
+LossResult sequence_loss(const std::vector<Tensor>& steps, const LossInputs& inputs, const LossOptions& options);
+LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+                                const LossInputs& inputs, const LossOptions& options);
 
 }  // namespace seqgrad
