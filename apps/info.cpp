@@ -1,4 +1,7 @@
 // `seqgrad info`: what this build is, where it runs, and what it knows by name.
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <thread>
 
 #include "apps/command.h"
@@ -13,22 +16,55 @@ struct Options {
   bool presets = false, divisors = false, ops = false;
 };
 
+// Characters of UTF-8 text; each takes one column here.
+size_t width(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+// What is particular about a row beside its value: "flags: …; smoothing: others; empty: nan".
+std::string notes(const Preset& p) {
+  std::vector<std::string> out;
+  if (p.flags >= 0) {
+    std::vector<std::string> on;
+    for (const auto& [bit, name] : {std::pair{average_across_timesteps, "average_across_timesteps"},
+                                    {average_across_batch, "average_across_batch"},
+                                    {sum_over_timesteps, "sum_over_timesteps"},
+                                    {sum_over_batch, "sum_over_batch"}})
+      if (p.flags & bit) on.emplace_back(name);
+    out.push_back(on.empty() ? "flags: none true" : fmt::format("flags: {}", fmt::join(on, ", ")));
+  }
+  if (p.given == Given::dense) out.emplace_back("for dense targets");
+  if (p.given == Given::class_weight) out.emplace_back("with class weights");
+  if (p.row.smoothing_kind == SmoothingKind::others) out.emplace_back("smoothing: others");
+  if (p.row.smoothing_kind == SmoothingKind::others_excluding) out.emplace_back("smoothing: others_excluding, as kl");
+  if (p.row.input == Input::probs) out.emplace_back("input: probs (renorm_clip), target: dense");
+  if (p.scope == Scope::micro) out.emplace_back("scope: micro");
+  if (p.on_zero == OnZero::nan) out.emplace_back("nan when nothing counts");
+  return fmt::format("{}", fmt::join(out, "; "));
+}
+
+void show_presets() {
+  size_t name = 0, formula = 0, divide = 0;
+  for (const Preset& p : presets()) {
+    name = std::max(name, fmt::formatted_size("{}", p.name));
+    formula = std::max(formula, width(p.formula));
+    divide = std::max(divide, str(p.divide).size());
+  }
+  fmt::print(
+      "ℓ: loss of a position, ω: its weight (mask m times token, example and class weight); a vector names its "
+      "shape\n\n");
+  const auto line = [&](const std::string& a, const std::string& b, const std::string& c, const std::string& d) {
+    fmt::print("{:<{}}  {}{:<{}}  {:<{}}  {}\n", a, name, b, "", formula - width(b), c, divide, d);
+  };
+  line("preset", "value", "divide", "who");
+  for (const Preset& p : presets()) {
+    line(p.name, p.formula, str(p.divide), p.who);
+    if (const std::string more = notes(p); !more.empty()) fmt::print("    {}\n", more);
+  }
+}
+
 int show_info(const Options& o) {
-  if (o.presets)
-    for (const Preset& p : presets()) {
-      std::string flags;
-      for (const auto& [bit, name] : {std::pair{average_across_timesteps, "average_across_timesteps"},
-                                      {average_across_batch, "average_across_batch"},
-                                      {sum_over_timesteps, "sum_over_timesteps"},
-                                      {sum_over_batch, "sum_over_batch"}})
-        if (p.flags > 0 && (p.flags & bit)) flags += (flags.empty() ? "" : " ") + std::string(name);
-      std::string notes = p.flags < 0 ? "" : fmt::format(" [{}]", flags.empty() ? "all flags false" : flags);
-      if (p.given != Given::anything) notes += p.given == Given::dense ? " [dense targets]" : " [class weights]";
-      if (p.row.smoothing_kind == SmoothingKind::others) notes += " [smoothing others]";
-      if (p.row.smoothing_kind == SmoothingKind::others_excluding) notes += " [smoothing others_excluding, kl]";
-      if (p.row.input == Input::probs) notes += " [probs, renorm_clip]";
-      fmt::print("{:<36} {:<42} {:<32} {}{}\n", p.name, p.formula, str(p.divide), p.who, notes);
-    }
+  if (o.presets) show_presets();
   if (o.divisors)
     for (const Divisor& d : divisors()) fmt::print("{:<20} {}\n", d.name, d.formula);
   if (o.ops)
