@@ -206,9 +206,12 @@ bool Field<T>::read_value(const Node& node, const std::string& where, V& value, 
     }
     return good;
   } else {
-    std::string problem = Codec<V>::parse(node, value);
-    if (problem.empty()) problem = violation(value, node);
-    if (!problem.empty()) problems.add(node.at, where + ": " + problem);
+    if (const std::string problem = Codec<V>::parse(node, value); !problem.empty()) {
+      problems.add(node.at, where + ": " + problem);
+      return false;
+    }
+    const std::string problem = violation(value, node);
+    if (!problem.empty()) problems.add(node.at, where + ": " + problem, numeric ? "range" : "");
     return problem.empty();
   }
 }

@@ -49,15 +49,17 @@ void Problems::keep(Problem problem) {
   if (++count_ <= most_kept) problems_.push_back(std::move(problem));
 }
 
-void Problems::add(const Location& at, std::string message) { keep({at, std::move(message), "", false}); }
-
-void Problems::add_excerpt(const Location& at, std::string message, std::string hint) {
-  keep({at, std::move(message), std::move(hint), true});
+void Problems::add(const Location& at, std::string message, std::string kind) {
+  keep({at, std::move(message), "", std::move(kind), false});
 }
 
-void Problems::add(const FieldBase& field, const std::string& message) {
+void Problems::add_excerpt(const Location& at, std::string message, std::string hint) {
+  keep({at, std::move(message), std::move(hint), "", true});
+}
+
+void Problems::add(const FieldBase& field, const std::string& message, const std::string& kind) {
   if (checking_ && FieldBase::doubt()) return;
-  add(field.origin, field.path() + ": " + message);
+  add(field.origin, field.path() + ": " + message, kind);
 }
 
 void Problems::begin_check() {
@@ -88,7 +90,10 @@ void Problems::throw_if_any() const {
   }
   if (count_ > problems_.size()) report += fmt::format("and {} more\n", count_ - problems_.size());
   report += fmt::format("{} error{}; nothing was run", count_, count_ == 1 ? "" : "s");
-  throw ConfigError(report);
+  ConfigError error(report);
+  for (const Problem& p : problems_)
+    if (!p.kind.empty()) error.kinds.push_back(p.kind);
+  throw error;
 }
 
 static size_t edit_distance(const std::string& a, const std::string& b) {

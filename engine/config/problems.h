@@ -13,13 +13,16 @@ class FieldBase;
 // what() is the whole report, sorted by line; it is printed as it stands.
 struct ConfigError : InputError {
   using InputError::InputError;
+  std::vector<std::string> kinds;  // of the problems, as far as they have one
 };
 
 class Problems {
  public:
-  void add(const Location& at, std::string message);
+  // `kind` is for programs that expect a problem: "range" is a number out of its bounds, others a section's check
+  // gives.
+  void add(const Location& at, std::string message, std::string kind = "");
   // At the place where the field's value was written, which begins the message with the field's path.
-  void add(const FieldBase& field, const std::string& message);
+  void add(const FieldBase& field, const std::string& message, const std::string& kind = "");
   // With the line of text under it, for what is misspelt or malformed, and a line "= hint".
   void add_excerpt(const Location& at, std::string message, std::string hint = "");
 
@@ -34,7 +37,7 @@ class Problems {
  private:
   struct Problem {
     Location at;
-    std::string message, hint;
+    std::string message, hint, kind;
     bool excerpt;
   };
   void keep(Problem problem);

@@ -1,7 +1,7 @@
 // A compared preset is the loss's options with another reduction.
 #include "engine/loss/compare.h"
 
-#include "engine/core/error.h"
+#include "engine/loss/errors.h"
 #include "engine/loss/presets.h"
 
 namespace seqgrad {
@@ -16,6 +16,7 @@ std::vector<ComparedPreset> compared_presets(const std::vector<std::string>& nam
     const Preset& p = preset(name, -1, given);
     if (const std::string own = own_row_loss(p, loss, class_weights); !own.empty())
       refuse(
+          LossCode::combination,
           "loss: compare: preset '{}' has a row loss of its own ({}); only presets with the loss's row loss can stand "
           "beside it",
           name, own);

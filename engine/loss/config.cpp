@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/loss/errors.h"
+
 namespace seqgrad {
 namespace {
 
@@ -145,7 +147,7 @@ void LossConfig::check(Problems& problems) const {
   try {
     row = &row_of(*this, false);
   } catch (const InputError& e) {
-    problems.add(flags, e.what());
+    problems.add(flags, e.what(), str(LossCode::flags));
     return;
   }
   const LossOptions o = options();
@@ -177,18 +179,19 @@ void LossConfig::check(Problems& problems) const {
     problems.add(reduce.divide, "a nested divisor gives a scalar; it goes with over: all");
   if (reduce.then() && o.over == Over::all)
     problems.add(reduce.then, "folds a vector loss, but over: all gives a scalar already");
+  const std::string combination = str(LossCode::combination);
   if (!dense_sum.is_default() && o.target != Target::dense)
     problems.add(dense_sum, "has a meaning only with target: dense");
   if (o.target == Target::dense && o.ignore_index)
-    problems.add(mask.ignore_index, "has no meaning with target: dense; use a mask or lengths");
+    problems.add(mask.ignore_index, "has no meaning with target: dense; use a mask or lengths", combination);
   if (smoothing.kind() == "others_excluding" && smoothing.excluding().empty())
     problems.add(smoothing.kind, "others_excluding needs smoothing.excluding, e.g. [0]");
   if (o.smoothing_kind != SmoothingKind::prior && !smoothing.prior().value.empty())
     problems.add(smoothing.prior, "has a meaning only with kind: prior");
   if (o.smoothing_kind != SmoothingKind::others_excluding && !smoothing.excluding().empty())
     problems.add(smoothing.excluding, "has a meaning only with kind: others_excluding");
-  if (o.input == Input::probs && softcap()) problems.add(softcap, "has no meaning with input: probs");
-  if (o.input == Input::probs && z_loss() > 0) problems.add(z_loss, "has no meaning with input: probs");
+  if (o.input == Input::probs && softcap()) problems.add(softcap, "has no meaning with input: probs", combination);
+  if (o.input == Input::probs && z_loss() > 0) problems.add(z_loss, "has no meaning with input: probs", combination);
   const bool class_weights = !weights.classes.file().value.empty();
   for (const std::string& name : compare())
     if (const std::string own = own_row_loss(seqgrad::preset(name), o, class_weights); !own.empty())

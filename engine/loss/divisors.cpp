@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "engine/core/error.h"
+#include "engine/loss/errors.h"
 
 namespace seqgrad {
 namespace {
@@ -44,7 +44,8 @@ std::string str(const Divide& d) {
 const Divisor& divisor(const std::string& name) {
   for (const Divisor& d : table)
     if (name == d.name) return d;
-  refuse("loss: unknown divisor '{}'; expected one of {}, {{const: k}} or {{time: …, batch: …}}", shown(name),
+  refuse(LossCode::unknown_option,
+         "loss: unknown divisor '{}'; expected one of {}, {{const: k}} or {{time: …, batch: …}}", shown(name),
          fmt::join(divisor_names(), ", "));
 }
 

@@ -79,16 +79,19 @@ void add_scaled(T scale, const Gradients& from, const Job& to) {
 template <class Sizes>
 void check_shapes(const Tensor& hidden, const Tensor& weight, const Tensor& bias, const Sizes& sizes,
                   const LossOptions& options) {
-  if (options.input == Input::probs) refuse("loss: hidden states give logits; input: probs needs a softmax after them");
+  if (options.input == Input::probs)
+    refuse(LossCode::combination, "loss: hidden states give logits; input: probs needs a softmax after them");
   const bool flat = hidden.shape.rank() == 2;
   if ((!flat && hidden.shape.rank() != 3) || weight.shape.rank() != 2 || hidden.shape[-1] != weight.shape[1] ||
       (bias.data && !(bias.shape == Shape{weight.shape[0]})))
-    refuse("loss: hidden {}, weight {} and bias {} do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]",
+    refuse(LossCode::combination,
+           "loss: hidden {}, weight {} and bias {} do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]",
            hidden.shape.str(), weight.shape.str(), bias.shape.str());
   const bool fits = flat ? hidden.shape[0] == sizes.batch * sizes.steps
                          : hidden.shape[0] == sizes.batch && hidden.shape[1] == sizes.steps;
   if (!fits || weight.shape[0] != sizes.classes)
     refuse(
+        LossCode::shape,
         "loss: targets are [B={},T={}] with V={} but hidden is {} and weight {}; T must match (did you forget to shift "
         "or trim?)",
         sizes.batch, sizes.steps, sizes.classes, hidden.shape.str(), weight.shape.str());
@@ -127,7 +130,7 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
     run_tiles<T>(job, tasks, results.data(), g, [&](int64_t first, int64_t count, const T* logits) {
       for (int64_t i = 0; i < count && !job.rule.propagate; ++i)
         if (const auto n = static_cast<size_t>(first + i); results[n].nonfinite)
-          refuse("{}", offending_logit(logits + i * rows.classes, rows, rows.rows[n]));
+          refuse(LossCode::nonfinite, "{}", offending_logit(logits + i * rows.classes, rows, rows.rows[n]));
     });
   });
   out = finish(rows, tasks, results, job.rule, options, divisor, [](size_t) { return "the loss is not finite"; });

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/core/error.h"
+#include "engine/loss/errors.h"
 #include "engine/loss/order_free_sum.h"
 
 namespace seqgrad {
@@ -17,43 +17,46 @@ template <class T>
 void check_size(const std::optional<std::vector<T>>& v, int64_t want, const char* name, const char* shape,
                 const char* hint = "") {
   if (v && static_cast<int64_t>(v->size()) != want)
-    refuse("loss: {} has {} entries; expected {} = {}{}", name, v->size(), shape, want, hint);
+    refuse(LossCode::shape, "loss: {} has {} entries; expected {} = {}{}", name, v->size(), shape, want, hint);
 }
 
 void check_sizes(const LossInputs& in, const LossOptions& options) {
   const int64_t cells = in.batch * in.steps;
-  if (in.classes < 1) refuse("loss: the logits have no classes (V=0)");
+  if (in.classes < 1) refuse(LossCode::combination, "loss: the logits have no classes (V=0)");
   const bool dense = options.target == Target::dense;
   if (const size_t got = dense ? in.dense.size() : in.targets.size();
       static_cast<int64_t>(got) != (dense ? cells * in.classes : cells))
-    refuse(
-        "loss: targets have {} entries but logits are [B={},T={},V={}]; T must match (did you forget to shift or "
-        "trim?)",
-        got, in.batch, in.steps, in.classes);
+    refuse(LossCode::shape,
+           "loss: targets have {} entries but logits are [B={},T={},V={}]; T must match (did you forget to shift or "
+           "trim?)",
+           got, in.batch, in.steps, in.classes);
   check_size(in.lengths, in.batch, "lengths", "[B]");
   const auto per_example = [&](size_t size) { return in.batch != cells && static_cast<int64_t>(size) == in.batch; };
   if (in.mask && per_example(in.mask->size()))
-    refuse("mask is [{}]; expected [{},{}]. Per-example lengths go in lengths", in.batch, in.batch, in.steps);
+    refuse(LossCode::per_example, "mask is [{}]; expected [{},{}]. Per-example lengths go in lengths", in.batch,
+           in.batch, in.steps);
   check_size(in.mask, cells, "mask", "[B,T]");
   if (in.token_weight && per_example(in.token_weight->size()))
-    refuse("token_weight is [{}]; expected [{},{}]. Per-example weights go in example_weight", in.batch, in.batch,
-           in.steps);
+    refuse(LossCode::per_example, "token_weight is [{}]; expected [{},{}]. Per-example weights go in example_weight",
+           in.batch, in.batch, in.steps);
   check_size(in.token_weight, cells, "token_weight", "[B,T]");
   check_size(in.example_weight, in.batch, "example_weight", "[B]");
   check_size(in.class_weight, in.classes, "class_weight", "[V]");
   check_size(in.prior, in.classes, "prior", "[V]");
   if (in.class_weight && dense && options.class_scope == ClassScope::target)
-    refuse("loss: class weights of scope: target need target: ids; with target: dense write scope: class");
+    refuse(LossCode::class_weights,
+           "loss: class weights of scope: target need target: ids; with target: dense write scope: class");
   if (in.class_weight && options.input == Input::probs && options.class_scope == ClassScope::per_class)
-    refuse("loss: class weights of scope: class have no meaning with input: probs; write scope: target");
+    refuse(LossCode::class_weights,
+           "loss: class weights of scope: class have no meaning with input: probs; write scope: target");
 }
 
 void check_lengths(const LossInputs& in) {
   if (in.lengths)
     for (int64_t b = 0; b < in.batch; ++b) {
       const int64_t l = (*in.lengths)[static_cast<size_t>(b)];
-      if (l < 0) refuse("lengths[{}]={} is negative", b, l);
-      if (l > in.steps) refuse("lengths[{}]={} exceeds T={}", b, l, in.steps);
+      if (l < 0) refuse(LossCode::length, "lengths[{}]={} is negative", b, l);
+      if (l > in.steps) refuse(LossCode::length, "lengths[{}]={} exceeds T={}", b, l, in.steps);
     }
 }
 
@@ -66,22 +69,22 @@ void check_weights(const LossInputs& in, const LossOptions& options, const std::
       const auto n = static_cast<size_t>(b * in.steps + t);
       if (!active[n]) continue;
       if (in.token_weight && !legal_weight((*in.token_weight)[n], negative))
-        refuse("token_weight(b={},t={}) = {}", b, t, (*in.token_weight)[n]);
+        refuse(LossCode::weight, "token_weight(b={},t={}) = {}", b, t, (*in.token_weight)[n]);
       if (in.example_weight && !legal_weight((*in.example_weight)[static_cast<size_t>(b)], negative))
-        refuse("example_weight(b={}) = {}", b, (*in.example_weight)[static_cast<size_t>(b)]);
+        refuse(LossCode::weight, "example_weight(b={}) = {}", b, (*in.example_weight)[static_cast<size_t>(b)]);
     }
   if (in.class_weight)
     for (int64_t v = 0; v < in.classes; ++v)
       if (!legal_weight((*in.class_weight)[static_cast<size_t>(v)], negative))
-        refuse("class_weight(v={}) = {}", v, (*in.class_weight)[static_cast<size_t>(v)]);
+        refuse(LossCode::weight, "class_weight(v={}) = {}", v, (*in.class_weight)[static_cast<size_t>(v)]);
   if (in.prior)
     for (int64_t v = 0; v < in.classes; ++v)
       if (!legal_weight((*in.prior)[static_cast<size_t>(v)], false))
-        refuse("prior(v={}) = {}", v, (*in.prior)[static_cast<size_t>(v)]);
+        refuse(LossCode::weight, "prior(v={}) = {}", v, (*in.prior)[static_cast<size_t>(v)]);
   if (in.prior) {
     const double sum = std::accumulate(in.prior->begin(), in.prior->end(), 0.0);
     if (!(std::abs(sum - 1) <= sum_tolerance))
-      refuse("prior sums to {:.6g}; expected probabilities, which sum to 1", sum);
+      refuse(LossCode::weight, "prior sums to {:.6g}; expected probabilities, which sum to 1", sum);
   }
 }
 
@@ -110,15 +113,18 @@ LiveRow dense_row(const LossInputs& in, const LossOptions& options, int64_t n, s
   int64_t nonzero = 0;
   for (int64_t v = 0; v < in.classes; ++v) {
     if (!(q[v] >= 0 && std::isfinite(q[v])))
-      refuse("dense target (b={},t={},v={}) is {}; expected a finite number of at least 0", b, t, v, with_point(q[v]));
+      refuse(LossCode::dense_row, "dense target (b={},t={},v={}) is {}; expected a finite number of at least 0", b, t,
+             v, with_point(q[v]));
     sum += q[v];
     nonzero += q[v] != 0;
   }
   if (options.dense_sum == DenseSum::require && std::abs(sum - 1) > sum_tolerance)
-    refuse("dense target row (b={},t={}) sums to {}; {}, or dense_sum: allow", b, t, with_point(sum),
+    refuse(LossCode::dense_row, "dense target row (b={},t={}) sums to {}; {}, or dense_sum: allow", b, t,
+           with_point(sum),
            sum == 0 ? "zero rows are not a mask – use mask/lengths" : "expected 1: dense_sum: normalize divides by it");
   if (options.dense_sum == DenseSum::normalize && sum == 0)
-    refuse("dense target row (b={},t={}) sums to 0.0 and cannot be normalized; use mask/lengths to leave it out", b, t);
+    refuse(LossCode::dense_row,
+           "dense target row (b={},t={}) sums to 0.0 and cannot be normalized; use mask/lengths to leave it out", b, t);
   const double scale = options.dense_sum == DenseSum::normalize ? sum : 1;
   LiveRow row{n, std::max_element(q, q + in.classes) - q, -1, 0};
   if (nonzero == 1 && q[row.target] == scale) return row;
@@ -130,8 +136,8 @@ LiveRow dense_row(const LossInputs& in, const LossOptions& options, int64_t n, s
 LiveRow id_row(const LossInputs& in, int64_t n) {
   const int64_t y = in.targets[static_cast<size_t>(n)];
   if (y < 0 || y >= in.classes)
-    refuse("target id {} at (b={},t={}) is outside [0,{}); mask it or set ignore_index", y, n / in.steps, n % in.steps,
-           in.classes);
+    refuse(LossCode::target_id, "target id {} at (b={},t={}) is outside [0,{}); mask it or set ignore_index", y,
+           n / in.steps, n % in.steps, in.classes);
   return {n, y, -1, 0};
 }
 
@@ -221,9 +227,9 @@ void warn(const LossOptions& options, const std::vector<Cell>& cells, LiveRows& 
 LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
   check_options(options, in.classes);
   if (options.divide.flat == "class_weight" && !in.class_weight)
-    refuse("loss: divide: class_weight needs class weights");
+    refuse(LossCode::unknown_option, "loss: divide: class_weight needs class weights");
   if (options.smoothing > 0 && options.smoothing_kind == SmoothingKind::prior && !in.prior)
-    refuse("loss: smoothing.kind: prior needs a prior");
+    refuse(LossCode::unknown_option, "loss: smoothing.kind: prior needs a prior");
   check_sizes(in, options);
   check_lengths(in);
   const std::vector<uint8_t> active = active_cells(in, options);
@@ -256,8 +262,8 @@ LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
     for (const LiveRow& r : out.rows)
       if (std::find(options.smoothing_excluding.begin(), options.smoothing_excluding.end(), r.target) !=
           options.smoothing_excluding.end())
-        refuse("loss: id {} is excluded from smoothing but is the live target at (b={},t={})", r.target,
-               r.row / in.steps, r.row % in.steps);
+        refuse(LossCode::range, "loss: id {} is excluded from smoothing but is the live target at (b={},t={})",
+               r.target, r.row / in.steps, r.row % in.steps);
   count_divisors(in, options, cells, out);
   warn(options, cells, out);
   return out;

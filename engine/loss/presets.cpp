@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "engine/core/error.h"
+#include "engine/loss/errors.h"
 
 namespace seqgrad {
 namespace {
@@ -94,15 +94,18 @@ const Preset& preset(const std::string& name, int flags, Given given) {
   for (const Preset& p : table) {
     if (name != p.name) continue;
     named = &p;
-    if (p.flags == -1 && flags > 0) refuse("loss: preset '{}' has no flags", name);
+    if (p.flags == -1 && flags > 0) refuse(LossCode::flags, "loss: preset '{}' has no flags", name);
     const bool fits = p.flags == -1 || p.flags == (flags == -1 ? p.default_flags : flags);
     if (fits && (p.given == given || (p.given == Given::anything && !found))) found = &p;
   }
   if (found) return *found;
-  if (!named) refuse("loss: unknown preset '{}'; expected one of {}", shown(name), fmt::join(preset_names(), ", "));
+  if (!named)
+    refuse(LossCode::unknown_option, "loss: unknown preset '{}'; expected one of {}", shown(name),
+           fmt::join(preset_names(), ", "));
   const bool batch_mean = flags & B, time_sum = flags & ST;
-  if (time_sum && batch_mean) refuse("loss: sum_over_timesteps with average_across_batch has no defined order");
-  refuse("loss: {} does not define this set of flags", name);
+  if (time_sum && batch_mean)
+    refuse(LossCode::flags, "loss: sum_over_timesteps with average_across_batch has no defined order");
+  refuse(LossCode::flags, "loss: {} does not define this set of flags", name);
 }
 
 LossOptions options_of(const Preset& p) {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/core/error.h"
+#include "engine/loss/errors.h"
 #include "engine/loss/order_free_sum.h"
 
 namespace seqgrad {
@@ -44,7 +44,8 @@ double LossSum::perplexity() const { return std::exp(stats.nll_sum / static_cast
 
 LossSum& LossSum::operator+=(const LossSum& o) {
   if (!kind.empty() && !o.kind.empty() && kind != o.kind)
-    refuse("loss: a sum divided by {} cannot be merged with one divided by {}", kind, o.kind);
+    refuse(LossCode::split_sentences, "loss: a sum divided by {} cannot be merged with one divided by {}", kind,
+           o.kind);
   numerator += o.numerator;
   divisor = kind.empty() ? o.divisor : o.divisor_adds ? divisor + o.divisor : std::max(divisor, o.divisor);
   if (kind.empty()) divisor_adds = o.divisor_adds;
@@ -142,9 +143,10 @@ Reduced reduce(const LiveRows& rows, const std::vector<double>& losses, const Lo
       terms[static_cast<size_t>(group_of(rows, rows.rows[i], options.over))].push_back(rows.rows[i].weight * losses[i]);
   }
   const std::string empty = empty_reason(rows, options, divisor);
-  if (!empty.empty() && options.on_zero == OnZero::error) refuse("{}", empty);
+  if (!empty.empty() && options.on_zero == OnZero::error) refuse(LossCode::empty, "{}", empty);
   if (options.divide.nested() && !rows.whole_sentences)
-    refuse("loss: divide: {} needs whole sentences, but these go on in another micro-batch", str(options.divide));
+    refuse(LossCode::split_sentences, "loss: divide: {} needs whole sentences, but these go on in another micro-batch",
+           str(options.divide));
   Reduced out;
   out.sum = count(rows, options);
   out.sum.stats.empty = !empty.empty();
@@ -166,7 +168,7 @@ Reduced reduce(const LiveRows& rows, const std::vector<double>& losses, const Lo
 Reduced reduce(LossInputs inputs, const std::vector<double>& row_losses, const LossOptions& options) {
   const auto cells = static_cast<size_t>(inputs.batch * inputs.steps);
   if (row_losses.size() != cells)
-    refuse("loss: {} row losses; expected [B={},T={}]", row_losses.size(), inputs.batch, inputs.steps);
+    refuse(LossCode::shape, "loss: {} row losses; expected [B={},T={}]", row_losses.size(), inputs.batch, inputs.steps);
   if (inputs.targets.empty()) inputs.targets.resize(cells);
   inputs.classes = std::max<int64_t>(inputs.classes, 1);
   const LiveRows rows = build_live_rows(inputs, options);

@@ -20,9 +20,10 @@ void check_shape(const Tensor& x, const Sizes& sizes, const LossOptions& options
   if (x.shape == want) return;
   const char* name = options.input == Input::probs ? "probs" : "logits";
   if (x.shape.rank() != 3)
-    refuse("loss: {} are {}; expected rank 3, {}", name, x.shape.str(), time ? "[T,B,V]" : "[B,T,V]");
+    refuse(LossCode::shape, "loss: {} are {}; expected rank 3, {}", name, x.shape.str(), time ? "[T,B,V]" : "[B,T,V]");
   const int64_t b = x.shape[time ? 1 : 0], t = x.shape[time ? 0 : 1], v = x.shape[2];
-  refuse("loss: targets are [B={},T={}] but {} are [B={},T={},V={}]; {}", sizes.batch, sizes.steps, name, b, t, v,
+  refuse(LossCode::shape, "loss: targets are [B={},T={}] but {} are [B={},T={},V={}]; {}", sizes.batch, sizes.steps,
+         name, b, t, v,
          t != sizes.steps   ? "T must match (did you forget to shift or trim?)"
          : b != sizes.batch ? "B must match"
                             : fmt::format("V must be {}", sizes.classes));
@@ -31,12 +32,14 @@ void check_shape(const Tensor& x, const Sizes& sizes, const LossOptions& options
 template <class Sizes>
 void check_steps(const std::vector<Tensor>& steps, const Sizes& sizes, const LossOptions& options) {
   const char* name = options.input == Input::probs ? "probs" : "logits";
-  if (steps.empty()) refuse("loss: layout: list without a step; write at least {}.0 and targets.0", name);
+  if (steps.empty())
+    refuse(LossCode::combination, "loss: layout: list without a step; write at least {}.0 and targets.0", name);
   if (static_cast<int64_t>(steps.size()) != sizes.steps)
-    refuse("loss: {} has {} steps, targets {}", name, steps.size(), sizes.steps);
+    refuse(LossCode::step_counts, "loss: {} has {} steps, targets {}", name, steps.size(), sizes.steps);
   for (size_t t = 0; t < steps.size(); ++t)
     if (!(steps[t].shape == Shape{sizes.batch, sizes.classes}))
-      refuse("loss: {}.{} is {}; expected [B={},V={}]", name, t, steps[t].shape.str(), sizes.batch, sizes.classes);
+      refuse(LossCode::shape, "loss: {}.{} is {}; expected [B={},V={}]", name, t, steps[t].shape.str(), sizes.batch,
+             sizes.classes);
 }
 
 // Dead rows of logits that become their own gradient still hold logits.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/core/tape.h"
+#include "engine/loss/errors.h"
 #include "engine/loss/live_rows.h"
 #include "engine/loss/reduction.h"
 
@@ -43,12 +44,12 @@ LossResult sequence_loss(const std::vector<Tensor>& steps, const LossInputs& inp
 template <class T>
 std::vector<T> from_steps(const std::vector<std::vector<T>>& arrays, int64_t batch, int64_t steps, const char* what) {
   if (static_cast<int64_t>(arrays.size()) != steps)
-    refuse("loss: logits has {} steps, {} {}", steps, what, arrays.size());
+    refuse(LossCode::step_counts, "loss: logits has {} steps, {} {}", steps, what, arrays.size());
   std::vector<T> out(static_cast<size_t>(batch * steps));
   for (int64_t t = 0; t < steps; ++t) {
     const auto& step = arrays[static_cast<size_t>(t)];
     if (static_cast<int64_t>(step.size()) != batch)
-      refuse("loss: {}.{} has {} entries; expected [B={}]", what, t, step.size(), batch);
+      refuse(LossCode::shape, "loss: {}.{} has {} entries; expected [B={}]", what, t, step.size(), batch);
     for (int64_t b = 0; b < batch; ++b) out[static_cast<size_t>(b * steps + t)] = step[static_cast<size_t>(b)];
   }
   return out;
