@@ -1,6 +1,6 @@
-// `seqgrad gradcheck`: analytic against numeric gradients of a config's model and loss, per parameter.
-#include "engine/check/gradcheck.h"
+// `seqgrad gradcheck`: analytic against numeric gradients, of a config's model and loss per parameter, or of a case.
 #include "apps/command.h"
+#include "engine/check/gradcheck_case.h"
 #include "models/run.h"
 
 namespace seqgrad {
@@ -9,10 +9,35 @@ namespace {
 struct Options {
   CommonOptions common;
   std::string config;
-  int64_t sentences = 4, elements = 20;
+  std::optional<int64_t> sentences;
+  int64_t elements = 20;
+  bool fast = false;
 };
 
+void print(const std::string& name, const GradientReport& r, const std::string& more = "") {
+  fmt::print("{:<32} {:<4} worst {:8.2e} of the bound, {}{}\n", name, r.passed() ? "ok" : "FAIL", r.worst,
+             r.where.empty() ? "exact" : r.where, more);
+}
+
+int conclude(bool passed) {
+  fmt::print("{}\n", passed ? "all gradients agree" : "some gradients are wrong");
+  return static_cast<int>(passed ? ExitCode::done : ExitCode::no);
+}
+
+int gradcheck_case(const Options& o) {
+  if (!o.common.overrides().empty() || o.sentences)
+    refuse("gradcheck: --set, --seed, --device, --threads and --sentences go with a config, and {} is a case",
+           shown_path(o.config));
+  bool passed = true;
+  for (const TensorReport& r : check_case_gradients(read_case(o.config), o.fast ? 0 : o.elements)) {
+    print(r.name, r.gradients, r.left_out ? fmt::format(" ({} at a clip left out)", r.left_out) : "");
+    passed &= r.gradients.passed();
+  }
+  return conclude(passed);
+}
+
 int gradcheck(const Options& o) {
+  if (is_case(o.config)) return gradcheck_case(o);
   Config config;
   std::vector<std::string> overrides = o.common.overrides();
   overrides.emplace_back("precision=fp64");
@@ -24,11 +49,11 @@ int gradcheck(const Options& o) {
   ParameterStore& store = model->store();
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
   BatchOptions batching;
-  batching.size = o.sentences;
+  batching.size = o.sentences.value_or(4);
   const Batch batch = Batcher(data.train, batching).next();
   const ForwardContext context{true, static_cast<uint64_t>(config.seed()), 1, 0};
   if (accumulate_gradients(*model, setup, {&batch, 1}, context).skipped)
-    refuse("gradcheck: nothing counts in the first {} sentences", o.sentences);
+    refuse("gradcheck: nothing counts in the first {} sentences", batching.size);
   std::vector<double> analytic = to_host<double>(store.grads());
   const auto loss = [&] {
     Tape::current().reset();
@@ -44,22 +69,21 @@ int gradcheck(const Options& o) {
     const int64_t constant = p.init.zero_row == 0 && p.name.ends_with("emb.weight") ? p.shape[-1] : 0;
     const GradientClaim claim{p.name, p.tensor.as<double>() + constant, analytic.data() + p.offset + constant,
                               p.shape.numel() - constant};
-    const GradientReport r = check_gradients(loss, {&claim, 1}, o.elements);
-    fmt::print("{:<32} {:<4} worst {:8.2e} of the bound, {}\n", p.name, r.passed() ? "ok" : "FAIL", r.worst,
-               r.where.empty() ? "exact" : r.where);
+    const GradientReport r = check_gradients(loss, {&claim, 1}, o.fast ? 0 : o.elements);
+    print(p.name, r);
     passed &= r.passed();
   }
-  fmt::print("{}\n", passed ? "all gradients agree" : "some gradients are wrong");
-  return passed ? 0 : 1;
+  return conclude(passed);
 }
 
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("config", o->config, "Config file")->required()->type_name("CONFIG.yaml");
-  app.add_option("--sentences", o->sentences, "Sentences in the batch")->type_name("N")->check(whole(1));
+  app.add_option("config", o->config, "Config file, or a loss case")->required()->type_name("CONFIG|CASE");
+  app.add_option("--sentences", o->sentences, "Sentences in the batch (4)")->type_name("N")->check(whole(1));
   app.add_option("--elements", o->elements, "Parameters with more numbers are checked along random directions")
       ->type_name("N")
       ->check(whole(1));
+  app.add_flag("--fast", o->fast, "Random directions only, whatever the size");
   o->common.declare(app);
   return [o] { return gradcheck(*o); };
 }

@@ -9,6 +9,7 @@ TEST_CASE("every input of the saved corpus is accepted or refused as it should b
   const std::map<std::string, void (*)(std::string_view)> targets = {{"config", fuzz_config},
                                                                      {"safetensors", fuzz_safetensors},
                                                                      {"text", fuzz_text},
+                                                                     {"cases", fuzz_cases},
                                                                      {"command_line", fuzz_command_line}};
   for (const auto& [name, target] : targets) {
     int inputs = 0;

@@ -41,6 +41,7 @@ GradientReport check_gradients(const std::function<double()>& loss, std::span<co
     };
     if (claim.count <= elements) {
       for (int64_t i = 0; i < claim.count; ++i) {
+        if (claim.still && claim.still[i]) continue;
         const double x = start[static_cast<size_t>(i)];
         // A step that is exact in float64, so that the difference quotient divides by what was really moved.
         const double moved = x + 1e-5 * std::max(1.0, std::abs(x));
@@ -53,16 +54,20 @@ GradientReport check_gradients(const std::function<double()>& loss, std::span<co
       Random random(seed, trial);
       std::vector<double> direction(start.size());
       double norm = 0, analytic = 0;
-      for (double& d : direction) {
-        d = random.normal();
+      for (size_t i = 0; i < direction.size(); ++i) {
+        const double d = random.normal();
+        if (claim.still && claim.still[i]) continue;
+        direction[i] = d;
         norm += d * d;
       }
+      if (norm == 0) break;
       for (size_t i = 0; i < direction.size(); ++i) {
         direction[i] /= std::sqrt(norm);
-        analytic += direction[i] * claim.gradient[i];
+        if (direction[i] != 0) analytic += direction[i] * claim.gradient[i];
       }
       const auto move = [&](double s) {
-        for (size_t i = 0; i < direction.size(); ++i) claim.values[i] = start[i] + s * direction[i];
+        for (size_t i = 0; i < direction.size(); ++i)
+          if (direction[i] != 0) claim.values[i] = start[i] + s * direction[i];
       };
       compare(report, fmt::format("{} along direction {}", claim.name, trial), analytic, difference(move, 1e-5), at);
     }

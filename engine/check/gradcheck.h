@@ -13,6 +13,7 @@ struct GradientClaim {
   double* values;
   const double* gradient;
   int64_t count;
+  const uint8_t* still = nullptr;  // [count]: numbers that are not to be moved, and of which nothing is claimed
 };
 
 struct GradientReport {

@@ -24,6 +24,7 @@ struct Divisor {
   const char* name;
   const char* formula;
   const char* unit;
+  const char* words;  // what is counted, for people
   double (*value)(const Counts&);
   bool inner, outer;  // may stand inside ({time: …}) or outside ({batch: …}) a nested form
   bool adds;  // over micro-batches the divisor is their sum; else it is the same for all, and the largest counts

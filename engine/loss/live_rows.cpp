@@ -163,12 +163,12 @@ Counts count(const std::vector<Cell>& cells, int64_t batch, int64_t steps, int64
   c.batch = batch;
   c.steps = steps;
   std::vector<double> weights, class_weights;
-  std::vector<uint8_t> seen(static_cast<size_t>(batch), 0);
+  int64_t last = -1;  // cells come by ascending example
   for (const Cell& cell : cells) {
     ++c.active;
     c.nonzero += cell.weight != 0;
-    c.active_batch += !seen[static_cast<size_t>(cell.b)]++;
-    seen[static_cast<size_t>(cell.b)] = 1;
+    c.active_batch += cell.b != last;
+    last = cell.b;
     weights.push_back(cell.weight);
     class_weights.push_back(cell.class_weight);
   }

@@ -156,7 +156,7 @@ for dtype, (preset, reduction) in itertools.product(("f64", "f32"), {"sum_by_non
                tolerance={"rtol": 1e-6, "atol": 1e-7, "basis": "tf.losses reduces in float32"})
 g11 = {"logits": 10 * np.eye(3)[None], "targets": np.array([[2, 0, 1]]), "lengths": None}
 for name, weights in (("g11", [1.2, 0, 0]), ("g12", [1.2, 3.4, 5.6]), ("g12_zero", [0, 0, 0])):
-    w = np.array([weights])
+    w = np.array([weights], np.float64)
     gold = run(lambda z: tf.compat.v1.losses.sparse_softmax_cross_entropy(tf.constant(g11["targets"]), z, tf.constant(w)), g11["logits"])
     losses.add(name, "losses_test: weights 1.2, 0, 0 give 12, not 10 and not 4", {"preset": "tf1.losses.sum_by_nonzero_weights"}, {**g11, "token_weight": w}, gold,
                tolerance={"rtol": 1e-6, "atol": 1e-7, "basis": "tf.losses reduces in float32"})

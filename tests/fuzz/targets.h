@@ -9,6 +9,7 @@
 void fuzz_config(std::string_view input);        // a YAML file and, after NUL bytes, --set options
 void fuzz_safetensors(std::string_view input);   // a file
 void fuzz_text(std::string_view input);          // a vocabulary file, or lines of text
+void fuzz_cases(std::string_view input);         // a loss case: YAML and, after a NUL byte, tensors
 void fuzz_command_line(std::string_view input);  // arguments separated by line feeds
 
 inline void require(bool holds, const char* property) {

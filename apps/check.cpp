@@ -1,0 +1,89 @@
+// `seqgrad check`: loss cases against their recorded gold, or two files of tensors.
+#include "apps/command.h"
+#include "apps/device.h"
+#include "engine/check/check_case.h"
+#include "engine/check/junit.h"
+#include "engine/io/atomic_write.h"
+
+namespace seqgrad {
+namespace {
+
+struct Options {
+  std::vector<std::string> paths, files;
+  std::string dtype, device = "cpu", junit;
+  std::optional<double> ulps;
+  double rtol = 0, atol = 0;
+  bool quiet = false, verbose = false;
+};
+
+void print(const CaseReport& r, const Options& o) {
+  static const char* verdicts[] = {"ok", "FAIL", "unreadable"};
+  if (r.verdict == Verdict::unreadable) {
+    for (const std::string& line : r.lines) note(line.find("error: ") == std::string::npos ? "error: " + line : line);
+    return;
+  }
+  if (r.verdict != Verdict::as_expected || o.verbose)
+    fmt::print("{} {}\n", verdicts[static_cast<int>(r.verdict)], shown_path(r.path));
+  for (const std::string& line : r.lines) fmt::print("  {}\n", line);
+  if (o.verbose && r.verdict == Verdict::as_expected)
+    for (const Comparison& c : r.comparisons)
+      fmt::print("  {:<10} {} element{}, at most abs {:.1e} rel {:.1e} ulp {:.1e}\n", c.name, c.total,
+                 c.total == 1 ? "" : "s", c.worst_abs, c.worst_rel, c.worst_ulp);
+}
+
+int check(const Options& o) {
+  if (o.paths.empty() == o.files.empty()) refuse("check: give cases or folders of cases, or --files A B");
+  if (o.files.empty() && (o.rtol > 0 || o.atol > 0))
+    refuse("check: --rtol and --atol go with --files; a case has its own");
+  if (!o.files.empty() && !o.dtype.empty()) refuse("check: --dtype goes with cases");
+  std::vector<CaseReport> reports;
+  CheckOptions options;
+  options.device = device_of(o.device);
+  options.ulps = o.ulps;
+  if (!o.dtype.empty()) options.dtype = o.dtype == "f32" ? DType::f32 : DType::f64;
+  const auto add = [&](CaseReport r) {
+    print(r, o);
+    reports.push_back(std::move(r));
+  };
+  if (!o.files.empty()) {
+    Limits limits{{o.atol}, o.rtol, o.rtol == 0 && o.atol == 0 && !o.ulps, o.ulps};
+    add(check_files(o.files[0], o.files[1], limits));
+  } else {
+    for (const std::string& path : find_cases(o.paths)) add(check_case(path, options));
+    if (reports.empty()) note(fmt::format("error: no case in {}", shown_path(o.paths[0])));
+  }
+  if (!o.junit.empty()) atomic_write(o.junit, junit_xml(reports));
+  if (!o.quiet && !reports.empty()) {
+    if (o.files.empty())
+      fmt::print("{}\n", tally(reports));
+    else if (reports[0].verdict == Verdict::as_expected)
+      fmt::print("{} tensors, no difference\n", reports[0].comparisons.size());
+  }
+  return static_cast<int>(exit_code(reports));
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("paths", o->paths, "Cases, or folders that hold cases at any depth")->type_name("PATH");
+  app.add_option("--files", o->files, "Compare two safetensors files, of any origin, bit by bit or within limits")
+      ->type_name("A B")
+      ->expected(2);
+  app.add_option("--dtype", o->dtype, "Run in f32 or f64 instead of the case's own")
+      ->check(CLI::IsMember({"f32", "f64"}));
+  app.add_option("--device", o->device, "cpu, cuda or auto")->type_name("DEVICE");
+  app.add_option("--ulp", o->ulps, "Let N units in the last place pass, instead of the other limits")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--rtol", o->rtol, "With --files: relative limit")->type_name("X")->check(CLI::NonNegativeNumber);
+  app.add_option("--atol", o->atol, "With --files: absolute limit")->type_name("X")->check(CLI::NonNegativeNumber);
+  app.add_option("--junit", o->junit, "Write a JUnit report too")->type_name("FILE");
+  app.add_flag("-q,--quiet", o->quiet, "Print differences and errors only");
+  app.add_flag("-v,--verbose", o->verbose, "Print every case, and how far each of its gold is off");
+  return [o] { return check(*o); };
+}
+
+const bool registered = register_command({"check", "Compare loss cases with recorded gold, or two files of tensors",
+                                          "seqgrad check tests/cases --junit report.xml", declare});
+
+}  // namespace
+}  // namespace seqgrad

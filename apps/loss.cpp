@@ -1,0 +1,110 @@
+// `seqgrad loss`: the right loss and gradient for a person's own tensors, in float64; and what loss a number is.
+#include <nlohmann/json.hpp>
+
+#include "apps/command.h"
+#include "engine/check/run_case.h"
+#include "engine/check/which.h"
+
+namespace seqgrad {
+namespace {
+
+struct Options {
+  std::string path, preset, out, which;
+  bool json = false;
+};
+
+nlohmann::ordered_json nested(const Values& v, size_t depth, size_t& at) {
+  const auto number = [](double x) {
+    return std::isfinite(x) ? nlohmann::ordered_json(x)
+                            : nlohmann::ordered_json(std::isnan(x) ? "nan"
+                                                     : x > 0       ? "inf"
+                                                                   : "-inf");
+  };
+  if (depth == v.shape.size()) return number(v.numbers[at++]);
+  auto list = nlohmann::ordered_json::array();
+  for (int64_t i = 0; i < v.shape[depth]; ++i) list.push_back(nested(v, depth + 1, at));
+  return list;
+}
+
+// A row a line, the last dimension beside each other.
+void print(const Values& v) {
+  constexpr size_t most = 2000;
+  fmt::print("{}", v.name);
+  if (v.shape.empty()) {
+    fmt::print(" {:.12g}\n", v.numbers[0]);
+    return;
+  }
+  fmt::print(" [{}]\n", fmt::join(v.shape, ","));
+  const auto width = static_cast<size_t>(v.shape.back());
+  for (size_t i = 0; i < v.numbers.size() && i < most; ++i)
+    fmt::print("{}{:.9g}{}", i % width == 0 ? "  " : " ", v.numbers[i], i % width + 1 == width ? "\n" : "");
+  if (v.numbers.size() > most) fmt::print("  … {} more; --out F.safetensors has them\n", v.numbers.size() - most);
+}
+
+LossCase with_preset(const Options& o) {
+  if (o.preset.empty()) return read_case(o.path);
+  return read_case_with_preset(o.path, o.preset);
+}
+
+int loss(const Options& o) {
+  const LossCase c = with_preset(o);
+  if (!o.which.empty()) {
+    const Asked asked = asked_value(o.which);
+    const Which found = which(c, inputs_of(c), asked.value, asked.tolerance);
+    if (o.json) {
+      auto json = nlohmann::ordered_json::object();
+      json["value"] = o.which;
+      for (const auto& [key, all] : {std::pair{"matches", &found.matches}})
+        for (const Found& f : *all)
+          json[key].push_back({{"names", f.names}, {"change", f.change}, {"divisor", f.divisor}, {"counts", f.words}});
+      for (const auto& [ratio, f] : found.misses)
+        json["nearest"].push_back(
+            {{"ratio", ratio}, {"value", f.value[0]}, {"names", f.names}, {"divisor", f.divisor}});
+      fmt::print("{}\n", json.dump(2));
+    } else {
+      for (const std::string& line : lines_of(found, o.which)) fmt::print("{}\n", line);
+    }
+    return static_cast<int>(found.matches.empty() ? ExitCode::no : ExitCode::done);
+  }
+  const CaseRun run = run_case(c, DType::f64, Device::cpu);
+  for (const LossWarning& w : run.rows.warnings) note("warning: " + w.text);
+  for (const LossWarning& w : run.loss.warnings) note("warning: " + w.text);
+  if (!o.out.empty()) {
+    std::vector<NamedArray> tensors;
+    for (const Values& v : run.values) tensors.push_back(named_array(v.name, v.shape, v.numbers.data()));
+    write_safetensors(o.out, tensors);
+  }
+  if (o.json) {
+    auto json = nlohmann::ordered_json::object();
+    for (const Values& v : run.values) {
+      size_t at = 0;
+      json[v.name] = nested(v, 0, at);
+    }
+    fmt::print("{}\n", json.dump());
+  } else if (o.out.empty()) {
+    for (const Values& v : run.values) print(v);
+  } else {
+    print(run.of("value"));
+  }
+  return 0;
+}
+
+std::function<int()> declare(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("case", o->path, "A case: a folder, or a YAML file with its tensors")->required()->type_name("CASE");
+  app.add_option("--preset", o->preset, "Reduce as this preset does, instead of the case's own reduction")
+      ->type_name("P");
+  app.add_option("--out", o->out, "Write value, row losses, numerator, divisor and gradients, in float64")
+      ->type_name("F.safetensors");
+  app.add_flag("--json", o->json, "Print one JSON object");
+  app.add_option("--which", o->which, "Say which presets, or axes and divisors, yield this value (a vector: 1.8,4,0)")
+      ->type_name("VALUE");
+  return [o] { return loss(*o); };
+}
+
+const bool registered =
+    register_command({"loss", "The loss and gradient of your own tensors, and which loss a number is",
+                      "seqgrad loss tests/cases/tfa/flags_ttff_f64 --which 4.178", declare});
+
+}  // namespace
+}  // namespace seqgrad

@@ -1,0 +1,21 @@
+// From a case's tensors to what the loss takes.
+#pragma once
+#include "engine/check/case.h"
+
+namespace seqgrad {
+
+struct CaseInputs {
+  LossInputs loss;  // b-major
+  LossOptions options;
+  bool hidden = false;
+  int64_t width = 0;                      // D of hidden states
+  std::vector<const NamedArray*> logits;  // one tensor of logits or probabilities, or one a step
+};
+
+// Throws LossError: E05, then shapes (E01, E02, E03, E08, E17).
+CaseInputs inputs_of(const LossCase& c);
+
+// A float32 or float64 tensor's numbers.
+std::vector<double> to_doubles(const NamedArray& a);
+
+}  // namespace seqgrad

@@ -1,0 +1,184 @@
+// One case: expected error or expected numbers. Many: a walk.
+#include "engine/check/check_case.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "engine/check/limits.h"
+#include "engine/check/which.h"
+
+namespace seqgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> axes_of(const std::string& gold, Layout layout, const std::vector<int64_t>& shape, Over over) {
+  if (gold == "d_weight") return {"class", "dimension"};
+  if (gold == "d_bias") return {"class"};
+  if (shape.size() == 1) return {over == Over::batch ? "step" : "sentence"};
+  if (shape.empty()) return {};
+  std::vector<std::string> axes = layout == Layout::batch ? std::vector<std::string>{"sentence", "step"}
+                                                          : std::vector<std::string>{"step", "sentence"};
+  if (shape.size() == 3) axes.emplace_back(gold == "d_hidden" ? "dimension" : "class");
+  return axes;
+}
+
+void expect_error(const LossCase& c, const CheckOptions& options, CaseReport& report) {
+  const Expectation& e = c.config->expect();
+  try {
+    run_case(c, options.dtype.value_or(c.dtype()), options.device);
+    report.lines.push_back(fmt::format("expected the error {}, got a value", e.error));
+  } catch (const LossError& error) {
+    const std::string got = str(error.loss_code), text = error.what();
+    if (got == e.error && text.find(e.message) != std::string::npos) return;
+    const std::string want = e.message.empty() ? "" : fmt::format(" '{}'", e.message);
+    report.lines.push_back(fmt::format("expected the error {}{}, got {}: {}", e.error, want, got, text));
+  }
+}
+
+// What a peer is said to give must really be another answer, or the note about it is out of date.
+void expect_peer_to_differ(const LossCase& c, const CaseRun& run, CaseReport& report) {
+  for (const Values& peer : c.peer)
+    if (const Values* got = run.find(peer.name);
+        got && compare(*got, peer, limits_of(c, run, peer), run.dtype, true).passed())
+      report.lines.push_back(fmt::format("peer.{} is what comes out here too; peer_differs says otherwise", peer.name));
+}
+
+void expect_values(const LossCase& c, const CheckOptions& options, CaseReport& report) {
+  if (c.gold.empty())
+    refuse("{}: error: there is no gold; `seqgrad record --bless` would write it", shown_path(c.where));
+  const CaseRun run = [&] {
+    try {
+      return run_case(c, options.dtype.value_or(c.dtype()), options.device);
+    } catch (const LossError& e) {
+      report.lines.push_back(fmt::format("expected a value, got {}: {}", str(e.loss_code), e.what()));
+      return CaseRun{};
+    }
+  }();
+  if (!report.lines.empty()) return;
+  for (const Values& want : c.gold) {
+    Limits limits = limits_of(c, run, want);
+    if (options.ulps) limits = {{0.0}, 0, false, options.ulps};
+    const auto axes = axes_of(want.name, c.layout, want.shape, run.inputs.options.over);
+    report.comparisons.push_back(compare(run.of(want.name), want, limits, run.dtype, c.config->nan() == "equal", axes));
+    if (const Comparison& last = report.comparisons.back(); !last.passed()) report.lines.push_back(last.line);
+  }
+  if (!report.lines.empty())
+    for (std::string& found : which_of_gold(c, run, report.comparisons)) report.lines.push_back(std::move(found));
+  expect_peer_to_differ(c, run, report);
+}
+
+void walk(const std::string& path, std::vector<std::string>& out) {
+  if (is_case(path)) {
+    out.push_back(path);
+    return;
+  }
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return;
+  std::vector<std::string> inside;
+  for (const auto& entry : fs::directory_iterator(path))
+    if (!entry.is_symlink() || !entry.is_directory()) inside.push_back(entry.path().string());  // no cycles
+  std::sort(inside.begin(), inside.end());
+  for (const std::string& p : inside) walk(p, out);
+}
+
+template <class F>
+CaseReport timed(const std::string& path, const F& run) {
+  CaseReport report;
+  report.path = path;
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    run(report);
+    if (!report.lines.empty()) report.verdict = Verdict::differs;
+  } catch (const InputError& e) {
+    report.verdict = Verdict::unreadable;
+    report.lines = {e.what()};
+  }
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return report;
+}
+
+}  // namespace
+
+CaseReport check_case(const LossCase& c, const CheckOptions& options) {
+  return timed(c.path, [&](CaseReport& report) {
+    c.config->expect().error.empty() ? expect_values(c, options, report) : expect_error(c, options, report);
+  });
+}
+
+CaseReport check_case(const std::string& path, const CheckOptions& options) {
+  return timed(path, [&](CaseReport& report) {
+    const LossCase c = read_case(path);
+    c.config->expect().error.empty() ? expect_values(c, options, report) : expect_error(c, options, report);
+  });
+}
+
+std::vector<std::string> find_cases(const std::vector<std::string>& paths) {
+  std::vector<std::string> out;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    const auto status = fs::status(path, error);
+    if (!fs::exists(status)) refuse("{}: cannot be read ({})", shown_path(path), std::strerror(ENOENT));
+    if (fs::is_directory(status))
+      walk(path, out);
+    else
+      out.push_back(path);
+  }
+  return out;
+}
+
+std::string tally(const std::vector<CaseReport>& reports) {
+  const auto count = [&](Verdict v) {
+    return std::count_if(reports.begin(), reports.end(), [&](const CaseReport& r) { return r.verdict == v; });
+  };
+  const auto differs = count(Verdict::differs), unreadable = count(Verdict::unreadable);
+  return fmt::format("{} case{}: {} as expected{}{}", reports.size(), reports.size() == 1 ? "" : "s",
+                     count(Verdict::as_expected), differs ? fmt::format(", {} not", differs) : "",
+                     unreadable ? fmt::format(", {} unreadable", unreadable) : "");
+}
+
+ExitCode exit_code(const std::vector<CaseReport>& reports) {
+  ExitCode code = reports.empty() ? ExitCode::refused : ExitCode::done;
+  for (const CaseReport& r : reports) {
+    if (r.verdict == Verdict::unreadable) return ExitCode::refused;
+    if (r.verdict == Verdict::differs) code = ExitCode::no;
+  }
+  return code;
+}
+
+CaseReport check_files(const std::string& a, const std::string& b, const Limits& limits) {
+  return timed(a + " " + b, [&](CaseReport& report) {
+    const SafetensorsFile left = read_safetensors(a), right = read_safetensors(b);
+    if (left.tensors.empty() && right.tensors.empty()) refuse("{}: error: there is no tensor", shown_path(a));
+    for (const NamedArray& want : right.tensors)
+      if (!left.find(want.name))
+        report.lines.push_back(fmt::format("{} is only in {}", shown(want.name), shown_path(b)));
+    for (const NamedArray& got : left.tensors) {
+      const NamedArray* want = right.find(got.name);
+      if (!want) {
+        report.lines.push_back(fmt::format("{} is only in {}", shown(got.name), shown_path(a)));
+        continue;
+      }
+      const std::string name = shown(got.name);
+      if (!is_floating(got.dtype) || !is_floating(want->dtype)) {  // whole numbers: equal or not
+        if (got.dtype != want->dtype)
+          report.lines.push_back(fmt::format("{} is {} and {}", name, name_of(got.dtype), name_of(want->dtype)));
+        else if (got.shape == want->shape && got.bytes == want->bytes)
+          continue;
+      }
+      Limits own = limits;
+      if (!is_floating(got.dtype)) own = {};
+      if (got.dtype != want->dtype) own.exact = false;
+      const DType dtype = got.dtype == DType::f64 && want->dtype == DType::f64 ? DType::f64 : DType::f32;
+      report.comparisons.push_back(
+          compare({name, got.shape, to_doubles(got)}, {name, want->shape, to_doubles(*want)}, own, dtype, true));
+      if (!report.comparisons.back().passed()) report.lines.push_back(report.comparisons.back().line);
+    }
+  });
+}
+
+}  // namespace seqgrad

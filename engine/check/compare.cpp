@@ -1,0 +1,105 @@
+// What differs, by the worst element; hints.cpp says what it looks like.
+#include "engine/check/compare.h"
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "engine/check/hints.h"
+
+namespace seqgrad {
+namespace {
+
+// Distance of floats in the order of their values.
+template <class T, class Bits>
+double steps_between(T a, T b) {
+  const auto ordered = [](T x) {
+    const auto bits = std::bit_cast<Bits>(x);
+    return bits < 0 ? std::numeric_limits<Bits>::min() - bits : bits;
+  };
+  return std::abs(static_cast<double>(ordered(a)) - static_cast<double>(ordered(b)));
+}
+
+bool same_bits(double a, double b, DType dtype) {
+  if (dtype == DType::f64) return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+  return std::bit_cast<uint32_t>(static_cast<float>(a)) == std::bit_cast<uint32_t>(static_cast<float>(b)) &&
+         (std::isnan(b) || static_cast<double>(static_cast<float>(b)) == b);
+}
+
+std::string shape_text(const std::vector<int64_t>& s) { return fmt::format("[{}]", fmt::join(s, ",")); }
+
+std::string place_text(const std::vector<int64_t>& index) {
+  return index.empty() ? "" : fmt::format("[{}]", fmt::join(index, ","));
+}
+
+std::string short_number(double x) { return fmt::format("{:.1e}", x); }
+
+}  // namespace
+
+double Limits::at(size_t i, double want) const {
+  return absolute[absolute.size() == 1 ? 0 : i] + (std::isfinite(want) ? relative * std::abs(want) : 0);
+}
+
+std::string Limits::text(size_t i, double want) const {
+  if (exact) return "the same bits";
+  if (ulps) return fmt::format("{} ulp", *ulps);
+  const double a = absolute[absolute.size() == 1 ? 0 : i];
+  return relative * std::abs(want) >= a && relative > 0 ? fmt::format("rel {:.1e}", relative)
+                                                        : fmt::format("abs {:.1e}", a);
+}
+
+double ulps_between(double a, double b, DType dtype) {
+  if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<double>::quiet_NaN();
+  return dtype == DType::f32 ? steps_between<float, int32_t>(static_cast<float>(a), static_cast<float>(b))
+                             : steps_between<double, int64_t>(a, b);
+}
+
+Comparison compare(const Values& got, const Values& want, const Limits& limits, DType dtype, bool nan_equal,
+                   const std::vector<std::string>& axes) {
+  Comparison c;
+  c.name = want.name;
+  c.total = static_cast<int64_t>(want.numbers.size());
+  if (got.shape != want.shape) {
+    c.line = fmt::format("{} got shape {} want shape {}", c.name, shape_text(got.shape), shape_text(want.shape));
+    return c;
+  }
+  double worst_excess = -1;
+  for (size_t i = 0; i < want.numbers.size(); ++i) {
+    const double g = got.numbers[i], w = want.numbers[i];
+    const bool both_nan = std::isnan(g) && std::isnan(w), equal = g == w || (both_nan && nan_equal);
+    const double difference = equal ? 0 : std::abs(g - w), ulp = equal ? 0 : ulps_between(g, w, dtype);
+    if (std::isfinite(difference)) {
+      c.worst_abs = std::max(c.worst_abs, difference);
+      if (w != 0) c.worst_rel = std::max(c.worst_rel, difference / std::abs(w));
+      c.worst_ulp = std::max(c.worst_ulp, ulp);
+    }
+    const double limit = limits.at(i, w);
+    const bool good = limits.exact  ? same_bits(g, w, dtype)
+                      : limits.ulps ? equal || ulp <= *limits.ulps
+                                    : equal || difference <= limit;
+    if (good) continue;
+    c.failing.push_back(i);
+    // The first NaN or infinity is worse than any finite difference.
+    const double excess = std::isfinite(difference) ? (limit > 0 ? difference / limit : difference * 1e30)
+                                                    : std::numeric_limits<double>::infinity();
+    if (excess > worst_excess) {
+      worst_excess = excess;
+      c.worst = i;
+    }
+  }
+  if (c.failing.empty()) return c;
+  const double g = got.numbers[c.worst], w = want.numbers[c.worst], difference = std::abs(g - w);
+  const std::string numbers = fmt::format("{}", fmt::format("{:.4e}", g) == fmt::format("{:.4e}", w)
+                                                    ? fmt::format("got {} want {}", g, w)
+                                                    : fmt::format("got {:.4e} want {:.4e}", g, w));
+  c.ratio = constant_ratio(got, want, c.failing);
+  const std::string hint = hint_of(got, want, c, axes);
+  c.line = fmt::format("{}{} {}  abs {} rel {} ulp {}  limit {}  ({}/{} element{}{}){}{}", c.name,
+                       place_text(index_of(want.shape, c.worst)), numbers, short_number(difference),
+                       w == 0 ? "inf" : short_number(difference / std::abs(w)), short_number(ulps_between(g, w, dtype)),
+                       limits.text(c.worst, w), c.failing.size(), c.total, c.total == 1 ? "" : "s",
+                       place_of(want.shape, c.failing, axes), hint.empty() ? "" : "  hint: ", hint);
+  return c;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,21 @@
+// What a difference looks like: a common factor, a shift, a sign, padding that was multiplied instead of left out.
+#pragma once
+#include "engine/check/compare.h"
+
+namespace seqgrad {
+
+std::vector<int64_t> index_of(const std::vector<int64_t>& shape, size_t place);
+
+// ", all in sentence 2", ", all at step 3", or ", every one"; "" when nothing is common.
+std::string place_of(const std::vector<int64_t>& shape, const std::vector<size_t>& failing,
+                     const std::vector<std::string>& axes);
+
+// got/want where it is the same, to 1e-5, at all failing elements; none when an element's want or got is 0 or not
+// finite, or the ratio is 1.
+std::optional<double> constant_ratio(const Values& got, const Values& want, const std::vector<size_t>& failing);
+
+// "constant ratio 15/16: wrong divisor?" and the like, or "".
+std::string hint_of(const Values& got, const Values& want, const Comparison& comparison,
+                    const std::vector<std::string>& axes);
+
+}  // namespace seqgrad

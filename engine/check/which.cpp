@@ -1,0 +1,353 @@
+// The search: candidates by reduction from one set of row losses, and again for each change that fits the case.
+#include "engine/check/which.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "engine/check/changes.h"
+#include "engine/loss/presets.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr size_t most_matches = 12, most_misses = 5;
+
+// Row losses of one set of inputs and options, from which all reductions follow.
+class Reductions {
+ public:
+  Reductions(const LossCase& c, const Changed& changed, const CaseInputs& in)
+      : case_(c), in_(in), inputs_(changed.inputs), options_(changed.options), arrays_(changed.arrays) {
+    options_.nonfinite = Nonfinite::propagate;
+    options_.report = {};
+    options_.then = Then::nothing;
+  }
+
+  std::vector<Found> all() {
+    std::vector<Found> out;
+    if (!losses_of(options_)) return out;
+    for (const Preset& p : presets())
+      if (stands_for(p)) add_preset(p, out);
+    for (const Divisor& d : divisors()) {
+      add(form(Over::all, {d.name, "", "", 0}), out);
+      for (const Over over : {Over::time, Over::batch, Over::none})
+        if (over != Over::none || std::string(d.name) == "one") add(form(over, {d.name, "", "", 0}), out);
+      for (const Divisor& outer : divisors())
+        if (d.inner && outer.outer) add(form(Over::all, {"", d.name, outer.name, 0}), out);
+    }
+    add_means_of_means(out);
+    return out;
+  }
+
+ private:
+  struct Losses {
+    LossOptions options;
+    LiveRows rows;
+    std::vector<double> each;
+  };
+
+  // Of options that differ in their reduction only, the row losses are computed once.
+  const Losses* losses_of(const LossOptions& o) {
+    for (const Losses& l : known_)
+      if (l.options.smoothing_kind == o.smoothing_kind && l.options.report_kl == o.report_kl &&
+          l.options.class_scope == o.class_scope && l.options.smoothing_excluding == o.smoothing_excluding)
+        return l.each.empty() && !l.rows.rows.empty() ? nullptr : &l;
+    Losses l{o, {}, {}};
+    l.options.over = Over::all;
+    l.options.divide = {"one", "", "", 0};
+    l.options.on_zero = OnZero::zero;
+    try {
+      l.rows = build_live_rows(inputs_, l.options);
+      const LossResult r = loss_of(case_, arrays_, inputs_, l.rows, l.options, in_);
+      l.each = r.row_loss;
+      for (size_t i = 0; i < l.each.size(); ++i) l.each[i] += r.row_z[i];
+    } catch (const InputError&) {  // a change that this case does not allow
+      l.rows.rows.resize(1);
+      l.each.clear();
+    }
+    known_.push_back(std::move(l));
+    const Losses& last = known_.back();
+    return last.each.empty() && !last.rows.rows.empty() ? nullptr : &last;
+  }
+
+  // The row for this case's inputs, where a name has several.
+  bool stands_for(const Preset& p) const {
+    const Given given = options_.target == Target::dense ? Given::dense
+                        : inputs_.class_weight           ? Given::class_weight
+                                                         : Given::anything;
+    if (p.given == given) return true;
+    if (p.given != Given::anything) return false;
+    return std::none_of(presets().begin(), presets().end(), [&](const Preset& q) {
+      return std::string_view(q.name) == p.name && q.flags == p.flags && q.given == given;
+    });
+  }
+
+  void add_preset(const Preset& p, std::vector<Found>& out) {
+    const RowLossOf& r = p.row;
+    if ((r.input && *r.input != options_.input) || (r.target && *r.target != options_.target)) return;
+    if (options_.input == Input::probs && r.probs_mode && *r.probs_mode != options_.probs_mode) return;
+    LossOptions o = options_;
+    o.over = p.over;
+    o.divide = p.divide;
+    o.divide_eps = p.divide_eps;
+    o.on_zero = p.on_zero;
+    if (o.smoothing > 0 && r.smoothing_kind) {
+      o.smoothing_kind = *r.smoothing_kind;
+      o.report_kl = r.kl;
+      if (*r.smoothing_kind == SmoothingKind::others_excluding && o.smoothing_excluding.empty())
+        o.smoothing_excluding = {o.ignore_index.value_or(0)};
+    }
+    if (inputs_.class_weight && r.class_scope) o.class_scope = *r.class_scope;
+    std::string name = p.name;
+    if (p.flags >= 0 && p.flags != p.default_flags) name += flag_text(p);
+    add({name, o}, out);
+    if (p.report.divide.empty()) return;
+    o.divide = {p.report.divide, "", "", 0};
+    add({fmt::format("what {} prints", name), o, p.report.exponential}, out);
+  }
+
+  static std::string flag_text(const Preset& p) {
+    std::string out;
+    for (const auto& [bit, name] : {std::pair{average_across_timesteps, "average_across_timesteps"},
+                                    {average_across_batch, "average_across_batch"},
+                                    {sum_over_timesteps, "sum_over_timesteps"},
+                                    {sum_over_batch, "sum_over_batch"}})
+      if (p.flags & bit) out += (out.empty() ? "" : "+") + std::string(name);
+    return "[" + (out.empty() ? "no flag" : out) + "]";
+  }
+
+  struct Reduction {
+    std::string name;
+    LossOptions options;
+    bool exponential = false;
+  };
+  Reduction form(Over over, const Divide& d) const {
+    static const char* axes[] = {"all", "time", "batch", "none"};
+    LossOptions o = options_;
+    o.over = over;
+    o.divide = d;
+    o.divide_eps = 0;
+    return {fmt::format("{{over: {}, divide: {}}}", axes[static_cast<int>(over)], str(d)), o};
+  }
+
+  void add(const Reduction& r, std::vector<Found>& out) {
+    const Losses* l = losses_of(r.options);
+    if (!l) return;
+    Found f;
+    try {
+      const LiveRows rows = build_live_rows(inputs_, r.options);
+      Reduced reduced = reduce(rows, l->each, r.options, rows.divisor);
+      f.value = std::move(reduced.value);
+      f.names = {r.name};
+      if (r.exponential) f.value[0] = std::exp(f.value[0]);
+      if (r.options.over == Over::all) {
+        const std::string& counted = r.options.divide.nested() ? r.options.divide.batch : r.options.divide.flat;
+        f.divisor = rows.divisor;
+        f.words = divisor(counted).words;
+        if (r.options.divide.nested())
+          f.words += fmt::format(", each first over its {}", divisor(r.options.divide.time).words);
+      }
+    } catch (const InputError&) {
+      return;
+    }
+    const std::vector<double> entries = f.value;
+    out.push_back(std::move(f));
+    if (r.options.over == Over::all || entries.empty()) return;
+    double sum = 0;
+    for (const double x : entries) sum += x;
+    out.push_back({{"sum of " + r.name}, "", {sum}, 0, ""});
+    out.push_back({{"mean of " + r.name}, "", {sum / static_cast<double>(entries.size())}, 0, ""});
+  }
+
+  // What a loop prints that averages the means of its micro-batches.
+  void add_means_of_means(std::vector<Found>& out) {
+    const Losses* l = losses_of(options_);
+    for (const Divisor& d : divisors()) {
+      const bool counts = std::string_view(d.name) == "active" || std::string_view(d.name) == "weight" ||
+                          std::string_view(d.name) == "nonzero";
+      for (int64_t k = 1; counts && k < inputs_.batch; ++k) {
+        double sum = 0;
+        int64_t parts = 0;
+        LossOptions o = options_;
+        o.over = Over::time;
+        o.divide = {d.name, "", "", 0};
+        const LiveRows rows = build_live_rows(inputs_, o);
+        for (int64_t first = 0; first < inputs_.batch; first += k, ++parts) {
+          double numerator = 0, divisor = 0;
+          for (size_t i = 0; i < rows.rows.size(); ++i)
+            if (const int64_t b = rows.rows[i].row / rows.steps; b >= first && b < first + k)
+              numerator += rows.rows[i].weight * l->each[i];
+          for (int64_t b = first; b < std::min(inputs_.batch, first + k); ++b)
+            divisor += d.value(rows.groups[static_cast<size_t>(b)]);
+          if (divisor != 0) sum += numerator / divisor;
+        }
+        out.push_back({{fmt::format("mean of means: micro-batches of {} sentence{}, each over its {}", k,
+                                    k == 1 ? "" : "s", d.words)},
+                       "",
+                       {sum / static_cast<double>(parts)},
+                       0,
+                       ""});
+      }
+    }
+  }
+
+  const LossCase& case_;
+  const CaseInputs& in_;
+  const LossInputs& inputs_;
+  LossOptions options_;
+  const CaseArrays& arrays_;
+  std::vector<Losses> known_;
+};
+
+// How far apart two results are, relative; infinity for different shapes.
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() != b.size() || a.empty()) return INFINITY;
+  double scale = 0, most = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!std::isfinite(a[i]) || !std::isfinite(b[i])) return INFINITY;
+    scale = std::max({scale, std::abs(a[i]), std::abs(b[i])});
+    most = std::max(most, std::abs(a[i] - b[i]));
+  }
+  return scale == 0 ? 0 : most / scale;
+}
+
+// Candidates that are the same number by the same divisor are one, with several names.
+void merge_in(const Found& f, std::vector<Found>& into) {
+  for (Found& other : into)
+    if (other.change == f.change && other.divisor == f.divisor && other.words == f.words &&
+        distance(other.value, f.value) < 1e-11) {
+      if (std::find(other.names.begin(), other.names.end(), f.names[0]) == other.names.end())
+        other.names.push_back(f.names[0]);
+      return;
+    }
+  into.push_back(f);
+}
+
+// An epsilon in the divisor: value = N/(D + 10^-k).
+void add_epsilons(const std::vector<Found>& candidates, double value, double tolerance, std::vector<Found>& matches) {
+  for (const Found& f : candidates) {
+    if (f.divisor <= 0 || f.value.size() != 1 || f.value[0] == 0 || f.words.find(',') != std::string::npos) continue;
+    const double eps = f.divisor * (f.value[0] / value - 1), power = std::round(std::log10(eps));
+    if (!(eps > 0 && eps < 0.2 * f.divisor && eps > 50 * tolerance * f.divisor) || power < -12) continue;
+    if (std::abs(std::log10(eps) - power) > 0.004) continue;
+    Found found = f;
+    found.change = fmt::format("with 1e{:.0f} added to the divisor", power);
+    merge_in(found, matches);
+  }
+}
+
+}  // namespace
+
+std::string Found::text() const {
+  std::string out = fmt::format("{}", fmt::join(names, " = "));
+  if (!change.empty()) out += " " + change;
+  if (divisor != 0) out += fmt::format(" (divisor {:.9g}, {})", divisor, words);
+  return out;
+}
+
+Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& value, double tolerance) {
+  Which out;
+  std::vector<Found> plain;
+  const auto search = [&](const Changed& changed) {
+    std::vector<Found> found = Reductions(c, changed, in).all();
+    for (Found& f : found) f.change = changed.words;
+    for (const Found& f : found)
+      if (distance(f.value, value) <= tolerance) merge_in(f, out.matches);
+    return found;
+  };
+  plain = search(unchanged(c, in));
+  if (out.matches.empty() && value.size() == 1 && value[0] != 0) add_epsilons(plain, value[0], tolerance, out.matches);
+  for (const Change& change : changes()) {
+    if (!out.matches.empty()) break;
+    Changed changed = unchanged(c, in);
+    if (!change.apply(c, in, changed)) continue;
+    changed.words = change.words;
+    search(changed);
+  }
+  // Typed digits may let several pass: what is nearer than the others by far is meant.
+  const auto far = [&](const Found& f) { return distance(f.value, value); };
+  if (std::any_of(out.matches.begin(), out.matches.end(), [&](const Found& f) { return far(f) < 1e-3 * tolerance; }))
+    std::erase_if(out.matches, [&](const Found& f) { return far(f) > 1e-2 * tolerance; });
+  std::stable_sort(out.matches.begin(), out.matches.end(), [](const Found& a, const Found& b) {
+    const auto form = [](const Found& f) { return f.names[0].find_first_of(" {") != std::string::npos; };
+    return form(a) < form(b);  // those with a preset's name first
+  });
+  if (out.matches.size() > most_matches) out.matches.resize(most_matches);
+  if (!out.matches.empty() || value.size() != 1 || !std::isfinite(value[0])) return out;
+  std::vector<Found> merged;
+  for (const Found& f : plain)
+    if (f.divisor != 0 && f.value.size() == 1 && std::isfinite(f.value[0]) && f.value[0] * value[0] > 0)
+      merge_in(f, merged);
+  std::stable_sort(merged.begin(), merged.end(), [&](const Found& a, const Found& b) {
+    return std::abs(std::log(value[0] / a.value[0])) < std::abs(std::log(value[0] / b.value[0]));
+  });
+  for (Found& f : merged) {
+    if (out.misses.size() == most_misses) break;
+    out.misses.emplace_back(value[0] / f.value[0], std::move(f));
+  }
+  return out;
+}
+
+std::vector<std::string> lines_of(const Which& which, const std::string& asked) {
+  std::vector<std::string> out;
+  for (const Found& f : which.matches) out.push_back(fmt::format("{} = {}", asked, f.text()));
+  if (!out.empty()) return out;
+  out.push_back(fmt::format("{} is none of {}", asked, which.misses.empty() ? "them" : "them; the nearest:"));
+  for (const auto& [ratio, f] : which.misses) {
+    const std::string exact = fraction(ratio);
+    out.push_back(
+        fmt::format("  {} x {:.9g} = {}", exact.empty() ? fmt::format("{:.6g}", ratio) : exact, f.value[0], f.text()));
+  }
+  return out;
+}
+
+Asked asked_value(const std::string& text) {
+  Asked out{{}, 0};
+  double scale = 0, step = 0;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    double x = 0;
+    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, x);
+    if (error != std::errc() || stop != text.data() + end || !std::isfinite(x))
+      refuse("--which: expected a number, or the entries of a vector as 1.8,4,0, got '{}'", shown(text));
+    const std::string digits = text.substr(at, end - at);
+    const size_t point = digits.find('.'), e = digits.find_first_of("eE");
+    const std::string mantissa = digits.substr(0, e);
+    double unit = point == std::string::npos ? 1 : std::pow(10.0, -static_cast<double>(mantissa.size() - point - 1));
+    if (e != std::string::npos) unit *= std::pow(10.0, std::atof(digits.substr(e + 1).c_str()));
+    step = std::max(step, point == std::string::npos ? 1e-9 : unit);
+    scale = std::max(scale, std::abs(x));
+    out.value.push_back(x);
+    at = end + 1;
+  }
+  // Half a unit of the last digit, but never so much that other reductions pass for it.
+  out.tolerance = scale == 0 ? 0 : std::clamp(0.5001 * step / scale, 1e-12, 2e-3);
+  return out;
+}
+
+std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,
+                                       const std::vector<Comparison>& comparisons) {
+  const double tolerance = c.dtype() == DType::f32 ? 3e-6 : 1e-8;
+  std::vector<double> value;
+  std::string asked;
+  if (const Values* gold = c.gold_of("value")) {
+    const auto same =
+        std::find_if(comparisons.begin(), comparisons.end(), [](const auto& x) { return x.name == "value"; });
+    if (same == comparisons.end() || same->passed()) return {};
+    value = gold->numbers;
+    asked = value.size() == 1 ? fmt::format("{:.9g}", value[0]) : "gold.value";
+  } else {
+    // A gradient that is ours times one factor belongs to a value that is ours times the same.
+    const auto scaled = std::find_if(comparisons.begin(), comparisons.end(),
+                                     [](const Comparison& x) { return x.ratio && x.name[0] == 'd'; });
+    if (scaled == comparisons.end() || run.loss.values.size() != 1) return {};
+    value = {run.loss.values[0] / *scaled->ratio};
+    asked = fmt::format("a loss of {:.9g}, whose gradient this is,", value[0]);
+  }
+  std::vector<std::string> lines = lines_of(which(c, run.inputs, value, tolerance), asked);
+  for (std::string& line : lines) line = "which: " + line;
+  if (lines.size() > 6) lines.resize(6);
+  return lines;
+}
+
+}  // namespace seqgrad
