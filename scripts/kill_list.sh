@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Builds faults that people make in a sequence loss into a copy of the source; each must fail a recorded case.
+#   scripts/kill_list.sh [FAULT]… [--dry] [--jobs N]      (--dry: only see that every fault applies to the source)
+# SEQGRAD_RUN_PREFIX is a command that builds and checks run under, e.g. nice.
+set -euo pipefail
+command -v python3 >/dev/null || { echo "python3 is not installed (scripts/setup.sh check)"; exit 77; }
+exec python3 "$(dirname "$0")/mutate/kill_list.py" "$@"

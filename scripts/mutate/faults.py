@@ -1,0 +1,159 @@
+"""The kill list: faults that people make in a sequence loss. Each must fail a recorded case (kill_list.py).
+
+An edit is (file, what stands there, what stands there instead); the first must occur once, whatever the white space. `names`
+is what `seqgrad loss CASE --which VALUE` must say about a value that the fault gave, where a preset or a divisor is it."""
+
+import dataclasses
+import re
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    name: str
+    about: str
+    edits: tuple
+    names: str = ""  # a regular expression; empty: no reduction explains it
+
+
+def applied(fault, read):
+    """{file: its text with the fault}; ValueError where an edit does not fit any more."""
+    changed = {}
+    for file, old, new in fault.edits:
+        text = changed.get(file) or read(file)
+        pattern = r"\s+".join(re.escape(word) for word in old.split())
+        found = len(re.findall(pattern, text))
+        if found != 1:
+            raise ValueError(f"{fault.name}: `{old}` stands {found} times in {file}; mend scripts/mutate/faults.py")
+        changed[file] = re.sub(pattern, lambda _: new, text)
+    return changed
+
+
+DIVISORS, PRESETS, REDUCTION, LIVE = (f"engine/loss/{f}.cpp" for f in ("divisors", "presets", "reduction", "live_rows"))
+TARGET, ROW, PROBS = (f"engine/loss/{f}.cpp" for f in ("row_target", "row_loss", "probs_loss"))
+SEQUENCE, LINEAR = "engine/loss/sequence_loss.cpp", "engine/loss/linear_loss.cpp"
+REPORT, SHAPE, SUM = (f"engine/loss/{f}.h" for f in ("row_report", "result_shape", "order_free_sum"))
+
+
+def divides(unit, value, other):
+    """The divisor with this unit takes the value of another."""
+    body = "[](const Counts& c) { return %s; }"
+    old, new = (v if v.startswith("c.w") or v.startswith("c.c") else f"static_cast<double>({v})" for v in (value, other))
+    return ((DIVISORS, f'"{unit}", {body % old}', f'"{unit}", {body % new}'),)
+
+
+SELECTED = "active[n] = (!in.lengths || t < (*in.lengths)[static_cast<size_t>(b)]) && (!in.mask || (*in.mask)[n]) &&"
+
+FAULTS = (
+    # Divisors
+    Fault("positions_for_active", "the token mean divides by all cells, padding too",
+          divides("/tok", "c.active", "c.positions"), "positions|padding included"),
+    Fault("active_for_positions", "the mean over all cells leaves out padding", divides("/padded", "c.positions", "c.active"),
+          "active|token_mean"),
+    Fault("batch_for_active", "the token mean divides by the number of sentences", divides("/tok", "c.active", "c.batch"),
+          r"divide: batch|batch_mean|/ ?B\b"),
+    Fault("active_batch_for_batch", "the batch mean leaves out empty sentences", 
+          ((DIVISORS, '{"batch", "B", "/sent", [](const Counts& c) { return static_cast<double>(c.batch); }',
+            '{"batch", "B", "/sent", [](const Counts& c) { return static_cast<double>(c.active_batch); }'),), "active_batch"),
+    Fault("active_for_nonzero", "tokens of weight 0 count among the nonzero ones", divides("/nonzero", "c.nonzero", "c.active"),
+          "active|token_mean"),
+    Fault("weight_for_active", "weights are counted in `active`", divides("/tok", "c.active", "c.weight"),
+          "weight|sum of weights"),
+    Fault("active_for_weight", "the weighted mean divides by the number of tokens", divides("/weight", "c.weight", "c.active"),
+          "active|token_mean|keras.sum_over_batch_size"),
+    Fault("nonzero_for_weight", "the weighted mean divides by the number of nonzero weights",
+          divides("/weight", "c.weight", "c.nonzero"), "nonzero"),
+    Fault("batch_for_weight", "the weighted mean divides by the number of sentences", divides("/weight", "c.weight", "c.batch"),
+          r"divide: batch|batch_mean|/ ?B\b"),
+    Fault("class_weight_not_in_divisor", "class weights are missing in the divisor",
+          divides("/classw", "c.class_weight", "c.active"), "active|token_mean"),
+    Fault("steps_for_batch", "the batch mean divides by the number of steps",
+          ((DIVISORS, '{"batch", "B", "/sent", [](const Counts& c) { return static_cast<double>(c.batch); }',
+            '{"batch", "B", "/sent", [](const Counts& c) { return static_cast<double>(c.steps); }'),), r"steps|/ ?T\b"),
+    Fault("mean_of_means", "the token mean is a mean of the sentences' means",
+          ((PRESETS, "o.divide = p.divide;",
+            'o.divide = p.over == Over::all && p.divide.flat == "active" ? nested("active", "active_batch") : p.divide;'),),
+          "sentence_mean"),
+    Fault("sum_for_mean", "the sum, because one forgot to divide", divides("/tok", "c.active", "1.0"), r"\bsum\b|\bone\b"),
+    Fault("example_weight_not_in_divisor", "the weighted mean divides by the tokens' weights only",
+          ((LIVE, "cells.back().weight = row.weight;", "cells.back().weight = in.token_weight ? (*in.token_weight)[n] : 1.0;"),)),
+    # Reduction
+    Fault("eps_in_divisor", "an epsilon of 1e-7 in every divisor",
+          ((REDUCTION, "return d == 0 ? 0 : 1 / (d + eps);", "return d == 0 ? 0 : 1 / (d + eps + 1e-7);"),)),
+    Fault("empty_divides", "a batch without a token divides 0 by 0",
+          ((REDUCTION, "return d == 0 ? 0 : 1 / (d + eps);", "return 1 / (d + eps);"),)),
+    Fault("gradient_not_divided", "the gradient is that of the sum",
+          ((REDUCTION, "c.rows.push_back(s * r.weight);", "c.rows.push_back(r.weight);"),)),
+    Fault("gradient_not_weighted", "the weights are missing in the gradient",
+          ((REDUCTION, "c.rows.push_back(s * r.weight);", "c.rows.push_back(s);"),)),
+    Fault("weighted_twice", "the loss is multiplied by its weight twice",
+          ((REDUCTION, "options.over))].push_back(rows.rows[i].weight * losses[i]);",
+            "options.over))].push_back(rows.rows[i].weight * rows.rows[i].weight * losses[i]);"),)),
+    Fault("inner_divisor_not_in_gradient", "sentence means without their lengths in the gradient",
+          ((REDUCTION, "s *= reciprocal(inner_divisor(rows, options, r.row / rows.steps), options.divide_eps);", ";"),)),
+    Fault("upstream_dropped", "the gradient of a vector of losses ignores what comes from above",
+          ((SHAPE, "out[i].coefficient *= static_cast<double>(upstream[groups[i]]);", ""),)),
+    Fault("sum_in_float32", "losses are added up in float32", ((SUM, "double sum = 0;", "float sum = 0;"),)),
+    # Who counts
+    Fault("mask_ignored", "the mask is taken and not used", ((LIVE, SELECTED, SELECTED.replace("(!in.mask || (*in.mask)[n]) &&", "")),)),
+    Fault("mask_inverted", "the mask says where padding is", ((LIVE, SELECTED, SELECTED.replace("(*in.mask)[n]", "!(*in.mask)[n]")),)),
+    Fault("mask_after_the_mean", "padded losses are multiplied by 0, and their cells stay in the divisor",
+          ((LIVE, "if (!active[static_cast<size_t>(n)]) continue;", ""),
+           (LIVE, "double w = in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;",
+            "double w = !active[static_cast<size_t>(n)] ? 0.0 : in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;"))),
+    Fault("length_off_by_one", "one step after the end counts", ((LIVE, SELECTED, SELECTED.replace("t < (", "t <= (")),)),
+    Fault("ignored_in_divisor", "ignored ids are left out of the sum and stay in the divisor",
+          ((LIVE, "(!options.ignore_index || in.targets[n] != *options.ignore_index);", "true;"),
+           (LIVE, "cells.push_back({b, t, 0, 0});",
+            "cells.push_back({b, t, 0, 0}); if (options.ignore_index && in.targets[static_cast<size_t>(n)] == "
+            "*options.ignore_index) continue;"))),
+    Fault("id_0_ignored", "id 0 is taken for padding although nobody said so",
+          ((LIVE, "(!options.ignore_index || in.targets[n] != *options.ignore_index);",
+            "(in.targets.empty() || in.targets[n] != options.ignore_index.value_or(0));"),)),
+    Fault("nan_leaks", "padding is multiplied by 0 where it should be left out: 0 times NaN",
+          ((LIVE, "if (!active[static_cast<size_t>(n)]) continue;", ""),
+           (LIVE, "cells.push_back({b, t, 0, 0});", "if (active[static_cast<size_t>(n)]) cells.push_back({b, t, 0, 0});"),
+           (LIVE, "double w = in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;",
+            "double w = !active[static_cast<size_t>(n)] ? 0.0 : in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;"),
+           (LIVE, "if (w == 0) continue;", "if (cells.empty()) continue;"),
+           (LIVE, "if (row.weight != 0) out.rows.push_back(row);", "out.rows.push_back(row);"))),
+    # Targets
+    Fault("shift_by_one", "the target of a step is that of the next",
+          ((LIVE, "const int64_t y = in.targets[static_cast<size_t>(n)];",
+            "const int64_t y = in.targets[static_cast<size_t>(std::min(n + 1, in.batch * in.steps - 1))];"),)),
+    Fault("smoothing_mass_on_padding", "smoothing gives the excluded ids their share",
+          ((TARGET, "for (const int64_t id : o.smoothing_excluding) off[static_cast<size_t>(id)] = 0;", ""),)),
+    Fault("smoothing_excluded_in_share", "smoothing divides by the excluded ids too",
+          ((TARGET, "const double share = e / (v - 1 - static_cast<double>(o.smoothing_excluding.size()));",
+            "const double share = e / (v - 1);"),)),
+    Fault("smoothing_uniform_as_others", "smoothing over all classes is spread over the others only",
+          ((TARGET, "rule.off = e / v;", "rule.off = e / (v - 1);"),)),
+    Fault("smoothing_others_adds_up", "smoothing over the others leaves the target a share as well",
+          ((TARGET, "rule.on = 1 - e - rule.off;", "rule.on = 1 - e;"),)),
+    Fault("prior_ignored", "smoothing by a prior is uniform", ((TARGET, "for (double& u : off) u *= e;", "for (double& u : off) u = e / v;"),)),
+    Fault("entropy_kept", "the divergence is reported as the cross entropy",
+          ((REPORT, "options.report_kl ? entropy(tasks[i]) : 0.0", "0.0"),)),
+    Fault("class_weight_not_per_class", "the class weight of the target multiplies the smoothing mass of all",
+          ((TARGET, "if (in.class_weight && o.class_scope == ClassScope::per_class)",
+            "if (in.class_weight && o.class_scope == ClassScope::per_class && e == 0)"),)),
+    # Row kernels
+    Fault("p_minus_q", "the gradient of dense targets is p - q whatever q adds up to",
+          ((ROW, "const T factor = static_cast<T>(c * (r_sum + pull) / (count + tail));",
+            "const T factor = static_cast<T>(c * ((task.q ? 1 : r_sum) + pull) / (count + tail));"),)),
+    Fault("p_minus_one", "the true class gets p - 1, which cancels as p nears 1",
+          ((ROW, "if (walked ? terms.count == 1 : rule.off == 0)", "if (false)"),)),
+    Fault("no_maximum", "exponentials without the maximum subtracted", ((ROW, "const T top = maximum(a, n);", "const T top = 0;"),)),
+    Fault("softcap_without_derivative", "the gradient of the soft cap is taken for 1", ((ROW, "e[v] *= 1 - th * th;", "(void)th;"),)),
+    Fault("z_loss_without_gradient", "the z-loss is added to the value only",
+          ((ROW, "pull = 2 * rule.z_loss * result.lambda;", "pull = 0;"),)),
+    Fault("z_loss_not_squared", "the z-loss is that of lambda, not of its square",
+          ((REPORT, "options.z_loss * r.lambda * r.lambda", "options.z_loss * r.lambda"),)),
+    Fault("probs_not_renormalised", "probabilities are taken as they are",
+          ((PROBS, "static_cast<double>(p[v]) / (renormalised ? sum : 1);", "static_cast<double>(p[v]);"),)),
+    Fault("clip_leaks_gradient", "clipped probabilities get a gradient",
+          ((PROBS, "const double own = r == 0 || !kept ? 0 : -r / x;", "const double own = r == 0 ? 0 : -r / std::clamp(x, low, high);"),)),
+    # Layouts and the output layer
+    Fault("time_major_as_batch_major", "time-major logits are read batch-major",
+          ((SEQUENCE, "layout == Layout::time ? t * rows.batch + b : r.row", "r.row"),)),
+    Fault("bias_without_gradient", "the output layer's bias gets no gradient",
+          ((LINEAR, "if (g.bias.data) kernels::sum_rows<T>", "if (false) kernels::sum_rows<T>"),)),
+)

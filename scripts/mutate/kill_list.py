@@ -1,0 +1,116 @@
+"""The kill list: the faults of faults.py, each built into a copy of the source, must fail a recorded case.
+
+Prints for each fault how many cases of tests/cases fail, one of them, and what the failing check's --which says where that
+is the cause. Exit 1 when a fault passes every case, does not apply any more, or when --which names fewer than --named."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+
+from faults import FAULTS, applied
+from tree import HOME, ROOT, Tree, fail
+from turns import in_turns, work
+
+CASES = "tests/cases"
+
+
+def check(tree, program, report):
+    """(exit code, {case: what its check says}) of `seqgrad check` over the recorded cases."""
+    report.unlink(missing_ok=True)
+    done = subprocess.run([program, "check", CASES, "--junit", report], cwd=tree.source, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=300)
+    failing = {}
+    if report.exists():
+        for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+            for problem in (*case.iter("failure"), *case.iter("error")):
+                failing[f"{case.get('classname')}/{case.get('name')}".removeprefix(f"{CASES}/")] = problem.text or ""
+    return done.returncode, failing, done.stdout
+
+
+def evaluate(tree, fault, slot):
+    objects = tree.compile(applied(fault, tree.read), slot, sanitize=False)
+    if objects is None:
+        return {"problem": "does not compile; mend scripts/mutate/faults.py"}
+    linked = tree.link(objects, slot / "seqgrad", sanitize=False)
+    if linked.returncode:
+        return {"problem": "does not link"}
+    try:
+        code, failing, output = check(tree, slot / "seqgrad", slot / "junit.xml")
+    except subprocess.TimeoutExpired:
+        return {"problem": "the check did not end"}
+    if code not in (0, 1):
+        return {"problem": f"check ended with {code}: {output.strip()[-300:]}"}
+    row = {"failing": list(failing), "which": "", "case": ""}
+    for case, text in failing.items():
+        for line in text.splitlines() if fault.names else ():
+            if WHICH.search(line) and re.search(fault.names, line):
+                return dict(row, which=line.strip(), case=case)
+    row["case"] = next(iter(failing), "")
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/kill_list.sh", description=__doc__.split("\n\n")[0])
+    parser.add_argument("names", nargs="*", help="only these faults")
+    parser.add_argument("--dry", action="store_true", help="only see whether every fault applies to the source")
+    parser.add_argument("--named", type=int, default=12, help="how many faults --which must name (12)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="faults at a time (one a core)")
+    arguments = parser.parse_args()
+    begin = time.monotonic()
+    chosen = [f for f in FAULTS if not arguments.names or f.name in arguments.names]
+    if unknown := set(arguments.names) - {f.name for f in FAULTS}:
+        fail(f"no fault {', '.join(sorted(unknown))}; there are {', '.join(f.name for f in FAULTS)}")
+    problems = []
+    for fault in chosen:
+        try:
+            applied(fault, lambda file: (ROOT / file).read_text())
+        except (ValueError, OSError) as problem:
+            problems.append(str(problem))
+    if problems:
+        fail("\n       ".join(problems))
+    if arguments.dry:
+        print(f"{len(chosen)} faults apply")
+        return 0
+
+    tree = Tree(arguments.jobs)
+    tree.prepare("seqgrad")
+    code, failing, output = check(tree, tree.build / "seqgrad", HOME / "junit.xml")
+    if code != 0:
+        print(output[-3000:], file=sys.stderr)
+        fail(f"{len(failing)} cases fail without a fault")
+    by_name = {f.name: f for f in chosen}
+    rows = {}
+    for row in in_turns(__file__, tree, list(by_name.items())):
+        rows[row["key"]] = row
+    bad = named = 0
+    for fault in chosen:
+        row = rows[fault.name]
+        print(f"{fault.name}: {fault.about}")
+        if problem := row.get("problem"):
+            bad += 1
+            print(f"    PROBLEM: {problem}")
+            continue
+        bad += not row["failing"]
+        named += bool(row["which"])
+        print(f"    {len(row['failing'])} cases fail" + (f", e.g. {row['case']}" if row["failing"] else ": NOT NOTICED"))
+        if row["which"]:
+            print(f"    {row['which']}")
+        elif fault.names:
+            print(f"    --which does not say /{fault.names}/")
+    wanted = 0 if arguments.names else arguments.named
+    print(f"{len(chosen) - bad} of {len(chosen)} faults fail a case; --which names {named} ({time.monotonic() - begin:.0f} s)")
+    return 0 if bad == 0 and named >= wanted else 1
+
+
+WHICH = re.compile(r"--which|which:")  # marks the lines of a failing check that name reductions
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--worker"]:
+        work(evaluate, lambda tree: tree.jobs)
+    else:
+        sys.exit(main())

@@ -1,0 +1,211 @@
+"""Scripted mutation: how many small faults in the kernels of the loss, or in the parsers, do their tests notice?
+
+Samples N mutants of the chosen files, puts each into a copy of the source (never the working tree), rebuilds the file,
+links one small test binary and runs it, with sanitizers (address, undefined) in the mutated file. A mutant is killed by a
+failing test, a crash, a sanitizer or the time limit. One that does not compile, or of which the optimiser makes the
+original's code, is replaced by the next of the sample.
+
+The sample is the N mutants whose hash with the seed is smallest: a change of one file leaves the others' mutants in it.
+Results are kept in build-mutants/results-SET.jsonl while neither the mutated file nor a test changed; --fresh forgets
+them. Survivors that no test can tell from the original stand with the reason in scripts/mutate/equivalent.txt; the
+score is printed with and without them, and the bar is for the first, which counts them as missed."""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from operators import mutants_of
+from tree import ENVIRONMENT, HOME, Tree, fail
+from turns import in_turns, work
+
+SETS = {
+    # name: the files, the test files of its binary (the beginnings of their names), the bar in percent
+    "loss": ([f"engine/loss/{stem}.cpp" for stem in ("row_loss", "probs_loss", "row_target", "live_rows", "divisors", "reduction",
+                                                     "linear_loss", "sequence_loss", "options", "presets")] +
+             [f"engine/loss/{stem}.h" for stem in ("row_loss", "row_report", "result_shape", "order_free_sum")],
+             ["tests/test_loss", "tests/test_cases"], 90),
+    "parsers": (["engine/config/codec.cpp", "engine/config/field.cpp", "engine/config/load.cpp", "engine/config/node.cpp",
+                 "engine/config/problems.cpp", "engine/config/section.cpp", "engine/config/yaml.cpp", "engine/io/safetensors.cpp",
+                 "engine/io/text.cpp", "engine/data/parallel_text.cpp", "engine/data/vocabulary.cpp"],
+                ["tests/test_config.", "tests/test_safetensors", "tests/test_io", "tests/test_data.", "tests/test_fuzz", "tests/fuzz/",
+                 "tests/test_case"], 85),
+}
+EQUIVALENT = Path(__file__).parent / "equivalent.txt"
+
+
+def digest(*parts):
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def sample(tree, files, seed):
+    """All mutants, in the order in which they are drawn, each with its key."""
+    drawn = []
+    for file in files:
+        source, times = tree.read(file), {}
+        content = digest(source)
+        for m in mutants_of(file, source):
+            times[m.label] = n = times.get(m.label, 0) + 1
+            drawn.append((digest(str(seed), m.label, str(n)), digest(content, m.label, str(n), str(m.begin)), m))
+    return [(key, m) for _, key, m in sorted(drawn, key=lambda d: d[0])]
+
+
+def equivalents():
+    """{label: reason} of the committed file: a label at the margin, its reason indented under it."""
+    found, label = {}, None
+    for number, line in enumerate(EQUIVALENT.read_text().splitlines() if EQUIVALENT.exists() else [], 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not line[0].isspace():
+            label = line.strip()
+            found[label] = ""
+        elif label is None:
+            fail(f"{EQUIVALENT.name}:{number}: a reason without a mutant")
+        else:
+            found[label] = (found[label] + " " + line.strip()).strip()
+    for label, reason in found.items():
+        if not reason:
+            fail(f"{EQUIVALENT.name}: no reason under '{label}'")
+    return found
+
+
+def same_code(tree, mutant, slot):
+    """Whether an optimising compiler, without sanitizers, makes the same object of the mutant: then it is the same."""
+    objects = []
+    for source, name in ((tree.read(mutant.file), "original"), (mutant.apply(tree.read(mutant.file)), "mutant")):
+        (slot / mutant.file).write_text(source)
+        target = slot / f"{name}.o"
+        if not tree.compile_one(mutant.file, target, slot, ([f"-I{slot}"], ["-O2"])):
+            return False
+        objects.append(target.read_bytes())
+    return objects[0] == objects[1]
+
+
+def evaluate(state, mutant, slot):
+    tree, limit = state
+    begin = time.monotonic()
+    result = {"label": mutant.label, "file": mutant.file, "line": mutant.line, "operator": mutant.operator}
+    done = lambda outcome, by="": dict(result, outcome=outcome, by=by, seconds=round(time.monotonic() - begin, 1))
+    objects = tree.compile({mutant.file: mutant.apply(tree.read(mutant.file))}, slot)
+    if objects is None or tree.link(objects, slot / "program").returncode:
+        return done("does not compile")
+    code, output = run(tree, slot / "program", limit)
+    if code is None:
+        return done("killed", "time limit")
+    if code:
+        lines = output.splitlines()
+        rule = next((i for i, line in enumerate(lines) if line.startswith("-----")), None)
+        sanitizer = next((line for line in lines if "Sanitizer" in line or "runtime error" in line), None)
+        return done("killed", sanitizer or (lines[rule + 1] if rule is not None and rule + 1 < len(lines) else f"exit {code}"))
+    if mutant.file.endswith(".cpp") and same_code(tree, mutant, slot):
+        return done("same code")
+    return done("survived")
+
+
+def run(tree, program, limit):
+    """(exit code or None after the time limit, output); stops at the first failing test."""
+    try:
+        done = subprocess.run([program, "--abort"], cwd=tree.source, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
+        return done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        return None, ""
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/mutation.sh", description=__doc__.split("\n\n")[0])
+    parser.add_argument("set", nargs="?", choices=SETS, default="loss")
+    parser.add_argument("-n", type=int, default=200, help="how many mutants (200)")
+    parser.add_argument("--seed", type=int, default=1, help="which sample (1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time (one a core)")
+    parser.add_argument("--file", help="only files whose name contains this")
+    parser.add_argument("--fresh", action="store_true", help="forget kept results")
+    parser.add_argument("--list", action="store_true", help="print the sample and stop")
+    arguments = parser.parse_args()
+    begin = time.monotonic()
+
+    patterns, judges, bar = SETS[arguments.set]
+    tree = Tree(arguments.jobs)
+    files = []
+    for pattern in patterns:
+        found = sorted(p.relative_to(tree.source).as_posix() for p in tree.source.glob(pattern))
+        if not found:
+            fail(f"there is no {pattern} any more; mend SETS in scripts/mutate/mutation.py")
+        files += [f for f in found if not arguments.file or arguments.file in f]
+    drawn = sample(tree, files, arguments.seed)
+    print(f"{arguments.set}: {len(drawn)} possible mutants in {len(files)} files; sample of {arguments.n}, seed {arguments.seed}")
+    if arguments.list:
+        for _, m in drawn[:arguments.n]:
+            print(f"  {m.line:4} {m.label}")
+        return 0
+
+    tree.prepare("tests/seqgrad_tests", judges)
+    judge = digest(*(tree.read(f) for f in sorted(tree.tests)), *(p.read_text() for p in sorted((tree.source / "tests").glob("*.h"))))
+    base = HOME / "base"
+    base.mkdir(exist_ok=True)
+    linked = tree.link({}, base / "program")
+    if linked.returncode:
+        fail(linked.stderr[-2000:])
+    start = time.monotonic()
+    code, output = run(tree, base / "program", 600)
+    took = time.monotonic() - start
+    if code != 0:
+        print(output[-3000:], file=sys.stderr)
+        fail("the tests fail without a mutant")
+    limit = 10 + 5 * took
+    print(f"{len(tree.tests)} test files, {took:.1f} s; time limit of a mutant {limit:.0f} s")
+
+    log = HOME / f"results-{arguments.set}.jsonl"
+    if arguments.fresh:
+        log.unlink(missing_ok=True)
+    kept = {}
+    for line in log.read_text().splitlines() if log.exists() else []:
+        row = json.loads(line)
+        kept[row["key"], row["judge"]] = row
+    results, at = [], 0
+    valid = lambda: sum(r["outcome"] in ("killed", "survived") for r in results)
+    with log.open("a") as out:
+        while valid() < arguments.n and at < len(drawn):
+            batch = drawn[at:at + arguments.n - valid()]
+            at += len(batch)
+            results += [kept[key, judge] for key, _ in batch if (key, judge) in kept]
+            new = [(key, m) for key, m in batch if (key, judge) not in kept]
+            for row in in_turns(__file__, (tree, limit), new):
+                row["judge"] = judge
+                out.write(json.dumps(row) + "\n")
+                out.flush()
+                results.append(row)
+                if row["outcome"] == "survived":
+                    print(f"  survived: {row['line']}: {row['label']}", flush=True)
+                if len(results) % 20 == 0:
+                    print(f"  {valid()} of {arguments.n} after {time.monotonic() - begin:.0f} s", flush=True)
+    return report(arguments, results, bar, time.monotonic() - begin)
+
+
+def report(arguments, results, bar, seconds):
+    argued = equivalents()
+    count = lambda outcome: sum(r["outcome"] == outcome for r in results)
+    survivors = [r for r in results if r["outcome"] == "survived"]
+    equal = [r for r in survivors if r["label"] in argued]
+    for row in survivors:
+        print(f"{'equivalent' if row['label'] in argued else 'SURVIVED'}  {row['line']}: {row['label']}")
+        if row["label"] in argued:
+            print(f"            {argued[row['label']]}")
+    killed, same = count("killed"), count("same code")
+    of = killed + len(survivors)
+    score = 100 * killed / max(of, 1)
+    without = 100 * killed / max(of - len(equal), 1)
+    print(f"killed {killed} of {of} {arguments.set} mutants: {score:.1f} % ({without:.1f} % without {len(equal)} argued equivalents; "
+          f"seed {arguments.seed}, {same} of the same code, {count('does not compile')} did not compile, {seconds:.0f} s)")
+    return 0 if score >= bar and of >= arguments.n else 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--worker"]:
+        work(evaluate, lambda state: state[0].jobs)
+    else:
+        sys.exit(main())
