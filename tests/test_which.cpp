@@ -108,3 +108,14 @@ TEST_CASE("loss --which answers on the command line, and exits 1 without a match
   CHECK(has(no.out, "1234.5 is none of them; the nearest:"));
   CHECK(run_seqgrad(dir, "loss " + path + " --which abc").code == 2);
 }
+
+TEST_CASE("the cause of two bugs, planted in a PyTorch loop and in a Keras loss, is named") {
+  const Scratch dir;
+  const Result torch = run_seqgrad(dir, "check " SEQGRAD_SOURCE_DIR "/tests/planted/torch_loop");
+  CHECK(torch.code == 1);
+  CHECK(has(torch.out, "mean of means: micro-batches of 2 sentences, each over its active tokens"));
+  const Result keras = run_seqgrad(dir, "check " SEQGRAD_SOURCE_DIR "/tests/planted/keras_weight");
+  CHECK(keras.code == 1);
+  CHECK(has(keras.out, " = keras.sum_over_batch_size = "));
+  CHECK(has(keras.out, "(divisor 12, active tokens)"));
+}

@@ -117,7 +117,8 @@ std::string hint_of(const Values& got, const Values& want, const Comparison& c, 
   if (c.ratio && near(*c.ratio, -1, 1)) return "opposite sign";
   if (c.ratio) {
     const std::string exact = fraction(*c.ratio);
-    return fmt::format("constant ratio {}: wrong divisor?", exact.empty() ? fmt::format("{:.6g}", *c.ratio) : exact);
+    if (!exact.empty() || c.failing.size() > 1)  // one number always has one ratio
+      return fmt::format("constant ratio {}: wrong divisor?", exact.empty() ? fmt::format("{:.6g}", *c.ratio) : exact);
   }
   if (all([](double g, double w) { return g == 0 && w != 0; })) return "0 where something is expected: left out?";
   if (all([](double g, double w) { return g != 0 && w == 0; })) return "something where 0 is expected: not left out?";

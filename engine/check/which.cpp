@@ -2,6 +2,7 @@
 #include "engine/check/which.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -12,6 +13,7 @@ namespace seqgrad {
 namespace {
 
 constexpr size_t most_matches = 12, most_misses = 5;
+constexpr size_t most_lines = 4, most_names = 5;  // below a failing check
 
 // Row losses of one set of inputs and options, from which all reductions follow.
 class Reductions {
@@ -163,8 +165,9 @@ class Reductions {
   void add_means_of_means(std::vector<Found>& out) {
     const Losses* l = losses_of(options_);
     for (const Divisor& d : divisors()) {
-      const bool counts = std::string_view(d.name) == "active" || std::string_view(d.name) == "weight" ||
-                          std::string_view(d.name) == "nonzero";
+      const std::string_view name = d.name;
+      const bool weighted = inputs_.token_weight || inputs_.example_weight;  // else all three count the same
+      const bool counts = name == "active" || (weighted && (name == "weight" || name == "nonzero"));
       for (int64_t k = 1; counts && k < inputs_.batch; ++k) {
         double sum = 0;
         int64_t parts = 0;
@@ -238,8 +241,10 @@ void add_epsilons(const std::vector<Found>& candidates, double value, double tol
 
 }  // namespace
 
-std::string Found::text() const {
-  std::string out = fmt::format("{}", fmt::join(names, " = "));
+std::string Found::text(size_t most) const {
+  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));
+  std::string out = fmt::format("{}", fmt::join(names.begin(), end, " = "));
+  if (end != names.end()) out += fmt::format(" = {} more names", names.end() - end);
   if (!change.empty()) out += " " + change;
   if (divisor != 0) out += fmt::format(" (divisor {:.9g}, {})", divisor, words);
   return out;
@@ -272,6 +277,9 @@ Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& 
     const auto form = [](const Found& f) { return f.names[0].find_first_of(" {") != std::string::npos; };
     return form(a) < form(b);  // those with a preset's name first
   });
+  // Sums and means of vectors, and means of means, are told only where no loss by itself yields the value.
+  if (std::any_of(out.matches.begin(), out.matches.end(), [](const Found& f) { return f.divisor != 0; }))
+    std::erase_if(out.matches, [](const Found& f) { return f.divisor == 0; });
   if (out.matches.size() > most_matches) out.matches.resize(most_matches);
   if (!out.matches.empty() || value.size() != 1 || !std::isfinite(value[0])) return out;
   std::vector<Found> merged;
@@ -295,8 +303,8 @@ std::vector<std::string> lines_of(const Which& which, const std::string& asked) 
   out.push_back(fmt::format("{} is none of {}", asked, which.misses.empty() ? "them" : "them; the nearest:"));
   for (const auto& [ratio, f] : which.misses) {
     const std::string exact = fraction(ratio);
-    out.push_back(
-        fmt::format("  {} x {:.9g} = {}", exact.empty() ? fmt::format("{:.6g}", ratio) : exact, f.value[0], f.text()));
+    out.push_back(fmt::format("  {} x {:.9g} = {}", exact.empty() ? fmt::format("{:.6g}", ratio) : exact, f.value[0],
+                              f.text(most_names)));
   }
   return out;
 }
@@ -344,9 +352,25 @@ std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,
     value = {run.loss.values[0] / *scaled->ratio};
     asked = fmt::format("a loss of {:.9g}, whose gradient this is,", value[0]);
   }
-  std::vector<std::string> lines = lines_of(which(c, run.inputs, value, tolerance), asked);
-  for (std::string& line : lines) line = "which: " + line;
-  if (lines.size() > 6) lines.resize(6);
+  Which found = which(c, run.inputs, value, tolerance);
+  std::string family = c.config->provenance();
+  std::transform(family.begin(), family.end(), family.begin(), [](unsigned char x) { return std::tolower(x); });
+  const auto theirs = [&](const std::string& name) {  // "keras." where Keras computed the gold
+    const size_t dot = name.find('.');
+    return dot != std::string::npos && name[0] != '{' && family.find(name.substr(0, dot)) != std::string::npos;
+  };
+  std::vector<std::string> lines;
+  for (Found& f : found.matches) {
+    std::stable_partition(f.names.begin(), f.names.end(), theirs);
+    if (f.names.size() > most_names) {  // the form stays, whatever goes
+      const auto form = std::find_if(f.names.begin(), f.names.end(), [](const auto& n) { return n[0] == '{'; });
+      if (form != f.names.end()) std::rotate(f.names.begin() + most_names - 1, form, form + 1);
+    }
+    if (lines.size() < most_lines) lines.push_back(fmt::format("which: {} = {}", asked, f.text(most_names)));
+  }
+  if (!lines.empty()) return lines;
+  for (const std::string& line : lines_of(found, asked))
+    if (lines.size() < most_lines) lines.push_back("which: " + line);
   return lines;
 }
 

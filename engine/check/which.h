@@ -12,7 +12,8 @@ struct Found {
   std::vector<double> value;       // one number, or a vector loss's entries
   double divisor = 0;              // of a scalar that one divisor makes; 0: none to be told
   std::string words;               // what the divisor counts
-  std::string text() const;        // "tfa.sequence_loss = tf1.losses.mean (divisor 4.5, sum of weights)"
+  // Of so many names: "tfa.sequence_loss = tf1.losses.mean (divisor 4.5, sum of weights)".
+  std::string text(size_t most = 100) const;
 };
 
 struct Which {
