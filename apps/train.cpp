@@ -1,4 +1,6 @@
 // `seqgrad train`: a new run, or a stopped one resumed.
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -58,9 +60,9 @@ int dry_run(const Config& config, SequenceModel& model, const Data& data) {
   return 0;
 }
 
-void final_report(const Config& config, const TrainJob& job, const std::string& run) {
-  if (job.data.test.size() == 0) return;
-  load_weights(run + "/checkpoints/best", job.model);
+// How the run did on the test splits, one line each.
+std::vector<std::string> test_lines(const Config& config, const TrainJob& job) {
+  if (job.data.test.size() == 0) return {};
   const LossSetup setup = make_loss_setup(config.loss, job.data.target->size());
   const Evaluation e = evaluate(job.model, setup, job.data.test, *job.data.target, job.decode);
   const Task* task = task_of(config.data);
@@ -71,18 +73,32 @@ void final_report(const Config& config, const TrainJob& job, const std::string& 
     for (const auto& [name, share] : task->baselines(task_options(config.data, static_cast<uint64_t>(config.seed())),
                                                      job.data.train.pairs, job.data.test.pairs))
       line += fmt::format(" | {} {:.0f} %", name, 100 * share);
-  fmt::print("{}\n", line);
+  std::vector<std::string> lines = {line};
   for (const auto& [name, corpus] :
        job.data.reported) {  // what such a model may not be able to do: no part of the test
     const Evaluation r = evaluate(job.model, setup, corpus, *job.data.target, job.decode);
-    fmt::print("      {}: {} sentences: exact {:.1f} %  BLEU {:.1f}\n", name, with_commas(r.sentences),
-               100 * r.sequence_accuracy, r.bleu);
+    lines.push_back(fmt::format("{}: {} sentences: exact {:.1f} %  BLEU {:.1f}", name, with_commas(r.sentences),
+                                100 * r.sequence_accuracy, r.bleu));
   }
-  const std::string& first = job.data.test.pairs[0].source;
-  const std::string example = task && task->sentences ? present(first) : first;
-  fmt::print("Try:   echo {} | {}\n", shell_quoted(example), command_line({"translate", run}));
-  fmt::print("See:   {}/metrics.jsonl and {}/samples\n", run, run);
-  fmt::print("Learn: {}\n", command_line({"info", "--presets"}));
+  return lines;
+}
+
+void final_report(const Config& config, const TrainJob& job, const Trainer& trainer) {
+  load_weights(job.run + "/checkpoints/best", job.model);
+  const std::vector<std::string> lines = test_lines(config, job);
+  trainer.write_report(lines);
+  for (const std::string& line : lines) fmt::print("{}{}\n", &line == &lines[0] ? "" : "      ", line);
+  if (job.quiet) return;
+  if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());  // before what follows it
+  const Task* task = task_of(config.data);
+  const Corpus& shown = job.data.test.size() > 0 ? job.data.test : job.data.dev;
+  if (shown.size() > 0) {
+    const std::string& first = shown.pairs[0].source;
+    note(fmt::format("Try:   echo {} | {}", shell_quoted(task && task->sentences ? present(first) : first),
+                     command_line({"translate", job.run})));
+  }
+  note(fmt::format("See:   {}/report.html", job.run));
+  note("Learn: " + command_line({"info", "--presets"}));
 }
 
 bool is_free(const std::string& directory) {
@@ -120,7 +136,7 @@ void check_job(const Config& config, const Data& data) {
 
 void describe(const Options& o, const Config& config, const TrainJob& job, const std::string& device) {
   const char* stage = std::getenv("SEQGRAD_STAGE");  // scripts/train.sh counts what it does
-  note((stage ? stage : "") + describe_job(job, device));
+  note(fmt::format("{}train: {}, {}", stage ? stage : "", describe_job(job), device));
   const Skipped& skipped = job.data.train.skipped;
   if (skipped.total() > 0)
     note(fmt::format("skipped {} training pairs: {} blank, {} too long", skipped.total(), skipped.blank,
@@ -148,7 +164,7 @@ int train_in(const std::string& run, const Options& o, const Config& config, Seq
     return ending == Ending::stopped ? 128 + stop_signal() : 0;
   }
   release_stop_signals();
-  final_report(config, job, run);
+  final_report(config, job, trainer);
   return 0;
 }
 

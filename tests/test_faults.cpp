@@ -11,6 +11,7 @@
 #include "engine/core/random.h"
 #include "engine/io/safetensors.h"
 #include "tests/catch.h"
+#include "tests/event_reader.h"
 #include "tests/scratch.h"
 #include "tests/tiny_run.h"
 
@@ -63,15 +64,54 @@ std::string without_times(const std::string& metrics) {
   return out;
 }
 
+// The table of metrics without its column of times.
+std::string without_column_of_times(const std::string& table) {
+  std::stringstream in(table);
+  std::string out, line, cell;
+  int64_t times = -1;
+  while (std::getline(in, line)) {
+    std::stringstream cells(line + ",");
+    for (int64_t i = 0; std::getline(cells, cell, ','); ++i) {
+      if (cell == "tokens_per_second") times = i;
+      if (i != times) out += cell + ",";
+    }
+    out += "\n";
+  }
+  return out;
+}
+
+// What TensorBoard shows of one of the run's directories, without times.
+std::string shown_scalars(const fs::path& directory) {
+  std::string out;
+  for (const ReadEvent& e : shown_events(directory))
+    for (const auto& [tag, value] : e.values)
+      if (tag != "tokens_per_second") out += fmt::format("{} {} {}\n", e.step, tag, value);
+  return out;
+}
+
+std::string without_name(std::string page, const std::string& name) {
+  for (const std::string around : {"<title>", "<h1>"})
+    if (const size_t at = page.find(around + name + "<"); at != std::string::npos)
+      page.erase(at + around.size(), name.size());
+  return page;
+}
+
 // All that a finished run leaves and that must not depend on how often it was stopped.
 std::map<std::string, std::string> outcome(const fs::path& run) {
-  std::map<std::string, std::string> files;
+  std::map<std::string, std::string> files = {{"tb/train", shown_scalars(run / "tb/train")},
+                                              {"tb/valid", shown_scalars(run / "tb/valid")}};
   for (const auto& entry : fs::recursive_directory_iterator(run)) {
     const std::string name = entry.path().lexically_relative(run);
     if (entry.is_symlink())
       files[name] = "-> " + fs::read_symlink(entry.path()).string();
-    else if (entry.is_regular_file() && name != "train.log" && name != "run.json")
-      files[name] = name == "metrics.jsonl" ? without_times(slurp(entry.path())) : slurp(entry.path());
+    else if (name == "metrics.jsonl")
+      files[name] = without_times(slurp(entry.path()));
+    else if (name == "metrics.csv")
+      files[name] = without_column_of_times(slurp(entry.path()));
+    else if (name == "report.html")
+      files[name] = without_name(slurp(entry.path()), run.filename());
+    else if (entry.is_regular_file() && name != "train.log" && name != "run.json" && !name.starts_with("tb/"))
+      files[name] = slurp(entry.path());
   }
   return files;
 }

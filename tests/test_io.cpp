@@ -286,7 +286,7 @@ TEST_CASE("a second process in a run directory is refused at once and told by wh
 TEST_CASE("the metric log is cut to the step that a run resumes from") {
   const Scratch dir;
   const std::string path = dir / "metrics.jsonl";
-  MetricLog log(path);
+  MetricLog log(dir.path);
   log.truncate_after(5);
   CHECK_FALSE(fs::exists(path));
   log.append("train", 4, {{"loss", 0.1}, {"perplexity", INFINITY}});
@@ -312,8 +312,50 @@ TEST_CASE("the metric log is cut to the step that a run resumes from") {
   CHECK(slurp(path) == kept);
   log.truncate_after(-1);
   CHECK(slurp(path).empty());
-  CHECK(error_of([&] { MetricLog("/dev/full").append("train", 1, {}); }) ==
-        "3 /dev/full: cannot write (No space left on device)");
+  fs::remove(path);
+  fs::create_symlink("/dev/full", path);
+  CHECK(error_of([&] { MetricLog(dir.path).append("train", 1, {}); }) ==
+        "3 " + path + ": cannot write (No space left on device)");
+}
+
+TEST_CASE("the table of metrics tells what metrics.jsonl tells, also after a run was killed") {
+  const Scratch dir;
+  const std::string lines = dir / "metrics.jsonl", table = dir / "metrics.csv";
+  const auto write = [&](MetricLog& log, int64_t from, int64_t to) {
+    for (int64_t step = from; step <= to; step += 2) {
+      log.append("train", step, {{"loss", 1.0 / static_cast<double>(step)}, {"lr", 1e-300}, {"odd, \"name\"", 2}});
+      if (step % 4 == 0) log.append("dev", step, {{"loss", step == 8 ? NAN : 0.1}, {"bleu", 12.5}});
+    }
+  };
+  MetricLog log(dir.path);
+  write(log, 2, 8);
+  const std::string expected =
+      "kind,step,loss,lr,\"odd, \"\"name\"\"\",bleu\n"
+      "train,2,0.5,1e-300,2.0,\n"
+      "train,4,0.25,1e-300,2.0,\n"
+      "dev,4,0.1,,,12.5\n"
+      "train,6,0.16666666666666666,1e-300,2.0,\n"
+      "train,8,0.125,1e-300,2.0,\n"
+      "dev,8,,,,12.5\n";
+  CHECK(slurp(table) == expected);
+  const auto rows = log.rows();
+  REQUIRE(rows.size() == 6);
+  CHECK(rows[2].kind == "dev");
+  CHECK((rows[2].values == Metrics{{"loss", 0.1}, {"bleu", 12.5}}));
+  CHECK(std::isnan(rows[5].values[0].second));
+
+  const std::string whole = slurp(lines);
+  for (const std::string& rest : {std::string(), expected.substr(0, 40), expected, expected + "train,10,0."})
+    for (const size_t cut : {whole.size(), whole.size() - 9, whole.size() / 2}) {
+      dir.write("metrics.jsonl", whole.substr(0, cut)), dir.write("metrics.csv", rest);
+      MetricLog resumed(dir.path);
+      resumed.truncate_after(2);
+      write(resumed, 4, 8);
+      CHECK(slurp(lines) == whole);
+      CHECK(slurp(table) == expected);
+    }
+  log.truncate_after(-1);
+  CHECK(slurp(table).empty());
 }
 
 TEST_CASE("the first signal sets the flag, the second leaves at once") {

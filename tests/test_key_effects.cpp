@@ -212,9 +212,11 @@ class Lab {
     std::sort(paths.begin(), paths.end());
     for (const fs::path& path : paths) {
       const std::string name = path.filename();
+      if (name.find(".tfevents.") != std::string::npos) continue;
       r.fingerprint += "\n" + fs::relative(path, dir_).string();
       if (fs::is_symlink(path)) r.fingerprint += " -> " + fs::read_symlink(path).string();
-      if (!fs::is_regular_file(path) || name.starts_with("config.") || name == "train.log" || name == "run.json")
+      if (!fs::is_regular_file(path) || name.starts_with("config.") || name == "train.log" || name == "run.json" ||
+          name == "metrics.csv" || name == "report.html")  // times; what metrics.jsonl holds; the config itself
         continue;
       std::stringstream in(slurp(path));
       if (name != "metrics.jsonl") r.fingerprint += "\n" + in.str();

@@ -91,11 +91,18 @@ std::string resolved_yaml(const Section& root, bool origins) {
   return out;
 }
 
+std::vector<Difference> changes(const Section& root) {
+  std::vector<Difference> out;
+  root.for_each_field([&](const FieldBase& f) {
+    if (!f.is_default()) out.push_back({f.path(), f.yaml(), f.default_yaml()});
+  });
+  return out;
+}
+
 std::vector<std::string> differences(const Section& root) {
   std::vector<std::string> out;
-  root.for_each_field([&](const FieldBase& f) {
-    if (!f.is_default()) out.push_back(fmt::format("{} = {} (default {})", f.path(), f.yaml(), f.default_yaml()));
-  });
+  for (const Difference& d : changes(root))
+    out.push_back(fmt::format("{} = {} (default {})", d.key, d.value, d.standard));
   return out;
 }
 

@@ -32,4 +32,14 @@ inline size_t utf8_error(std::string_view text) {
   return i;
 }
 
+// How many characters; a byte that begins none counts as one.
+inline int64_t utf8_characters(std::string_view text) {
+  int64_t n = 0;
+  for (; !text.empty(); ++n) {
+    const size_t length = utf8_length(text);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return n;
+}
+
 }  // namespace seqgrad

@@ -96,14 +96,16 @@ void atomic_write(const std::string& path, std::span<const std::string_view> pie
   sync_directory(parent_of(path));
 }
 
-void append_line(const std::string& path, std::string_view line) {
+void append_line(const std::string& path, std::string_view line) { append_bytes(path, std::string(line) + "\n"); }
+
+void append_bytes(const std::string& path, std::string_view bytes) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (fd < 0) fail("open", path, errno);
   const off_t before = lseek(fd, 0, SEEK_END);
   try {
-    write_all(fd, std::string(line) + "\n", path);
+    write_all(fd, bytes, path);
   } catch (...) {
-    if (before >= 0) static_cast<void>(ftruncate(fd, before) == 0);  // at worst half a line stays
+    if (before >= 0) static_cast<void>(ftruncate(fd, before) == 0);  // at worst a part stays
     ::close(fd);
     throw;
   }

@@ -14,8 +14,10 @@ namespace seqgrad {
 void atomic_write(const std::string& path, std::string_view bytes);
 void atomic_write(const std::string& path, std::span<const std::string_view> pieces);
 
-// Appends a line and its line feed. On failure nothing of it stays; only a process that is killed leaves half a line.
-void append_line(const std::string& path, std::string_view line);
+// Appends to a file, which is made when it is not there. On failure nothing of it stays; only a process that is killed
+// leaves a part.
+void append_bytes(const std::string& path, std::string_view bytes);
+void append_line(const std::string& path, std::string_view line);  // and its line feed
 
 // Where a directory is built before publish_directory; made anew, empty.
 std::string temporary_directory(const std::string& path);

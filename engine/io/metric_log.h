@@ -1,24 +1,41 @@
-// metrics.jsonl: one JSON object a line, in the order of steps.
+// What a run measured: metrics.jsonl (one JSON object a line, in the order of steps), the same as a table in
+// metrics.csv, and for TensorBoard under tb/.
 #pragma once
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "engine/io/event_log.h"
+
 namespace seqgrad {
+
+using Metrics = std::vector<std::pair<std::string, double>>;
+
+struct MetricRow {
+  std::string kind;  // "train" or "dev"
+  int64_t step = 0;
+  Metrics values;  // NaN where the file says null
+};
 
 class MetricLog {
  public:
-  explicit MetricLog(std::string path) : path_(std::move(path)) {}
+  explicit MetricLog(const std::string& run);  // the run directory
 
-  // Appends {"kind": kind, "step": step, name: value, …}; a NaN or infinity is written as null.
-  void append(const std::string& kind, int64_t step, const std::vector<std::pair<std::string, double>>& values);
+  // Appends {"kind": kind, "step": step, name: value, …}, where a NaN or infinity is written as null, and to the table
+  // a row whose cell it leaves empty. TensorBoard's runs are train, and valid for the kind dev.
+  void append(const std::string& kind, int64_t step, const Metrics& values);
   // Drops what was written after `step`, and half a line that a killed process left, so that a resumed run continues
-  // the file of its checkpoint.
+  // the files of its checkpoint.
   void truncate_after(int64_t step);
+  std::vector<MetricRow> rows() const;  // all that metrics.jsonl holds
 
  private:
-  std::string path_;
+  void rewrite_table();
+
+  std::string path_, table_;
+  std::vector<std::string> columns_;  // of the table as it stands; empty: not known
+  std::map<std::string, EventLog> events_;
 };
 
 }  // namespace seqgrad

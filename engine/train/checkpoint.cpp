@@ -145,14 +145,17 @@ SafetensorsFile read_tensors(const std::string& path, const ParameterStore& stor
 
 std::string checkpoint_name(int64_t step) { return fmt::format("step-{:06}", step); }
 
+int64_t step_of(const std::string& name, const std::string& suffix) {
+  int64_t step = 0;
+  const std::string_view digits = name.starts_with("step-") ? std::string_view(name).substr(5) : std::string_view();
+  std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  return step >= 0 && checkpoint_name(step) + suffix == name ? step : -1;
+}
+
 std::vector<int64_t> published_checkpoints(const std::string& directory) {
   std::vector<int64_t> steps;
-  for (const std::string& name : list_directory(directory)) {
-    int64_t step = 0;
-    const std::string_view digits = name.starts_with("step-") ? std::string_view(name).substr(5) : std::string_view();
-    std::from_chars(digits.data(), digits.data() + digits.size(), step);
-    if (step >= 0 && checkpoint_name(step) == name) steps.push_back(step);
-  }
+  for (const std::string& name : list_directory(directory))
+    if (const int64_t step = step_of(name); step >= 0) steps.push_back(step);
   std::sort(steps.begin(), steps.end());
   return steps;
 }

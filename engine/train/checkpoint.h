@@ -33,6 +33,7 @@ void load_weights(const std::string& checkpoint, SequenceModel& model);
 TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model);
 
 std::string checkpoint_name(int64_t step);                                 // "step-000500"
+int64_t step_of(const std::string& name, const std::string& suffix = "");  // of "step-000500.txt"; -1 for other names
 std::vector<int64_t> published_checkpoints(const std::string& directory);  // their steps, ascending
 
 // The checkpoint that a stopped run goes on from: `last`, or the newest where a killed run had no time for that link;

@@ -2,13 +2,18 @@
 #include "engine/train/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
+#include <string_view>
+#include <vector>
 
+#include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
 
 namespace seqgrad {
@@ -31,25 +36,54 @@ static std::string exponent_form(double x) {  // 7.8e-4
   return fmt::format("{}e{}", text.substr(0, e), std::stoi(text.substr(e + 1)));
 }
 
-std::string format(const ProgressLine& p, bool bar) {
-  std::string out = fmt::format("epoch {}", p.epoch);
-  if (p.epochs > 0) out += fmt::format("/{}", p.epochs);
-  if (bar && p.steps_in_epoch > 0) {
+std::string format(const ProgressLine& p, bool with_bar, int64_t columns) {
+  std::string bar;
+  if (with_bar && p.steps_in_epoch > 0) {
     constexpr int64_t width = 12;
     const int64_t done = std::min(width, width * p.step / p.steps_in_epoch);
-    out += " ";
-    for (int64_t i = 0; i < width; ++i) out += i < done ? "━" : "─";
+    for (int64_t i = 0; i < width; ++i) bar += i < done ? "━" : "─";
   }
-  out += fmt::format("  {}/{}  loss {:.3f}{}", p.step, p.steps_in_epoch, p.loss, p.unit);
-  out += p.perplexity < 1e4 ? fmt::format("  ppl {:.1f}", p.perplexity) : fmt::format("  ppl {:.1e}", p.perplexity);
-  out += fmt::format("  lr {}  |g| {:.2f}  ", exponent_form(p.lr), p.grad_norm);
-  out += p.tokens_per_second >= 1000 ? fmt::format("{:.1f}k", p.tokens_per_second / 1000)
-                                     : fmt::format("{:.0f}", p.tokens_per_second);
-  return out + fmt::format(" tok/s (pad {:.0f}%)  ETA {}", 100 * p.padding, format_duration(p.eta_seconds));
+  const double speed = p.tokens_per_second;
+  struct Part {
+    int needed;  // the least goes first
+    std::string text;
+  };
+  std::vector<Part> parts = {
+      {9, p.epochs > 0 ? fmt::format("epoch {}/{}", p.epoch, p.epochs) : fmt::format("epoch {}", p.epoch)},
+      {2, bar.empty() ? "" : " " + bar},
+      {8, fmt::format("  {}/{}", p.step, p.steps_in_epoch)},
+      {10, fmt::format("  loss {:.3f}{}", p.loss, p.unit)},
+      {5, p.perplexity < 1e4 ? fmt::format("  ppl {:.1f}", p.perplexity) : fmt::format("  ppl {:.1e}", p.perplexity)},
+      {4, "  lr " + exponent_form(p.lr)},
+      {3, fmt::format("  |g| {:.2f}", p.grad_norm)},
+      {6, speed >= 1000 ? fmt::format("  {:.1f}k tok/s", speed / 1000) : fmt::format("  {:.0f} tok/s", speed)},
+      {1, fmt::format(" (pad {:.0f}%)", 100 * p.padding)},
+      {7, "  ETA " + format_duration(p.eta_seconds)}};
+  const auto by_need = [](const Part& a, const Part& b) { return a.needed < b.needed; };
+  for (;;) {
+    std::string line;
+    for (const Part& part : parts) line += part.text;
+    if (utf8_characters(line) <= columns || parts.size() == 1) return line;
+    parts.erase(std::min_element(parts.begin(), parts.end(), by_need));
+  }
 }
 
-Progress::Progress(bool quiet, const std::string& log)
-    : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0), log_(log) {}
+// A terminal that cannot move its cursor is none.
+static bool moves_cursor() {
+  const char* kind = std::getenv("TERM");
+  return isatty(STDERR_FILENO) != 0 && kind && *kind && std::string_view(kind) != "dumb";
+}
+
+static int64_t terminal_columns() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+Progress::Progress(bool quiet, const std::string& log) : quiet_(quiet), terminal_(moves_cursor()), log_(log) {}
+
+bool Progress::due() const {
+  return terminal_ && !quiet_ && std::chrono::steady_clock::now() - updated_ > std::chrono::milliseconds(100);
+}
 
 Progress::~Progress() { clear(); }
 
@@ -68,8 +102,10 @@ void Progress::keep(const std::string& text) {
 
 void Progress::update(const ProgressLine& line) {
   if (quiet_ || !terminal_) return;
-  std::fputs(fmt::format("\r{}\033[K", format(line, true)).c_str(), stderr);
+  // The last column stays free: in it some terminals begin a new line.
+  std::fputs(fmt::format("\r{}\033[K", format(line, true, terminal_columns() - 1)).c_str(), stderr);
   moving_ = true;
+  updated_ = std::chrono::steady_clock::now();
 }
 
 void Progress::log(const ProgressLine& line) {

@@ -1,5 +1,7 @@
-// What the trainer says while it runs: one moving line on a terminal, one plain line per interval elsewhere.
+// What the trainer says while it runs: one moving line on a terminal, one plain line per interval elsewhere. There are
+// no colours, so NO_COLOR has nothing to switch off.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -17,7 +19,8 @@ struct ProgressLine {
 };
 
 // "epoch 2/10 ━━━━━━━━────  621/1450  loss 2.713/tok  ppl 15.1  lr 7.8e-4  |g| 1.02  21.4k tok/s (pad 18%)  ETA 1:12"
-std::string format(const ProgressLine& line, bool bar);
+// Where that takes more than `columns`, the least needed parts go until it fits; loss, step and epoch stay longest.
+std::string format(const ProgressLine& line, bool bar, int64_t columns = 1000);
 
 std::string with_commas(int64_t count);       // 20,000
 std::string format_duration(double seconds);  // "1:12", "1:02:03"
@@ -27,15 +30,16 @@ class Progress {
   // What stays on the screen is appended to the file `log` too, with the time. What the screen does not take is lost:
   // training goes on without a reader.
   Progress(bool quiet, const std::string& log);
-  void update(const ProgressLine& line);  // overwrites the moving line; every step may call it
+  bool due() const;                       // whether the moving line is worth another look: ten times a second at most
+  void update(const ProgressLine& line);  // overwrites the moving line
   void log(const ProgressLine& line);     // the same once per interval: a plain line where there is no terminal
   void say(const std::string& text);      // a line that stays, on stderr
-  bool terminal() const { return terminal_; }
   ~Progress();
 
  private:
   void clear();
   bool quiet_, terminal_, moving_ = false;
+  std::chrono::steady_clock::time_point updated_;
   void keep(const std::string& text);
   std::string log_;
 };

@@ -8,6 +8,7 @@
 #include "engine/data/surface.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/signals.h"
+#include "engine/train/report.h"
 
 namespace seqgrad {
 namespace {
@@ -30,7 +31,7 @@ Trainer::Trainer(const TrainJob& job)
     : job_(job),
       loss_(make_loss_setup(job.config.loss, job.data.target->size())),
       batcher_(job.data.train, batch_options(job.config)),
-      metrics_(job.run + "/metrics.jsonl"),
+      metrics_(job.run),
       progress_(job.quiet, job.run + "/train.log") {
   const TrainConfig& t = job.config.train;
   const int64_t epochs = t.epochs().value_or(10);
@@ -91,14 +92,14 @@ void Trainer::warn(const std::vector<LossWarning>& warnings) {
 }
 
 // A line under the loss, and a metric "loss.NAME" each.
-void Trainer::say_compared(const std::vector<LossSum>& sums, std::vector<std::pair<std::string, double>>& metrics) {
+void Trainer::say_compared(const std::vector<LossSum>& sums, Metrics& metrics) {
   if (loss_.compare.empty()) return;
   progress_.say("  beside it: " + beside(loss_.compare, sums));
   for (size_t i = 0; i < sums.size(); ++i)
     metrics.emplace_back("loss." + loss_.compare[i].name, value_of(loss_.compare[i], sums[i]));
 }
 
-void Trainer::log_interval() {
+ProgressLine Trainer::progress() {
   const double seconds = std::max(1e-9, now() - interval_start_);
   ProgressLine p;
   const double per_epoch =
@@ -119,10 +120,26 @@ void Trainer::log_interval() {
                       static_cast<double>(std::max<int64_t>(1, state_.interval_positions));
   p.eta_seconds =
       (now() - run_start_) / static_cast<double>(state_.step - first_step_) * static_cast<double>(total_ - state_.step);
+  return p;
+}
+
+// Between two intervals the moving line keeps the figures of the last one: those of a few steps would only flicker.
+void Trainer::show_progress() {
+  ProgressLine p = progress();
+  if (logged_) {
+    p.loss = logged_->loss, p.perplexity = logged_->perplexity;
+    p.tokens_per_second = logged_->tokens_per_second, p.padding = logged_->padding;
+  }
+  progress_.update(p);
+}
+
+void Trainer::log_interval() {
+  const ProgressLine p = progress();
   progress_.log(p);
-  std::vector<std::pair<std::string, double>> metrics = {
-      {"loss", p.loss},           {"perplexity", p.perplexity}, {"lr", p.lr},
-      {"grad_norm", p.grad_norm}, {"padding", p.padding},       {"skipped", static_cast<double>(state_.skipped)}};
+  logged_ = p;
+  Metrics metrics = {{"loss", p.loss},       {"perplexity", p.perplexity},
+                     {"lr", p.lr},           {"grad_norm", p.grad_norm},
+                     {"padding", p.padding}, {"skipped", static_cast<double>(state_.skipped)}};
   say_compared(state_.interval_compared, metrics);
   metrics.emplace_back("tokens_per_second", p.tokens_per_second);
   metrics_.append("train", state_.step, metrics);
@@ -157,18 +174,19 @@ void Trainer::validate() {
   const Evaluation e = evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode);
   progress_.say(fmt::format("step {}  dev: loss {:.3f}{}  ppl {:.2f}  exact {:.1f} %  BLEU {:.1f}", state_.step,
                             e.loss_value, unit_of(loss_.options), e.perplexity, 100 * e.sequence_accuracy, e.bleu));
-  std::vector<std::pair<std::string, double>> metrics = {{"loss", e.loss_value},
-                                                         {"perplexity", e.perplexity},
-                                                         {"token_accuracy", e.token_accuracy},
-                                                         {"sequence_accuracy", e.sequence_accuracy},
-                                                         {"bleu", e.bleu},
-                                                         {"chrf", e.chrf}};
+  Metrics metrics = {{"loss", e.loss_value},
+                     {"perplexity", e.perplexity},
+                     {"token_accuracy", e.token_accuracy},
+                     {"sequence_accuracy", e.sequence_accuracy},
+                     {"bleu", e.bleu},
+                     {"chrf", e.chrf}};
   say_compared(e.compared, metrics);
   metrics_.append("dev", state_.step, metrics);
   show_samples();
   const std::string& name = job_.config.checkpoint.metric();
   const double metric = name == "loss" ? -e.loss_value : name == "bleu" ? e.bleu : e.sequence_accuracy;
   keep_best(metric);
+  write_report();
   interval_start_ = now();  // validation is not training time
 }
 
@@ -216,6 +234,15 @@ void Trainer::tidy_checkpoints() {
   }
 }
 
+void Trainer::write_report(const std::vector<std::string>& test) const {
+  atomic_write(job_.run + "/report.html", report_page(job_, state_, total_, test));
+}
+
+void Trainer::save_what_is_not() {
+  if (saved_step_ != state_.step) checkpoint();
+  write_report();
+}
+
 Ending Trainer::run() {
   const TrainConfig& t = job_.config.train;
   // A stopped run may have had its last validation already.
@@ -228,31 +255,32 @@ Ending Trainer::run() {
   run_start_ = interval_start_ = now();
   while (state_.step < end && !out_of_patience()) {
     one_step();
+    if (progress_.due()) show_progress();
     if (state_.step % t.log_every() == 0 || state_.step == total_) log_interval();
     if (state_.step % t.validate_every() == 0 || state_.step == total_)
       validate();
     else if (job_.config.checkpoint.every() && state_.step % *job_.config.checkpoint.every() == 0)
       checkpoint();
     if (stop_signal()) {
-      if (saved_step_ != state_.step) checkpoint();
+      save_what_is_not();
       return Ending::stopped;
     }
   }
-  if (saved_step_ != state_.step) checkpoint();
+  save_what_is_not();
   if (state_.skipped > 0)
     progress_.say(fmt::format("{} steps had nothing to learn from and were skipped", state_.skipped));
   if (out_of_patience()) return Ending::early;
   return end < total_ ? Ending::max_steps : Ending::finished;
 }
 
-std::string describe_job(const TrainJob& job, const std::string& device) {
+std::string describe_job(const TrainJob& job) {
   const DataConfig& d = job.config.data;
   const Task* task = task_of(d);
   const std::string what = !task         ? job.config.name()
                            : task->title ? task->title(task_options(d, static_cast<uint64_t>(job.config.seed())))
                                          : task->name;
-  return fmt::format("train: {}, {} pairs, {} parameters, {}", what, with_commas(job.data.train.size()),
-                     with_commas(job.model.store().count()), device);
+  return fmt::format("{}, {} pairs, {} parameters", what, with_commas(job.data.train.size()),
+                     with_commas(job.model.store().count()));
 }
 
 }  // namespace seqgrad

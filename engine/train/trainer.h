@@ -32,18 +32,24 @@ class Trainer {
   // which an uninterrupted run has it at that step.
   void resume(const std::string& checkpoint);
   Ending run();
+  // report.html, as things stand now; training writes it at each validation and when it stops. `test` are lines about
+  // the test.
+  void write_report(const std::vector<std::string>& test = {}) const;
   const TrainState& state() const { return state_; }
   int64_t total_steps() const { return total_; }
 
  private:
   void one_step();
+  ProgressLine progress();
+  void show_progress();
   void log_interval();
   void validate();
   void checkpoint();
+  void save_what_is_not();
   void tidy_checkpoints();
   void keep_best(double metric);
   void show_samples();
-  void say_compared(const std::vector<LossSum>& sums, std::vector<std::pair<std::string, double>>& metrics);
+  void say_compared(const std::vector<LossSum>& sums, Metrics& metrics);
   void warn(const std::vector<LossWarning>& warnings);
   double rate() const;
 
@@ -57,9 +63,10 @@ class Trainer {
   double interval_start_ = 0, run_start_ = 0;
   int64_t first_step_ = 0;
   std::set<std::string> warned_;
+  std::optional<ProgressLine> logged_;  // what the last interval said
 };
 
-// What the first lines of a run say: data, parameters, device.
-std::string describe_job(const TrainJob& job, const std::string& device);
+// What is trained: "German -> English, 20,000 pairs, 1,000 parameters".
+std::string describe_job(const TrainJob& job);
 
 }  // namespace seqgrad

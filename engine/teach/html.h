@@ -1,0 +1,26 @@
+// The parts that every page is made of: one file each, no network, no script, light and dark, paper too.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace seqgrad {
+
+// Text as it may stand between tags and in quoted attributes. Control characters become visible signs, bytes that are
+// not UTF-8 U+FFFD.
+std::string escaped(std::string_view text);
+
+// How many columns the text takes in a fixed-width font; a rough guess for scripts whose characters are wide.
+int64_t text_columns(std::string_view text);
+
+// A whole document; `body` is HTML, `title` text. Its policy forbids the browser to load anything.
+std::string page(std::string_view title, std::string_view body);
+
+std::string heading(int level, std::string_view text);
+std::string paragraph(std::string_view text);
+// Cells are text; without a header there is no header row. Wide tables scroll in their own frame.
+std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
+std::string folded(std::string_view summary, std::string_view body);  // body is HTML, shown on a click and on paper
+std::string preformatted(std::string_view text);
+
+}  // namespace seqgrad

@@ -1,0 +1,148 @@
+// Reads the run's own files back, so that what the page shows is what they hold.
+#include "engine/train/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "engine/config/describe.h"
+#include "engine/data/surface.h"
+#include "engine/io/atomic_write.h"
+#include "engine/io/text.h"
+#include "engine/teach/chart.h"
+#include "engine/teach/heat_map.h"
+#include "engine/teach/html.h"
+
+namespace seqgrad {
+namespace {
+
+// A chart for each name that was logged, in the order of their first appearance: train and dev in one. Times are no
+// result, and a count that stayed 0 tells nothing.
+std::string curves(const std::vector<MetricRow>& rows, const std::string& unit) {
+  std::vector<std::string> names;
+  std::map<std::string, std::map<std::string, Series>> charts;  // by name, then by kind
+  for (const MetricRow& row : rows)
+    for (const auto& [name, value] : row.values) {
+      if (name == "tokens_per_second") continue;
+      if (charts.find(name) == charts.end()) names.push_back(name);
+      Series& s = charts[name][row.kind];
+      s.name = row.kind;
+      s.points.emplace_back(static_cast<double>(row.step), value);
+    }
+  std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+    return a.starts_with("loss") > b.starts_with("loss");
+  });
+  std::string out;
+  for (const std::string& name : names) {
+    std::vector<Series> series;
+    for (const char* kind : {"train", "dev"})
+      if (const auto found = charts[name].find(kind); found != charts[name].end()) series.push_back(found->second);
+    const bool zero = std::all_of(series.begin(), series.end(), [](const Series& s) {
+      return std::all_of(s.points.begin(), s.points.end(), [](const auto& p) { return p.second == 0; });
+    });
+    if (!series.empty() && !(zero && name == "skipped"))
+      out += line_chart(name == "loss" ? name + " " + unit : name, "step", series);
+  }
+  return out.empty() ? paragraph("Nothing was logged yet.") : "<div class=\"grid\">\n" + out + "</div>\n";
+}
+
+struct Sample {
+  std::string source, reference;
+  std::vector<std::pair<int64_t, std::string>> translations;  // (step, text)
+};
+
+std::vector<Sample> read_samples(const std::string& directory, int64_t last_step) {
+  std::vector<Sample> samples;
+  for (const std::string& name : list_directory(directory)) {
+    const int64_t step = step_of(name, ".txt");
+    if (step < 0 || step > last_step) continue;
+    size_t i = 0;
+    std::string source, reference;
+    for (const std::string& line : read_lines(directory + "/" + name)) {
+      const std::string kind = line.substr(0, line.find(' ')), text = line.size() > 11 ? line.substr(11) : "";
+      if (kind == "source") source = text;
+      if (kind == "reference") reference = text;
+      if (kind != "model") continue;
+      if (samples.size() <= i) samples.push_back({source, reference, {}});
+      samples[i++].translations.emplace_back(step, text);
+    }
+  }
+  return samples;
+}
+
+// One row for as long as the translation stayed the same.
+std::string sample_card(const Sample& s, const std::function<std::string(const std::string&)>& shown_as) {
+  std::vector<std::vector<std::string>> rows;
+  for (size_t i = 0; i < s.translations.size();) {
+    size_t end = i + 1;
+    while (end < s.translations.size() && s.translations[end].second == s.translations[i].second) ++end;
+    const int64_t first = s.translations[i].first, last = s.translations[end - 1].first;
+    const std::string& text = s.translations[i].second;
+    rows.push_back({first == last ? with_commas(first) : with_commas(first) + "–" + with_commas(last),
+                    shown_as(text) + (text == s.reference ? "  ✓" : "")});
+    i = end;
+  }
+  return "<div class=\"card\">" + heading(3, shown_as(s.source)) + paragraph("Reference: " + shown_as(s.reference)) +
+         table({"step", "translation"}, rows) + "</div>\n";
+}
+
+void flatten(const nlohmann::ordered_json& j, const std::string& name, std::vector<std::vector<std::string>>& rows) {
+  if (j.is_object())
+    for (const auto& [key, value] : j.items()) flatten(value, name.empty() ? key : name + " " + key, rows);
+  else
+    rows.push_back({name, j.is_string() ? j.get<std::string>() : j.dump()});
+}
+
+std::string best_checkpoint(const TrainJob& job, const TrainState& state, const std::vector<MetricRow>& rows) {
+  if (state.best_step == 0) return "";
+  std::vector<std::vector<std::string>> cells;
+  for (const MetricRow& row : rows)
+    if (row.kind == "dev" && row.step == state.best_step) {
+      cells.clear();
+      for (const auto& [name, value] : row.values) cells.push_back({name, fmt::format("{:.5g}", value)});
+    }
+  return paragraph(fmt::format("Best checkpoint by {}: step {}, with on the dev split", job.config.checkpoint.metric(),
+                               with_commas(state.best_step))) +
+         table({}, cells);
+}
+
+}  // namespace
+
+std::string report_page(const TrainJob& job, const TrainState& state, int64_t total_steps,
+                        const std::vector<std::string>& test) {
+  const std::string name = std::filesystem::weakly_canonical(job.run).filename();
+  const std::vector<MetricRow> rows = MetricLog(job.run).rows();
+  const auto environment =
+      nlohmann::ordered_json::parse(read_file(job.run + "/run.json", size_t{1} << 20), nullptr, false);
+  const Task* task = task_of(job.config.data);
+  const auto shown_as = [&](const std::string& text) { return task && task->sentences ? present(text) : text; };
+
+  std::string body = heading(1, name) + paragraph(describe_job(job)) +
+                     paragraph(fmt::format("Step {} of {}", with_commas(state.step), with_commas(total_steps)));
+  for (const std::string& line : test) body += paragraph(line);
+  body += best_checkpoint(job, state, rows);
+  body += heading(2, "Learning curves") + curves(rows, unit_of(job.config.loss.options()));
+
+  if (const auto samples = read_samples(job.run + "/samples", state.step); !samples.empty()) {
+    body += heading(2, "Samples over time") + paragraph("Sentences of the dev split, at each validation.");
+    body += "<div class=\"grid\">\n";
+    for (const Sample& s : samples) body += sample_card(s, shown_as);
+    body += "</div>\n";
+  }
+
+  std::vector<std::vector<std::string>> changed;
+  for (const Difference& d : changes(job.config)) changed.push_back({d.key, d.value, d.standard});
+  body += heading(2, "Configuration");
+  body += changed.empty() ? paragraph("Every key is at its default.") : table({"key", "value", "default"}, changed);
+  body += folded("Every key", preformatted(resolved_yaml(job.config, false)));
+
+  std::vector<std::vector<std::string>> facts;
+  flatten(environment, "", facts);
+  body += heading(2, "Environment") + table({}, facts);
+  return page(name, body);
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,174 @@
+// The parts of pages: hostile text stays text, charts and heat maps say what they were given, a run's report holds what
+// the run did.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/error.h"
+#include "engine/teach/chart.h"
+#include "engine/teach/heat_map.h"
+#include "engine/teach/html.h"
+#include "tests/catch.h"
+#include "tests/scratch.h"
+
+using namespace seqgrad;
+
+namespace {
+
+const std::string hostile = "<script>alert(1)</script>\"'&<img src=x onerror=y>";
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t n = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++n;
+  return n;
+}
+
+// Elements that are opened and closed match, and attributes hold no stray quote or bracket: no text has become markup.
+void check_markup(const std::string& html) {
+  std::vector<std::string> open;
+  for (size_t at = 0; (at = html.find('<', at)) != std::string::npos;) {
+    const size_t end = html.find('>', at);
+    REQUIRE(end != std::string::npos);
+    const std::string tag = html.substr(at + 1, end - at - 1);
+    at = end;
+    CAPTURE(tag);
+    REQUIRE(std::count(tag.begin(), tag.end(), '"') % 2 == 0);
+    REQUIRE(tag.find('<') == std::string::npos);
+    const std::string name = tag.substr(0, tag.find_first_of(" /", 1));
+    if (name[0] == '/') {
+      REQUIRE_FALSE(open.empty());
+      REQUIRE("/" + open.back() == name);
+      open.pop_back();
+    } else if (tag.back() != '/' && name != "meta" && name != "link" && name != "!DOCTYPE") {
+      open.push_back(name);
+    }
+    if (name == "style") at = html.find("</style>", at) - 1;
+  }
+  CHECK(open.empty());
+}
+
+}  // namespace
+
+TEST_CASE("text in a page stays text") {
+  CHECK(escaped("<a b=\"c\" d='e'>&amp;") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;amp;");
+  CHECK(escaped("Füße 犬 🐕 a\tb\nc") == "Füße 犬 🐕 a\tb\nc");
+  CHECK(escaped(std::string("\0\x01\x1b\r\x7f", 5)) == "␀␁␛␍␡");
+  CHECK(escaped("\xff\xc3(\xed\xa0\x80 \xc2\x85") ==
+        "\xEF\xBF\xBD\xEF\xBF\xBD(\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD \xEF\xBF\xBD");
+  CHECK(text_columns("Füße") == 4);
+  CHECK(text_columns("犬の") == 4);
+  const std::string all =
+      page(hostile, heading(1, hostile) + paragraph(hostile) + table({hostile}, {{hostile, hostile}}) +
+                        folded(hostile, preformatted(hostile)) +
+                        line_chart(hostile, hostile, {{hostile, {{1, 2}, {2, 3}}}}) +
+                        heat_map({{hostile}, {hostile}, {0.5F}}, hostile));
+  CHECK(count(all, "<script") == 0);
+  CHECK(count(all, "<img") == 0);
+  CHECK(count(all, "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;") >= 12);
+  check_markup(all);
+}
+
+TEST_CASE("a page asks the network for nothing") {
+  const std::string html = page("t", paragraph("b"));
+  CHECK(html.find("<!DOCTYPE html>\n") == 0);
+  CHECK(has(html, "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\""));
+  for (const char* part : {"http:", "https:", "//", "src=", "url(", "@import"}) {
+    CAPTURE(part);
+    CHECK_FALSE(has(html, part));
+  }
+}
+
+TEST_CASE("ticks are round and enclose the range") {
+  using V = std::vector<double>;
+  CHECK((round_ticks(0, 10, 5) == V{0, 2, 4, 6, 8, 10}));
+  CHECK((round_ticks(3, 97, 4) == V{0, 50, 100}));
+  CHECK((round_ticks(-1, 1, 4) == V{-1, -0.5, 0, 0.5, 1}));
+  for (const double x : {0.0, 3.0, -2e-9, 1e300, -7e12}) {
+    const V t = round_ticks(x, x, 4);
+    CAPTURE(x);
+    CHECK((t.front() < x && t.back() > x && t.size() < 12));
+  }
+}
+
+TEST_CASE("a chart draws each series with gaps where a value is none, and legends tell the last") {
+  Series loss{"train", {{10, 4.0}, {20, NAN}, {30, 2.0}, {40, INFINITY}, {50, 1.5}, {60, 1.25}}};
+  const std::string one = line_chart("loss /tok", "step", {loss, {"dev", {{30, 2.5}, {60, 1.75}}}});
+  check_markup(one);
+  CHECK(count(one, "<g class=\"s0\">") == 1);
+  CHECK(has(one, "</svg>train 1.25</span>"));
+  CHECK(has(one, "</svg>dev 1.75</span>"));
+  CHECK(has(one, "<title>train, 30: 2</title>"));
+  const std::string path = one.substr(one.find("class=\"line\" d=\"") + 16, 200), line = path.substr(0, path.find('"'));
+  CHECK(std::count(line.begin(), line.end(), 'M') == 3);  // three pieces
+  CHECK(std::count(line.begin(), line.end(), 'L') == 1);
+  for (const char* wrong : {"nan", "inf"}) CHECK_FALSE(has(one.substr(0, one.find("legend")), wrong));
+  CHECK(has(line_chart("x", "step", {{"train", {{1, NAN}}}}), "no finite value"));
+  CHECK(has(line_chart("x", "step", {}), "no finite value"));
+
+  Series spike{"train", {}};
+  for (int i = 0; i < 100000; ++i) spike.points.emplace_back(i, i == 54321 ? 9.0 : 1.0);
+  const std::string many = line_chart("loss", "step", {spike});
+  CHECK(many.size() < 20000);
+  CHECK(has(many, " 10.0"));  // the spike reaches near the top: no point of a column is averaged away
+}
+
+TEST_CASE("a heat map has a cell a weight, and says what it leaves out") {
+  const std::string small =
+      heat_map({{"the", "dog", "</s>"}, {"der", "Hund"}, {0.9F, 0.1F, 0.004F, 0.996F, 0.5F, 0.5F}}, "x");
+  check_markup(small);
+  CHECK(count(small, "class=\"cell\"") == 5);  // less than half a per cent is paper
+  CHECK(has(small, "<title>the - der: 90%</title>"));
+  CHECK(has(small, "fill-opacity=\"0.90\""));
+  CHECK(has(small, "&lt;/s&gt;</text>"));
+  const std::string big = heat_map(
+      {std::vector<std::string>(61, "r"), std::vector<std::string>(70, "c"), std::vector<float>(61 * 70, 0.5F)}, "x");
+  CHECK(count(big, "class=\"cell\"") == 60 * 60);
+  CHECK(has(big, "the first 60 of 61 target words and 60 of 70 source words"));
+  CHECK(error_of([] { heat_map({{"a"}, {"b"}, {}}, "x"); }) == "2 a heat map of 1 x 1 has 0 weights");
+  CHECK(heat_map({{}, {}, {}}, "x").size() > 10);
+}
+
+TEST_CASE("a run's report holds its curves, samples, configuration and environment") {
+  const Scratch dir;
+  const std::string run = dir / "run";
+  const std::string config = dir.write("tiny.yaml",
+                                       "name: tiny\ndata: {task: copy, sizes: {train: 200, dev: 20, test: 20}}\n"
+                                       "model: {embedding: 8, encoder: {hidden: 8}, decoder: {hidden: 16}}\nloss: "
+                                       "{compare: [sentence_mean, tf1.losses.sum]}\n"
+                                       "train: {steps: 12, batch: {size: 16}, log_every: 4, validate_every: 6}\n");
+  REQUIRE(run_seqgrad(dir, "train " + config + " --max-steps 4 --run-dir " + run).code == 0);
+  const std::string stopped = slurp(run + "/report.html");
+  CHECK(has(stopped, "<p>Step 4 of 12</p>"));
+  check_markup(stopped);
+  const Result r = run_seqgrad(dir, "train --resume " + run);
+  REQUIRE(r.code == 0);
+  CHECK(r.out.find("test: 20 sentences") == 0);
+  CHECK(has(r.err, "Try:   echo "));
+  CHECK(has(r.err, "\nSee:   " + run + "/report.html\nLearn: "));
+  const std::string report = slurp(run + "/report.html");
+  check_markup(report);
+  CHECK(has(report, "<h1>run</h1>"));
+  CHECK(has(report, "<p>" + escaped(first_line(r.out)) + "</p>"));
+  CHECK(has(report, "<p>Step 12 of 12</p>"));
+  for (const char* name :
+       {"loss /tok", "loss.sentence_mean", "loss.tf1.losses.sum", "perplexity", "lr", "grad_norm", "bleu"}) {
+    CAPTURE(name);
+    CHECK(count(report, "<h3>" + std::string(name) + "</h3>") == 1);
+  }
+  CHECK(has(report, "</svg>dev "));
+  CHECK(has(report, "<td>train.log_every</td><td>4</td><td>50</td>"));
+  CHECK(has(report, "<td>train_pairs</td><td>200</td>"));
+  CHECK(count(report, "<th>translation</th>") == 3);
+  for (const char* file : {"step-000000.txt", "step-000006.txt", "step-000012.txt"})
+    CHECK(std::filesystem::exists(run + "/samples/" + file));
+
+  // Text of the run that looks like markup, and a file that is none of ours.
+  std::ofstream(run + "/samples/step-000006.txt")
+      << "source     " << hostile << "\nreference  r\nmodel      " << hostile << "\n\n";
+  std::ofstream(run + "/samples/step-6.txt") << "source     not ours\nreference  r\nmodel      m\n";
+  REQUIRE(run_seqgrad(dir, "train --resume " + run).code == 0);
+  const std::string again = slurp(run + "/report.html");
+  check_markup(again);
+  CHECK(count(again, "<script") == 0);
+  CHECK(has(again, "&lt;script&gt;"));
+  CHECK_FALSE(has(again, "not ours"));
+}
