@@ -59,7 +59,7 @@ TEST_CASE("text in a page stays text") {
   const std::string all =
       page(hostile, heading(1, hostile) + paragraph(hostile) + table({hostile}, {{hostile, hostile}}) +
                         folded(hostile, preformatted(hostile)) +
-                        line_chart(hostile, hostile, {{hostile, {{1, 2}, {2, 3}}}}) +
+                        line_chart({hostile, hostile, {{hostile, {{1, 2}, {2, 3}}}}}) +
                         heat_map({{hostile}, {hostile}, {0.5F}}, hostile));
   CHECK(count(all, "<script") == 0);
   CHECK(count(all, "<img") == 0);
@@ -91,7 +91,8 @@ TEST_CASE("ticks are round and enclose the range") {
 
 TEST_CASE("a chart draws each series with gaps where a value is none, and legends tell the last") {
   Series loss{"train", {{10, 4.0}, {20, NAN}, {30, 2.0}, {40, INFINITY}, {50, 1.5}, {60, 1.25}}};
-  const std::string one = line_chart("loss /tok", "step", {loss, {"dev", {{30, 2.5}, {60, 1.75}}}});
+  const std::string one = line_chart({"loss /tok", "step", {loss, {"dev", {{30, 2.5}, {60, 1.75}}}}});
+  CHECK(has(line_chart({"x", "step", {{}, loss}}), "<g class=\"s1\">"));
   check_markup(one);
   CHECK(count(one, "<g class=\"s0\">") == 1);
   CHECK(has(one, "</svg>train 1.25</span>"));
@@ -101,12 +102,12 @@ TEST_CASE("a chart draws each series with gaps where a value is none, and legend
   CHECK(std::count(line.begin(), line.end(), 'M') == 3);  // three pieces
   CHECK(std::count(line.begin(), line.end(), 'L') == 1);
   for (const char* wrong : {"nan", "inf"}) CHECK_FALSE(has(one.substr(0, one.find("legend")), wrong));
-  CHECK(has(line_chart("x", "step", {{"train", {{1, NAN}}}}), "no finite value"));
-  CHECK(has(line_chart("x", "step", {}), "no finite value"));
+  CHECK(has(line_chart({"x", "step", {{"train", {{1, NAN}}}}}), "no finite value"));
+  CHECK(has(line_chart({"x", "step", {}}), "no finite value"));
 
   Series spike{"train", {}};
   for (int i = 0; i < 100000; ++i) spike.points.emplace_back(i, i == 54321 ? 9.0 : 1.0);
-  const std::string many = line_chart("loss", "step", {spike});
+  const std::string many = line_chart({"loss", "step", {spike}});
   CHECK(many.size() < 20000);
   CHECK(has(many, " 10.0"));  // the spike reaches near the top: no point of a column is averaged away
 }
@@ -150,7 +151,7 @@ TEST_CASE("a run's report holds its curves, samples, configuration and environme
   CHECK(has(report, "<p>" + escaped(first_line(r.out)) + "</p>"));
   CHECK(has(report, "<p>Step 12 of 12</p>"));
   for (const char* name :
-       {"loss /tok", "loss.sentence_mean", "loss.tf1.losses.sum", "perplexity", "lr", "grad_norm", "bleu"}) {
+       {"loss /tok", "loss.sentence_mean /sent", "loss.tf1.losses.sum", "perplexity", "lr", "grad_norm", "bleu"}) {
     CAPTURE(name);
     CHECK(count(report, "<h3>" + std::string(name) + "</h3>") == 1);
   }

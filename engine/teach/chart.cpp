@@ -76,12 +76,13 @@ std::string draw(const Series& s, size_t index, const Scale& x, const Scale& y) 
 
 std::string legend(const std::vector<Series>& series) {
   std::string out = "<div class=\"legend\">";
-  for (size_t i = 0; i < series.size(); ++i)
+  for (size_t i = 0; i < series.size(); ++i) {
+    if (series[i].points.empty()) continue;
     out += fmt::format(
         "<span><svg class=\"s{}\" width=\"30\" height=\"12\" aria-hidden=\"true\"><path class=\"line\" d=\"M0 6H30\"/>"
         "{}</svg>{} {:.4g}</span>",
-        i % 4, marker(i, 15, 6, ""), escaped(series[i].name),
-        series[i].points.empty() ? std::nan("") : series[i].points.back().second);
+        i % 4, marker(i, 15, 6, ""), escaped(series[i].name), series[i].points.back().second);
+  }
   return out + "</div>\n";
 }
 
@@ -102,14 +103,15 @@ std::vector<double> round_ticks(double low, double high, int count) {
   return ticks;
 }
 
-std::string line_chart(const std::string& title, const std::string& x_name, const std::vector<Series>& series) {
+std::string line_chart(const Chart& chart) {
+  const std::vector<Series>& series = chart.series;
   double x_low = HUGE_VAL, x_high = -HUGE_VAL, y_low = HUGE_VAL, y_high = -HUGE_VAL;
   for (const Series& s : series)
     for (const auto& [a, b] : s.points) {
       x_low = std::min(x_low, a), x_high = std::max(x_high, a);
       if (std::isfinite(b)) y_low = std::min(y_low, b), y_high = std::max(y_high, b);
     }
-  std::string out = "<div class=\"card\">" + heading(3, title);
+  std::string out = "<div class=\"card\">" + heading(3, chart.title);
   if (y_low > y_high) return out + paragraph("no finite value") + "</div>\n";
   if (y_low > 0 && y_low < y_high / 2) y_low = 0;
   if (x_low > 0) x_low = 0;  // step 0 is where training begins
@@ -117,7 +119,7 @@ std::string line_chart(const std::string& title, const std::string& x_name, cons
   const Scale x{x_low, std::max(x_high, x_low + 1), left, width - right},
       y{ys.front(), ys.back(), height - bottom, top};
   out += fmt::format("<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} by {}\">\n", width,
-                     height, escaped(title), escaped(x_name));
+                     height, escaped(chart.title), escaped(chart.x_name));
   for (const double t : ys)
     out += fmt::format(
         "<path class=\"rule\" d=\"M{} {:.1f}H{}\"/><text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", left,
@@ -126,8 +128,10 @@ std::string line_chart(const std::string& title, const std::string& x_name, cons
     if (t >= x.low && t <= x.high)
       out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x(t), height - bottom + 16,
                          number(t));
-  out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", width - right, height, escaped(x_name));
-  for (size_t i = 0; i < series.size(); ++i) out += draw(series[i], i, x, y);
+  out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", width - right, height,
+                     escaped(chart.x_name));
+  for (size_t i = 0; i < series.size(); ++i)
+    if (!series[i].points.empty()) out += draw(series[i], i, x, y);
   return out + "</svg>\n" + legend(series) + "</div>\n";
 }
 

@@ -11,9 +11,15 @@ struct Series {
   std::vector<std::pair<double, double>> points;  // (x, y) with ascending x; where y is not finite the line has a gap
 };
 
-// A card with the title, the chart and a legend that tells each series' last value. The first four series differ in
-// colour, dashes and markers. A series of very many points is drawn by the least and greatest of each column.
-std::string line_chart(const std::string& title, const std::string& x_name, const std::vector<Series>& series);
+struct Chart {
+  std::string title, x_name;
+  std::vector<Series>
+      series;  // the first four places differ in colour, dashes and markers; one without points is left out
+};
+
+// A card with the title, the chart and a legend that tells each series' last value. A series of very many points is
+// drawn by the least and greatest of each column.
+std::string line_chart(const Chart& chart);
 
 // Round numbers (1, 2 or 5 times a power of ten) from the greatest not above `low` to the least not below `high`, about
 // `count` steps between them.

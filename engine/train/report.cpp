@@ -19,9 +19,19 @@
 namespace seqgrad {
 namespace {
 
+// What each logged loss is divided by.
+std::map<std::string, std::string> loss_units(const LossConfig& config) {
+  const LossOptions options = config.options();
+  std::map<std::string, std::string> units = {{"loss", unit_of(options)}};
+  const bool class_weights = !config.weights.classes.file().value.empty();
+  for (const ComparedPreset& p : compared_presets(config.compare(), options, class_weights))
+    units["loss." + p.name] = unit_of(p.options);
+  return units;
+}
+
 // A chart for each name that was logged, in the order of their first appearance: train and dev in one. Times are no
 // result, and a count that stayed 0 tells nothing.
-std::string curves(const std::vector<MetricRow>& rows, const std::string& unit) {
+std::string curves(const std::vector<MetricRow>& rows, const std::map<std::string, std::string>& units) {
   std::vector<std::string> names;
   std::map<std::string, std::map<std::string, Series>> charts;  // by name, then by kind
   for (const MetricRow& row : rows)
@@ -37,14 +47,13 @@ std::string curves(const std::vector<MetricRow>& rows, const std::string& unit) 
   });
   std::string out;
   for (const std::string& name : names) {
-    std::vector<Series> series;
-    for (const char* kind : {"train", "dev"})
-      if (const auto found = charts[name].find(kind); found != charts[name].end()) series.push_back(found->second);
+    const std::vector<Series> series = {charts[name]["train"],
+                                        charts[name]["dev"]};  // each with its colour, also alone
+    const std::string unit = units.count(name) ? units.at(name) : "";
     const bool zero = std::all_of(series.begin(), series.end(), [](const Series& s) {
       return std::all_of(s.points.begin(), s.points.end(), [](const auto& p) { return p.second == 0; });
     });
-    if (!series.empty() && !(zero && name == "skipped"))
-      out += line_chart(name == "loss" ? name + " " + unit : name, "step", series);
+    if (!(zero && name == "skipped")) out += line_chart({unit.empty() ? name : name + " " + unit, "step", series});
   }
   return out.empty() ? paragraph("Nothing was logged yet.") : "<div class=\"grid\">\n" + out + "</div>\n";
 }
@@ -104,7 +113,7 @@ std::string best_checkpoint(const TrainJob& job, const TrainState& state, const 
       cells.clear();
       for (const auto& [name, value] : row.values) cells.push_back({name, fmt::format("{:.5g}", value)});
     }
-  return paragraph(fmt::format("Best checkpoint by {}: step {}, with on the dev split", job.config.checkpoint.metric(),
+  return paragraph(fmt::format("Best checkpoint by {}: step {}. On the dev split:", job.config.checkpoint.metric(),
                                with_commas(state.best_step))) +
          table({}, cells);
 }
@@ -124,7 +133,7 @@ std::string report_page(const TrainJob& job, const TrainState& state, int64_t to
                      paragraph(fmt::format("Step {} of {}", with_commas(state.step), with_commas(total_steps)));
   for (const std::string& line : test) body += paragraph(line);
   body += best_checkpoint(job, state, rows);
-  body += heading(2, "Learning curves") + curves(rows, unit_of(job.config.loss.options()));
+  body += heading(2, "Learning curves") + curves(rows, loss_units(job.config.loss));
 
   if (const auto samples = read_samples(job.run + "/samples", state.step); !samples.empty()) {
     body += heading(2, "Samples over time") + paragraph("Sentences of the dev split, at each validation.");
