@@ -2,15 +2,12 @@
 # Opens what a run wrote with other people's readers: its event files with TensorBoard's EventAccumulator and with protoc,
 # its weights with the safetensors package, and compares every value with metrics.jsonl and the run's tensors.
 #   scripts/bench/open_with_peers.sh [RUN]      (default: a small run under build/peers, stopped by kill -9 and resumed)
-# SEQGRAD_PYTHON: a Python with tensorboard, safetensors and numpy. Exit 77 when it, or protoc, is missing.
+# Needs a Python with tensorboard, safetensors and numpy in SEQGRAD_PYTHON (default python3), and protoc; else exit 77.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-python=${SEQGRAD_PYTHON:-}
-for candidate in "$python" python3 /opt/venvs/*/bin/python; do
-  [[ -n $candidate ]] && "$candidate" -c 'import tensorboard, safetensors, numpy' 2>/dev/null && { python=$candidate; break; }
-done
-"${python:-false}" -c 'import tensorboard, safetensors, numpy' 2>/dev/null ||
-  { echo "not run: no Python with tensorboard, safetensors and numpy (SEQGRAD_PYTHON)"; exit 77; }
+python=${SEQGRAD_PYTHON:-python3}
+"$python" -c 'import tensorboard, safetensors, numpy' 2>/dev/null ||
+  { echo "not run: $python has no tensorboard, safetensors and numpy (name one that has in SEQGRAD_PYTHON)"; exit 77; }
 command -v protoc >/dev/null || { echo "not run: protoc is not installed (Debian: protobuf-compiler)"; exit 77; }
 [[ -x build/seqgrad ]] || scripts/build.sh seqgrad >&2
 run=${1:-}
