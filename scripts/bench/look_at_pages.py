@@ -74,12 +74,12 @@ def look(browser, page, folder):
     for domain in ("Page", "Network", "Log", "Runtime"):
         browser.call(domain + ".enable", session)
     problems, shots = [], []
-    for width, scheme in ((1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")):
+    for width, scheme in ((1280, "light"), (1280, "dark"), (400, "light"), (400, "dark"), (760, "print")):
         browser.events.clear()
         browser.call("Emulation.setDeviceMetricsOverride", session, width=width, height=900, deviceScaleFactor=1,
                      mobile=width < 600)
-        browser.call("Emulation.setEmulatedMedia", session,
-                     features=[{"name": "prefers-color-scheme", "value": scheme}])
+        browser.call("Emulation.setEmulatedMedia", session, media="print" if scheme == "print" else "",
+                     features=[{"name": "prefers-color-scheme", "value": "light" if scheme == "light" else "dark"}])
         browser.call("Page.navigate", session, url=url)
         browser.wait_for("Page.loadEventFired")
         size = browser.call("Runtime.evaluate", session, returnByValue=True, expression="""

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Opens what a run wrote with other people's readers: its event files with TensorBoard's EventAccumulator and with protoc,
-# its weights with the safetensors package, and compares every value with metrics.jsonl and the run's tensors.
+# its weights with the safetensors package, and compares every value of the events with metrics.jsonl.
 #   scripts/bench/open_with_peers.sh [RUN]      (default: a small run under build/peers, stopped by kill -9 and resumed)
 # Needs a Python with tensorboard, safetensors and numpy in SEQGRAD_PYTHON (default python3), and protoc; else exit 77.
 set -euo pipefail
