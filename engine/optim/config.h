@@ -22,6 +22,8 @@ struct OptimConfig : Section {
   OptimOptions options() const { return {lr, beta1, beta2, eps, weight_decay, momentum}; }
   void check(Problems& problems) const override {
     if (momentum() != 0 && name() != "sgd") problems.add(momentum, "has a meaning only with optim.name: sgd");
+    for (const Field<double>* f : {&beta1, &beta2, &eps})
+      if (!f->is_default() && name() == "sgd") problems.add(*f, "has no meaning with optim.name: sgd");
   }
 };
 
@@ -30,6 +32,15 @@ struct ScheduleConfig : Section {
   Field<std::string> name{this, "name", "constant", choice(schedule_names), "how the rate changes after warm-up"};
   Field<int64_t> warmup{this, "warmup", 0, at_least(0), "steps in which the rate rises in a line from 0"};
   Field<double> floor{this, "floor", 0.0, between(0, 1), "smallest factor on optim.lr"};
+  Field<double> factor{this, "factor", 0.5, inside(0, 1), "what the rate is multiplied by (plateau)"};
+  Field<int64_t> patience{this, "patience", 3, at_least(0),
+                          "validations without a better checkpoint.metric before one more lowers the rate (plateau)"};
+
+  void check(Problems& problems) const override {
+    if (name() == "plateau") return;
+    if (!factor.is_default()) problems.add(factor, "has a meaning only with schedule.name: plateau");
+    if (!patience.is_default()) problems.add(patience, "has a meaning only with schedule.name: plateau");
+  }
 };
 
 }  // namespace seqgrad

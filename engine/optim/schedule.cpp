@@ -1,4 +1,4 @@
-// The schedules that need nothing but the step.
+// The schedules, one row each.
 #include "engine/optim/schedule.h"
 
 #include <algorithm>
@@ -30,9 +30,24 @@ const bool registered =
                        [](int64_t s, const ScheduleOptions& o) {
                          const auto w = static_cast<double>(std::max<int64_t>(1, o.warmup));
                          return std::max(o.floor, std::sqrt(w / std::max(w, static_cast<double>(s))));
-                       }});
+                       }}) &&
+    register_schedule({"plateau", "falls by schedule.factor when checkpoint.metric stands still for schedule.patience",
+                       [](int64_t, const ScheduleOptions& o) { return o.scale; }});
 
 }  // namespace
+
+void Plateau::update(double metric, bool larger_is_better, double factor, int64_t patience, double floor) {
+  constexpr double threshold = 1e-4;
+  const bool better = !any || (larger_is_better ? metric > best * (1 + threshold) : metric < best * (1 - threshold));
+  if (better && !std::isnan(metric)) {
+    best = metric;
+    any = true;
+    bad = 0;
+  } else if (++bad > patience) {
+    scale = std::max(scale * factor, floor);
+    bad = 0;
+  }
+}
 
 const std::map<std::string, Schedule>& schedules() { return registry(); }
 bool register_schedule(const Schedule& schedule) { return registry().emplace(schedule.name, schedule).second; }

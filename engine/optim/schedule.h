@@ -1,4 +1,4 @@
-// Learning rates as functions of the step.
+// Learning rates as functions of the step, and of the validations so far for the one that waits for a plateau.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -11,6 +11,18 @@ struct ScheduleOptions {
   int64_t warmup = 0;  // steps of linear warm-up
   int64_t total = 0;   // steps of the whole run
   double floor = 0;    // smallest factor
+  double scale = 1;    // Plateau::scale
+};
+
+// What validations have said, as torch.optim.lr_scheduler.ReduceLROnPlateau keeps it (relative threshold 1e-4, no
+// cool-down): after more than `patience` validations in a row that are no better than the best by that much, the rate
+// is multiplied by `factor`.
+struct Plateau {
+  double best = 0;  // valid once `any`
+  bool any = false;
+  int64_t bad = 0;   // validations since the best, or since the last reduction
+  double scale = 1;  // product of the reductions, not below `floor`
+  void update(double metric, bool larger_is_better, double factor, int64_t patience, double floor);
 };
 
 // The factor on the configured rate at `step` (from 1), after warm-up: 1 at its end.
