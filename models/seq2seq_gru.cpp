@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/core/random.h"
 #include "engine/data/vocabulary.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/elementwise.h"
@@ -21,21 +22,26 @@ Tensor last_steps(const Tensor& y, const std::vector<int32_t>& lengths) {
 
 Tensor ids(const std::vector<int32_t>& values, Shape shape, Device device) { return from_host(values, shape, device); }
 
-// The likeliest next word of each row, and its log-probability.
+// The likeliest next word of each row; padding and bos are never written.
 template <class T>
-void best_words(const Tensor& logits, std::vector<int32_t>& words, std::vector<double>& log_p) {
+std::vector<int32_t> best_words(const Tensor& logits) {
   const std::vector<T> z = to_host<T>(logits);
-  const auto v = static_cast<size_t>(logits.shape[1]);
-  for (size_t b = 0; b < words.size(); ++b) {
+  const int64_t v = logits.shape[1];
+  std::vector<int32_t> words;
+  for (int64_t b = 0; b < logits.shape[0]; ++b) {
     const T* row = z.data() + b * v;
-    size_t best = eos_id;  // padding and bos are never written
-    for (size_t i = eos_id; i < v; ++i)
-      if (row[i] > row[best]) best = i;
-    double total = 0;
-    for (size_t i = 0; i < v; ++i) total += std::exp(static_cast<double>(row[i] - row[best]));
-    words[b] = static_cast<int32_t>(best);
-    log_p[b] = -std::log(total);
+    words.push_back(static_cast<int32_t>(std::max_element(row + eos_id, row + v) - row));
   }
+  return words;
+}
+
+// Whether the word before step t is read as it stands. A function of the sentence's place in its step alone; the last
+// word of the counter keeps these draws apart from all others.
+bool forced(const ForwardContext& context, int64_t row, int64_t t) {
+  const auto r = philox({static_cast<uint32_t>(context.step), context.first_row + static_cast<uint32_t>(row),
+                         static_cast<uint32_t>(t), 0x74656163},
+                        {static_cast<uint32_t>(context.seed), static_cast<uint32_t>(context.seed >> 32)});
+  return r[0] * 0x1p-32 < context.teacher_forcing;
 }
 
 }  // namespace
@@ -48,6 +54,8 @@ void ModelConfig::check(Problems& problems) const {
   if (tied_embeddings() && embedding() != decoder.hidden())
     problems.add(tied_embeddings,
                  fmt::format("needs model.embedding = decoder.hidden, got {} and {}", embedding(), decoder.hidden()));
+  if (input_feeding() && attention() != "dot" && attention() != "general")
+    problems.add(input_feeding, fmt::format("needs model.attention: dot or general, got {}", attention()));
 }
 
 Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t target_words, DType dtype, Device device,
@@ -57,6 +65,7 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
       drop_embedding_(c.dropout.embedding()),
       drop_hidden_(c.dropout.hidden()),
       variational_(c.dropout.variational()),
+      input_feeding_(c.input_feeding()),
       context_width_(c.encoder.hidden() * (c.encoder.bidirectional() ? 2 : 1)),
       state_width_(c.decoder.hidden()) {
   const int64_t e = c.embedding(), h = c.encoder.hidden(), d = state_width_, context = context_width_;
@@ -70,10 +79,10 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
   bridge_ = Linear(store_, "enc.bridge", context, d);
   target_embedding_ = Embedding(store_, "dec.emb", target_words, e);
   for (int64_t i = 0; i < c.decoder.layers(); ++i) {
-    if (stepwise() && i == 0)
-      decoder_.emplace_back(store_, "dec.cell", "", e + context, d, false);  // PyTorch's GRUCell has no layer suffix
+    if (has_cell() && i == 0)  // PyTorch's GRUCell has no layer suffix
+      decoder_.emplace_back(store_, "dec.cell", "", e + (input_feeding_ ? d : context), d, false);
     else
-      decoder_.emplace_back(store_, "dec.gru", fmt::format("_l{}", stepwise() ? i - 1 : i), i == 0 ? e : d, d, false);
+      decoder_.emplace_back(store_, "dec.gru", fmt::format("_l{}", has_cell() ? i - 1 : i), i == 0 ? e : d, d, false);
   }
   if (attention_ == "general") keys_ = Linear(store_, "dec.general", context, d, false);
   if (attention_ == "additive") {
@@ -88,20 +97,30 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
   store_.allocate(seed);
 }
 
-Tensor Seq2SeqGru::Drop::operator()(const Tensor& x, double rate) {
-  ++layer;
+Tensor Seq2SeqGru::Pass::drop(const Tensor& x, double rate, int64_t first_step) {
+  ++place;
   if (!context.training || rate == 0) return x;
-  return dropout(x, rate, {context.seed, layer, context.step, context.first_row}, model.variational_);
+  return dropout(x, rate, {context.seed, place, context.step, context.first_row, static_cast<uint32_t>(first_step)},
+                 model.variational_);
 }
 
-Seq2SeqGru::Source Seq2SeqGru::encode(const Batch& batch, Drop& drop) const {
+Tensor Seq2SeqGru::Pass::seen(const char* name, const Tensor& x, int64_t layer, int64_t step) const {
+  if (context.trace)
+    context.trace->emplace_back(fmt::format("{}{}{}", name, layer < 0 ? "" : fmt::format(" layer {}", layer),
+                                            step < 0 ? "" : fmt::format(" step {}", step)),
+                                x);
+  return x;
+}
+
+Seq2SeqGru::Source Seq2SeqGru::encode(const Batch& batch, Pass& pass) const {
   const Device device = store_.device();
   Source s;
   s.lengths = ids(batch.source_lengths, {batch.batch}, device);
-  Tensor x = drop(source_embedding_(ids(batch.source, {batch.batch, batch.source_steps}, device)), drop_embedding_);
+  Tensor x = pass.seen("enc.emb", source_embedding_(ids(batch.source, {batch.batch, batch.source_steps}, device)));
+  x = pass.drop(x, drop_embedding_);
   Tensor last;
   for (size_t i = 0; i < forward_.size(); ++i) {
-    if (i > 0) x = drop(x, drop_hidden_);
+    if (i > 0) x = pass.drop(x, drop_hidden_);
     const Tensor zero = zeros({batch.batch, forward_[i].hidden()}, x.dtype, device);
     const Tensor ahead = forward_[i](x, zero, s.lengths);
     last = last_steps(ahead, batch.source_lengths);
@@ -112,107 +131,110 @@ Seq2SeqGru::Source Seq2SeqGru::encode(const Batch& batch, Drop& drop) const {
       last = concat(last, time_step(back, 0));
       x = concat(ahead, back);
     }
+    pass.seen("enc.gru", x, static_cast<int64_t>(i));
   }
   s.states = x;
-  s.first = tanh(bridge_(last));
+  s.first = pass.seen("enc.bridge", tanh(bridge_(last)));
   if (attention_ == "dot") s.keys = s.states;
-  if (attention_ == "general" || attention_ == "additive") s.keys = keys_(s.states);
+  if (attention_ == "general" || attention_ == "additive") s.keys = pass.seen("keys", keys_(s.states));
   return s;
 }
 
-Tensor Seq2SeqGru::run_decoder(const Source& source, const Tensor& embedded, const Tensor& lengths, Drop& drop) const {
-  Tensor h = embedded;
-  for (size_t i = 0; i < decoder_.size(); ++i) {
-    if (i > 0) h = drop(h, drop_hidden_);
-    h = decoder_[i](h, source.first, lengths);
-  }
-  if (attention_ == "none") return h;
-  return tanh(readout_(concat(h, attention(h, source.keys, source.states, source.lengths))));
+Seq2SeqGru::State Seq2SeqGru::first_state(const Source& source) const {
+  State s{std::vector<Tensor>(decoder_.size(), source.first), {}};
+  if (input_feeding_) s.readout = zeros(source.first.shape, source.first.dtype, source.first.device);
+  return s;
 }
 
-Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, std::vector<Tensor>& states, const Tensor& active,
-                        Drop& drop) const {
+Tensor Seq2SeqGru::embed(const std::vector<int32_t>& words, Shape shape) const {
+  return target_embedding_(ids(words, shape, store_.device()));
+}
+
+Tensor Seq2SeqGru::logits(const Tensor& hidden) const {
+  return add(matmul(hidden, out_weight_->tensor, false, true), out_bias_->tensor);
+}
+
+Tensor Seq2SeqGru::run_layers(const Source& source, const Batch& batch, Pass& pass) const {
+  Tensor h = pass.seen("dec.emb", embed(batch.target_in, {batch.batch, batch.target_steps}));
+  h = pass.drop(h, drop_embedding_);
+  const Tensor lengths = ids(batch.target_lengths, {batch.batch}, store_.device());
+  for (size_t i = 0; i < decoder_.size(); ++i) {
+    if (i > 0) h = pass.drop(h, drop_hidden_);
+    h = pass.seen("dec.gru", decoder_[i](h, source.first, lengths), static_cast<int64_t>(i));
+  }
+  if (attention_ != "none") {
+    const Tensor context = pass.seen("context", attention(h, source.keys, source.states, source.lengths));
+    h = pass.seen("dec.readout", tanh(readout_(concat(h, context))));
+  }
+  return pass.drop(h, drop_hidden_);
+}
+
+Tensor Seq2SeqGru::run_steps(const Source& source, const Batch& batch, Pass& pass) const {
+  const Device device = store_.device();
+  const ForwardContext& context = pass.context;
+  const bool mixed = context.training && context.teacher_forcing < 1;
+  const uint32_t place = pass.place;
+  Tensor embedded;  // of the whole target, where it is read as it stands
+  if (!mixed) embedded = pass.drop(embed(batch.target_in, {batch.batch, batch.target_steps}), drop_embedding_);
+  State state = first_state(source);
+  std::vector<Tensor> steps;
+  std::vector<int32_t> own;  // the model's words of the step before
+  for (int64_t t = 0; t < batch.target_steps; ++t) {
+    std::vector<int32_t> active, words;
+    for (int64_t b = 0; b < batch.batch; ++b) {
+      active.push_back(t < batch.target_lengths[static_cast<size_t>(b)]);
+      const bool as_it_stands = !mixed || t == 0 || forced(context, b, t);
+      words.push_back(as_it_stands ? batch.target_in[static_cast<size_t>(b * batch.target_steps + t)]
+                                   : own[static_cast<size_t>(b)]);
+    }
+    pass.place = place + (mixed ? 0 : 1);  // the same places at each step; masks differ by step
+    const Tensor x = mixed ? pass.drop(embed(words, {batch.batch}), drop_embedding_, t) : time_step(embedded, t);
+    pass.seen("dec.emb", x, -1, t);
+    const Tensor readout = step(source, x, state, ids(active, {batch.batch}, device), pass, t);
+    pass.seen("dec.readout", readout, -1, t);
+    steps.push_back(pass.drop(readout, drop_hidden_, t));
+    if (!mixed) continue;
+    const NoGrad no_grad;  // a choice of words has no gradient
+    const ArenaMark logits_only(device);
+    own = with_floating(x.dtype, [&](auto zero) { return best_words<decltype(zero)>(logits(steps.back())); });
+  }
+  return stack_steps(steps);
+}
+
+Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& state, const Tensor& active, Pass& pass,
+                        int64_t t, Tensor* weights) const {
   const int64_t batch = embedded.shape[0];
   Tensor x = embedded, context;
-  if (stepwise()) {
-    context = additive_attention(query_(states[0]), source.keys, reshape(v_->tensor, {state_width_}), source.states,
-                                 source.lengths);
+  if (attention_ == "additive") {
+    context = additive_attention(query_(state.layers[0]), source.keys, reshape(v_->tensor, {state_width_}),
+                                 source.states, source.lengths, weights);
     x = concat(embedded, context);
   }
+  if (input_feeding_) x = concat(embedded, state.readout);
   for (size_t i = 0; i < decoder_.size(); ++i) {
-    if (i > 0) x = drop(x, drop_hidden_);
-    const Tensor y = decoder_[i](reshape(x, {batch, 1, x.shape[-1]}), states[i], active);
-    x = states[i] = reshape(y, {batch, state_width_});
+    if (i > 0) x = pass.drop(x, drop_hidden_, t);
+    const Tensor y = decoder_[i](reshape(x, {batch, 1, x.shape[-1]}), state.layers[i], active);
+    x = state.layers[i] = reshape(y, {batch, state_width_});
+    pass.seen("dec.gru", x, static_cast<int64_t>(i), t);
   }
   if (attention_ == "none") return x;
-  if (!stepwise())
-    context = reshape(attention(reshape(x, {batch, 1, state_width_}), source.keys, source.states, source.lengths),
-                      {batch, context_width_});
-  return tanh(readout_(concat(x, context)));
+  if (attention_ != "additive") {
+    context =
+        reshape(attention(reshape(x, {batch, 1, state_width_}), source.keys, source.states, source.lengths, weights),
+                {batch, context_width_});
+    if (weights) *weights = reshape(*weights, {batch, weights->shape[2]});
+  }
+  const Tensor readout = tanh(readout_(concat(x, context)));
+  if (input_feeding_) state.readout = readout;
+  return readout;
 }
 
 Readout Seq2SeqGru::forward(const Batch& batch, const ForwardContext& context) {
-  const Device device = store_.device();
-  Drop drop{*this, context};
-  const Source source = encode(batch, drop);
-  const Tensor embedded =
-      drop(target_embedding_(ids(batch.target_in, {batch.batch, batch.target_steps}, device)), drop_embedding_);
-  Tensor hidden;
-  if (!stepwise()) {
-    hidden = run_decoder(source, embedded, ids(batch.target_lengths, {batch.batch}, device), drop);
-  } else {
-    std::vector<Tensor> states(decoder_.size(), source.first), steps;
-    const uint32_t places = drop.layer;
-    for (int64_t t = 0; t < batch.target_steps; ++t) {
-      std::vector<int32_t> active;
-      for (const int32_t l : batch.target_lengths) active.push_back(t < l);
-      drop.layer = places + static_cast<uint32_t>(t) *
-                                static_cast<uint32_t>(decoder_.size());  // a mask of its own for each step
-      steps.push_back(step(source, time_step(embedded, t), states, ids(active, {batch.batch}, device), drop));
-    }
-    hidden = stack_steps(steps);
-  }
-  return {drop(hidden, drop_hidden_), out_weight_->tensor, out_bias_->tensor};
-}
-
-std::vector<Hypothesis> Seq2SeqGru::greedy(const Batch& batch, const DecodeOptions& options) {
-  const NoGrad no_grad;
-  const Device device = store_.device();
-  const ArenaMark all(device);
-  const ForwardContext context;
-  Drop drop{*this, context};
-  const Source source = encode(batch, drop);
-  std::vector<Tensor> states(decoder_.size(), source.first);
-  std::vector<Hypothesis> out(static_cast<size_t>(batch.batch));
-  std::vector<int32_t> words(out.size(), bos_id), active(out.size(), 1);
-  std::vector<double> log_p(out.size());
-  const auto limit = [&](size_t b) {
-    return static_cast<size_t>(std::ceil(options.max_ratio * batch.source_lengths[b])) +
-           static_cast<size_t>(options.max_extra);
-  };
-  while (std::find(active.begin(), active.end(), 1) != active.end()) {
-    const Tensor hidden = step(source, target_embedding_(ids(words, {batch.batch}, device)), states,
-                               ids(active, {batch.batch}, device), drop);
-    {
-      const ArenaMark logits_only(device);
-      Tensor logits = matmul(hidden, out_weight_->tensor, false, true);
-      logits = add(logits, out_bias_->tensor);
-      with_floating(logits.dtype, [&](auto zero) { best_words<decltype(zero)>(logits, words, log_p); });
-    }
-    for (size_t b = 0; b < out.size(); ++b) {
-      if (!active[b]) {
-        words[b] = pad_id;
-        continue;
-      }
-      out[b].score += log_p[b];
-      if (words[b] == eos_id)
-        active[b] = 0;
-      else
-        out[b].ids.push_back(words[b]);
-      if (out[b].ids.size() >= limit(b)) active[b] = 0;
-    }
-  }
-  return out;
+  Pass pass{*this, context};
+  const Source source = encode(batch, pass);
+  const bool steps = has_cell() || (context.training && context.teacher_forcing < 1);
+  return {steps ? run_steps(source, batch, pass) : run_layers(source, batch, pass), out_weight_->tensor,
+          out_bias_->tensor};
 }
 
 }  // namespace seqgrad

@@ -1,6 +1,8 @@
 // GRU encoder-decoder with attention. Wiring: bidirectional encoder with true lengths; bridge tanh(W·[last states]);
 // none, dot, general: the decoder runs over all steps, then attends (Luong et al. 2015); additive: the attention of the
-// previous state joins the cell's input (Bahdanau et al. 2015); readout tanh(W·[h;c]); output projection.
+// previous state joins the cell's input (Bahdanau et al. 2015); readout tanh(W·[h;c]); output projection. With input
+// feeding (dot, general) the previous readout, 0 at first, joins the cell's input. All decoder layers begin with the
+// bridge's state, as in JoeyNMT.
 #pragma once
 #include <vector>
 
@@ -17,7 +19,7 @@ class Seq2SeqGru : public SequenceModel {
 
   ParameterStore& store() override { return store_; }
   Readout forward(const Batch& batch, const ForwardContext& context) override;
-  std::vector<Hypothesis> greedy(const Batch& batch, const DecodeOptions& options) override;
+  std::vector<std::vector<Hypothesis>> decode(const Batch& batch, const DecodeOptions& options) override;
 
  private:
   // The source as the decoder sees it.
@@ -27,26 +29,35 @@ class Seq2SeqGru : public SequenceModel {
     Tensor lengths;  // [B] i32
     Tensor first;    // [B,D], the decoder's first state
   };
-  struct Drop {  // places of dropout, numbered in the order of use
+  struct State {
+    std::vector<Tensor> layers;  // of [B,D]
+    Tensor readout;              // [B,D], the previous one; no data without input feeding
+  };
+  struct Pass {  // one forward pass
     const Seq2SeqGru& model;
     const ForwardContext& context;
-    uint32_t layer = 0;
-    Tensor operator()(const Tensor& x, double rate);
+    uint32_t place = 0;                                                 // of dropout, in the order of use
+    Tensor drop(const Tensor& x, double rate, int64_t first_step = 0);  // dropout at the next place
+    // x, which the context's trace gets.
+    Tensor seen(const char* name, const Tensor& x, int64_t layer = -1, int64_t step = -1) const;
   };
 
-  Source encode(const Batch& batch, Drop& drop) const;
-  Tensor run_decoder(const Source& source, const Tensor& embedded /*[B,T,E]*/, const Tensor& lengths,
-                     Drop& drop) const;  // [B,T,D]
-  // One step: moves the states on and returns the readout. A sentence with active 0 keeps no state.
-  Tensor step(const Source& source, const Tensor& embedded /*[B,E]*/, std::vector<Tensor>& states /*layers of [B,D]*/,
-              const Tensor& active /*[B] i32 0/1*/,
-              Drop& drop) const;  // [B,D]
-  bool stepwise() const { return attention_ == "additive"; }
+  Source encode(const Batch& batch, Pass& pass) const;
+  State first_state(const Source& source) const;
+  Tensor embed(const std::vector<int32_t>& words, Shape shape) const;             // of the target
+  Tensor run_layers(const Source& source, const Batch& batch, Pass& pass) const;  // [B,T,D]
+  Tensor run_steps(const Source& source, const Batch& batch, Pass& pass) const;   // the same, step by step
+  // Moves the state on and returns the readout. A sentence with active 0 keeps no state.
+  Tensor step(const Source& source, const Tensor& embedded /*[B,E]*/, State& state,
+              const Tensor& active /*[B] i32 0/1*/, Pass& pass, int64_t t,
+              Tensor* weights /*[B,S]*/ = nullptr) const;                       // [B,D]
+  Tensor logits(const Tensor& hidden /*[B,D]*/) const;                          // [B,V]
+  bool has_cell() const { return attention_ == "additive" || input_feeding_; }  // the context or readout joins input
 
   ParameterStore store_;
   std::string attention_;
   double drop_embedding_, drop_hidden_;
-  bool variational_;
+  bool variational_, input_feeding_;
   int64_t context_width_, state_width_;
   Embedding source_embedding_, target_embedding_;
   std::vector<GruLayer> forward_, backward_, decoder_;  // backward_ empty: the encoder reads one way

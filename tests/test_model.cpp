@@ -1,5 +1,6 @@
 // The whole model: against PyTorch's recorded step, against numeric gradients, and against itself.
 #include <cmath>
+#include <numeric>
 
 #include "engine/check/gradcheck.h"
 #include "engine/core/random.h"
@@ -52,9 +53,10 @@ LossSetup plain_loss(int64_t classes = 17) {
 }
 
 template <class T>
-void compare_with_pytorch(const std::string& kind, const char* suffix, const std::string& precision, double tolerance) {
-  const SafetensorsFile f = read_safetensors(root + "/tests/golden/seq2seq_" + kind + "_" + suffix + ".safetensors");
-  const auto model = small_model(kind, precision);
+void compare_with_pytorch(const std::string& name, const std::string& kind, const char* suffix,
+                          const std::string& precision, double tolerance, const std::vector<std::string>& more = {}) {
+  const SafetensorsFile f = read_safetensors(root + "/tests/golden/seq2seq_" + name + "_" + suffix + ".safetensors");
+  const auto model = small_model(kind, precision, more);
   ParameterStore& store = model->store();
   for (Parameter& p : store.parameters())
     store.from_file<T>(p, store.values(), f.at("weight." + p.name).template data<T>());
@@ -63,7 +65,7 @@ void compare_with_pytorch(const std::string& kind, const char* suffix, const std
   const double want = static_cast<double>(*f.at("loss").template data<T>());
   CHECK(std::abs(r.loss.value({}) - want) <= tolerance * std::abs(want));
   for (const Parameter& p : store.parameters()) {
-    CAPTURE(kind, p.name);
+    CAPTURE(name, p.name);
     const auto got = store.to_file<T>(p, store.grads());
     const NamedArray& gold = f.at("grad." + p.name);
     REQUIRE(static_cast<int64_t>(got.size()) == gold.numel());
@@ -122,25 +124,49 @@ std::vector<double> gradients(const ParameterStore& store) {
 
 TEST_CASE("one step is PyTorch's: loss and the gradient of every parameter, each attention kind") {
   for (const char* kind : {"none", "dot", "general", "additive"}) {
-    compare_with_pytorch<float>(kind, "f32", "fp32", 1e-5);
-    compare_with_pytorch<double>(kind, "f64", "fp64", 1e-10);
+    compare_with_pytorch<float>(kind, kind, "f32", "fp32", 1e-5);
+    compare_with_pytorch<double>(kind, kind, "f64", "fp64", 1e-10);
   }
 }
 
+TEST_CASE("one step is PyTorch's with input feeding, several layers and tied embeddings") {
+  const std::string feeding = "model.input_feeding=true", encoder = "model.encoder.layers=2",
+                    decoder = "model.decoder.layers=2";
+  compare_with_pytorch<double>("feeding", "general", "f64", "fp64", 1e-10, {feeding});
+  compare_with_pytorch<double>("feeding_layers", "dot", "f64", "fp64", 1e-10, {feeding, encoder, decoder});
+  compare_with_pytorch<double>("additive_layers", "additive", "f64", "fp64", 1e-10, {encoder, decoder});
+  compare_with_pytorch<double>("layers", "general", "f64", "fp64", 1e-10, {encoder, decoder});
+  compare_with_pytorch<double>("tied", "general", "f64", "fp64", 1e-10,
+                               {"model.tied_embeddings=true", "model.embedding=8"});
+}
+
 TEST_CASE("the whole model's gradients agree with central differences") {
-  const std::vector<std::pair<const char*, std::vector<std::string>>> kinds = {
+  struct Kind {
+    const char* attention;
+    std::vector<std::string> set;
+    double teacher_forcing = 1;
+  };
+  const std::string two_encoders = "model.encoder.layers=2", two_decoders = "model.decoder.layers=2",
+                    dropout = "model.dropout={hidden: 0.2, embedding: 0.1}",
+                    variational = "model.dropout.variational=true", feeding = "model.input_feeding=true";
+  const std::vector<Kind> kinds = {
       {"none", {}},
-      {"dot", {"model.dropout.hidden=0.2", "model.dropout.embedding=0.1"}},
-      {"general",
-       {"model.encoder.layers=2", "model.decoder.layers=2", "model.dropout.hidden=0.2",
-        "model.dropout.variational=true"}},
-      {"additive", {"model.decoder.layers=2", "model.dropout.hidden=0.3"}},
+      {"none", {two_decoders, dropout, variational}, 0.5},
+      {"dot", {dropout}},
+      {"dot", {feeding}},
+      {"dot", {feeding, two_decoders, dropout, variational}, 0.5},
+      {"general", {two_encoders, two_decoders, dropout, variational}},
+      {"general", {feeding, two_encoders, two_decoders, dropout}},
+      {"general", {feeding, "model.tied_embeddings=true", "model.embedding=8"}, 0.5},
+      {"general", {two_decoders, dropout}, 0.0},
+      {"additive", {two_decoders, dropout}},
+      {"additive", {two_encoders, two_decoders, dropout, variational}, 0.5},
       {"general", {"model.tied_embeddings=true", "model.embedding=8", "model.encoder.bidirectional=false"}}};
-  for (const auto& [kind, more] : kinds) {
-    const auto model = small_model(kind, "fp64", more);
+  for (const auto& [attention, set, teacher_forcing] : kinds) {
+    const auto model = small_model(attention, "fp64", set);
     ParameterStore& store = model->store();
     const Batch batch = random_batch(5, 3, 5, 4);
-    ForwardContext context{true, 3, 8, 0};
+    const ForwardContext context{true, 3, 8, 0, teacher_forcing};
     LossSetup loss = plain_loss();
     loss.options.smoothing = 0.1;
     accumulate_gradients(*model, loss, {&batch, 1}, context);
@@ -158,7 +184,7 @@ TEST_CASE("the whole model's gradients agree with central differences") {
           return linear_sequence_loss(r.hidden, r.weight, r.bias, in, rows, loss.options, rows.divisor).values[0];
         },
         claims, 40);
-    CAPTURE(kind);
+    CAPTURE(attention, set, teacher_forcing);
     INFO(report.where);
     CHECK(report.passed());
   }
@@ -167,12 +193,15 @@ TEST_CASE("the whole model's gradients agree with central differences") {
 TEST_CASE("training gives the same bits on 1 to 4 threads and in every run") {
   for (const char* kind : {"none", "dot", "general", "additive"}) {
     std::vector<uint64_t> digests;
+    const bool luong = std::string(kind) == "dot" || std::string(kind) == "general";
     for (const int n : {1, 1, 2, 3, 4}) {
       set_threads(n);
-      const auto model = small_model(kind, "fp32", {"model.dropout.hidden=0.2"});
+      const auto model =
+          small_model(kind, "fp32", {"model.dropout.hidden=0.2", fmt::format("model.input_feeding={}", luong)});
       for (int step = 1; step <= 4; ++step) {
         const Batch batch = random_batch(static_cast<uint64_t>(step), 40, 7, 6);
-        accumulate_gradients(*model, plain_loss(), {&batch, 1}, {true, 1, static_cast<uint64_t>(step), 0});
+        accumulate_gradients(*model, plain_loss(), {&batch, 1},
+                             {true, 1, static_cast<uint64_t>(step), 0, step % 2 ? 1 : 0.7});
         optimizers().at("adam").update(model->store(), {}, step);
       }
       digests.push_back(model->store().digest());
@@ -240,6 +269,122 @@ TEST_CASE("4 x 16 sentences give the gradient of 64, for every reduction, with d
   }
 }
 
+TEST_CASE("a step without a finite number names the first bad tensor: a layer's output, or a gradient") {
+  const auto model = small_model("general", "fp32");
+  Batch batch = random_batch(1, 12, 3, 3);
+  std::iota(batch.lines.begin(), batch.lines.end(), int64_t{101});
+  const auto said = [&](const auto& run) {
+    try {
+      run();
+    } catch (const Error& e) {
+      return std::string(e.code() == ExitCode::no ? e.what() : "another code");
+    }
+    return std::string("nothing");
+  };
+  Parameter& weight = *model->store().find("out.weight");
+  const auto kept = to_host<float>(weight.tensor);
+  std::fill_n(weight.tensor.as<float>(), weight.shape.numel(), 3e38F);
+  const std::string forward = said([&] { accumulate_gradients(*model, plain_loss(), {&batch, 1}, {false, 0, 9, 0}); });
+  std::copy(kept.begin(), kept.end(), weight.tensor.as<float>());
+  CAPTURE(forward);
+  CHECK(forward.find("step 9: the loss is not finite: ") == 0);
+  CHECK(
+      forward.find("first bad tensor: output of 'logits'; training lines 101, 102, 103, 104, 105, 106, 107, 108, … (12 "
+                   "in all)") != std::string::npos);
+  CHECK(forward.find("\nall lines of the step: 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112") !=
+        std::string::npos);
+  Parameter& keys = *model->store().find("dec.general.weight");
+  const auto kept_keys = to_host<float>(keys.tensor);
+  std::fill_n(keys.tensor.as<float>(), keys.shape.numel(), 3e38F);
+  const std::string layer = said([&] { accumulate_gradients(*model, plain_loss(), {&batch, 1}, {false, 0, 9, 0}); });
+  CAPTURE(layer);
+  CHECK(layer.find("first bad tensor: output of 'keys'") != std::string::npos);
+  std::copy(kept_keys.begin(), kept_keys.end(), keys.tensor.as<float>());
+  accumulate_gradients(*model, plain_loss(), {&batch, 1}, {});
+  model->store().grads().as<float>()[model->store().find("enc.bridge.bias")->offset] = INFINITY;
+  const std::string gradient = said([&] {
+    diverged(*model, {&batch, 1}, {true, 0, 4, 0}, "the gradient is not finite");
+  });
+  CHECK(gradient.find("step 4: the gradient is not finite; first bad tensor: gradient of 'enc.bridge.bias'; training "
+                      "lines 101, ") == 0);
+}
+
+TEST_CASE("step by step the model computes what it computes over whole sentences, dropout included") {
+  for (const char* kind : {"none", "dot", "general"})
+    for (const char* variational : {"false", "true"}) {
+      const auto model = small_model(kind, "fp64",
+                                     {"model.decoder.layers=2", "model.dropout={hidden: 0.3, embedding: 0.2}",
+                                      std::string("model.dropout.variational=") + variational});
+      const Batch batch = random_batch(4, 5, 6, 7);
+      std::vector<std::vector<double>> readouts, grads;
+      for (const double forced : {1.0, 1 - 1e-12}) {  // below 1 it steps; so near to 1 it never reads its own words
+        const ForwardContext context{true, 6, 2, 3, forced};
+        accumulate_gradients(*model, plain_loss(), {&batch, 1}, context);
+        grads.push_back(gradients(model->store()));
+        Tape::current().reset();
+        const NoGrad guard;
+        readouts.push_back(to_host<double>(model->forward(batch, context).hidden));
+      }
+      CAPTURE(kind, variational);
+      for (size_t i = 0; i < readouts[0].size(); ++i) {
+        const auto b = static_cast<int64_t>(i) / (7 * 8), t = static_cast<int64_t>(i) / 8 % 7;
+        if (t < batch.target_lengths[static_cast<size_t>(b)])
+          REQUIRE(std::abs(readouts[0][i] - readouts[1][i]) <= 1e-13);
+      }
+      for (size_t i = 0; i < grads[0].size(); ++i) REQUIRE(std::abs(grads[0][i] - grads[1][i]) <= 1e-13);
+    }
+}
+
+TEST_CASE("a variational mask is one for all steps, where the decoder steps too") {
+  const auto model = small_model(
+      "dot", "fp64",
+      {"model.input_feeding=true", "model.decoder.layers=2", "model.dropout={hidden: 0.5, variational: true}"});
+  const Batch batch = random_batch(4, 5, 6, 7);
+  Tape::current().reset();
+  const NoGrad guard;
+  const auto y = to_host<double>(model->forward(batch, {true, 6, 2, 0}).hidden);
+  int64_t dropped = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    const auto at = [&](int64_t t) { return y[static_cast<size_t>(t * 8 + i)]; };
+    for (int64_t t = 1; t < 7; ++t) CHECK((at(t) == 0) == (at(0) == 0));
+    dropped += at(0) == 0;
+  }
+  CHECK(dropped > 0);
+  CHECK(dropped < 8);
+}
+
+TEST_CASE("teacher forcing: the share of words that are read as they stand, the same in any batch") {
+  Batch batch = random_batch(9, 64, 7, 6);
+  for (const char* kind : {"none", "general", "additive"}) {
+    const auto model = small_model(kind, "fp64");
+    const auto readout = [&](const Batch& b, double forced, uint32_t first_row) {
+      Tape::current().reset();
+      const NoGrad guard;
+      return to_host<double>(model->forward(b, {true, 4, 11, first_row, forced}).hidden);
+    };
+    Batch other = batch;  // all words but the first are different ones
+    for (size_t i = 0; i < other.target_in.size(); ++i)
+      if (i % 6 > 0 && other.target_in[i] >= 4) other.target_in[i] = 4 + (other.target_in[i] - 4 + 5) % 13;
+    // The share of second steps that notice.
+    const auto noticed = [&](double forced) {
+      const auto a = readout(batch, forced, 0), b = readout(other, forced, 0);
+      double share = 0, all = 0;
+      for (size_t s = 0; s < 64; ++s) {
+        if (batch.target_lengths[s] < 2) continue;
+        all += 1;
+        share += a[(s * 6 + 1) * 8] != b[(s * 6 + 1) * 8];
+      }
+      return share / all;
+    };
+    CAPTURE(kind);
+    CHECK(noticed(0) == 0);
+    CHECK(noticed(1) == 1);
+    CHECK(std::abs(noticed(0.5) - 0.5) < 0.25);  // four standard deviations
+    const auto whole = readout(batch, 0.5, 0), half = readout(part_of(batch, 16, 48), 0.5, 16);
+    for (size_t i = 0; i < half.size(); ++i) REQUIRE(half[i] == whole[i + 16 * 6 * 8]);
+  }
+}
+
 TEST_CASE("a step asks the system for no memory after the first of its shape") {
   const auto model = small_model("general", "fp32");
   const Batch a = random_batch(1, 8, 7, 6), b = random_batch(2, 8, 4, 3);
@@ -276,26 +421,4 @@ TEST_CASE("a step without anything to learn from is skipped, and a loss that is 
         "step 7: the loss is not finite: logits(b=0,t=0,v=3) is nan on a live row; first bad tensor: 'out.bias'; "
         "training lines 12, 40 (a lower optim.lr or a clip_norm may help)");
   CHECK(code == ExitCode::no);
-}
-
-TEST_CASE("greedy decoding is the argmax of the teacher-forced model on its own output") {
-  for (const char* kind : {"none", "dot", "general", "additive"}) {
-    const auto model = small_model(kind, "fp32", {"seed=4"});
-    Batch batch = random_batch(3, 5, 6, 4);
-    Tape::current().reset();
-    const auto out = model->greedy(batch, {1.0, 3});
-    REQUIRE(out.size() == 5);
-    for (size_t b = 0; b < 5; ++b) {
-      const auto n = static_cast<int64_t>(out[b].ids.size());
-      REQUIRE(n <= batch.source_lengths[b] + 3);
-      if (n == 0) continue;
-      Batch one = part_of(batch, static_cast<int64_t>(b), static_cast<int64_t>(b) + 1);
-      one.target_steps = n;
-      one.target_lengths = {static_cast<int32_t>(n)};
-      one.target_out = out[b].ids;
-      one.target_in.assign(1, 1);
-      one.target_in.insert(one.target_in.end(), out[b].ids.begin(), out[b].ids.end() - 1);
-      CHECK(evaluate_loss(*model, plain_loss(), one).stats.correct == n);
-    }
-  }
 }

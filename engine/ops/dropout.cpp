@@ -14,7 +14,8 @@ namespace {
 // Philox counter (step, sentence, time, unit / 4), key (seed, layer).
 std::array<uint32_t, 4> draw(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
   const uint64_t k = key.seed ^ (uint64_t{key.layer} << 40);
-  return philox({static_cast<uint32_t>(key.step), key.first_row + static_cast<uint32_t>(b), static_cast<uint32_t>(t),
+  return philox({static_cast<uint32_t>(key.step), key.first_row + static_cast<uint32_t>(b),
+                 key.first_step + static_cast<uint32_t>(t),
                  static_cast<uint32_t>(group) | static_cast<uint32_t>(key.step >> 32 << 16)},
                 {static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32)});
 }
@@ -66,12 +67,13 @@ const bool registered = install<Device::cpu>(kernels::dropout<float>, dropout_cp
 
 }  // namespace
 
-Tensor dropout(const Tensor& x, double rate, const DropoutKey& key, bool variational) {
+Tensor dropout(const Tensor& x, double rate, DropoutKey key, bool variational) {
   check_alive("dropout", {x});
   const int rank = x.shape.rank();
   if (rank != 2 && rank != 3) refuse("dropout: x is {}; expected [B,E] or [B,T,E]", x.shape.str());
   if (!(rate >= 0 && rate < 1)) refuse("dropout: the rate must lie in [0,1), got {}", rate);
   if (rate == 0) return x;
+  if (variational) key.first_step = 0;
   Tensor y = zeros(x.shape, x.dtype, x.device);
   const auto add_masked = [=](const Tensor& from, const Tensor& to) {
     with_floating(from.dtype, [&](auto zero) {

@@ -13,11 +13,12 @@ struct DropoutKey {
   uint32_t layer = 0;  // one number per place in the model
   uint64_t step = 0;
   uint32_t first_row = 0;
+  uint32_t first_step = 0;  // time step t of x is step first_step+t of its sentence
 };
 
 // x with each unit zeroed with probability `rate` and the others divided by 1-rate. x is [B,E] or [B,T,E];
 // `variational` shares one mask over T (Gal and Ghahramani 2016).
-Tensor dropout(const Tensor& x, double rate, const DropoutKey& key, bool variational = false);
+Tensor dropout(const Tensor& x, double rate, DropoutKey key, bool variational = false);
 
 namespace kernels {
 template <class T>

@@ -10,6 +10,7 @@ namespace seqgrad {
 namespace {
 
 constexpr int64_t batch_size = 64;
+constexpr size_t most_decoded = 16384;  // source positions in a batch of hypotheses, which bounds its memory
 
 std::vector<std::vector<int64_t>> batches_by_length(const Corpus& corpus, std::vector<int64_t> rows) {
   std::stable_sort(rows.begin(), rows.end(),
@@ -23,16 +24,32 @@ std::vector<std::vector<int64_t>> batches_by_length(const Corpus& corpus, std::v
 
 }  // namespace
 
+std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
+                                                const DecodeOptions& decode) {
+  std::vector<size_t> order(sources.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return sources[a].size() > sources[b].size(); });
+  std::vector<std::vector<Hypothesis>> out(sources.size());
+  for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    const size_t longest = sources[order[begin]].size() * static_cast<size_t>(decode.beam),
+                 fit = std::clamp(most_decoded / std::max<size_t>(1, longest), size_t{1}, size_t{batch_size});
+    end = std::min(order.size(), begin + fit);
+    std::vector<std::vector<int32_t>> part;
+    for (size_t i = begin; i < end; ++i) part.push_back(sources[order[i]]);
+    Tape::current().reset();
+    auto found = model.decode(make_source_batch(part, 1), decode);
+    for (size_t i = begin; i < end; ++i) out[order[i]] = std::move(found[i - begin]);
+  }
+  return out;
+}
+
 std::vector<std::string> translate_rows(SequenceModel& model, const Corpus& corpus, const std::vector<int64_t>& rows,
                                         const Tokenizer& target, const DecodeOptions& decode) {
-  std::map<int64_t, std::string> by_row;
-  for (const auto& part : batches_by_length(corpus, rows)) {
-    Tape::current().reset();
-    const auto found = model.greedy(make_batch(corpus, part, 1), decode);
-    for (size_t i = 0; i < part.size(); ++i) by_row[part[i]] = target.decode(found[i].ids);
-  }
+  std::vector<std::vector<int32_t>> sources;
+  for (const int64_t r : rows) sources.emplace_back(corpus.source[r].begin(), corpus.source[r].end());
   std::vector<std::string> out;
-  for (const int64_t r : rows) out.push_back(by_row.at(r));
+  for (const auto& found : decode_all(model, sources, decode)) out.push_back(target.decode(found[0].ids));
   return out;
 }
 

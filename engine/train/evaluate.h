@@ -23,11 +23,15 @@ struct Evaluation {
 };
 
 // Loss over the whole corpus (weights, masks and noise belong to training: here every token of every sentence counts),
-// and greedy translations against the references.
+// and translations against the references.
 Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
                     const DecodeOptions& decode);
 
-// Translations of the given rows of the corpus.
+// The hypotheses of each source, in their order; they are decoded in batches of similar length.
+std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
+                                                const DecodeOptions& decode);
+
+// The best translations of the given rows of the corpus.
 std::vector<std::string> translate_rows(SequenceModel& model, const Corpus& corpus, const std::vector<int64_t>& rows,
                                         const Tokenizer& target, const DecodeOptions& decode);
 

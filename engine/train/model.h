@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/data/batch.h"
@@ -9,12 +11,15 @@
 
 namespace seqgrad {
 
-// Which draw of the dropout masks a forward pass is; sentence i of the batch is sentence first_row+i of its step.
+// Which draw of dropout masks and of teacher forcing a forward pass is; sentence i of the batch is sentence first_row+i
+// of its step.
 struct ForwardContext {
   bool training = false;
   uint64_t seed = 0;
   uint64_t step = 0;
   uint32_t first_row = 0;
+  double teacher_forcing = 1;  // share of target words that are read as they stand; elsewhere the model reads its own
+  std::vector<std::pair<std::string, Tensor>>* trace = nullptr;  // gets what each layer gives, in order, by name
 };
 
 // What the loss layer multiplies: logits = hidden·weightᵀ + bias.
@@ -25,13 +30,21 @@ struct Readout {
 };
 
 struct Hypothesis {
-  std::vector<int32_t> ids;  // without bos and eos
-  double score = 0;          // Σ log p, eos included
+  std::vector<int32_t> ids;      // without bos and eos
+  double log_p = 0;              // Σ log p of the ids and of eos
+  double score = 0;              // log_p / length penalty: what hypotheses are ranked by
+  std::vector<float> attention;  // [ids.size() + 1, source length] at each step, that of eos last; empty: not asked for
 };
 
+// How translations are searched; models/beam.h tells the search.
 struct DecodeOptions {
-  double max_ratio = 2;
-  int64_t max_extra = 10;
+  double max_ratio = 2;       // longest translation, as a multiple of the source's length
+  int64_t max_extra = 10;     // and this many tokens more
+  int64_t beam = 1;           // live hypotheses of a sentence; 1: greedy
+  double length_penalty = 0;  // α; 0: hypotheses are ranked by log p
+  int64_t nbest = 1;          // how many are wanted, at most `beam`
+  bool attention = false;     // fill Hypothesis::attention, where the model has any
+  double softcap = 0;         // log p is that of softcap·tanh(logits/softcap), as in the loss; 0: of the logits
 };
 
 class SequenceModel {
@@ -39,8 +52,9 @@ class SequenceModel {
   virtual ~SequenceModel() = default;
   virtual ParameterStore& store() = 0;
   virtual Readout forward(const Batch& batch, const ForwardContext& context) = 0;
-  // One translation per sentence of the batch, in its order; only the source side is read. Records nothing.
-  virtual std::vector<Hypothesis> greedy(const Batch& batch, const DecodeOptions& options) = 0;
+  // For each sentence of the batch, in its order, 1 to options.nbest translations, the best first; only the source side
+  // is read. Records nothing.
+  virtual std::vector<std::vector<Hypothesis>> decode(const Batch& batch, const DecodeOptions& options) = 0;
 };
 
 }  // namespace seqgrad
