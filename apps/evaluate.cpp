@@ -1,15 +1,14 @@
 // `seqgrad evaluate`: what a run can do on its test split, or on text of yours.
 #include <nlohmann/json.hpp>
 
-#include "apps/command.h"
-#include "models/run.h"
+#include "apps/run_options.h"
 
 namespace seqgrad {
 namespace {
 
 struct Options {
-  CommonOptions common;
-  std::string run, split = "test", src, ref, checkpoint = "best";
+  RunOptions run;
+  std::string split = "test", src, ref;
   bool json = false;
 };
 
@@ -36,11 +35,10 @@ Corpus corpus_of(const Options& o, const LoadedRun& run) {
 }
 
 int evaluate_run(const Options& o) {
-  const auto run = open_run(o.run, o.common.overrides(), o.checkpoint);
-  o.common.tell(run->describe());
+  const auto run = o.run.open();
   const Corpus corpus = corpus_of(o, *run);
   const LossSetup setup = make_loss_setup(run->config.loss, run->target->size());
-  const Evaluation e = evaluate(*run->model, setup, corpus, *run->target, run->decode());
+  const Evaluation e = evaluate(*run->model, setup, corpus, *run->target, run->config.decode_options());
   const std::string unit = unit_of(setup.options), split = o.src.empty() ? o.split : o.src;
   if (o.json) {
     const nlohmann::ordered_json j = {{"split", split},
@@ -78,14 +76,12 @@ int evaluate_run(const Options& o) {
 
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("run", o->run, "Run directory")->required()->type_name("RUN");
   CLI::Option* split =
       app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
   app.add_option("--src", o->src, "Source sentences of yours")->type_name("FILE")->excludes(split);
   app.add_option("--ref", o->ref, "Their reference translations")->type_name("FILE");
-  app.add_option("--checkpoint", o->checkpoint, "best, last or step-000500")->type_name("NAME");
   app.add_flag("--json", o->json, "One JSON object");
-  o->common.declare(app);
+  o->run.declare(app);
   return [o] { return evaluate_run(*o); };
 }
 

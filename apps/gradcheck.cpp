@@ -1,6 +1,7 @@
 // `seqgrad gradcheck`: analytic against numeric gradients, of a config's model and loss per parameter, or of a case.
 #include "apps/command.h"
 #include "engine/check/gradcheck_case.h"
+#include "models/init.h"
 #include "models/run.h"
 
 namespace seqgrad {
@@ -46,12 +47,13 @@ int gradcheck(const Options& o) {
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
   o.common.tell(describe_data(data));
   const auto model = make_model(config, data.source->size(), data.target->size());
+  init_weights(config.model, *model);
   ParameterStore& store = model->store();
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
   BatchOptions batching;
   batching.size = o.sentences.value_or(4);
   const Batch batch = Batcher(data.train, batching).next();
-  const ForwardContext context{true, static_cast<uint64_t>(config.seed()), 1, 0};
+  const ForwardContext context{true, static_cast<uint64_t>(config.seed()), 1, 0, config.train.teacher_forcing()};
   if (accumulate_gradients(*model, setup, {&batch, 1}, context).skipped)
     refuse("gradcheck: nothing counts in the first {} sentences", batching.size);
   std::vector<double> analytic = to_host<double>(store.grads());

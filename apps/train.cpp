@@ -12,6 +12,7 @@
 #include "engine/io/atomic_write.h"
 #include "engine/io/run_dir.h"
 #include "engine/io/signals.h"
+#include "models/init.h"
 #include "models/memory.h"
 #include "models/run.h"
 
@@ -41,22 +42,23 @@ void print_model(SequenceModel& model) {
   fmt::print("{:<32} {:>16} {:>12}\n", "parameters", "", model.store().count());
 }
 
-int dry_run(const Config& config, SequenceModel& model, const Data& data) {
+// What the next step would begin with.
+int dry_run(const Config& config, SequenceModel& model, const Data& data, const TrainState& state = {}) {
   print_model(model);
-  BatchOptions o;
-  o.size = config.train.batch.size();
-  o.by = config.train.batch.by() == "sentences" ? BatchBy::sentences : BatchBy::target_tokens;
-  o.bucket = config.train.batch.bucket();
-  Batcher batcher(data.train, o);
+  Batcher batcher(data.train, batch_options(config));
+  batcher.seek({state.epoch, state.index});
   const Batch batch = batcher.next();
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
-  const StepResult r =
-      accumulate_gradients(model, setup, {&batch, 1}, {true, static_cast<uint64_t>(config.seed()), 1, 0});
+  const StepResult r = accumulate_gradients(model, setup, {&batch, 1},
+                                            {true, static_cast<uint64_t>(config.seed()),
+                                             static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()});
   const auto mb = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   fmt::print("memory: {:.1f} MB parameters, gradients and moments; {:.1f} MB for one batch\n",
              4 * mb(model.store().values().bytes()), mb(Tape::current().high_water()));
-  fmt::print("first batch: {} sentences, {} target tokens, padding {:.0f} %, loss {:.4f}{}\n", batch.batch,
-             r.target_tokens, 100 * batch.padding(), r.loss.value(setup.options), unit_of(setup.options));
+  const std::string loss =
+      r.skipped ? "none: nothing counts" : fmt::format("{:.4f}{}", r.loss.value(setup.options), unit_of(setup.options));
+  fmt::print("{} batch: {} sentences, {} target tokens, padding {:.0f} %, loss {}\n",
+             state.step == 0 ? "first" : "next", batch.batch, r.target_tokens, 100 * batch.padding(), loss);
   return 0;
 }
 
@@ -84,7 +86,7 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job) {
 }
 
 void final_report(const Config& config, const TrainJob& job, const Trainer& trainer) {
-  load_weights(job.run + "/checkpoints/best", job.model);
+  load_best(job.run, config.checkpoint.average(), false, job.model);
   const std::vector<std::string> lines = test_lines(config, job);
   trainer.write_report(lines);
   for (const std::string& line : lines) fmt::print("{}{}\n", &line == &lines[0] ? "" : "      ", line);
@@ -152,8 +154,7 @@ void describe(const Options& o, const Config& config, const TrainJob& job, const
 // Trains in the directory `run`, which this process has locked.
 int train_in(const std::string& run, const Options& o, const Config& config, SequenceModel& model, const Data& data,
              const std::string& device) {
-  const TrainJob job{config, model,       data,          {config.decode.max_ratio(), config.decode.max_extra()},
-                     run,    o.max_steps, o.common.quiet};
+  const TrainJob job{config, model, data, config.decode_options(), run, o.max_steps, o.common.quiet};
   Trainer trainer(job);
   if (!o.resume.empty()) trainer.resume(last_checkpoint(run + "/checkpoints"));
   if (!o.common.quiet) describe(o, config, job, device);
@@ -184,7 +185,10 @@ int resume(const Options& o) {
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()), v.source, v.target);
   check_job(config, data);
   const auto model = make_model(config, data.source->size(), data.target->size());
-  if (o.dry_run) return dry_run(config, *model, data);
+  if (o.dry_run) {
+    const std::string last = last_checkpoint(run + "/checkpoints");
+    return dry_run(config, *model, data, last.empty() ? TrainState{} : load_checkpoint(last, *model));
+  }
   catch_stop_signals();
   return train_in(run, o, config, *model, data, device);
 }
@@ -200,6 +204,7 @@ int train(const Options& o) {
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
   check_job(config, data);
   const auto model = make_model(config, data.source->size(), data.target->size());
+  if (const std::string done = init_weights(config.model, *model); !done.empty() && !o.common.quiet) note(done);
   if (o.dry_run) return dry_run(config, *model, data);
 
   const std::string run = o.run_dir.empty() ? new_run_directory(o.runs, config.name()) : o.run_dir;

@@ -1,24 +1,34 @@
 // `seqgrad translate`: a line in, a line out.
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
+#include <exception>
 #include <set>
 #include <system_error>
 
-#include "apps/command.h"
+#include "apps/run_options.h"
 #include "engine/core/utf8.h"
 #include "engine/data/surface.h"
-#include "engine/io/text.h"
-#include "models/run.h"
+#include "engine/io/line_reader.h"
 
 namespace seqgrad {
 namespace {
 
 constexpr size_t longest_line = size_t{1} << 20;
 constexpr size_t most_tokens = 2000;
+constexpr size_t most_lines = 512;  // that wait for one another
 
 struct Options {
-  CommonOptions common;
-  std::string run, checkpoint = "best";
+  RunOptions run;
+  std::optional<int64_t> nbest;
+  bool scores = false;
+};
+
+struct Line {
+  int64_t number;
+  std::string typed, text;  // text: as the model's words
+  std::vector<int32_t> ids;
 };
 
 // Each word once, and no more of them than a person reads: looking for near ones takes a while.
@@ -36,40 +46,80 @@ void name_unknown_words(const LoadedRun& run, const std::string& text, int64_t l
   if (unknown.size() > most_named) note(fmt::format("line {}: and {} more", line, unknown.size() - most_named));
 }
 
+// Checks a line and turns it into ids.
+Line read(const LoadedRun& run, bool words, std::string typed, int64_t number) {
+  if (typed.size() > longest_line) refuse("line {}: more than the {} bytes that are translated", number, longest_line);
+  if (!typed.empty() && typed.back() == '\r') typed.pop_back();
+  if (number == 1 && typed.starts_with("\xEF\xBB\xBF")) typed.erase(0, 3);
+  if (const size_t bad = utf8_error(typed); bad < typed.size())
+    refuse("line {}: byte {} is not UTF-8", number, bad + 1);
+  const auto known = [&](std::string_view w) { return run.source->vocabulary().id(w) != unk_id; };
+  std::string text = words ? normalise(typed, known) : typed;
+  std::vector<int32_t> ids = run.source->encode(text);
+  if (ids.size() > most_tokens)
+    refuse("line {}: {} tokens; at most {} are translated", number, ids.size(), most_tokens);
+  return {number, std::move(typed), std::move(text), std::move(ids)};
+}
+
+// A line of text for a line; with --nbest lines as in Moses' n-best lists: the number of the sentence from 0, the text,
+// its features, its score.
+void print(const Options& o, const Line& line, const std::vector<Hypothesis>& found, const Tokenizer& target,
+           bool words) {
+  for (const Hypothesis& h : found) {
+    std::string text = target.decode(h.ids);
+    if (words && line.text != line.typed) text = present(text);  // a sentence as a person types it comes back so
+    if (!o.nbest)
+      fmt::print("{}{}\n", o.scores ? fmt::format("{:.4f}\t", h.score) : "", text);
+    else
+      fmt::print("{} ||| {}{}\n", line.number - 1, text,
+                 o.scores ? fmt::format(" ||| logp= {:.4f} ||| {:.4f}", h.log_p, h.score) : "");
+  }
+}
+
 int translate(const Options& o) {
-  const auto run = open_run(o.run, o.common.overrides(), o.checkpoint);
-  o.common.tell(run->describe());
+  const auto run = o.run.open();
+  DecodeOptions decode = run->config.decode_options();
+  decode.nbest = o.nbest.value_or(1);
+  if (decode.nbest > decode.beam)
+    refuse("translate: --nbest {0} needs --beam {0} or more; the beam is {1}", decode.nbest, decode.beam);
   const bool words = run->config.data.vocabulary.kind().value_or(
                          task_of(run->config.data) ? task_of(run->config.data)->vocabulary : "word") == "word";
-  const auto known = [&](std::string_view w) { return run->source->vocabulary().id(w) != unk_id; };
-  std::string line;
-  for (int64_t number = 1; read_line(stdin, "standard input", longest_line, line); ++number) {
-    if (line.size() > longest_line) refuse("line {}: more than the {} bytes that are translated", number, longest_line);
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (const size_t bad = utf8_error(line); bad < line.size())
-      refuse("line {}: byte {} is not UTF-8", number, bad + 1);
-    const std::string text = words ? normalise(line, known) : line;
-    const std::vector<int32_t> ids = run->source->encode(text);
-    std::string out;
-    if (!ids.empty()) {
-      if (ids.size() > most_tokens)
-        refuse("line {}: {} tokens; at most {} are translated", number, ids.size(), most_tokens);
-      if (words && !o.common.quiet) name_unknown_words(*run, text, number);
-      Tape::current().reset();
-      out = run->target->decode(run->model->greedy(make_source_batch({&ids, 1}, 1), run->decode())[0].ids);
-      if (words && text != line) out = present(out);  // a sentence as a person types it comes back so
+  LineReader input(STDIN_FILENO, "standard input", longest_line);
+  std::string typed;
+  int64_t number = 0;
+  for (bool more = true; more;) {
+    std::vector<Line> lines;
+    std::vector<std::vector<int32_t>> sources;
+    std::exception_ptr refused;  // after the lines before it have their answers
+    while (lines.size() < most_lines && (lines.empty() || input.ready()) && (more = input.next(typed))) {
+      try {
+        lines.push_back(read(*run, words, typed, ++number));
+      } catch (const InputError&) {
+        refused = std::current_exception();
+        more = false;
+        break;
+      }
+      const Line& line = lines.back();
+      if (!line.ids.empty()) sources.push_back(line.ids);
+      if (words && !o.run.common.quiet) name_unknown_words(*run, line.text, line.number);
     }
-    fmt::print("{}\n", out);
+    const auto found = decode_all(*run->model, sources, decode);
+    size_t next = 0;
+    for (const Line& line : lines)
+      print(o, line, line.ids.empty() ? std::vector<Hypothesis>(1) : found[next++], *run->target, words);
     if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
+    if (refused) std::rethrow_exception(refused);
   }
   return 0;
 }
 
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("run", o->run, "Run directory")->required()->type_name("RUN");
-  app.add_option("--checkpoint", o->checkpoint, "best, last or step-000500")->type_name("NAME");
-  o->common.declare(app);
+  app.add_option("--nbest", o->nbest, "Print the N best translations, as Moses' n-best lists do")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--scores", o->scores, "Print log p over the length penalty before each line, after it with --nbest");
+  o->run.declare(app);
   return [o] { return translate(*o); };
 }
 

@@ -1,6 +1,7 @@
 // The `model` and `decode` sections, and the root of a config file.
 #pragma once
 #include "engine/train/config.h"
+#include "engine/train/model.h"
 
 namespace seqgrad {
 
@@ -25,6 +26,16 @@ struct DropoutConfig : Section {
   Field<bool> variational{this, "variational", false, "one mask for all steps of a sentence (Gal and Ghahramani 2016)"};
 };
 
+struct InitConfig : Section {
+  using Section::Section;
+  Field<Path> file{this, "file", Path{}, "safetensors file with the first weights of all or some layers; null: random"};
+  Field<std::map<std::string, std::string>> rename{
+      this, "rename", {}, "how tensor names begin in the file, and how they do here: {'': enc.gru.} for an nn.GRU"};
+  void check(Problems& problems) const override {
+    if (!rename().empty() && file().value.empty()) problems.add(rename, "needs model.init.file");
+  }
+};
+
 struct ModelConfig : Section {
   using Section::Section;
   Field<int64_t> embedding{this, "embedding", 128, between(1, 65536), "width of source and target embeddings"};
@@ -32,8 +43,11 @@ struct ModelConfig : Section {
   DecoderConfig decoder{this, "decoder", "writes the target"};
   Field<std::string> attention{this, "attention", "general", choice({"none", "dot", "general", "additive"}),
                                "how a target position looks at the source (dot, general: Luong; additive: Bahdanau)"};
+  Field<bool> input_feeding{this, "input_feeding", false,
+                            "the previous readout joins the decoder's input (Luong et al. 2015; dot and general)"};
   Field<bool> tied_embeddings{this, "tied_embeddings", false, "the output projection is the target embedding"};
   DropoutConfig dropout{this, "dropout", "regularisation"};
+  InitConfig init{this, "init", "what training begins with"};
   void check(Problems& problems) const override;
 };
 
@@ -42,11 +56,16 @@ struct DecodeConfig : Section {
   Field<double> max_ratio{this, "max_ratio", 2.0, above_to(0, 100),
                           "longest translation, as a multiple of the source's length"};
   Field<int64_t> max_extra{this, "max_extra", 10, between(1, 1000), "and this many tokens more"};
+  Field<int64_t> beam{this, "beam", 1, between(1, 1000), "live hypotheses of a sentence; 1: greedy"};
+  Field<double> length_penalty{this, "length_penalty", 0.6, between(0, 10),
+                               "α of ((5 + words)/6)^α, which divides log p when hypotheses are compared"};
 };
 
 struct Config : RunConfig {
   ModelConfig model{this, "model", "what is trained"};
   DecodeConfig decode{this, "decode", "how translations are searched"};
+
+  DecodeOptions decode_options() const;
 };
 
 }  // namespace seqgrad

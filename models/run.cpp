@@ -50,27 +50,60 @@ std::string describe_data(const Data& data) {
 }
 
 std::string LoadedRun::describe() const {
-  return fmt::format("checkpoint: {}, {} parameters; vocabularies: {} source, {} target", checkpoint,
+  return fmt::format("checkpoint: {}, {} parameters; vocabularies: {} source, {} target", fmt::join(averaged, " + "),
                      with_commas(model->store().count()), source->size(), target->size());
 }
 
+static void require_checkpoint(const std::string& directory, const std::string& name) {
+  std::error_code ignored;
+  if (!fs::exists(directory + "/checkpoints/" + name + "/model.safetensors", ignored))
+    refuse("{}: error: the run has no checkpoint '{}' yet", shown_path(directory), shown(name));
+}
+
+std::vector<std::string> load_best(const std::string& directory, int64_t count, bool strict, SequenceModel& model) {
+  const std::string checkpoints = directory + "/checkpoints";
+  if (count == 1) {
+    require_checkpoint(directory, "best");
+    load_weights(checkpoints + "/best", model);
+    return {"best"};
+  }
+  const std::string last = last_checkpoint(checkpoints);
+  std::vector<std::string> names, paths;
+  if (!last.empty())
+    for (const auto& [metric, step] : load_state(last).kept)
+      if (names.size() < static_cast<size_t>(count)) names.push_back(checkpoint_name(step));
+  if (names.empty()) refuse("{}: error: the run has no checkpoint 'best' yet", shown_path(directory));
+  if (strict && names.size() < static_cast<size_t>(count))
+    refuse("{}: error: {} of the best checkpoints are kept, not {} (checkpoint.keep_best)", shown_path(directory),
+           names.size(), count);
+  for (const std::string& name : names) {
+    require_checkpoint(directory, name);
+    paths.push_back(checkpoints + "/" + name);
+  }
+  load_average(paths, model);
+  return names;
+}
+
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
-                                    const std::string& which) {
+                                    const std::string& checkpoint, std::optional<int64_t> average) {
   std::error_code ignored;
   if (!fs::is_directory(directory, ignored)) refuse("{}: error: no such run directory", shown_path(directory));
-  const std::string checkpoint = directory + "/checkpoints/" + which;
-  if (!fs::exists(checkpoint + "/model.safetensors", ignored))
-    refuse("{}: error: the run has no checkpoint '{}' yet", shown_path(directory), shown(which));
+  require_checkpoint(directory, checkpoint.empty() ? "best" : checkpoint);
   auto run = std::make_unique<LoadedRun>();
   run->directory = directory;
-  run->checkpoint = checkpoint;
   load(run->config, directory + "/config.resolved.yaml", overrides);
   apply_process_settings(run->config);
   const Vocabularies vocabularies = load_vocabularies(directory);
   run->source = vocabularies.source;
   run->target = vocabularies.target;
   run->model = make_model(run->config, run->source->size(), run->target->size());
-  load_weights(checkpoint, *run->model);
+  if (checkpoint.empty()) {
+    run->averaged =
+        load_best(directory, average.value_or(run->config.checkpoint.average()), average.has_value(), *run->model);
+  } else {
+    load_weights(directory + "/checkpoints/" + checkpoint, *run->model);
+    run->averaged = {checkpoint};
+  }
   return run;
 }
 

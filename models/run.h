@@ -24,17 +24,22 @@ Vocabularies load_vocabularies(const std::string& directory);
 std::string describe_data(const Data& data);
 
 struct LoadedRun {
-  std::string directory, checkpoint;
+  std::string directory;
+  std::vector<std::string> averaged;  // names of the checkpoints whose weights the model has the mean of
   Config config;
   std::shared_ptr<const Tokenizer> source, target;
   std::unique_ptr<SequenceModel> model;
   std::string describe() const;  // the checkpoint, its size and the vocabularies
-  DecodeOptions decode() const { return {config.decode.max_ratio(), config.decode.max_extra()}; }
 };
 
-// Opens RUN (a run directory) at its best checkpoint, or at `which` ("last", "step-000500").
+// Loads the mean of the `count` best checkpoints of a run directory ("best" itself for 1) and returns their names.
+// Fewer do where the run has kept fewer, unless `strict`: then that is refused.
+std::vector<std::string> load_best(const std::string& directory, int64_t count, bool strict, SequenceModel& model);
+
+// Opens RUN (a run directory) at a checkpoint ("last", "step-000500"); without one at the mean of the `average` best,
+// or of as many of them as checkpoint.average says.
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
-                                    const std::string& which = "best");
+                                    const std::string& checkpoint = "", std::optional<int64_t> average = {});
 
 // config.yaml, config.resolved.yaml, the vocabularies and, last, run.json: with it a run directory can be resumed.
 void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,

@@ -46,6 +46,8 @@ std::vector<std::string> operator+(std::vector<std::string> a, const std::vector
 }
 
 const std::vector<std::string> smoothed = {"loss.smoothing.epsilon=0.1"};
+const std::vector<std::string> plateau = {"schedule.name=plateau", "train.validate_every=1", "train.steps=8",
+                                          "optim.lr=5.0"};
 const std::vector<std::string> token_weights = {"data.weights.token=token.txt", "loss.weights.token=true"};
 const std::vector<std::string> phrases = {"data.task=phrases", "data.lexicon=lexicon.tsv", "data.sizes.train=2000",
                                           "data.sizes.dev=50", "data.sizes.test=50"};
@@ -117,6 +119,8 @@ const std::map<std::string, Trial> trials = {
     {"schedule.warmup", {{}, "3"}},
     {"schedule.floor", {{"schedule.name=linear"}, "0.5"}},
     {"schedule.name", {{}, "cosine"}},
+    {"schedule.factor", {plateau + std::vector<std::string>{"schedule.patience=0"}, "0.25"}},
+    {"schedule.patience", {plateau, "0"}},
     {"train.epochs", {{"train.steps=null", "data.sizes.train=32", "train.epochs=1"}, "2"}},
     {"train.steps", {{}, "3"}},
     {"train.log_every", {{}, "1"}},
@@ -129,12 +133,18 @@ const std::map<std::string, Trial> trials = {
     {"checkpoint.every", {{"train.steps=6", "train.validate_every=6", "checkpoint.keep_last=9"}, "1"}},
     {"checkpoint.keep_last", {{"train.validate_every=1"}, "2"}},
     {"checkpoint.keep_best", {{"train.validate_every=1", "train.steps=6"}, "3"}},
+    {"checkpoint.average", {{"train.validate_every=1", "train.steps=6", "checkpoint.keep_best=3"}, "3"}},
     {"checkpoint.metric", {{"train.validate_every=1", "train.steps=8", "optim.lr=0.03"}, "bleu"}},
     {"model.encoder.layers", {{}, "2"}},
     {"model.decoder.layers", {{}, "2"}},
     {"model.tied_embeddings", {{"model.attention=none", "model.embedding=16"}, "true"}},
     {"model.dropout.variational", {{"model.dropout.hidden=0.5"}, "true"}},
+    {"model.init.file", {{}, "init.safetensors"}},
+    {"model.init.rename",
+     {{"model.init.file=init.safetensors"}, "{enc.gru.bias_ih: enc.gru.bias_hh, enc.gru.bias_hh: enc.gru.bias_ih}"}},
     {"decode.max_ratio", {{}, "0.5"}},
+    {"decode.beam", {{}, "5"}},
+    {"decode.length_penalty", {{"decode.beam=5"}, "5.0"}},
 };
 
 class Lab {
@@ -175,6 +185,7 @@ class Lab {
           "train: {steps: 4, batch: {size: 16}, log_every: 2, validate_every: 2}\n"
           "decode: {max_ratio: 1.0, max_extra: 2}\n");
     run({});
+    fs::copy(dir_ / "run/checkpoints/best/model.safetensors", dir_ / "init.safetensors");
     const auto info = nlohmann::json::parse(slurp(dir_ / "run/run.json"));
     const int64_t classes = info["target_vocabulary"]["size"];
     std::string ones, prior, prior2;

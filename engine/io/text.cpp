@@ -2,8 +2,6 @@
 #include "engine/io/text.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "engine/core/error.h"
 #include "engine/core/utf8.h"
@@ -28,14 +26,6 @@ std::vector<std::string> lines_of(std::string_view text, const std::string& path
     begin = end + 1;
   }
   return lines;
-}
-
-bool read_line(std::FILE* stream, const std::string& name, size_t limit, std::string& line) {
-  line.clear();
-  int c = 0;
-  while (line.size() <= limit && (c = std::getc(stream)) != EOF && c != '\n') line += static_cast<char>(c);
-  if (c == EOF && std::ferror(stream)) system_failure("{}: cannot read ({})", name, std::strerror(errno));
-  return c != EOF || !line.empty();
 }
 
 }  // namespace seqgrad

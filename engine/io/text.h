@@ -1,6 +1,5 @@
 // Text files as lines of strict UTF-8.
 #pragma once
-#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,9 +12,5 @@ namespace seqgrad {
 std::vector<std::string> read_lines(const std::string& path);
 std::vector<std::string> lines_of(std::string_view text,
                                   const std::string& name);  // of text in memory; `name` for messages
-
-// The next line of a stream, without its line feed; false at the end. A line of more than `limit` bytes is given up at
-// limit + 1 bytes. SystemError, naming `name`, when the stream cannot be read.
-bool read_line(std::FILE* stream, const std::string& name, size_t limit, std::string& line);
 
 }  // namespace seqgrad

@@ -175,21 +175,24 @@ static void write_files(const std::string& temporary, const ParameterStore& stor
   for (const auto& [metric, step] : s.kept) kept.push_back({to_json(metric), step});
   json compared = json::array();
   for (const LossSum& sum : s.interval_compared) compared.push_back(to_json(sum));
-  json state = {{"version", version},
-                {"step", s.step},
-                {"updates", s.updates},
-                {"skipped", s.skipped},
-                {"epoch", s.epoch},
-                {"index", s.index},
-                {"best", to_json(s.best)},
-                {"best_step", s.best_step},
-                {"stale", s.stale},
-                {"grad_norm", s.grad_norm},
-                {"interval", to_json(s.interval)},
-                {"interval_compared", compared},
-                {"interval_tokens", s.interval_tokens},
-                {"interval_positions", s.interval_positions},
-                {"kept", kept}};
+  json state = {
+      {"version", version},
+      {"step", s.step},
+      {"updates", s.updates},
+      {"skipped", s.skipped},
+      {"epoch", s.epoch},
+      {"index", s.index},
+      {"best", to_json(s.best)},
+      {"best_step", s.best_step},
+      {"stale", s.stale},
+      {"plateau",
+       {{"best", to_json(s.plateau.best)}, {"any", s.plateau.any}, {"bad", s.plateau.bad}, {"scale", s.plateau.scale}}},
+      {"grad_norm", s.grad_norm},
+      {"interval", to_json(s.interval)},
+      {"interval_compared", compared},
+      {"interval_tokens", s.interval_tokens},
+      {"interval_positions", s.interval_positions},
+      {"kept", kept}};
   state["xxh64"] = checksum(state);
   atomic_write(temporary + "/state.json", state.dump(2) + "\n");
 }
@@ -213,8 +216,34 @@ void load_weights(const std::string& checkpoint, SequenceModel& model) {
   copy_in(file, model.store(), "", model.store().values());
 }
 
-TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) {
+void load_average(const std::vector<std::string>& checkpoints, SequenceModel& model) {
   ParameterStore& store = model.store();
+  std::vector<std::vector<double>> sums;
+  for (const std::string& checkpoint : checkpoints) {
+    const SafetensorsFile file = read_tensors(checkpoint + "/model.safetensors", store, 1);
+    check_fits(file, store, {""});
+    size_t i = 0;
+    with_floating(store.dtype(), [&](auto zero) {
+      for (const Parameter& p : store.parameters()) {
+        if (sums.size() == i) sums.emplace_back(static_cast<size_t>(p.shape.numel()));
+        const auto* data = file.at(p.name).data<decltype(zero)>();
+        for (double& x : sums[i]) x += static_cast<double>(*data++);
+        ++i;
+      }
+    });
+  }
+  with_floating(store.dtype(), [&](auto zero) {
+    size_t i = 0;
+    for (Parameter& p : store.parameters()) {
+      std::vector<decltype(zero)> mean;
+      for (const double x : sums[i++])
+        mean.push_back(static_cast<decltype(zero)>(x / static_cast<double>(checkpoints.size())));
+      store.from_file(p, store.values(), mean.data());
+    }
+  });
+}
+
+TrainState load_state(const std::string& checkpoint) {
   const std::string state_path = checkpoint + "/state.json";
   TrainState s;
   try {
@@ -229,6 +258,9 @@ TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) 
     s.index = j.at("index");
     from_json(j.at("best"), s.best);
     s.best_step = j.at("best_step"), s.stale = j.at("stale"), s.grad_norm = j.at("grad_norm");
+    const json& plateau = j.at("plateau");
+    from_json(plateau.at("best"), s.plateau.best);
+    s.plateau.any = plateau.at("any"), s.plateau.bad = plateau.at("bad"), s.plateau.scale = plateau.at("scale");
     s.interval = sum_from(j.at("interval"));
     for (const json& sum : j.at("interval_compared")) s.interval_compared.push_back(sum_from(sum));
     s.interval_tokens = j.at("interval_tokens"), s.interval_positions = j.at("interval_positions");
@@ -241,6 +273,12 @@ TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) 
   } catch (const json::exception&) {
     refuse("{}: error: not the state of a checkpoint", shown_path(state_path));
   }
+  return s;
+}
+
+TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) {
+  ParameterStore& store = model.store();
+  const TrainState s = load_state(checkpoint);
   const SafetensorsFile weights = read_tensors(checkpoint + "/model.safetensors", store, 1),
                         moments = read_tensors(checkpoint + "/optim.safetensors", store, 2);
   check_fits(weights, store, {""});

@@ -5,6 +5,7 @@
 
 #include "engine/io/safetensors.h"
 #include "engine/loss/reduction.h"
+#include "engine/optim/schedule.h"
 #include "engine/train/model.h"
 
 namespace seqgrad {
@@ -18,6 +19,7 @@ struct TrainState {
   double best = 0;               // of checkpoint.metric, larger is better; valid when best_step > 0
   int64_t best_step = 0;
   int64_t stale = 0;                       // validations since the best
+  Plateau plateau;                         // of the schedule of that name
   double grad_norm = 0;                    // of the last update, for the progress line
   LossSum interval;                        // since the last progress line
   std::vector<LossSum> interval_compared;  // of loss.compare, likewise
@@ -31,6 +33,10 @@ std::string save_checkpoint(const std::string& directory, SequenceModel& model, 
 // Both refuse what does not fit the model, naming tensor and reason, before anything is changed.
 void load_weights(const std::string& checkpoint, SequenceModel& model);
 TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model);
+
+TrainState load_state(const std::string& checkpoint);  // the position alone
+// The mean of several checkpoints' weights, taken in float64.
+void load_average(const std::vector<std::string>& checkpoints, SequenceModel& model);
 
 std::string checkpoint_name(int64_t step);                                 // "step-000500"
 int64_t step_of(const std::string& name, const std::string& suffix = "");  // of "step-000500.txt"; -1 for other names

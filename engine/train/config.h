@@ -32,6 +32,10 @@ struct TrainConfig : Section {
   BatchConfig batch{this, "batch", "how sentences are grouped"};
   Field<int64_t> accumulation{this, "accumulation", 1, between(1, 1024),
                               "micro-batches whose gradients make one optimiser step"};
+  Field<double> teacher_forcing{
+      this, "teacher_forcing", 1.0, between(0, 1),
+      "share of target words that the decoder reads as they stand; elsewhere it reads its own "
+      "last word (scheduled sampling, Bengio et al. 2015)"};
   Field<int64_t> log_every{this, "log_every", 50, at_least(1), "steps between progress lines"};
   Field<int64_t> validate_every{this, "validate_every", 500, at_least(1), "steps between validations"};
   EarlyStoppingConfig early_stopping{this, "early_stopping", "when to stop before the end"};
@@ -48,6 +52,12 @@ struct CheckpointConfig : Section {
   Field<int64_t> keep_best{this, "keep_best", 1, at_least(1), "how many of the best checkpoints stay"};
   Field<std::string> metric{this, "metric", "loss", choice({"loss", "sequence_accuracy", "bleu"}),
                             "what best means, on the dev split"};
+  Field<int64_t> average{this, "average", 1, at_least(1),
+                         "how many of the best checkpoints are averaged for the test, evaluate and translate"};
+
+  void check(Problems& problems) const override {
+    if (average() > keep_best()) problems.add(average, "needs checkpoint.keep_best of as many");
+  }
 };
 
 struct ReportConfig : Section {

@@ -45,34 +45,45 @@ LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& 
   return sequence_loss(std::move(logits), inputs, rows, setup.options, divisor);
 }
 
-std::string first_bad_parameter(SequenceModel& model) {
-  const ParameterStore& store = model.store();
+// "'out.bias'", "gradient of 'out.bias'", or "" when all are finite.
+std::string first_bad_parameter(const ParameterStore& store) {
   return with_floating(store.dtype(), [&](auto zero) -> std::string {
     using T = decltype(zero);
-    for (const Parameter& p : store.parameters())
-      for (const auto& [buffer, what] : {std::pair{store.values(), ""}, {store.grads(), "gradient of "}})
+    for (const auto& [buffer, what] : {std::pair{store.values(), ""}, {store.grads(), "gradient of "}})
+      for (const Parameter& p : store.parameters())
         for (const T x : store.to_file<T>(p, buffer))
           if (!std::isfinite(x)) return fmt::format("{}'{}'", what, p.name);
-    return "none among the parameters";
+    return "";
   });
+}
+
+// The first layer whose output is not finite, in the order of computation; "" when all are.
+std::string first_bad_layer(SequenceModel& model, std::span<const Batch> batches, ForwardContext context) {
+  const NoGrad no_grad;
+  for (const Batch& batch : batches) {
+    Tape::current().reset();
+    std::vector<std::pair<std::string, Tensor>> trace;
+    context.trace = &trace;
+    const Readout r = model.forward(batch, context);
+    const Tensor flat = reshape(r.hidden, {batch.batch * batch.target_steps, r.hidden.shape[2]});
+    trace.emplace_back("logits", add(matmul(flat, r.weight, false, true), r.bias));
+    for (const auto& layer : trace) {
+      const Tensor& x = layer.second;
+      const bool finite = with_floating(x.dtype, [&](auto zero) {
+        const auto values = to_host<decltype(zero)>(x);
+        return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
+      });
+      if (!finite) return fmt::format("output of '{}'", layer.first);
+    }
+    context.first_row += static_cast<uint32_t>(batch.batch);
+  }
+  return "";
 }
 
 void add_compared(const LossSetup& setup, const LossInputs& inputs, const LossResult& loss,
                   std::vector<LossSum>& sums) {
   sums.resize(setup.compare.size());
   for (size_t i = 0; i < sums.size(); ++i) sums[i] += compared(setup.compare[i], inputs, loss);
-}
-
-[[noreturn]] void diverged(SequenceModel& model, uint64_t step, std::span<const Batch> batches,
-                           const std::string& why) {
-  std::vector<int64_t> lines;
-  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
-  const bool many = lines.size() > 8;
-  if (many) lines.resize(8);
-  throw Error(ExitCode::no,
-              fmt::format("step {}: the loss is not finite: {}; first bad tensor: {}; training lines {}{} (a lower "
-                          "optim.lr or a clip_norm may help)",
-                          step, why, first_bad_parameter(model), fmt::join(lines, ", "), many ? ", …" : ""));
 }
 
 }  // namespace
@@ -124,6 +135,20 @@ LossInputs loss_inputs(const Batch& batch, const LossSetup& setup) {
   return in;
 }
 
+void diverged(SequenceModel& model, std::span<const Batch> batches, ForwardContext context, const std::string& why) {
+  std::vector<int64_t> lines;
+  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
+  const auto shown_lines = std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(lines.size()));
+  std::string bad = first_bad_parameter(model.store());
+  if (bad.empty()) bad = first_bad_layer(model, batches, context);
+  std::string message = fmt::format(
+      "step {}: {}; first bad tensor: {}; training lines {}{} (a lower optim.lr or a clip_norm may help)", context.step,
+      why, bad.empty() ? "none" : bad, fmt::join(lines.begin(), lines.begin() + shown_lines, ", "),
+      lines.size() > 8 ? fmt::format(", … ({} in all)", lines.size()) : "");
+  if (lines.size() > 8) message += fmt::format("\nall lines of the step: {}", fmt::join(lines, ", "));
+  throw Error(ExitCode::no, message);
+}
+
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches,
                                 ForwardContext context) {
   StepResult result;
@@ -151,6 +176,7 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
     return result;
   }
   model.store().zero_grad();
+  const ForwardContext whole = context;
   Tape& tape = Tape::current();
   try {
     for (size_t i = 0; i < batches.size(); ++i) {
@@ -168,7 +194,7 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
       context.first_row += static_cast<uint32_t>(batches[i].batch);
     }
   } catch (const InputError& e) {
-    diverged(model, context.step, batches, e.what());
+    diverged(model, batches, whole, fmt::format("the loss is not finite: {}", e.what()));
   }
   return result;
 }

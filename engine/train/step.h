@@ -43,6 +43,11 @@ struct StepResult {
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches,
                                 ForwardContext context);
 
+// Ends a step whose numbers are not finite: throws Error with ExitCode::no that names the step, `why`, the first bad
+// tensor (a parameter, a gradient or what a layer gave) and the lines of the batches.
+[[noreturn]] void diverged(SequenceModel& model, std::span<const Batch> micro_batches, ForwardContext context,
+                           const std::string& why);
+
 // The loss of a batch without gradients; the sums of setup.compare are added to `compared`.
 LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch,
                       std::vector<LossSum>* compared = nullptr);

@@ -15,6 +15,8 @@ namespace {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+}  // namespace
+
 BatchOptions batch_options(const RunConfig& c) {
   BatchOptions o;
   o.by = c.train.batch.by() == "sentences" ? BatchBy::sentences : BatchBy::target_tokens;
@@ -24,8 +26,6 @@ BatchOptions batch_options(const RunConfig& c) {
   o.seed = static_cast<uint64_t>(c.seed());
   return o;
 }
-
-}  // namespace
 
 Trainer::Trainer(const TrainJob& job)
     : job_(job),
@@ -51,7 +51,8 @@ void Trainer::resume(const std::string& checkpoint) {
 
 double Trainer::rate() const {
   const RunConfig& c = job_.config;
-  return learning_rate(c.optim.lr(), c.schedule.name(), state_.step, {c.schedule.warmup(), total_, c.schedule.floor()});
+  return learning_rate(c.optim.lr(), c.schedule.name(), state_.step,
+                       {c.schedule.warmup(), total_, c.schedule.floor(), state_.plateau.scale});
 }
 
 void Trainer::one_step() {
@@ -59,8 +60,9 @@ void Trainer::one_step() {
   std::vector<Batch> batches;
   for (int64_t i = 0; i < c.train.accumulation(); ++i) batches.push_back(batcher_.next());
   ++state_.step;
-  const StepResult r = accumulate_gradients(
-      job_.model, loss_, batches, {true, static_cast<uint64_t>(c.seed()), static_cast<uint64_t>(state_.step), 0});
+  const ForwardContext context{true, static_cast<uint64_t>(c.seed()), static_cast<uint64_t>(state_.step), 0,
+                               c.train.teacher_forcing()};
+  const StepResult r = accumulate_gradients(job_.model, loss_, batches, context);
   state_.epoch = batcher_.position().epoch;
   state_.index = batcher_.position().index;
   warn(r.warnings);
@@ -75,10 +77,7 @@ void Trainer::one_step() {
   }
   ParameterStore& store = job_.model.store();
   state_.grad_norm = grad_norm(store);
-  if (!std::isfinite(state_.grad_norm))
-    throw Error(
-        ExitCode::no,
-        fmt::format("step {}: the gradient is not finite (a lower optim.lr or a clip_norm may help)", state_.step));
+  if (!std::isfinite(state_.grad_norm)) diverged(job_.model, batches, context, "the gradient is not finite");
   if (c.optim.clip_norm() && state_.grad_norm > *c.optim.clip_norm())
     scale_grads(store, *c.optim.clip_norm() / state_.grad_norm);
   OptimOptions options = c.optim.options();
@@ -184,8 +183,10 @@ void Trainer::validate() {
   metrics_.append("dev", state_.step, metrics);
   show_samples();
   const std::string& name = job_.config.checkpoint.metric();
-  const double metric = name == "loss" ? -e.loss_value : name == "bleu" ? e.bleu : e.sequence_accuracy;
-  keep_best(metric);
+  const double metric = name == "loss" ? e.loss_value : name == "bleu" ? e.bleu : e.sequence_accuracy;
+  const ScheduleConfig& s = job_.config.schedule;
+  state_.plateau.update(metric, name != "loss", s.factor(), s.patience(), s.floor());
+  keep_best(name == "loss" ? -metric : metric);
   write_report();
   interval_start_ = now();  // validation is not training time
 }

@@ -23,6 +23,8 @@ struct TrainJob {
   bool quiet = false;
 };
 
+BatchOptions batch_options(const RunConfig& config);
+
 enum class Ending { finished, early, max_steps, stopped };
 
 class Trainer {

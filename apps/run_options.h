@@ -1,0 +1,18 @@
+// The options of commands that use a trained run.
+#pragma once
+#include "apps/command.h"
+#include "models/run.h"
+
+namespace seqgrad {
+
+struct RunOptions {
+  CommonOptions common;
+  std::string run, checkpoint;
+  std::optional<int64_t> average, beam;
+  std::optional<double> length_penalty;
+
+  void declare(CLI::App& app);
+  std::unique_ptr<LoadedRun> open() const;  // tells on stderr when the weights are an average
+};
+
+}  // namespace seqgrad
