@@ -1,6 +1,9 @@
 // `seqgrad check`: loss cases against their recorded gold, or two files of tensors.
+#include <cmath>
+
 #include "apps/command.h"
 #include "apps/device.h"
+#include "apps/options.h"
 #include "engine/check/check_case.h"
 #include "engine/check/junit.h"
 #include "engine/io/atomic_write.h"
@@ -68,14 +71,13 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("--files", o->files, "Compare two safetensors files, of any origin, bit by bit or within limits")
       ->type_name("A B")
       ->expected(2);
-  app.add_option("--dtype", o->dtype, "Run in f32 or f64 instead of the case's own")
-      ->check(CLI::IsMember({"f32", "f64"}));
+  app.add_option("--dtype", o->dtype, "Run in f32 or f64 instead of the case's own")->check(one_of({"f32", "f64"}));
   app.add_option("--device", o->device, "cpu, cuda or auto")->type_name("DEVICE");
   app.add_option("--ulp", o->ulps, "Let N units in the last place pass, instead of the other limits")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--rtol", o->rtol, "With --files: relative limit")->type_name("X")->check(CLI::NonNegativeNumber);
-  app.add_option("--atol", o->atol, "With --files: absolute limit")->type_name("X")->check(CLI::NonNegativeNumber);
+      ->check(whole(0));
+  app.add_option("--rtol", o->rtol, "With --files: relative limit")->type_name("X")->check(number(0, HUGE_VAL));
+  app.add_option("--atol", o->atol, "With --files: absolute limit")->type_name("X")->check(number(0, HUGE_VAL));
   app.add_option("--junit", o->junit, "Write a JUnit report too")->type_name("FILE");
   app.add_flag("-q,--quiet", o->quiet, "Print differences and errors only");
   app.add_flag("-v,--verbose", o->verbose, "Print every case, and how far each of its gold is off");

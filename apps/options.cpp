@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "engine/config/problems.h"
 #include "engine/core/error.h"
@@ -31,7 +32,17 @@ CLI::Validator number(double least, double most) {
   const auto check = [=](std::string& text) {
     double value = 0;
     if (reads_whole(text, value) && value >= least && value <= most) return std::string();
-    return fmt::format("expected a number from {} to {}, got '{}'", least, most, shown(text));
+    const std::string range =
+        std::isinf(most) ? fmt::format("of at least {}", least) : fmt::format("from {} to {}", least, most);
+    return fmt::format("expected a number {}, got '{}'", range, shown(text));
+  };
+  return CLI::Validator(check, "");
+}
+
+CLI::Validator one_of(std::vector<std::string> words) {
+  const auto check = [=](std::string& text) {
+    if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
+    return fmt::format("expected {}, got '{}'", fmt::join(words, " or "), shown(text));
   };
   return CLI::Validator(check, "");
 }
@@ -77,8 +88,11 @@ std::string usage_problem(const CLI::App& app, const CLI::ParseError& error,
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
     for (const CLI::Option* o : command.get_options())
       if (message.starts_with(o->get_name() + ":"))
-        message = o->count() == 0 ? fmt::format("{}: {} is missing after it", o->get_name(), o->get_type_name())
-                                  : fmt::format("{}: given {} times; once is enough", o->get_name(), o->count());
+        message = o->get_items_expected_min() > 1
+                      ? fmt::format("{}: expected {}, got '{}'", o->get_name(), o->get_type_name(),
+                                    shown(fmt::format("{}", fmt::join(o->results(), " "))))
+                  : o->count() == 0 ? fmt::format("{}: {} is missing after it", o->get_name(), o->get_type_name())
+                                    : fmt::format("{}: given {} times; once is enough", o->get_name(), o->count());
   if (const size_t at = message.find(" excludes ");
       dynamic_cast<const CLI::ExcludesError*>(&error) && at != message.npos)
     message.replace(at, 10, " does not go with ");

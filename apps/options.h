@@ -12,6 +12,7 @@ namespace seqgrad {
 CLI::Validator whole(int64_t least, int64_t most = std::numeric_limits<int64_t>::max());
 // A number from `least` to `most`.
 CLI::Validator number(double least, double most);
+CLI::Validator one_of(std::vector<std::string> words);
 
 // The message for what `app` refused of `arguments` (the first is the program), without the parser's own words.
 std::string usage_problem(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments);

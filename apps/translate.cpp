@@ -7,6 +7,7 @@
 #include <set>
 #include <system_error>
 
+#include "apps/options.h"
 #include "apps/run_options.h"
 #include "engine/core/utf8.h"
 #include "engine/data/surface.h"
@@ -117,7 +118,7 @@ std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("--nbest", o->nbest, "Print the N best translations, as Moses' n-best lists do")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(whole(1));
   app.add_flag("--scores", o->scores, "Print log p over the length penalty before each line, after it with --nbest");
   o->run.declare(app);
   return [o] { return translate(*o); };

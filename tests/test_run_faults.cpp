@@ -24,6 +24,7 @@ struct Job {
 
   // Trains in `run`, from the last checkpoint when there is one.
   void train(const std::string& run) const {
+    std::ofstream(run + "/run.json") << "{}";  // the command writes it before it trains
     const auto model = make_model(config, data.source->size(), data.target->size());
     Trainer trainer(TrainJob{config, *model, data, {1, 1}, run, std::nullopt, true});
     trainer.resume(last_checkpoint(run + "/checkpoints"));
@@ -41,7 +42,8 @@ std::map<std::string, std::string> files(const fs::path& run) {
     else if (entry.is_regular_file() && name.starts_with("checkpoints"))
       out[name] = slurp(entry.path());
     else if (entry.is_regular_file())
-      out[name];  // logs hold times, and what an interrupted run said twice
+      out[name.substr(0, name.find(".tfevents."))];  // whose name holds a time; logs hold times, and what an
+                                                     // interrupted run said twice
   }
   return out;
 }

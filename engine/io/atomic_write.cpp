@@ -138,7 +138,12 @@ void publish_directory(const std::string& temporary, const std::string& path) {
     if (!older.empty()) static_cast<void>(std::rename(older.c_str(), path.c_str()) == 0);
     throw;
   }
-  sync_directory(parent_of(path));
+  try {
+    sync_directory(parent_of(path));
+  } catch (...) {
+    if (!older.empty()) remove_tree(older);
+    throw;
+  }
   if (!older.empty()) remove_tree(older);
 }
 
