@@ -87,7 +87,7 @@ TEST_CASE("an answer names presets, the form and the divisor; typed digits count
 TEST_CASE("wrong ways of computing are named") {
   const LossCase c = fixture_case(Fixture(true), false, false, false);
   CHECK(has(all_lines(c, "15"), "with the token weights left out"));
-  CHECK(has(all_lines(c, "2.4999995"), "with 1e-6 added to the divisor"));
+  CHECK(has(all_lines(c, "2.4995001"), "with 1e-3 added to the divisor"));
   // Micro-batches of two sentences and one: (12.5/5 + 0)/2.
   CHECK(has(all_lines(c, "1.25"), "mean of means: micro-batches of 2 sentences, each over its active tokens"));
 }

@@ -44,7 +44,7 @@ GradientReport check_gradients(const std::function<double()>& loss, std::span<co
         if (claim.still && claim.still[i]) continue;
         const double x = start[static_cast<size_t>(i)];
         // A step that is exact in float64, so that the difference quotient divides by what was really moved.
-        const double moved = x + 1e-5 * std::max(1.0, std::abs(x));
+        const double moved = x + 1e-5 * (claim.relative ? std::abs(x) : std::max(1.0, std::abs(x)));
         const double numeric = difference([&](double s) { claim.values[i] = x + s; }, moved - x);
         compare(report, fmt::format("{}[{}]", claim.name, i), claim.gradient[i], numeric, at);
       }
@@ -57,7 +57,7 @@ GradientReport check_gradients(const std::function<double()>& loss, std::span<co
       for (size_t i = 0; i < direction.size(); ++i) {
         const double d = random.normal();
         if (claim.still && claim.still[i]) continue;
-        direction[i] = d;
+        direction[i] = claim.relative ? d * std::abs(start[i]) : d;
         norm += d * d;
       }
       if (norm == 0) break;

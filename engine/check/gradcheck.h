@@ -14,6 +14,7 @@ struct GradientClaim {
   const double* gradient;
   int64_t count;
   const uint8_t* still = nullptr;  // [count]: numbers that are not to be moved, and of which nothing is claimed
+  bool relative = false;           // each is moved in proportion to itself, as probabilities must be
 };
 
 struct GradientReport {
@@ -23,8 +24,8 @@ struct GradientReport {
   bool passed() const { return failed == 0; }
 };
 
-// Moves each number by ±1e-5·max(1,|x|) and recomputes the loss. Where a claim has more than `elements` numbers, that
-// many random directions through all of them are checked instead (seeded, reproducible).
+// Moves each number by ±1e-5·max(1,|x|) (relative: ±1e-5·|x|) and recomputes the loss. Where a claim has more than
+// `elements` numbers, that many random directions through all of them are checked instead (seeded, reproducible).
 GradientReport check_gradients(const std::function<double()>& loss, std::span<const GradientClaim> claims,
                                int64_t elements = 400, uint64_t seed = 1);
 

@@ -48,7 +48,7 @@ std::vector<TensorReport> check_case_gradients(const LossCase& c, int64_t elemen
       report.gradients.worst = INFINITY;
       report.gradients.where = fmt::format("{}[{}]: {} with a gradient of {}", name, i, x, gradient->numbers[i]);
     }
-    const GradientClaim claim{name, numbers->data(), gradient->numbers.data(), report.numbers, still.data()};
+    const GradientClaim claim{name, numbers->data(), gradient->numbers.data(), report.numbers, still.data(), probs};
     const GradientReport moved = check_gradients(loss, {&claim, 1}, elements);
     report.gradients.checked += moved.checked;
     report.gradients.failed += moved.failed;

@@ -328,8 +328,8 @@ Asked asked_value(const std::string& text) {
     out.value.push_back(x);
     at = end + 1;
   }
-  // Half a unit of the last digit, but never so much that other reductions pass for it.
-  out.tolerance = scale == 0 ? 0 : std::clamp(0.5001 * step / scale, 1e-12, 2e-3);
+  // A unit of the last digit, rounded or cut off, but never so much that other reductions pass for it.
+  out.tolerance = scale == 0 ? 0 : std::clamp(1.0001 * step / scale, 1e-12, 2e-3);
   return out;
 }
 
