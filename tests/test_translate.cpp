@@ -77,9 +77,9 @@ TEST_CASE("translate searches as its flags say") {
     return first_line(r.err);
   };
   CHECK(refused("--nbest 3") == "error: translate: --nbest 3 needs --beam 3 or more; the beam is 1");
-  CHECK(has(refused("--beam 0"), "decode.beam: expected at least 1"));
+  CHECK(has(refused("--beam 0"), "--beam: expected a whole number of at least 1"));
   CHECK(has(refused("--beam many"), "--beam"));
-  CHECK(has(refused("--length-penalty -1"), "decode.length_penalty: expected at least 0"));
+  CHECK(has(refused("--length-penalty -1"), "--length-penalty: expected a number from 0"));
   CHECK(has(refused("--nbest 0"), "--nbest"));
 }
 

@@ -1,9 +1,11 @@
 // What differs, by the worst element; hints.cpp says what it looks like.
 #include "engine/check/compare.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "engine/check/hints.h"
 
@@ -17,7 +19,9 @@ double steps_between(T a, T b) {
     const auto bits = std::bit_cast<Bits>(x);
     return bits < 0 ? std::numeric_limits<Bits>::min() - bits : bits;
   };
-  return std::abs(static_cast<double>(ordered(a)) - static_cast<double>(ordered(b)));
+  const auto low = std::min(ordered(a), ordered(b)), high = std::max(ordered(a), ordered(b));
+  using Unsigned = std::make_unsigned_t<Bits>;  // in which the difference of any two fits
+  return static_cast<double>(static_cast<Unsigned>(high) - static_cast<Unsigned>(low));
 }
 
 bool same_bits(double a, double b, DType dtype) {
