@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "engine/core/thread_pool.h"
 #include "engine/device/onednn.h"
@@ -32,8 +33,32 @@ bool trivial(const Gemm<T>& g) {
   return true;
 }
 
+// A weight's gradient adds AᵀB over positions. Where a row of B is zero (padding) nothing is to be added: such rows are
+// left out, so that padding costs no multiplication and, as it cannot change how the sum is grouped, no bit.
 template <class T>
-void blocked_gemm(const Gemm<T>& g) {
+void leave_out_zero_rows(Gemm<T>& g) {
+  thread_local std::vector<int64_t> rows;
+  thread_local std::vector<T> memory;
+  rows.clear();
+  for (int64_t k = 0; k < g.k; ++k) {
+    const T* row = g.b + k * g.ldb;
+    if (std::any_of(row, row + g.n, [](T x) { return x != 0; })) rows.push_back(k);
+  }
+  const auto kept = static_cast<int64_t>(rows.size());
+  if (kept == g.k) return;
+  memory.resize(static_cast<size_t>(kept * (g.m + g.n)));
+  T *a = memory.data(), *b = a + kept * g.m;
+  for (int64_t i = 0; i < kept; ++i) {
+    std::copy_n(g.a + rows[i] * g.lda, g.m, a + i * g.m);
+    std::copy_n(g.b + rows[i] * g.ldb, g.n, b + i * g.n);
+  }
+  g.a = a, g.lda = g.m, g.b = b, g.ldb = g.n, g.k = kept;
+}
+
+template <class T>
+void blocked_gemm(const Gemm<T>& given) {
+  Gemm<T> g = given;
+  if (g.transpose_a && !g.transpose_b && g.beta == 1) leave_out_zero_rows(g);
   if (g.m <= block_rows) return cpu_gemm(g);
   parallel_ranges(g.m, block_rows, [&](int64_t begin, int64_t end) {
     Gemm<T> part = g;
