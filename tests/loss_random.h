@@ -337,4 +337,10 @@ inline std::vector<Outcome> everything(const RandomCase& c) {
 constexpr uint64_t promise_cases = 1000;
 inline DType dtype_of_seed(uint64_t seed) { return seed % 2 == 0 ? DType::f32 : DType::f64; }
 
+inline RandomCase poisoned(uint64_t seed, std::optional<Input> input = {}, std::optional<Target> target = {}) {
+  RandomCase c(seed, dtype_of_seed(seed), input, target);
+  c.poison(seed);
+  return c;
+}
+
 }  // namespace seqgrad::testing

@@ -1,22 +1,15 @@
-// The other forms of the loss's inputs: dense targets, probabilities, lists of steps; vector losses of hidden states.
-#include "engine/check/gradcheck.h"
-#include "engine/core/random.h"
+// The other forms of the loss's inputs: dense targets that are no distributions, probabilities and their clips.
 #include "tests/loss_helpers.h"
 
 using namespace seqgrad;
 using namespace seqgrad::testing;
 
-TEST_CASE("dense targets: TensorFlow 1's values, and the gradient Q·p − q where rows do not sum to 1") {
+TEST_CASE("dense targets whose rows do not sum to 1: the gradient Q·p − q, or that of q/Q") {
   Numbers n(1, 2, 4, {1, 1, 1, 1, 1, 2, 3, 4});
-  n.in.dense = {0, 0, 0, 1, 0, .5, .5, 0};
   n.options.divide.flat = "one";
-  auto out = n.run();
-  check_close(out.result.row_loss, {1.386294361, 1.940189699}, 1e-9);
-  check_close(out.gradient, {.25, .25, .25, -.75, .032058603, -.412855681, -.263117182, .643914260}, 2e-9);
-
   n.in.dense = {0, 0, 0, 2, 0, .25, .5, 0};
   n.options.dense_sum = DenseSum::allow;
-  out = n.run();
+  auto out = n.run();
   const double l = 3.440189699;  // log-sum-exp of the second row, less its first logit
   check_close(out.result.row_loss, {2 * 1.386294361, .25 * (l - 1) + .5 * (l - 2)}, 1e-9);
   const double p[] = {.032058603, .087144319, .236882818, .643914260};
@@ -28,17 +21,10 @@ TEST_CASE("dense targets: TensorFlow 1's values, and the gradient Q·p − q whe
   check_close(out.gradient, {.25, .25, .25, -.75, p[0], p[1] - 1 / 3., p[2] - 2 / 3., p[3]}, 2e-9);
 }
 
-TEST_CASE("probabilities: three modes, with Keras' values") {
-  Numbers n(1, 3, 3, {.9, .05, .05, .5, .89, .6, .05, .01, .94}, {0, 1, 2});
-  n.options.input = Input::probs;
-  auto out = n.run();
-  check_close(out.result.row_loss, {.105360516, .804668455, .061875404}, 1e-9);
-  CHECK(close(out.value[0], .323968125, 1e-9));
-  CHECK(out.result.warnings.empty());
-
+TEST_CASE("probabilities: three modes") {
   Numbers small(1, 1, 3, {1, .6, .4}, {1});
   small.options.input = Input::probs;
-  out = small.run();
+  auto out = small.run();
   CHECK(close(out.value[0], 1.203972804, 1e-9));
   check_close(out.gradient, {.5, -1.166666667, .5}, 1e-9);
   small.options.probs_mode = ProbsMode::clip_then_softmax;

@@ -77,7 +77,7 @@ std::vector<Subject> subjects() {
                   for (size_t n = 0; probs && n < B * T; ++n) {
                     double sum = 0;
                     for (size_t v = n * V; v < (n + 1) * V; ++v) sum += s.x[v] = r.uniform() + 0.2;
-                    for (size_t v = n * V; v < (n + 1) * V; ++v) s.x[v] /= sum;
+                    for (size_t v = n * V; v < (n + 1) * V; ++v) s.x[v] *= (mode == ProbsMode::strict ? 1 : .9) / sum;
                   }
                   const size_t dead = form == Form::hidden ? D : V, end = dead * B * T;
                   std::fill(s.x.begin() + static_cast<int64_t>(end - dead), s.x.begin() + static_cast<int64_t>(end),

@@ -8,7 +8,7 @@
 namespace seqgrad {
 
 enum class Over { all, time, batch, none };  // the axes summed over: scalar, [B], [T], [B,T]
-enum class OnZero { zero, nan, error };      // what a divisor of 0 gives; the gradient is 0 in each case
+enum class OnZero { zero, nan, error };      // what a divisor of 0 (nested: the outer) gives; the gradient is 0
 enum class Then { nothing, sum, mean };      // folds a vector loss to the scalar that training differentiates
 enum class Scope { global, accum, micro };   // which batches share a divisor
 enum class SmoothingKind { uniform, others, others_excluding, prior };
