@@ -1,7 +1,7 @@
 """The kill list: faults that people make in a sequence loss. Each must fail a recorded case (kill_list.py).
 
 An edit is (file, what stands there, what stands there instead); the first must occur once, whatever the white space. `names`
-is what `seqgrad loss CASE --which VALUE` must say about a value that the fault gave, where a preset or a divisor is it."""
+is what --which must say of a case that the faulty program recorded, where a reduction or a change explains the fault."""
 
 import dataclasses
 import re
@@ -34,11 +34,10 @@ SEQUENCE, LINEAR = "engine/loss/sequence_loss.cpp", "engine/loss/linear_loss.cpp
 REPORT, SHAPE, SUM = (f"engine/loss/{f}.h" for f in ("row_report", "result_shape", "order_free_sum"))
 
 
-def divides(unit, value, other):
-    """The divisor with this unit takes the value of another."""
-    body = "[](const Counts& c) { return %s; }"
-    old, new = (v if v.startswith("c.w") or v.startswith("c.c") else f"static_cast<double>({v})" for v in (value, other))
-    return ((DIVISORS, f'"{unit}", {body % old}', f'"{unit}", {body % new}'),)
+def divides(value, other):
+    """A divisor takes the value of another."""
+    number = lambda v: f"return {v};" if v.startswith("c.w") or v.startswith("c.c") else f"return static_cast<double>({v});"
+    return ((DIVISORS, number(value), number(other)),)
 
 
 SELECTED = "active[n] = (!in.lengths || t < (*in.lengths)[static_cast<size_t>(b)]) && (!in.mask || (*in.mask)[n]) &&"
@@ -46,43 +45,42 @@ SELECTED = "active[n] = (!in.lengths || t < (*in.lengths)[static_cast<size_t>(b)
 FAULTS = (
     # Divisors
     Fault("positions_for_active", "the token mean divides by all cells, padding too",
-          divides("/tok", "c.active", "c.positions"), "positions|padding included"),
-    Fault("active_for_positions", "the mean over all cells leaves out padding", divides("/padded", "c.positions", "c.active"),
-          "active|token_mean"),
-    Fault("batch_for_active", "the token mean divides by the number of sentences", divides("/tok", "c.active", "c.batch"),
-          r"divide: batch|batch_mean|/ ?B\b"),
-    Fault("active_batch_for_batch", "the batch mean leaves out empty sentences", 
-          ((DIVISORS, '{"batch", "B", "/sent", [](const Counts& c) { return static_cast<double>(c.batch); }',
-            '{"batch", "B", "/sent", [](const Counts& c) { return static_cast<double>(c.active_batch); }'),), "active_batch"),
-    Fault("active_for_nonzero", "tokens of weight 0 count among the nonzero ones", divides("/nonzero", "c.nonzero", "c.active"),
-          "active|token_mean"),
-    Fault("weight_for_active", "weights are counted in `active`", divides("/tok", "c.active", "c.weight"),
-          "weight|sum of weights"),
-    Fault("active_for_weight", "the weighted mean divides by the number of tokens", divides("/weight", "c.weight", "c.active"),
-          "active|token_mean|keras.sum_over_batch_size"),
+          divides("c.active", "c.positions"), r"divide: positions\}"),
+    Fault("active_for_positions", "the mean over all cells leaves out padding", divides("c.positions", "c.active"),
+          r"divide: active\}"),
+    Fault("batch_for_active", "the token mean divides by the number of sentences", divides("c.active", "c.batch"),
+          r"divide: batch\}"),
+    Fault("active_batch_for_batch", "the batch mean leaves out empty sentences", divides("c.batch", "c.active_batch"),
+          r"divide: active_batch\}"),
+    Fault("active_for_nonzero", "tokens of weight 0 count among the nonzero ones", divides("c.nonzero", "c.active"),
+          r"divide: active\}"),
+    Fault("weight_for_active", "weights are counted in `active`", divides("c.active", "c.weight"),
+          r"divide: weight\}"),
+    Fault("active_for_weight", "the weighted mean divides by the number of tokens", divides("c.weight", "c.active"),
+          r"divide: active\}"),
     Fault("nonzero_for_weight", "the weighted mean divides by the number of nonzero weights",
-          divides("/weight", "c.weight", "c.nonzero"), "nonzero"),
-    Fault("batch_for_weight", "the weighted mean divides by the number of sentences", divides("/weight", "c.weight", "c.batch"),
-          r"divide: batch|batch_mean|/ ?B\b"),
+          divides("c.weight", "c.nonzero"), r"divide: nonzero\}"),
+    Fault("batch_for_weight", "the weighted mean divides by the number of sentences", divides("c.weight", "c.batch"),
+          r"divide: batch\}"),
     Fault("class_weight_not_in_divisor", "class weights are missing in the divisor",
-          divides("/classw", "c.class_weight", "c.active"), "active|token_mean"),
-    Fault("steps_for_batch", "the batch mean divides by the number of steps",
-          ((DIVISORS, '{"batch", "B", "/sent", [](const Counts& c) { return static_cast<double>(c.batch); }',
-            '{"batch", "B", "/sent", [](const Counts& c) { return static_cast<double>(c.steps); }'),), r"steps|/ ?T\b"),
+          divides("c.class_weight", "c.active"), r"divide: active\}"),
+    Fault("steps_for_batch", "the batch mean divides by the number of steps", divides("c.batch", "c.steps"),
+          r"divide: steps\}"),
     Fault("mean_of_means", "the token mean is a mean of the sentences' means",
           ((PRESETS, "o.divide = p.divide;",
             'o.divide = p.over == Over::all && p.divide.flat == "active" ? nested("active", "active_batch") : p.divide;'),),
-          "sentence_mean"),
-    Fault("sum_for_mean", "the sum, because one forgot to divide", divides("/tok", "c.active", "1.0"), r"\bsum\b|\bone\b"),
+          r"sentence_mean|mean of means|\{time: active, batch: active_batch\}"),
+    Fault("sum_for_mean", "the sum, because one forgot to divide", divides("c.active", "1.0"), r"divide: one\}"),
     Fault("example_weight_not_in_divisor", "the weighted mean divides by the tokens' weights only",
           ((LIVE, "cells.back().weight = row.weight;", "cells.back().weight = in.token_weight ? (*in.token_weight)[n] : 1.0;"),)),
     # Reduction
     Fault("eps_in_divisor", "an epsilon of 1e-7 in every divisor",
-          ((REDUCTION, "return d == 0 ? 0 : 1 / (d + eps);", "return d == 0 ? 0 : 1 / (d + eps + 1e-7);"),)),
+          ((REDUCTION, "return d == 0 ? 0 : 1 / (d + eps);", "return d == 0 ? 0 : 1 / (d + eps + 1e-7);"),),
+          r"1e-7 added to the divisor|1e-07 added"),
     Fault("empty_divides", "a batch without a token divides 0 by 0",
           ((REDUCTION, "return d == 0 ? 0 : 1 / (d + eps);", "return 1 / (d + eps);"),)),
     Fault("gradient_not_divided", "the gradient is that of the sum",
-          ((REDUCTION, "c.rows.push_back(s * r.weight);", "c.rows.push_back(r.weight);"),)),
+          ((REDUCTION, "c.rows.push_back(s * r.weight);", "c.rows.push_back(r.weight);"),), r"divide: one\}"),
     Fault("gradient_not_weighted", "the weights are missing in the gradient",
           ((REDUCTION, "c.rows.push_back(s * r.weight);", "c.rows.push_back(s);"),)),
     Fault("weighted_twice", "the loss is multiplied by its weight twice",
@@ -94,21 +92,23 @@ FAULTS = (
           ((SHAPE, "out[i].coefficient *= static_cast<double>(upstream[groups[i]]);", ""),)),
     Fault("sum_in_float32", "losses are added up in float32", ((SUM, "double sum = 0;", "float sum = 0;"),)),
     # Who counts
-    Fault("mask_ignored", "the mask is taken and not used", ((LIVE, SELECTED, SELECTED.replace("(!in.mask || (*in.mask)[n]) &&", "")),)),
+    Fault("mask_ignored", "the mask is taken and not used", ((LIVE, SELECTED, SELECTED.replace("(!in.mask || (*in.mask)[n]) &&", "")),),
+          r"with the mask left out|with every position counted"),
     Fault("mask_inverted", "the mask says where padding is", ((LIVE, SELECTED, SELECTED.replace("(*in.mask)[n]", "!(*in.mask)[n]")),)),
     Fault("mask_after_the_mean", "padded losses are multiplied by 0, and their cells stay in the divisor",
           ((LIVE, "if (!active[static_cast<size_t>(n)]) continue;", ""),
            (LIVE, "double w = in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;",
-            "double w = !active[static_cast<size_t>(n)] ? 0.0 : in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;"))),
+            "double w = !active[static_cast<size_t>(n)] ? 0.0 : in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;")),
+          r"divide: positions\}"),
     Fault("length_off_by_one", "one step after the end counts", ((LIVE, SELECTED, SELECTED.replace("t < (", "t <= (")),)),
     Fault("ignored_in_divisor", "ignored ids are left out of the sum and stay in the divisor",
           ((LIVE, "(!options.ignore_index || in.targets[n] != *options.ignore_index);", "true;"),
            (LIVE, "cells.push_back({b, t, 0, 0});",
             "cells.push_back({b, t, 0, 0}); if (options.ignore_index && in.targets[static_cast<size_t>(n)] == "
-            "*options.ignore_index) continue;"))),
+            "*options.ignore_index) continue;")), r"divide: positions\}"),
     Fault("id_0_ignored", "id 0 is taken for padding although nobody said so",
           ((LIVE, "(!options.ignore_index || in.targets[n] != *options.ignore_index);",
-            "(in.targets.empty() || in.targets[n] != options.ignore_index.value_or(0));"),)),
+            "(in.targets.empty() || in.targets[n] != options.ignore_index.value_or(0));"),), r"with id 0 ignored"),
     Fault("nan_leaks", "padding is multiplied by 0 where it should be left out: 0 times NaN",
           ((LIVE, "if (!active[static_cast<size_t>(n)]) continue;", ""),
            (LIVE, "cells.push_back({b, t, 0, 0});", "if (active[static_cast<size_t>(n)]) cells.push_back({b, t, 0, 0});"),
@@ -119,22 +119,24 @@ FAULTS = (
     # Targets
     Fault("shift_by_one", "the target of a step is that of the next",
           ((LIVE, "const int64_t y = in.targets[static_cast<size_t>(n)];",
-            "const int64_t y = in.targets[static_cast<size_t>(std::min(n + 1, in.batch * in.steps - 1))];"),)),
+            "const int64_t y = in.targets[static_cast<size_t>(std::min(n + 1, in.batch * in.steps - 1))];"),),
+          r"shifted one step to the left"),
     Fault("smoothing_mass_on_padding", "smoothing gives the excluded ids their share",
-          ((TARGET, "for (const int64_t id : o.smoothing_excluding) off[static_cast<size_t>(id)] = 0;", ""),)),
+          ((TARGET, "for (const int64_t id : o.smoothing_excluding) off[static_cast<size_t>(id)] = 0;", ""),),
+          r"smoothing over"),
     Fault("smoothing_excluded_in_share", "smoothing divides by the excluded ids too",
           ((TARGET, "const double share = e / (v - 1 - static_cast<double>(o.smoothing_excluding.size()));",
             "const double share = e / (v - 1);"),)),
     Fault("smoothing_uniform_as_others", "smoothing over all classes is spread over the others only",
-          ((TARGET, "rule.off = e / v;", "rule.off = e / (v - 1);"),)),
+          ((TARGET, "rule.off = e / v; rule.on = 1 - e;", "rule.off = e / (v - 1); rule.on = 1 - e - rule.off;"),), r"others"),
     Fault("smoothing_others_adds_up", "smoothing over the others leaves the target a share as well",
           ((TARGET, "rule.on = 1 - e - rule.off;", "rule.on = 1 - e;"),)),
     Fault("prior_ignored", "smoothing by a prior is uniform", ((TARGET, "for (double& u : off) u *= e;", "for (double& u : off) u = e / v;"),)),
     Fault("entropy_kept", "the divergence is reported as the cross entropy",
-          ((REPORT, "options.report_kl ? entropy(tasks[i]) : 0.0", "0.0"),)),
+          ((REPORT, "options.report_kl ? entropy(tasks[i]) : 0.0", "0.0"),), r"\(ce\)"),
     Fault("class_weight_not_per_class", "the class weight of the target multiplies the smoothing mass of all",
-          ((TARGET, "if (in.class_weight && o.class_scope == ClassScope::per_class)",
-            "if (in.class_weight && o.class_scope == ClassScope::per_class && e == 0)"),)),
+          ((TARGET, "o.class_scope == ClassScope::per_class", "o.class_scope == ClassScope::per_class && e == 0"),),
+          r"class weights of the other scope"),
     # Row kernels
     Fault("p_minus_q", "the gradient of dense targets is p - q whatever q adds up to",
           ((ROW, "const T factor = static_cast<T>(c * (r_sum + pull) / (count + tail));",

@@ -11,7 +11,7 @@ import time
 
 from tree import HOME, fail, prefix
 
-HOLD = 120  # seconds
+HOLD = 150  # seconds
 
 
 def in_turns(script, state, tasks):
