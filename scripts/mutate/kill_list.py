@@ -56,7 +56,7 @@ def evaluate(tree, fault, slot):
         # float64 first: its digits leave the least room for other explanations
         for case in sorted(failing, key=lambda c: "f64" not in c)[:MOST_RECORDED]:
             for line in checked_record(tree, slot, case):
-                if line.startswith("which: ") and re.search(fault.names, line):
+                if re.match(r"which: \S.* = ", line) and re.search(fault.names, line):  # a match: near misses are indented
                     return dict(row, which=line, case=case)
     return row
 
