@@ -5,4 +5,4 @@
 # SEQGRAD_RUN_PREFIX is a command that builds and tests run under, e.g. nice.
 set -euo pipefail
 command -v python3 >/dev/null || { echo "python3 is not installed (scripts/setup.sh check)"; exit 77; }
-exec python3 "$(dirname "$0")/mutate/mutation.py" "$@"
+exec python3 -B "$(dirname "$0")/mutate/mutation.py" "$@"

@@ -85,35 +85,54 @@ def same_code(tree, mutant, slot):
     return objects[0] == objects[1]
 
 
+def reason(code, output):
+    """What a failed run says first: the sanitizer, or the name of the test."""
+    lines = output.splitlines()
+    for line in lines:
+        if "Sanitizer" in line or "runtime error" in line:
+            return line.strip()
+    rule = next((i for i, line in enumerate(lines) if line.startswith("-----")), len(lines))
+    return lines[rule + 1] if rule + 1 < len(lines) else f"exit {code}"
+
+
 def evaluate(state, mutant, slot):
-    tree, limit = state
+    tree, limits = state
     begin = time.monotonic()
     result = {"label": mutant.label, "file": mutant.file, "line": mutant.line, "operator": mutant.operator}
     done = lambda outcome, by="": dict(result, outcome=outcome, by=by, seconds=round(time.monotonic() - begin, 1))
     objects = tree.compile({mutant.file: mutant.apply(tree.read(mutant.file))}, slot)
     if objects is None or tree.link(objects, slot / "program").returncode:
         return done("does not compile")
-    code, output = run(tree, slot / "program", limit)
-    if code is None:
-        return done("killed", "time limit")
-    if code:
-        lines = output.splitlines()
-        rule = next((i for i, line in enumerate(lines) if line.startswith("-----")), None)
-        sanitizer = next((line for line in lines if "Sanitizer" in line or "runtime error" in line), None)
-        return done("killed", sanitizer or (lines[rule + 1] if rule is not None and rule + 1 < len(lines) else f"exit {code}"))
+    for test, limit in limits:
+        code, output = run(tree, slot / "program", test, limit)
+        if code != 0:
+            return done("killed", f"{test}: {'time limit' if code is None else reason(code, output)}")
     if mutant.file.endswith(".cpp") and same_code(tree, mutant, slot):
         return done("same code")
     return done("survived")
 
 
-def run(tree, program, limit):
-    """(exit code or None after the time limit, output); stops at the first failing test."""
+def run(tree, program, test, limit):
+    """(exit code or None after the time limit, output) of one test file's tests; stops at the first failing one."""
     try:
-        done = subprocess.run([program, "--abort"], cwd=tree.source, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+        done = subprocess.run([program, "--abort", "-#", f"[#{test}]"], cwd=tree.source, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
         return done.returncode, done.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired:
         return None, ""
+
+
+def timed(tree, program):
+    """[(test file, seconds)] of the program without a mutant, the quick ones first: they kill most mutants."""
+    times = []
+    for test in (Path(file).stem for file in tree.tests if Path(file).stem.startswith("test_")):
+        start = time.monotonic()
+        code, output = run(tree, program, test, 600)
+        if code != 0:
+            print(output[-3000:], file=sys.stderr)
+            fail(f"{test} fails without a mutant")
+        times.append((test, time.monotonic() - start))
+    return sorted(times, key=lambda t: t[1])
 
 
 def main():
@@ -150,14 +169,9 @@ def main():
     linked = tree.link({}, base / "program")
     if linked.returncode:
         fail(linked.stderr[-2000:])
-    start = time.monotonic()
-    code, output = run(tree, base / "program", 600)
-    took = time.monotonic() - start
-    if code != 0:
-        print(output[-3000:], file=sys.stderr)
-        fail("the tests fail without a mutant")
-    limit = 10 + 5 * took
-    print(f"{len(tree.tests)} test files, {took:.1f} s; time limit of a mutant {limit:.0f} s")
+    times = timed(tree, base / "program")
+    print(f"{len(times)} test files, {sum(t for _, t in times):.1f} s")
+    limits = [(test, 10 + 5 * seconds) for test, seconds in times]
 
     log = HOME / f"results-{arguments.set}.jsonl"
     if arguments.fresh:
@@ -174,7 +188,7 @@ def main():
             at += len(batch)
             results += [kept[key, judge] for key, _ in batch if (key, judge) in kept]
             new = [(key, m) for key, m in batch if (key, judge) not in kept]
-            for row in in_turns(__file__, (tree, limit), new):
+            for row in in_turns(__file__, (tree, limits), new):
                 row["judge"] = judge
                 out.write(json.dumps(row) + "\n")
                 out.flush()

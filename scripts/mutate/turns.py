@@ -18,7 +18,7 @@ def in_turns(script, state, tasks):
     """Yields {"key": …, …} for each of the tasks [(key, task)], as soon as its evaluation by `script --worker` ends."""
     left = dict(tasks)
     while left:
-        child = subprocess.Popen([*prefix(), sys.executable, script, "--worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child = subprocess.Popen([*prefix(), sys.executable, "-B", script, "--worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         child.stdin.write(pickle.dumps((state, list(left.items()))))
         child.stdin.close()
         before = len(left)
