@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <set>
 #include <system_error>
 
@@ -12,6 +13,7 @@
 #include "engine/core/utf8.h"
 #include "engine/data/surface.h"
 #include "engine/io/line_reader.h"
+#include "engine/train/attention.h"
 
 namespace seqgrad {
 namespace {
@@ -24,6 +26,7 @@ struct Options {
   RunOptions run;
   std::optional<int64_t> nbest;
   bool scores = false;
+  std::string attention;
 };
 
 struct Line {
@@ -62,13 +65,17 @@ Line read(const LoadedRun& run, bool words, std::string typed, int64_t number) {
   return {number, std::move(typed), std::move(text), std::move(ids)};
 }
 
+// A sentence as a person types it comes back so.
+std::string as_typed(const Line& line, const std::string& translation, bool words) {
+  return words && line.text != line.typed ? present(translation) : translation;
+}
+
 // A line of text for a line; with --nbest lines as in Moses' n-best lists: the number of the sentence from 0, the text,
 // its features, its score.
 void print(const Options& o, const Line& line, const std::vector<Hypothesis>& found, const Tokenizer& target,
            bool words) {
   for (const Hypothesis& h : found) {
-    std::string text = target.decode(h.ids);
-    if (words && line.text != line.typed) text = present(text);  // a sentence as a person types it comes back so
+    const std::string text = as_typed(line, target.decode(h.ids), words);
     if (!o.nbest)
       fmt::print("{}{}\n", o.scores ? fmt::format("{:.4f}\t", h.score) : "", text);
     else
@@ -83,6 +90,13 @@ int translate(const Options& o) {
   decode.nbest = o.nbest.value_or(1);
   if (decode.nbest > decode.beam)
     refuse("translate: --nbest {0} needs --beam {0} or more; the beam is {1}", decode.nbest, decode.beam);
+  std::optional<AttentionPage> page;
+  if (!o.attention.empty()) {
+    if (run->config.model.attention() == "none")
+      refuse("translate: --attention: this model looks at nothing; it was trained with model.attention: none");
+    page.emplace(o.attention);
+    decode.attention = true;
+  }
   const bool words = run->config.data.vocabulary.kind().value_or(
                          task_of(run->config.data) ? task_of(run->config.data)->vocabulary : "word") == "word";
   LineReader input(STDIN_FILENO, "standard input", longest_line);
@@ -106,11 +120,20 @@ int translate(const Options& o) {
     }
     const auto found = decode_all(*run->model, sources, decode);
     size_t next = 0;
-    for (const Line& line : lines)
-      print(o, line, line.ids.empty() ? std::vector<Hypothesis>(1) : found[next++], *run->target, words);
+    for (const Line& line : lines) {
+      const std::vector<Hypothesis> best = line.ids.empty() ? std::vector<Hypothesis>(1) : found[next++];
+      print(o, line, best, *run->target, words);
+      if (page && !line.ids.empty())
+        page->add(line.number, line.typed, as_typed(line, run->target->decode(best[0].ids), words),
+                  attention_map(run->source->split(line.text), best[0], run->target->vocabulary()));
+    }
     if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
-    if (refused) std::rethrow_exception(refused);
+    if (refused) {
+      if (page) page->write();
+      std::rethrow_exception(refused);
+    }
   }
+  if (page) page->write();
   return 0;
 }
 
@@ -120,6 +143,8 @@ std::function<int()> declare(CLI::App& app) {
       ->type_name("N")
       ->check(whole(1));
   app.add_flag("--scores", o->scores, "Print log p over the length penalty before each line, after it with --nbest");
+  app.add_option("--attention", o->attention, "Write a page that shows at which words each translation looked")
+      ->type_name("FILE.html");
   o->run.declare(app);
   return [o] { return translate(*o); };
 }

@@ -13,8 +13,8 @@
 #include "engine/io/atomic_write.h"
 #include "engine/io/text.h"
 #include "engine/teach/chart.h"
-#include "engine/teach/heat_map.h"
 #include "engine/teach/html.h"
+#include "engine/train/attention.h"
 
 namespace seqgrad {
 namespace {
@@ -98,6 +98,29 @@ std::string sample_card(const Sample& s, const std::function<std::string(const s
          table({"step", "translation"}, rows) + "</div>\n";
 }
 
+// How the weights as they are translate the first dev sentences; nothing where the model has no attention.
+std::string attention_maps(const TrainJob& job, const std::function<std::string(const std::string&)>& shown_as) {
+  const Corpus& dev = job.data.dev;
+  std::vector<std::vector<int32_t>> sources;
+  for (int64_t i = 0; i < std::min(job.config.report.samples(), dev.size()); ++i)
+    sources.emplace_back(dev.source[i].begin(), dev.source[i].end());
+  DecodeOptions decode = job.decode;
+  decode.attention = true;
+  const auto found = decode_all(job.model, sources, decode);
+  std::string out;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Hypothesis& h = found[i][0];
+    if (h.attention.empty()) return "";
+    const std::string& source = dev.pairs[i].source;
+    out += "<div class=\"card\">" + heading(3, shown_as(source)) +
+           heat_map(attention_map(job.data.source->split(source), h, job.data.target->vocabulary()),
+                    "attention to: " + source) +
+           "</div>\n";
+  }
+  if (out.empty()) return "";
+  return heading(2, "Attention") + paragraph(attention_words) + "<div class=\"grid\">\n" + out + "</div>\n";
+}
+
 void flatten(const nlohmann::ordered_json& j, const std::string& name, std::vector<std::vector<std::string>>& rows) {
   if (j.is_object())
     for (const auto& [key, value] : j.items()) flatten(value, name.empty() ? key : name + " " + key, rows);
@@ -141,6 +164,8 @@ std::string report_page(const TrainJob& job, const TrainState& state, int64_t to
     for (const Sample& s : samples) body += sample_card(s, shown_as);
     body += "</div>\n";
   }
+
+  body += attention_maps(job, shown_as);
 
   std::vector<std::vector<std::string>> changed;
   for (const Difference& d : changes(job.config)) changed.push_back({d.key, d.value, d.standard});
