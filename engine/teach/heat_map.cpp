@@ -46,7 +46,7 @@ std::string heat_map(const HeatMap& map, const std::string& label) {
           x, y, cell_width, cell_height, weight, escaped(map.rows[r]), escaped(map.columns[c]), percent);
       if (percent >= 5)
         out += fmt::format("<text class=\"in{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>",
-                           weight > 0.5 ? " on" : "", x + cell_width / 2, y + cell_height / 2 + 4, percent);
+                           weight > 0.7 ? " on" : "", x + cell_width / 2, y + cell_height / 2 + 4, percent);
       out += "\n";
     }
   }

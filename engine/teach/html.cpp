@@ -11,11 +11,11 @@ namespace {
 // Series colours are Okabe and Ito's, which people with any colour blindness tell apart; charts vary dashes and markers
 // too. The dark half has their lighter ones.
 constexpr std::string_view style = R"css(
-:root{color-scheme:light dark;--paper:#fff;--ink:#1b1b1b;--soft:#595959;--rule:#d4d4d4;--panel:#f5f5f3;--heat:#0072b2;
+:root{color-scheme:light dark;--paper:#fff;--ink:#1b1b1b;--soft:#595959;--rule:#d4d4d4;--panel:#f5f5f3;--heat:#005a93;
 --series0:#0072b2;--series1:#c04a00;--series2:#007a58;--series3:#a8487e}
 @media(prefers-color-scheme:dark){:root{--paper:#15171a;--ink:#e7e7e4;--soft:#a8a8a4;--rule:#41454a;--panel:#1e2125;--heat:#56b4e9;
 --series0:#56b4e9;--series1:#e69f00;--series2:#2fc9a0;--series3:#e79fc6}}
-@media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444;--rule:#bbb;--panel:#fff;--heat:#0072b2;
+@media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444;--rule:#bbb;--panel:#fff;--heat:#005a93;
 --series0:#0072b2;--series1:#c04a00;--series2:#007a58;--series3:#a8487e}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1rem;max-width:80rem;background:var(--paper);color:var(--ink);

@@ -112,13 +112,14 @@ std::string attention_maps(const TrainJob& job, const std::function<std::string(
     const Hypothesis& h = found[i][0];
     if (h.attention.empty()) return "";
     const std::string& source = dev.pairs[i].source;
-    out += "<div class=\"card\">" + heading(3, shown_as(source)) +
+    out += "<div class=\"card\">" + heading(3, shown_as(source)) + paragraph(shown_as(job.data.target->decode(h.ids))) +
            heat_map(attention_map(job.data.source->split(source), h, job.data.target->vocabulary()),
                     "attention to: " + source) +
            "</div>\n";
   }
   if (out.empty()) return "";
-  return heading(2, "Attention") + paragraph(attention_words) + "<div class=\"grid\">\n" + out + "</div>\n";
+  return heading(2, "Attention") + paragraph(std::string("How the model translates them now. ") + attention_words) +
+         "<div class=\"grid\">\n" + out + "</div>\n";
 }
 
 void flatten(const nlohmann::ordered_json& j, const std::string& name, std::vector<std::vector<std::string>>& rows) {
