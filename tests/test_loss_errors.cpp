@@ -138,7 +138,7 @@ TEST_CASE("E03, E17: lists of steps") {
         }) == "loss: logits.1 is [1,4]; expected [B=1,V=3]");
 }
 
-TEST_CASE("E04, E09: exact texts, in both forms") {
+TEST_CASE("E04 and E09: exact texts in both forms") {
   for (const bool hidden : {false, true}) {
     CHECK(with([](Batch& b) { b.in.targets[2 * 7 + 6] = 57; }, hidden) ==
           "target id 57 at (b=2,t=6) is outside [0,50); mask it or set ignore_index");
