@@ -35,6 +35,7 @@ class Builder {
   CaseInputs build() {
     if (list() && !case_.find(std::string(name_) + ".0"))
       refuse(LossCode::combination, "loss: layout: list without a step; write at least logits.0 and targets.0");
+    check_options(out_.options, classes());
     refuse_float_ids();
     read_prediction();
     LossInputs& in = out_.loss;
@@ -56,6 +57,13 @@ class Builder {
  private:
   bool list() const { return case_.layout == Layout::list; }
   bool time() const { return case_.layout == Layout::time; }
+
+  // V, before any shape has been checked.
+  int64_t classes() const {
+    if (out_.hidden) return case_.find("weight")->shape.empty() ? 1 : case_.find("weight")->shape[0];
+    const NamedArray& a = *case_.find(list() ? std::string(name_) + ".0" : name_);
+    return a.shape.empty() ? 1 : a.shape.back();
+  }
 
   void refuse_float_ids() const {
     const NamedArray* a = case_.find(list() ? "targets.0" : "targets");

@@ -12,7 +12,7 @@ struct CaseInputs {
   std::vector<const NamedArray*> logits;  // one tensor of logits or probabilities, or one a step
 };
 
-// Throws LossError: E05, then shapes (E01, E02, E03, E08, E17).
+// Throws LossError: options (E11, E14, E17), E05, then shapes (E01, E02, E03, E08, E17).
 CaseInputs inputs_of(const LossCase& c);
 
 // A float32 or float64 tensor's numbers.
