@@ -12,7 +12,10 @@
 namespace seqgrad {
 namespace {
 
-constexpr int64_t block_rows = 128;
+// Each call packs all of the operand that is not cut, so C is cut along its longer side. Heights from 128 on do not
+// change the bits of a row of a wide C: the last tile of the fused loss may be lower than the others.
+constexpr int64_t block_rows = 128, block_columns = 512;
+constexpr int64_t wide = 4 * block_columns;  // columns from which on a C of up to 512 rows is cut into columns
 
 // oneDNN's own threads would split a product in ways that change bits. The setting is per thread, so each sets it once.
 void use_one_onednn_thread() {
@@ -59,6 +62,16 @@ template <class T>
 void blocked_gemm(const Gemm<T>& given) {
   Gemm<T> g = given;
   if (g.transpose_a && !g.transpose_b && g.beta == 1) leave_out_zero_rows(g);
+  if (g.n >= wide && g.n >= 4 * g.m) {
+    parallel_ranges(g.n, block_columns, [&](int64_t begin, int64_t end) {
+      Gemm<T> part = g;
+      part.n = end - begin;
+      part.b += g.transpose_b ? begin * g.ldb : begin;
+      part.c += begin;
+      cpu_gemm(part);
+    });
+    return;
+  }
   if (g.m <= block_rows) return cpu_gemm(g);
   parallel_ranges(g.m, block_rows, [&](int64_t begin, int64_t end) {
     Gemm<T> part = g;

@@ -50,10 +50,9 @@ void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const G
     for (int64_t i = 0; i < count; ++i)
       memory.copy(hidden + i * d, job.hidden.as<T>() + job.places[first + i] * d, width);
     memory.zero(hidden + count * d, static_cast<size_t>(padded - count) * width);
-    if (job.bias.data) kernels::fill_rows<T>(device, {job.bias.as<T>(), logits, padded, v});
-    kernels::gemm<T>(
-        device, {false, true, padded, v, d, hidden, d, job.weight.as<T>(), d, job.bias.data ? T{1} : T{0}, logits, v});
-    kernels::row_loss<T>(device, {logits, g.any() ? logits : nullptr, tasks + first, results + first, count, job.rule});
+    kernels::gemm<T>(device, {false, true, padded, v, d, hidden, d, job.weight.as<T>(), d, T{0}, logits, v});
+    kernels::row_loss<T>(device, {logits, g.any() ? logits : nullptr, tasks + first, results + first, count, job.rule,
+                                  job.bias.data ? job.bias.as<T>() : nullptr});
     inspect(first, count, logits);
     if (!g.any()) continue;
     memory.zero(logits + count * v, static_cast<size_t>((padded - count) * v) * sizeof(T));

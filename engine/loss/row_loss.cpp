@@ -1,4 +1,4 @@
-// Three passes over a row while it is in cache: maximum; exponentials and their sum; scale and subtract.
+// One row's loss and gradient from the three passes of ops/row_passes.h, made while the row is in cache.
 #include "engine/loss/row_loss.h"
 
 #include <algorithm>
@@ -6,65 +6,12 @@
 #include <limits>
 #include <vector>
 
-#include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
+#include "engine/ops/row_passes.h"
 #include "engine/ops/vector_math.h"
 
 namespace seqgrad {
 namespace {
-
-constexpr int64_t chunk = 64;  // terms that are summed in the row's own precision before float64 takes over
-
-template <class T>
-SEQGRAD_SIMD T maximum(const T* a, int64_t n) {
-  T lanes[16];
-  std::fill_n(lanes, 16, -std::numeric_limits<T>::infinity());
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (int j = 0; j < 16; ++j) lanes[j] = a[i + j] > lanes[j] ? a[i + j] : lanes[j];
-  for (; i < n; ++i) lanes[0] = a[i] > lanes[0] ? a[i] : lanes[0];
-  return *std::max_element(lanes, lanes + 16);
-}
-
-// e = exp(a − A); the tail below the maximum in chunks, the number of maxima, and Σ (A − a).
-template <class T>
-SEQGRAD_SIMD void exponentials(const T* a, T top, T* e, int64_t n, double& tail, int64_t& maxima, double& distance) {
-  for (int64_t begin = 0; begin < n; begin += chunk) {
-    const int64_t count = std::min(chunk, n - begin);
-    T sums[16] = {}, gaps[16] = {}, ones[16] = {};
-    const T* in = a + begin;
-    T* out = e + begin;
-    int64_t i = 0;
-    for (; i + 16 <= count; i += 16)
-      for (int j = 0; j < 16; ++j) {
-        const T gap = top - in[i + j];
-        const T x = fast_exp(-gap);
-        sums[j] += gap == 0 ? T{0} : x;
-        ones[j] += gap == 0 ? T{1} : T{0};
-        gaps[j] += gap;
-        out[i + j] = x;
-      }
-    for (; i < count; ++i) {
-      const T gap = top - in[i];
-      const T x = fast_exp(-gap);
-      sums[0] += gap == 0 ? T{0} : x;
-      ones[0] += gap == 0 ? T{1} : T{0};
-      gaps[0] += gap;
-      out[i] = x;
-    }
-    for (int j = 0; j < 16; ++j) {
-      tail += static_cast<double>(sums[j]);
-      maxima += static_cast<int64_t>(ones[j]);
-      distance += static_cast<double>(gaps[j]);
-    }
-  }
-}
-
-template <class T>
-SEQGRAD_SIMD void scale_and_shift(T* e, T factor, T shift, int64_t n) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) e[i] = e[i] * factor - shift;
-}
 
 // What the target distribution says about a row, taken before the exponentials overwrite it.
 struct TargetTerms {
@@ -98,37 +45,37 @@ template <class T>
 void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& result, std::vector<T>& memory) {
   const RowRule& rule = k.rule;
   const int64_t n = rule.classes;
-  const T* z = k.x + task.at;
+  const RowPasses<T>& passes = row_passes<T>();
+  T* z = k.x + task.at;
   const bool capped = rule.softcap > 0;
   memory.resize(static_cast<size_t>((capped ? 2 : 1) * n));
   T* e = k.g ? k.g + task.at : memory.data();
-  const T* a = z;
-  if (capped) {
-    T* caps = memory.data() + n;
-    const T kappa = static_cast<T>(rule.softcap);
-    for (int64_t v = 0; v < n; ++v) caps[v] = kappa * fast_tanh(z[v] / kappa);
-    a = caps;
-  }
-  const T top = maximum(a, n);
   result = {};
-  const auto broken = [&] {
+  T* a = z;
+  T top = passes.maximum(z, k.bias, n);
+  if (!std::isfinite(top)) {  // a NaN, an infinity (which a cap would hide), or nothing but −inf
     result.nonfinite = true;
     result.loss = result.nll = result.lambda = std::numeric_limits<double>::quiet_NaN();
     if (k.g && rule.propagate) std::fill_n(e, n, std::numeric_limits<T>::quiet_NaN());
-  };
-  if (!std::isfinite(capped ? maximum(z, n) : top)) return broken();  // a cap would hide an infinity
+    return;
+  }
+  if (capped) {
+    a = memory.data() + n;
+    const T kappa = static_cast<T>(rule.softcap);
+    for (int64_t v = 0; v < n; ++v) a[v] = kappa * fast_tanh(z[v] / kappa);
+    top = passes.maximum_of(a, n);
+  }
   const T at_target = a[task.target];
   if (at_target == top) result.correct = std::find(a, a + task.target, top) == a + task.target;
   // A distribution that is neither one-hot nor flat beside its target is walked class by class.
   const bool walked = rule.off_row || rule.class_weight || task.q;
   const TargetTerms terms = walked ? target_terms(rule, task, a, top) : TargetTerms{};
-  double tail = 0, distance = 0;
-  int64_t maxima = 0;
   const double gap = static_cast<double>(top) - static_cast<double>(at_target);
   const double only_gap = terms.count == 1 ? static_cast<double>(top) - static_cast<double>(a[terms.only]) : gap;
-  exponentials(a, top, e, n, tail, maxima, distance);
-  if (std::isnan(tail)) return broken();  // a NaN never is the maximum, but it is in the sum
-  const auto count = static_cast<double>(maxima);
+  const bool flat = !walked && rule.off != 0;
+  const ExpSums sums = passes.exponentials(a, top, e, n, flat);
+  const auto count = static_cast<double>(sums.maxima);
+  const double tail = sums.tail;
   const double log_sum = std::log(count) + std::log1p(tail / count);
   result.nll = task.q ? terms.q_sum * log_sum + terms.q_distance : log_sum + gap;
   result.lambda = static_cast<double>(top) + log_sum;
@@ -136,11 +83,11 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
   if (walked) {
     r_sum = terms.r_sum;
     result.loss = r_sum * log_sum + terms.r_distance;
-  } else if (rule.off == 0) {
-    result.loss = rule.on * result.nll;
-  } else {
+  } else if (flat) {
     r_sum += rule.off * static_cast<double>(n);
-    result.loss = rule.off * (static_cast<double>(n) * log_sum + distance) + rule.on * result.nll;
+    result.loss = rule.off * (static_cast<double>(n) * log_sum + sums.distance) + rule.on * result.nll;
+  } else {
+    result.loss = rule.on * result.nll;
   }
   if (!std::isfinite(result.loss)) result.nonfinite = true;
   if (!k.g) return;
@@ -152,7 +99,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
   if (walked) {
     for (int64_t v = 0; v < n; ++v) e[v] = e[v] * factor - static_cast<T>(c * rule.r(task, v));
   } else {
-    scale_and_shift(e, factor, static_cast<T>(c * rule.off), n);
+    passes.scale_and_shift(e, factor, static_cast<T>(c * rule.off), n);
     e[task.target] -= static_cast<T>(c * rule.on);
   }
   if (walked ? terms.count == 1 : rule.off == 0)  // p − 1 would cancel as p nears 1

@@ -50,12 +50,13 @@ struct RowResult {
 namespace kernels {
 template <class T>
 struct RowLoss {
-  const T* x;  // logits, or probabilities
-  T* g;        // where gradients go; x itself for in place (logits only); null: none
+  T* x;  // logits, or probabilities
+  T* g;  // where gradients go; x itself for in place (logits only); null: none
   const RowTask* tasks;
   RowResult* results;
   int64_t rows;
   RowRule rule;
+  const T* bias = nullptr;  // [V] to add to x first, in place (logits only); null: none
 };
 template <class T>
 inline constinit Kernel<RowLoss<T>> row_loss{"row_loss"};

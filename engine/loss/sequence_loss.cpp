@@ -42,7 +42,7 @@ void check_steps(const std::vector<Tensor>& steps, const Sizes& sizes, const Los
              sizes.classes);
 }
 
-// Dead rows of logits that become their own gradient still hold logits.
+// The row kernel writes the gradients of live rows only.
 void clear_dead_rows(const Tensor& x, const LiveRows& rows, const RowTask* tasks) {
   std::vector<uint8_t> live(static_cast<size_t>(rows.batch * rows.steps), 0);
   for (size_t i = 0; i < rows.rows.size(); ++i) live[static_cast<size_t>(tasks[i].at / rows.classes)] = 1;
@@ -72,20 +72,20 @@ LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const L
   }
   std::vector<RowResult> results(rows.rows.size());
   Tensor gradient;  // for an upstream gradient of 1; a vector loss learns its upstream only in backward
-  if (wanted && !vector) gradient = in_place ? detach(x) : zeros(x.shape, x.dtype, x.device);
+  if (wanted && !vector) gradient = in_place ? detach(x) : empty(x.shape, x.dtype, x.device);
 
   LossResult out;
   with_floating(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     run_rows<T>(x.device, {x.as<T>(), gradient.data ? gradient.as<T>() : nullptr, tasks, results.data(), count, rule});
-    // A NaN stays a NaN where the row kernel overwrote its input, and it stops before it overwrites an infinity.
+    // A row with a NaN or an infinity is as it was: the row kernel stops before it overwrites one.
     out = finish(rows, tasks, results, rule, options, divisor, [&](size_t i) {
       const T* row = x.as<T>() + tasks[i].at;
       return options.input == Input::probs ? offending_probability(row, rows, rows.rows[i])
                                            : offending_logit(row, rows, rows.rows[i]);
     });
   });
-  if (in_place && gradient.data) clear_dead_rows(gradient, rows, tasks);
+  if (gradient.data) clear_dead_rows(gradient, rows, tasks);
   out.value = value_tensor(out.values, shape, x);
   if (!wanted) return out;
 

@@ -3,16 +3,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
-#include "engine/ops/vector_math.h"
+#include "engine/ops/row_passes.h"
 
 namespace seqgrad {
 namespace {
 
 template <class T>
 void softmax_cpu(const kernels::Softmax<T>& k) {
+  const RowPasses<T>& passes = row_passes<T>();
   parallel_ranges(k.rows, 16, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const T* x = k.x + r * k.n;
@@ -20,14 +22,18 @@ void softmax_cpu(const kernels::Softmax<T>& k) {
       const int64_t n = k.lengths ? k.lengths[r] : k.n;
       std::fill(y + n, y + k.n, T{0});
       if (n == 0) continue;
-      const T top = *std::max_element(x, x + n);
-      T total = 0;
-      for (int64_t i = 0; i < n; ++i) total += y[i] = fast_exp(x[i] - top);
+      const T top = passes.maximum_of(x, n);
+      if (!std::isfinite(top)) {  // no distribution: all NaN, as inf − inf is
+        std::fill_n(y, n, std::numeric_limits<T>::quiet_NaN());
+        continue;
+      }
+      const ExpSums sums = passes.exponentials(x, top, y, n, false);
+      const double total = sums.tail + static_cast<double>(sums.maxima);
       if (k.log) {
-        const T log_total = std::log(total);
+        const T log_total = static_cast<T>(std::log(total));
         for (int64_t i = 0; i < n; ++i) y[i] = x[i] - top - log_total;
       } else {
-        for (int64_t i = 0; i < n; ++i) y[i] /= total;
+        passes.scale_and_shift(y, static_cast<T>(1 / total), T{0}, n);
       }
     }
   });

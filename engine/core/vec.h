@@ -1,0 +1,65 @@
+// Vectors as wide as the registers that a file is compiled for, as plain C++ (the vector extension of GCC and Clang).
+// A file that includes this is built once per instruction set (`*_avx512.cpp`, `*_avx2.cpp`, `*_base.cpp`, see
+// CMakeLists.txt). All of it lies in a namespace of that set, and it must call no inline function of a header that
+// other files include: the linker could give theirs the wide version, on a machine that has none.
+#pragma once
+#include <cstdint>
+
+#if defined(__AVX512F__)
+#define SEQGRAD_ISA avx512
+#define SEQGRAD_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define SEQGRAD_ISA avx2
+#define SEQGRAD_VECTOR_BYTES 32
+#else
+#define SEQGRAD_ISA base
+#define SEQGRAD_VECTOR_BYTES 16
+#endif
+
+namespace seqgrad::SEQGRAD_ISA {
+
+// value: the lanes; mask: what comparing them gives, -1 or 0; wide: a float64 for each lane.
+template <class T>
+struct Vec;
+template <>
+struct Vec<float> {
+  static constexpr int64_t lanes = SEQGRAD_VECTOR_BYTES / 4;
+  typedef float value __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
+  typedef int32_t mask __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
+  typedef double wide __attribute__((vector_size(2 * SEQGRAD_VECTOR_BYTES)));
+};
+template <>
+struct Vec<double> {
+  static constexpr int64_t lanes = SEQGRAD_VECTOR_BYTES / 8;
+  typedef double value __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
+  typedef int64_t mask __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
+  typedef double wide __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
+};
+
+using FloatVec = Vec<float>::value;
+using FloatMask = Vec<float>::mask;
+
+template <class T>
+inline typename Vec<T>::value load(const T* p) {
+  typename Vec<T>::value v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+template <class T>
+inline void store(T* p, typename Vec<T>::value v) {
+  __builtin_memcpy(p, &v, sizeof(v));
+}
+
+// The first `count` lanes; the others are `fill`.
+template <class T>
+inline typename Vec<T>::value load_some(const T* p, int64_t count, T fill) {
+  T lanes[Vec<T>::lanes];
+  for (int64_t i = 0; i < Vec<T>::lanes; ++i) lanes[i] = i < count ? p[i] : fill;
+  return load<T>(lanes);
+}
+template <class T>
+inline void store_some(T* p, int64_t count, typename Vec<T>::value v) {
+  for (int64_t i = 0; i < count; ++i) p[i] = v[i];
+}
+
+}  // namespace seqgrad::SEQGRAD_ISA

@@ -1,0 +1,39 @@
+// The three passes that a softmax or its cross entropy makes over a row while it is in cache, compiled once per
+// instruction set: maximum; exponentials and their sums; scale and subtract.
+#pragma once
+#include <cstdint>
+#include <span>
+
+namespace seqgrad {
+
+// What the second pass sums. Terms are added in the row's own precision at most 16 at a time, then in float64.
+struct ExpSums {
+  double tail;      // Σ exp(a − top) over a < top
+  double distance;  // Σ (top − a), if it was asked for, else 0
+  int64_t maxima;   // how often a = top
+};
+
+template <class T>
+struct RowPasses {
+  const char* isa;
+
+  // The maximum of the row, which is NaN if one of its numbers is. With a bias [n], it is added to x first.
+  T (*maximum)(T* x, const T* bias, int64_t n);
+  T (*maximum_of)(const T* x, int64_t n);
+
+  // e = exp(a − top), which is 0 below the smallest normal number; e may be a. top is finite and no a is greater.
+  ExpSums (*exponentials)(const T* a, T top, T* e, int64_t n, bool with_distance);
+
+  // e = e·factor − shift.
+  void (*scale_and_shift)(T* e, T factor, T shift, int64_t n);
+};
+
+// Those of the best instruction set that this CPU has: one choice for the whole process.
+template <class T>
+const RowPasses<T>& row_passes();
+
+// All that this CPU can run, the plain loops that say what the others must compute first.
+template <class T>
+std::span<const RowPasses<T>* const> all_row_passes();
+
+}  // namespace seqgrad

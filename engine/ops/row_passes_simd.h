@@ -1,0 +1,143 @@
+// The passes in vectors; the body of row_passes_base.cpp, row_passes_avx2.cpp and row_passes_avx512.cpp. What they
+// compute is written plainly in row_passes.cpp, which is compared with each of them in a test.
+#pragma once
+#include "engine/core/vec.h"
+#include "engine/ops/row_passes.h"
+
+namespace seqgrad::SEQGRAD_ISA {
+
+// exp for x <= 0: x = n·ln 2 + f, a polynomial for exp(f) (Cephes' expf), and n added to the exponent's bits.
+inline FloatVec exp_below_zero(FloatVec x) {
+  constexpr float lowest = -87.33654f, rounder = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
+  const FloatVec c = x < lowest ? FloatVec{} + lowest : x;
+  const FloatVec shifted = c * 1.44269504f + rounder;
+  const FloatVec n = shifted - rounder;
+  const FloatVec f = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+  FloatVec p = f * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * f + 8.3334519073e-3f;
+  p = p * f + 4.1665795894e-2f;
+  p = p * f + 1.6666665459e-1f;
+  p = p * f + 5.0000001201e-1f;
+  p = p * (f * f) + f + 1.0f;
+  // The low bits of `shifted` are n; what stands above them leaves on the left.
+  const FloatVec y = (FloatVec)((FloatMask)p + ((FloatMask)shifted << 23));
+  return x < lowest ? FloatVec{} : y;
+}
+inline Vec<double>::value exp_below_zero(Vec<double>::value x) {
+  for (int64_t i = 0; i < Vec<double>::lanes; ++i) x[i] = __builtin_exp(x[i]);
+  return x;
+}
+
+template <class T, class Load>
+inline T maximum_where(int64_t n, const Load& load_at) {
+  using V = typename Vec<T>::value;
+  using M = typename Vec<T>::mask;
+  constexpr int64_t w = Vec<T>::lanes;
+  constexpr T nothing = -__builtin_inf();
+  V top[4] = {V{} + nothing, V{} + nothing, V{} + nothing, V{} + nothing};
+  M nan[4] = {};
+  const auto see = [&](int64_t j, V x) {
+    top[j] = x > top[j] ? x : top[j];
+    nan[j] |= x != x;
+  };
+  int64_t i = 0;
+  for (; i + 4 * w <= n; i += 4 * w)
+    for (int64_t j = 0; j < 4; ++j) see(j, load_at(i + j * w, w));
+  for (; i < n; i += w) see(0, load_at(i, n - i < w ? n - i : w));
+  T best = nothing;
+  bool any_nan = false;
+  for (int64_t j = 0; j < 4; ++j)
+    for (int64_t k = 0; k < w; ++k) {
+      best = top[j][k] > best ? top[j][k] : best;
+      any_nan |= nan[j][k] != 0;
+    }
+  return any_nan ? static_cast<T>(__builtin_nan("")) : best;
+}
+
+template <class T>
+T maximum_of(const T* x, int64_t n) {
+  constexpr int64_t w = Vec<T>::lanes;
+  constexpr T nothing = -__builtin_inf();
+  return maximum_where<T>(
+      n, [&](int64_t i, int64_t count) { return count == w ? load<T>(x + i) : load_some<T>(x + i, count, nothing); });
+}
+
+template <class T>
+T maximum(T* x, const T* bias, int64_t n) {
+  constexpr int64_t w = Vec<T>::lanes;
+  constexpr T nothing = -__builtin_inf();
+  if (!bias) return maximum_of<T>(x, n);
+  return maximum_where<T>(n, [&](int64_t i, int64_t count) {
+    if (count == w) {
+      const auto sum = load<T>(x + i) + load<T>(bias + i);
+      store<T>(x + i, sum);
+      return sum;
+    }
+    const auto sum = load_some<T>(x + i, count, nothing) + load_some<T>(bias + i, count, T{0});
+    store_some<T>(x + i, count, sum);
+    return sum;
+  });
+}
+
+template <class T, bool with_distance>
+ExpSums exponentials_of(const T* a, T top, T* e, int64_t n) {
+  using V = typename Vec<T>::value;
+  using M = typename Vec<T>::mask;
+  using Wide = typename Vec<T>::wide;
+  constexpr int64_t w = Vec<T>::lanes, terms = 16;  // a lane adds `terms` numbers before float64 takes over
+  Wide tail{}, distance{};
+  M maxima[4] = {};
+  for (int64_t begin = 0; begin < n; begin += 4 * terms * w) {
+    const int64_t end = n - begin < 4 * terms * w ? n : begin + 4 * terms * w;
+    V sums[4] = {}, gaps[4] = {};
+    const auto see = [&](int64_t j, V gap, M counted) {
+      const V x = exp_below_zero(-gap);
+      const M is_top = gap == T{0};
+      sums[j] += is_top ? V{} : x;
+      maxima[j] -= is_top & counted;
+      if constexpr (with_distance) gaps[j] += counted ? gap : V{};
+      return x;
+    };
+    int64_t i = begin;
+    for (; i + 4 * w <= end; i += 4 * w)
+      for (int64_t j = 0; j < 4; ++j) store<T>(e + i + j * w, see(j, top - load<T>(a + i + j * w), ~M{}));
+    for (; i < end; i += w) {
+      const int64_t count = end - i < w ? end - i : w;
+      M counted{};
+      for (int64_t k = 0; k < count; ++k) counted[k] = -1;
+      store_some<T>(e + i, count, see(0, top - load_some<T>(a + i, count, top), counted));
+    }
+    for (int64_t j = 0; j < 4; ++j) {
+      tail += __builtin_convertvector(sums[j], Wide);
+      if constexpr (with_distance) distance += __builtin_convertvector(gaps[j], Wide);
+    }
+  }
+  ExpSums out{0, 0, 0};
+  for (int64_t k = 0; k < w; ++k) {
+    out.tail += tail[k];
+    out.distance += distance[k];
+    for (int64_t j = 0; j < 4; ++j) out.maxima += maxima[j][k];
+  }
+  return out;
+}
+
+template <class T>
+ExpSums exponentials(const T* a, T top, T* e, int64_t n, bool with_distance) {
+  return with_distance ? exponentials_of<T, true>(a, top, e, n) : exponentials_of<T, false>(a, top, e, n);
+}
+
+template <class T>
+void scale_and_shift(T* e, T factor, T shift, int64_t n) {
+  constexpr int64_t w = Vec<T>::lanes;
+  int64_t i = 0;
+  for (; i + w <= n; i += w) store<T>(e + i, load<T>(e + i) * factor - shift);
+  if (i < n) store_some<T>(e + i, n - i, load_some<T>(e + i, n - i, T{0}) * factor - shift);
+}
+
+// A constant, not an initialiser that runs: that would run on machines without these instructions, too.
+template <class T>
+inline constexpr RowPasses<T> row_passes_of(const char* isa) {
+  return {isa, maximum<T>, maximum_of<T>, exponentials<T>, scale_and_shift<T>};
+}
+
+}  // namespace seqgrad::SEQGRAD_ISA
