@@ -10,7 +10,7 @@
 namespace seqgrad {
 namespace {
 
-constexpr int64_t tile_rows = 512;   // a fixed height: kernels and sums never depend on the batch
+constexpr int64_t tile_rows = 384;   // a fixed height: kernels and sums never depend on the batch
 constexpr int64_t block_rows = 128;  // the last tile is filled with zero rows up to a multiple of this
 
 // Everything but the coefficients; backward of a vector loss runs it again with its upstream in them.
@@ -27,9 +27,12 @@ struct Gradients {
   bool any() const { return hidden.data || weight.data || bias.data; }
 };
 
-Gradients gradients_of(const Job& job) {
+Gradients gradients_of(const Job& job, ParameterGradients when = ParameterGradients::in_backward) {
   const auto like = [](const Tensor& x) { return x.requires_grad() ? zeros(x.shape, x.dtype, x.device) : Tensor{}; };
-  return {like(job.hidden), like(job.weight), like(job.bias)};
+  const auto own = [&](const Tensor& x) {
+    return when == ParameterGradients::now && x.requires_grad() ? grad(x) : like(x);
+  };
+  return {like(job.hidden), own(job.weight), own(job.bias)};
 }
 
 // `tasks` of live row i start at (i mod tile)·V. A row that is refused ends it: `inspect(first, count, logits)` sees
@@ -71,7 +74,8 @@ template <class T>
 void add_scaled(T scale, const Gradients& from, const Job& to) {
   const std::pair<Tensor, Tensor> all[] = {{from.hidden, to.hidden}, {from.weight, to.weight}, {from.bias, to.bias}};
   for (const auto& [g, x] : all)
-    if (g.data) kernels::axpy<T>(g.device, {scale, g.template as<T>(), grad(x).template as<T>(), g.numel()});
+    if (g.data && g.data != grad(x).data)
+      kernels::axpy<T>(g.device, {scale, g.template as<T>(), grad(x).template as<T>(), g.numel()});
 }
 
 // `sizes` has batch, steps and classes: LossInputs or LiveRows.
@@ -100,7 +104,7 @@ void check_shapes(const Tensor& hidden, const Tensor& weight, const Tensor& bias
 
 LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                 const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
-                                double divisor) {
+                                double divisor, ParameterGradients when) {
   check_alive("linear_sequence_loss", {hidden, weight, bias});
   check_shapes(hidden, weight, bias, rows, options);
   const bool wanted = Tape::current().wants_grad({hidden, weight, bias});
@@ -121,7 +125,9 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
   }
   job.places = places;
   // For an upstream gradient of 1; a vector loss learns its upstream only in backward.
-  const Gradients g = wanted && !vector ? gradients_of(job) : Gradients{};
+  const Gradients g = wanted && !vector ? gradients_of(job, when) : Gradients{};
+  bool* ran = Tape::current().scratch<bool>(1, Device::cpu);
+  *ran = false;
   std::vector<RowResult> results(rows.rows.size());
   LossResult out;
   with_floating(hidden.dtype, [&](auto zero) {
@@ -137,7 +143,14 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
   Tape::current().record(out.value, {hidden, weight, bias}, [=](const Tensor& dy) {
     with_floating(hidden.dtype, [&](auto zero) {
       using T = decltype(zero);
-      if (!vector) return add_scaled<T>(*dy.as<T>(), g, job);
+      if (!vector) {
+        if (when == ParameterGradients::now && (*ran || *dy.as<T>() != 1))
+          refuse(
+              "linear_sequence_loss: its parameters have their gradients already, for one backward with an upstream of "
+              "1; call it with ParameterGradients::in_backward for any other");
+        *ran = true;
+        return add_scaled<T>(*dy.as<T>(), g, job);
+      }
       RowResult* unused = Tape::current().scratch<RowResult>(job.live, Device::cpu);
       const Gradients now = gradients_of(job);
       run_tiles<T>(job, with_upstream(tasks, groups, job.live, dy.as<T>()), unused, now, [](auto&&...) {});

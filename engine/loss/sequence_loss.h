@@ -63,11 +63,17 @@ std::vector<T> from_time_major(const std::vector<T>& values, int64_t batch, int6
   return out;
 }
 
+// When weight and bias of the fused loss get their gradients. `now`: in forward, straight into where they belong, which
+// saves [V,D] of memory and two passes over it; for a caller that runs backward once, with an upstream of 1 (anything
+// else is refused then). A loss that throws may have added part of them. Vector losses have theirs in backward anyway.
+enum class ParameterGradients { in_backward, now };
+
 // The loss of logits = hidden·Wᵀ + bias, which never exist as a whole: live rows are gathered into tiles of a fixed
 // height, so that results depend neither on padding nor on the thread count. Errors also: E17 (widths that do not fit).
 LossResult linear_sequence_loss(const Tensor& hidden /*[B,T,D] or [B·T,D]*/, const Tensor& weight /*[V,D]*/,
                                 const Tensor& bias /*[V] or none*/, const LossInputs& inputs, const LiveRows& rows,
-                                const LossOptions& options, double divisor);
+                                const LossOptions& options, double divisor,
+                                ParameterGradients when = ParameterGradients::in_backward);
 
 // In one call: live rows are built after the prediction's shape was checked, so that errors come in the order of the
 // specification (options, shapes, lengths, weights, ids, values).

@@ -36,7 +36,9 @@ std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count,
 
 LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
                     double divisor) {
-  if (setup.fused) return linear_sequence_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor);
+  if (setup.fused)
+    return linear_sequence_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor,
+                                ParameterGradients::now);
   const int64_t n = rows.batch * rows.steps;
   const Tensor flat = matmul(reshape(r.hidden, {n, r.hidden.shape[2]}), r.weight, false, true);
   Tensor logits = reshape(add(flat, r.bias), {rows.batch, rows.steps, rows.classes});
