@@ -30,6 +30,7 @@ def applied(fault, read):
 
 DIVISORS, PRESETS, REDUCTION, LIVE = (f"engine/loss/{f}.cpp" for f in ("divisors", "presets", "reduction", "live_rows"))
 TARGET, ROW, PROBS = (f"engine/loss/{f}.cpp" for f in ("row_target", "row_loss", "probs_loss"))
+CASES = "engine/check/case_inputs.cpp"
 SEQUENCE, LINEAR = "engine/loss/sequence_loss.cpp", "engine/loss/linear_loss.cpp"
 REPORT, SHAPE, SUM = (f"engine/loss/{f}.h" for f in ("row_report", "result_shape", "order_free_sum"))
 
@@ -74,9 +75,9 @@ FAULTS = (
     Fault("example_weight_not_in_divisor", "the weighted mean divides by the tokens' weights only",
           ((LIVE, "cells.back().weight = row.weight;", "cells.back().weight = in.token_weight ? (*in.token_weight)[n] : 1.0;"),)),
     # Reduction
-    Fault("eps_in_divisor", "an epsilon of 1e-7 in every divisor",
-          ((REDUCTION, "return d == 0 ? 0 : 1 / (d + eps);", "return d == 0 ? 0 : 1 / (d + eps + 1e-7);"),),
-          r"1e-7 added to the divisor|1e-07 added"),
+    Fault("eps_in_divisor", "an epsilon of 1e-5 in every divisor",
+          ((REDUCTION, "return d == 0 ? 0 : 1 / (d + eps);", "return d == 0 ? 0 : 1 / (d + eps + 1e-5);"),),
+          "with 1e-5 added to the divisor"),
     Fault("empty_divides", "a batch without a token divides 0 by 0",
           ((REDUCTION, "return d == 0 ? 0 : 1 / (d + eps);", "return 1 / (d + eps);"),)),
     Fault("gradient_not_divided", "the gradient is that of the sum",
@@ -117,13 +118,17 @@ FAULTS = (
            (LIVE, "if (w == 0) continue;", "if (cells.empty()) continue;"),
            (LIVE, "if (row.weight != 0) out.rows.push_back(row);", "out.rows.push_back(row);"))),
     # Targets
-    Fault("shift_by_one", "the target of a step is that of the next",
-          ((LIVE, "const int64_t y = in.targets[static_cast<size_t>(n)];",
-            "const int64_t y = in.targets[static_cast<size_t>(std::min(n + 1, in.batch * in.steps - 1))];"),),
-          r"shifted one step to the left"),
+    Fault("shift_by_one", "targets, mask and weights of a step are those of the next",
+          ((LIVE, SELECTED, "active[n] = t + 1 < in.steps && (!in.lengths || t + 1 < (*in.lengths)[static_cast<size_t>(b)]) && "
+            "(!in.mask || (*in.mask)[n + 1]) &&"),
+           (LIVE, "in.targets[n] != *options.ignore_index);", "in.targets[n + 1] != *options.ignore_index);"),
+           (LIVE, "double w = in.token_weight ? (*in.token_weight)[static_cast<size_t>(n)] : 1.0;",
+            "double w = in.token_weight ? (*in.token_weight)[static_cast<size_t>(n + 1)] : 1.0;"),
+           (LIVE, "const int64_t y = in.targets[static_cast<size_t>(n)];",
+            "const int64_t y = in.targets[static_cast<size_t>(n + 1)];")),
+          "shifted one step to the left"),
     Fault("smoothing_mass_on_padding", "smoothing gives the excluded ids their share",
-          ((TARGET, "for (const int64_t id : o.smoothing_excluding) off[static_cast<size_t>(id)] = 0;", ""),),
-          r"smoothing over"),
+          ((TARGET, "for (const int64_t id : o.smoothing_excluding) off[static_cast<size_t>(id)] = 0;", ""),)),
     Fault("smoothing_excluded_in_share", "smoothing divides by the excluded ids too",
           ((TARGET, "const double share = e / (v - 1 - static_cast<double>(o.smoothing_excluding.size()));",
             "const double share = e / (v - 1);"),)),
@@ -134,9 +139,11 @@ FAULTS = (
     Fault("prior_ignored", "smoothing by a prior is uniform", ((TARGET, "for (double& u : off) u *= e;", "for (double& u : off) u = e / v;"),)),
     Fault("entropy_kept", "the divergence is reported as the cross entropy",
           ((REPORT, "options.report_kl ? entropy(tasks[i]) : 0.0", "0.0"),), r"\(ce\)"),
-    Fault("class_weight_not_per_class", "the class weight of the target multiplies the smoothing mass of all",
+    Fault("class_weight_lost_with_smoothing", "smoothing switches the class weights off",
           ((TARGET, "o.class_scope == ClassScope::per_class", "o.class_scope == ClassScope::per_class && e == 0"),),
-          r"class weights of the other scope"),
+          "with the class weights left out"),
+    Fault("float_ids", "ids may come as floats, which have no digits for large ones",
+          ((CASES, "refuse_float_ids(); read_prediction();", "read_prediction();"),)),
     # Row kernels
     Fault("p_minus_q", "the gradient of dense targets is p - q whatever q adds up to",
           ((ROW, "const T factor = static_cast<T>(c * (r_sum + pull) / (count + tail));",

@@ -28,12 +28,13 @@ SETS = {
     "loss": ([f"engine/loss/{stem}.cpp" for stem in ("row_loss", "probs_loss", "row_target", "live_rows", "divisors", "reduction",
                                                      "linear_loss", "sequence_loss", "options", "presets")] +
              [f"engine/loss/{stem}.h" for stem in ("row_loss", "row_report", "result_shape", "order_free_sum")],
-             ["tests/test_loss", "tests/test_cases"], 90),
+             ["tests/test_loss", "tests/test_check."], 90),
     "parsers": (["engine/config/codec.cpp", "engine/config/field.cpp", "engine/config/load.cpp", "engine/config/node.cpp",
                  "engine/config/problems.cpp", "engine/config/section.cpp", "engine/config/yaml.cpp", "engine/io/safetensors.cpp",
-                 "engine/io/text.cpp", "engine/data/parallel_text.cpp", "engine/data/vocabulary.cpp"],
+                 "engine/io/text.cpp", "engine/data/parallel_text.cpp", "engine/data/vocabulary.cpp", "engine/check/case*.cpp",
+                 "engine/check/inline_tensors.cpp"],
                 ["tests/test_config.", "tests/test_safetensors", "tests/test_io", "tests/test_data.", "tests/test_fuzz", "tests/fuzz/",
-                 "tests/test_case"], 85),
+                 "tests/test_check."], 85),
 }
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
 

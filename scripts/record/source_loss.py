@@ -108,6 +108,18 @@ for dtype, eps in itertools.product(("f64", "f32"), (0.0, 0.1)):
     cases.add(f"class_scope_target_{'smoothed' if eps else 'plain'}_{dtype}", "Keras's class_weight weights the row by its target",
               section, x, gold_of(t, m, rows, m.sum(), leaf, w), provenance=f"source, not run: Keras class_weight, {HERE}")
 
+# A nearly certain model: 1 - p of the true class is smaller than an ulp of p, so that p - 1 would be 0.
+for dtype, top in (("f64", 40.0), ("f32", 20.0)):
+    z, y = np.array([[[top, 0, 0], [0.5, top, -1]]]), np.array([[0, 1]])
+    others = np.where(np.eye(3)[y] == 1, 0, np.exp(z - top))
+    row = np.log1p(others.sum(-1))
+    p = others * np.exp(-row)[..., None]
+    cases.add(f"nearly_certain_{dtype}", "the true class's gradient where p - 1 cancels", {"preset": "sum"},
+              {"logits": z.astype({"f64": np.float64, "f32": np.float32}[dtype]), "targets": y},
+              {"value": row.sum(), "row_loss": row, "d_logits": np.where(np.eye(3)[y] == 1, -p.sum(-1)[..., None], p)},
+              tolerance={"class": dtype, "basis": "relative: no bit of 1 - p is lost", "d_logits": {"rtol": {"f64": 1e-12, "f32": 1e-5}[dtype], "atol": 0.0}},
+              provenance=f"source, not run: softmax cross entropy, {HERE}")
+
 published = "source, not run: published value of "
 # One value, one peer's own test: the numbers are theirs to all digits that float64 gives.
 lnz = lambda z: np.log(np.exp(z).sum(-1))
