@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -110,6 +111,7 @@ def main():
     parser.add_argument("--named", type=int, default=12, help="how many faults --which must name (12)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="faults at a time (one a core)")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     begin = time.monotonic()
     chosen = [f for f in FAULTS if not arguments.names or f.name in arguments.names]
     if unknown := set(arguments.names) - {f.name for f in FAULTS}:

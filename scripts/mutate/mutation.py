@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -146,6 +147,7 @@ def main():
     parser.add_argument("--fresh", action="store_true", help="forget kept results")
     parser.add_argument("--list", action="store_true", help="print the sample and stop")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     begin = time.monotonic()
 
     patterns, judges, bar = SETS[arguments.set]
