@@ -1,4 +1,5 @@
 // The other forms of the loss's inputs: dense targets that are no distributions, probabilities and their clips.
+#include "engine/core/random.h"
 #include "tests/loss_helpers.h"
 
 using namespace seqgrad;

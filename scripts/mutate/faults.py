@@ -150,7 +150,7 @@ FAULTS = (
             "const T factor = static_cast<T>(c * ((task.q ? 1 : r_sum) + pull) / (count + tail));"),)),
     Fault("p_minus_one", "the true class gets p - 1, which cancels as p nears 1",
           ((ROW, "if (walked ? terms.count == 1 : rule.off == 0)", "if (false)"),)),
-    Fault("no_maximum", "exponentials without the maximum subtracted", ((ROW, "const T top = maximum(a, n);", "const T top = 0;"),)),
+    Fault("no_maximum", "exponentials without the maximum subtracted", ((ROW, "T top = passes.maximum(z, k.bias, n);", "T top = passes.maximum(z, k.bias, n) * 0;"),)),
     Fault("softcap_without_derivative", "the gradient of the soft cap is taken for 1", ((ROW, "e[v] *= 1 - th * th;", "(void)th;"),)),
     Fault("z_loss_without_gradient", "the z-loss is added to the value only",
           ((ROW, "pull = 2 * rule.z_loss * result.lambda;", "pull = 0;"),)),
