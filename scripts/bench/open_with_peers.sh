@@ -14,7 +14,7 @@ run=${1:-}
 if [[ -z $run ]]; then
   run=build/peers
   rm -rf "$run"
-  build/seqgrad train configs/copy.yaml -q --run-dir "$run" --set data.sizes.train=2000 --set data.sizes.dev=20 \
+  build/seqgrad train configs/copy.yaml -q --threads 1 --run-dir "$run" --set data.sizes.train=2000 --set data.sizes.dev=20 \
     --set data.sizes.test=20 --set train.epochs=null --set train.steps=400 --set train.log_every=5 \
     --set train.validate_every=50 --set 'loss.compare=[sum]' >/dev/null &
   pid=$!
@@ -22,6 +22,6 @@ if [[ -z $run ]]; then
   sleep 0.3
   kill -9 $pid 2>/dev/null || true
   wait $pid 2>/dev/null || true
-  build/seqgrad train -q --resume "$run" >/dev/null
+  build/seqgrad train -q --threads 1 --resume "$run" >/dev/null
 fi
 "$python" scripts/bench/open_with_peers.py "$run"
