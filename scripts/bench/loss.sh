@@ -2,8 +2,8 @@
 # Times loss and gradient, on logits (default) or with the output projection, beside PyTorch's, interleaved; prints
 # medians, ratios and memory, and for logits the share of the bandwidth of a copy in the same run.
 #   scripts/bench/loss.sh [--rounds N] [--vocab V]… [--hidden D] [--masked F] [--at-most MS] [--peer TORCH_CE.PY]
-# --at-most (logits): exit 1 unless the fastest round's median is that fast, or moves its bytes at 80 % of that round's
-# copy: a machine whose memory is slower than 1.9 ms needs is held to what it can do. Busy neighbours only ever slow.
+# --at-most (logits): exit 1 unless the fastest round's median is that fast; busy neighbours only ever slow. The share of
+# copy beside it says what this machine's memory allows.
 # PyTorch: a python with torch in SEQGRAD_PYTHON (default python3); without it only ours is timed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -60,6 +60,6 @@ for vocab in "${vocabs[@]}"; do
   fi
   echo "$line"
   [[ -z $at_most ]] || jq -es --argjson bar "$at_most" \
-    'min_by(.total_ms.median) | .total_ms.median <= $bar or .share_of_copy >= 0.8' "$work/ours" >/dev/null || missed=1
+    '(map(.total_ms.median) | min) <= $bar' "$work/ours" >/dev/null || missed=1
 done
 exit $missed
