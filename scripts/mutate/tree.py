@@ -61,13 +61,15 @@ class Tree:
 
     def prepare(self, program, tests=()):
         """Builds the objects that `program` is linked from; of test files only `tests` and those that are no tests."""
-        quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "scripts/build.sh", "engine", "commands", "seqgrad"], cwd=self.source)
+        self.tests = sorted(p.relative_to(self.source).as_posix() for p in (self.source / "tests").rglob("*.cpp")
+                            if p.relative_to(self.source).as_posix().startswith(tuple(tests))) if tests else []
+        test_objects = [f"tests/CMakeFiles/seqgrad_tests.dir/{f.removeprefix('tests/')}.o" for f in self.tests]
+        quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "scripts/build.sh", "engine", "commands", "seqgrad", *test_objects],
+              cwd=self.source)
         self.commands = {Path(c["file"]).relative_to(self.source).as_posix(): shlex.split(c["command"])
                          for c in json.loads((self.build / "compile_commands.json").read_text())}
         self.objects = {file: command[command.index("-o") + 1] for file, command in self.commands.items()}
-        self.tests = [file for file in self.commands if file.startswith(tuple(tests))] if tests else []
-        if tests:
-            quiet([*prefix(), "ninja", "-C", self.build, *(self.objects[f] for f in self.tests)])
+        self.tests = [f for f in self.tests if f in self.commands]
         files = [f for f in self.commands if not f.startswith("tests/") or f in self.tests]
         kept = {self.objects[f] for f in files}
         line = quiet(["ninja", "-C", self.build, "-t", "commands", "-s", program]).strip().splitlines()[-1]
