@@ -163,6 +163,12 @@ TEST_CASE("statistics of the fixture, and after merging its micro-batches") {
   CHECK(twice.stats.nll_sum == 2 * s.nll_sum);
   CHECK(twice.divisor == 10);
   CHECK(twice.value(o) == r.sum.value(o));
+  f.in.lengths = {0, 0, 0};
+  twice += f.run(o).sum;
+  twice += f.run(o).sum;
+  CHECK(twice.stats.empty == 2);
+  CHECK(twice.stats.active == 10);
+  CHECK(twice.value(o) == r.sum.value(o));
 }
 
 TEST_CASE("the first of equal maxima is the prediction") {

@@ -189,6 +189,11 @@ TEST_CASE("E06, E07: lengths and weights; of several the first in canonical orde
   CHECK(with(weights({{9, NaN}})) == "token_weight(b=1,t=2) = nan");
   CHECK(with(weights({{9, infinity}})) == "token_weight(b=1,t=2) = inf");
   CHECK(with([&](Batch& b) {
+          weights({{8, NaN}, {9, -1}})(b);
+          b.in.mask.emplace(28, 1);
+          (*b.in.mask)[8] = 0;
+        }) == "token_weight(b=1,t=2) = -1");
+  CHECK(with([&](Batch& b) {
           weights({{9, -1}})(b);
           b.in.example_weight = {1, NaN, 1, 1};
         }) == "example_weight(b=1) = nan");  // (1,0) comes before (1,2)
@@ -215,7 +220,11 @@ TEST_CASE("E10: logits that are not finite on a live row, cap or not, in place o
             sequence_loss(variable(from_host(m.x, {1, 2, 3})), m.in, rows, m.options, rows.divisor);
           }) == text);
     m.options.nonfinite = Nonfinite::propagate;
-    if (text != "no error") CHECK(!std::isfinite(m.run().value[0]));
+    const auto out = m.run();
+    if (text != "no error") CHECK(!std::isfinite(out.value[0]));
+    for (size_t i = 0; i < 6;
+         ++i)  // a row with NaN or +inf, or of -inf only, has a gradient of NaN; others keep theirs
+      CHECK(std::isnan(out.gradient[i]) == (i >= 3 && text.starts_with("logits")));
     return text;
   };
   for (const double cap : {0.0, 2.0}) {
@@ -279,6 +288,14 @@ TEST_CASE("E13, E16: empty divisors and sums of different kinds") {
           b.in.lengths = {7, 5, 7, 7};
           b.options.over = Over::none;
         }) == "divisor `active` is 0 at (b=1,t=5)");
+  CHECK(empty([](Batch& b) {
+          b.in.lengths = {0, 0, 0, 0};
+          b.options.over = Over::time;
+        }) == "no active target in this batch (4 examples, all lengths 0)");
+  CHECK(empty([](Batch& b) {
+          b.in.lengths = {0, 1, 0, 0};
+          b.options.over = Over::time;
+        }) == "divisor `active` is 0 in example b=0");
 
   Fixture f(true);
   LossOptions by_weight;

@@ -75,6 +75,7 @@ TEST_CASE("E08, E11, E14, E17: options out of range and without meaning") {
           n.options.smoothing = .1;
           n.options.smoothing_kind = SmoothingKind::others;
         }) == "loss: smoothing.kind: others needs target: ids; with target: dense write uniform or prior");
+  CHECK(dense([](Numbers& n) { n.options.smoothing_kind = SmoothingKind::others; }) == "no error");  // of no mass
   CHECK(dense([](Numbers& n) {
           n.in.class_weight = {1, 2};
           n.options.class_scope = ClassScope::target;
@@ -103,6 +104,9 @@ TEST_CASE("E08, E11, E14, E17: options out of range and without meaning") {
         "loss: hidden [4,7,3], weight [50,2] and bias [] do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]");
   CHECK(message_of([&] { linear_sequence_loss(h, fits, bias, b.in, b.options); }) ==
         "loss: hidden [4,7,3], weight [50,3] and bias [49] do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]");
+  const Tensor deep = from_host(std::vector<double>(28 * 3, 0), {4, 7, 1, 3});
+  CHECK(message_of([&] { linear_sequence_loss(deep, fits, {}, b.in, b.options); }) ==
+        "loss: hidden [4,7,1,3], weight [50,3] and bias [] do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]");
   b.options.input = Input::probs;
   CHECK(message_of([&] { linear_sequence_loss(h, fits, {}, b.in, b.options); }) ==
         "loss: hidden states give logits; input: probs needs a softmax after them");

@@ -52,6 +52,32 @@ TEST_CASE("logits that are moved in carry the gradient in their own memory") {
   CHECK(message_of([&] { tanh(copy); }).find("overwrote it in place") != std::string::npos);
 }
 
+TEST_CASE("what cannot be overwritten is left alone although it is moved in: probabilities, and vector losses") {
+  Fixture f(false);
+  const auto keeps_its_numbers = [&](const LossOptions& o, const std::vector<double>& x) {
+    Tape& tape = Tape::current();
+    tape.reset();
+    const LiveRows rows = build_live_rows(f.in, o);
+    const Tensor kept = variable(from_host(x, {3, 6, 2}));
+    const LossResult a = sequence_loss(kept, f.in, rows, o);
+    tape.backward(a.value, from_host(std::vector<double>(a.values.size(), 1.0), a.value.shape));
+    Tensor moved = variable(from_host(x, {3, 6, 2})), copy = moved;
+    const LossResult b = sequence_loss(std::move(moved), f.in, rows, o, rows.divisor);
+    CHECK(to_host<double>(copy) == x);
+    tape.backward(b.value, from_host(std::vector<double>(b.values.size(), 1.0), b.value.shape));
+    CHECK(a.values == b.values);
+    CHECK(to_host<double>(grad(copy)) == to_host<double>(grad(kept)));
+  };
+  std::vector<double> x;
+  for (size_t i = 0; i < 18; ++i)
+    x.insert(x.end(), {.1 + .04 * static_cast<double>(i), .9 - .04 * static_cast<double>(i)});
+  LossOptions probabilities, vector;
+  probabilities.input = Input::probs;
+  keeps_its_numbers(probabilities, x);
+  vector.over = Over::time;
+  keeps_its_numbers(vector, x);
+}
+
 TEST_CASE("an empty batch gives what on_zero says, and no gradient") {
   for (const auto& [policy, want] : {std::pair{OnZero::zero, 0.0}, {OnZero::nan, NaN}}) {
     Fixture f(false);

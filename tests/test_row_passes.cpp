@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "engine/core/random.h"
@@ -37,6 +38,20 @@ bool close(T got, double want, double relative, double absolute = 0) {
 }
 
 }  // namespace
+
+TEMPLATE_TEST_CASE("the plain loops come first, then the instruction sets that this CPU has, and the last is taken",
+                   "[row_passes]", float, double) {
+  std::vector<std::string> want = {"plain", "base"}, got;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) want.emplace_back("avx2");
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq"))
+    want.emplace_back("avx512");
+#endif
+  for (const RowPasses<TestType>* passes : all_row_passes<TestType>()) got.emplace_back(passes->isa);
+  CHECK(got == want);
+  CHECK(row_passes<TestType>().isa == want.back());
+}
 
 TEMPLATE_TEST_CASE("the passes over a row are the plain loops on every instruction set", "[row_passes]", float,
                    double) {

@@ -61,8 +61,8 @@ class Tree:
 
     def prepare(self, program, tests=()):
         """Builds the objects that `program` is linked from; of test files only `tests` and those that are no tests."""
-        self.tests = sorted(p.relative_to(self.source).as_posix() for p in (self.source / "tests").rglob("*.cpp")
-                            if p.relative_to(self.source).as_posix().startswith(tuple(tests))) if tests else []
+        there = [*self.source.glob("tests/*.cpp"), *self.source.glob("tests/fuzz/*_target.cpp")]
+        self.tests = [f for f in sorted(p.relative_to(self.source).as_posix() for p in there) if tests and f.startswith(tuple(tests))]
         test_objects = [f"tests/CMakeFiles/seqgrad_tests.dir/{f.removeprefix('tests/')}.o" for f in self.tests]
         quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "scripts/build.sh", "engine", "commands", "seqgrad", *test_objects],
               cwd=self.source)
