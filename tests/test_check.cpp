@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/check/bless.h"
+#include "engine/check/case_inputs.h"
 #include "engine/check/check_case.h"
 #include "engine/check/gradcheck_case.h"
 #include "engine/check/junit.h"
@@ -116,7 +117,25 @@ TEST_CASE("a case in one file, and what may be wrong with it") {
   refused("expect: {error: E04}\n" + small + gold_value, "is an error, but there is gold");
   refused("tolerance: {clas: f32}\n" + small, "did you mean 'class'");
   refused("tolerance: {value: {rtol: -1.0}}\n" + small, "at least 0");
+  refused("tolerance: {value: {rtol: far}}\n" + small, "got 'far'");
   refused("loss: {}\ntensors: 5\n", "expected names and lists");
+}
+
+TEST_CASE("numbers of a case in one file may be infinite") {
+  const LossCase c = from_text(replaced(small, "[.nan, .nan]", "[-.inf, .inf]"));
+  const auto logits = to_doubles(*c.find("logits"));
+  CHECK((logits[6] == -INFINITY && logits[7] == INFINITY));
+}
+
+TEST_CASE("another preset stands for the case's reduction wherever its loss section stands, and is looked at first") {
+  const Scratch dir;
+  const auto preset_of = [&](const std::string& text, const std::string& preset) {
+    return read_case_with_preset(dir.write("c.yaml", text), preset).config->loss.preset();
+  };
+  const std::string first = replaced(small, "name: small\n", "");
+  CHECK(preset_of(small, "sum") == "sum");
+  CHECK(preset_of(first, "sum") == "sum");
+  CHECK(has(error_of([&] { read_case_with_preset(dir / "none.yaml", "nobody"); }), "unknown preset 'nobody'"));
 }
 
 TEST_CASE("expected errors: by number and words, from the section and from tensors") {

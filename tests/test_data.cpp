@@ -205,6 +205,14 @@ TEST_CASE("the nearest known words come first") {
   CHECK(v.nearest("y").empty());
   CHECK(v.nearest(std::string(1'000'000, 'a')).empty());
   CHECK(train({"schön"})->vocabulary().nearest("schon") == std::vector<std::string>{"schön"});
+  // One slip in words of up to 4 characters, two up to 7, three in longer ones; neighbours exchanged are one slip.
+  const auto lengths = train({"Hand Wagen Fenster Straßenbahn"});
+  const auto near = [&](const char* word) { return !lengths->vocabulary().nearest(word).empty(); };
+  CHECK((near("Hnad") && near("Han") && !near("Hxxd")));
+  CHECK((near("Wxxen") && !near("Wxxxn")));
+  CHECK((near("Fxxster") && !near("Fxxxter")));
+  CHECK((near("Strxxxnbahn") && !near("Strxxxxbahn")));
+  CHECK(train({"Laus Laus AMaus"})->vocabulary().nearest("Maus") == std::vector<std::string>{"Laus", "AMaus"});
 }
 
 TEST_CASE("a vocabulary of a million types and a line of a megabyte are no trouble") {
@@ -312,6 +320,9 @@ TEST_CASE("a TSV holds two columns, or three with a weight") {
   const ParallelText weighted = read("\na\tb\t0.5\n\nc\td\t2\n");
   CHECK(weighted.example_weight == std::vector<double>{1, 0.5, 1, 2});
   CHECK(weighted.lines == std::vector<int64_t>{1, 2, 3, 4});
+  const ParallelText columns = read("eins zwei\tone two\t0.5\n");
+  CHECK((columns.pairs[0].source == "eins zwei" && columns.pairs[0].target == "one two"));
+  CHECK(read("a b\tc\n").pairs[0].source == "a b");
   CHECK(has(refusal([&] { read("a\tb\nc\n"); }), "x.tsv:2: expected 'source<tab>target'"));
   CHECK(has(refusal([&] { read("a\tb\tc\td\n"); }), "x.tsv:1: expected"));
   CHECK(has(refusal([&] { read("a\tb\nc\td\t1\n"); }), "x.tsv:2: 3 columns where earlier lines have 2"));
