@@ -42,7 +42,8 @@ TargetTerms target_terms(const RowRule& rule, const RowTask& task, const T* a, T
 }
 
 template <class T>
-void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& result, std::vector<T>& memory) {
+void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& result, const T* next,
+             std::vector<T>& memory) {
   const RowRule& rule = k.rule;
   const int64_t n = rule.classes;
   const RowPasses<T>& passes = row_passes<T>();
@@ -73,7 +74,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
   const double gap = static_cast<double>(top) - static_cast<double>(at_target);
   const double only_gap = terms.count == 1 ? static_cast<double>(top) - static_cast<double>(a[terms.only]) : gap;
   const bool flat = !walked && rule.off != 0;
-  const ExpSums sums = passes.exponentials(a, top, e, n, flat);
+  const ExpSums sums = passes.exponentials(a, top, e, n, flat, next);
   const auto count = static_cast<double>(sums.maxima);
   const double tail = sums.tail;
   const double log_sum = std::log(count) + std::log1p(tail / count);
@@ -116,7 +117,8 @@ template <class T>
 void row_loss_cpu(const kernels::RowLoss<T>& k) {
   parallel_ranges(k.rows, 8, [&](int64_t begin, int64_t end) {
     thread_local std::vector<T> memory;
-    for (int64_t i = begin; i < end; ++i) one_row(k, k.tasks[i], k.results[i], memory);
+    for (int64_t i = begin; i < end; ++i)
+      one_row(k, k.tasks[i], k.results[i], i + 1 < end ? k.x + k.tasks[i + 1].at : nullptr, memory);
   });
 }
 

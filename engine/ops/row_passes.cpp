@@ -28,7 +28,7 @@ T plain_maximum(T* x, const T* bias, int64_t n) {
 }
 
 template <class T>
-ExpSums plain_exponentials(const T* a, T top, T* e, int64_t n, bool with_distance) {
+ExpSums plain_exponentials(const T* a, T top, T* e, int64_t n, bool with_distance, const T*) {
   ExpSums out{0, 0, 0};
   for (int64_t i = 0; i < n; ++i) {
     const T gap = top - a[i];

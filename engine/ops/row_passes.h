@@ -22,7 +22,8 @@ struct RowPasses {
   T (*maximum_of)(const T* x, int64_t n);
 
   // e = exp(a − top), which is 0 below the smallest normal number; e may be a. top is finite and no a is greater.
-  ExpSums (*exponentials)(const T* a, T top, T* e, int64_t n, bool with_distance);
+  // `next` [n], if not null, is what will be read after this row: it is fetched into cache while this pass computes.
+  ExpSums (*exponentials)(const T* a, T top, T* e, int64_t n, bool with_distance, const T* next);
 
   // e = e·factor − shift.
   void (*scale_and_shift)(T* e, T factor, T shift, int64_t n);

@@ -9,17 +9,16 @@ namespace seqgrad::SEQGRAD_ISA {
 // exp for x <= 0: x = n·ln 2 + f, a polynomial for exp(f) (Cephes' expf), and n added to the exponent's bits.
 inline FloatVec exp_below_zero(FloatVec x) {
   constexpr float lowest = -87.33654f, rounder = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
-  const FloatVec c = x < lowest ? FloatVec{} + lowest : x;
-  const FloatVec shifted = c * 1.44269504f + rounder;
+  const FloatVec shifted = x * 1.44269504f + rounder;
   const FloatVec n = shifted - rounder;
-  const FloatVec f = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+  const FloatVec f = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   FloatVec p = f * 1.9875691500e-4f + 1.3981999507e-3f;
   p = p * f + 8.3334519073e-3f;
   p = p * f + 4.1665795894e-2f;
   p = p * f + 1.6666665459e-1f;
   p = p * f + 5.0000001201e-1f;
   p = p * (f * f) + f + 1.0f;
-  // The low bits of `shifted` are n; what stands above them leaves on the left.
+  // The low bits of `shifted` are n; what stands above them leaves on the left. Below `lowest` y is rubbish.
   const FloatVec y = (FloatVec)((FloatMask)p + ((FloatMask)shifted << 23));
   return x < lowest ? FloatVec{} : y;
 }
@@ -80,7 +79,7 @@ T maximum(T* x, const T* bias, int64_t n) {
 }
 
 template <class T, bool with_distance>
-ExpSums exponentials_of(const T* a, T top, T* e, int64_t n) {
+ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* next) {
   using V = typename Vec<T>::value;
   using M = typename Vec<T>::mask;
   using Wide = typename Vec<T>::wide;
@@ -100,7 +99,10 @@ ExpSums exponentials_of(const T* a, T top, T* e, int64_t n) {
     };
     int64_t i = begin;
     for (; i + 4 * w <= end; i += 4 * w)
-      for (int64_t j = 0; j < 4; ++j) store<T>(e + i + j * w, see(j, top - load<T>(a + i + j * w), ~M{}));
+      for (int64_t j = 0; j < 4; ++j) {
+        __builtin_prefetch(next + i + j * w, 1, 2);
+        store<T>(e + i + j * w, see(j, top - load<T>(a + i + j * w), ~M{}));
+      }
     for (; i < end; i += w) {
       const int64_t count = end - i < w ? end - i : w;
       M counted{};
@@ -122,8 +124,9 @@ ExpSums exponentials_of(const T* a, T top, T* e, int64_t n) {
 }
 
 template <class T>
-ExpSums exponentials(const T* a, T top, T* e, int64_t n, bool with_distance) {
-  return with_distance ? exponentials_of<T, true>(a, top, e, n) : exponentials_of<T, false>(a, top, e, n);
+ExpSums exponentials(const T* a, T top, T* e, int64_t n, bool with_distance, const T* next) {
+  if (!next) next = a;
+  return with_distance ? exponentials_of<T, true>(a, top, e, n, next) : exponentials_of<T, false>(a, top, e, n, next);
 }
 
 template <class T>
