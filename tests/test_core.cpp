@@ -1,5 +1,6 @@
 // The floor that everything stands on: arena, tape, random numbers, thread pool, GEMM.
 #include <atomic>
+#include <chrono>
 #include <numeric>
 
 #include "engine/core/random.h"
@@ -135,6 +136,20 @@ TEST_CASE("every block runs once on any number of threads, and exceptions come b
           }) == "block five");
   }
   set_threads(1);
+}
+
+// Runs of empty blocks on far more threads than there are cores, as on a busy machine: most workers have no core when a
+// run begins. They must cost next to nothing: waiting for each of them in every run takes 10 s on 2 cores.
+TEST_CASE("nobody waits for a worker that took no block") {
+  set_threads(200);
+  const auto start = std::chrono::steady_clock::now();
+  std::atomic<int> ran{0};
+  for (int round = 0; round < 2000; ++round) parallel_blocks(8, [&](int64_t) { ++ran; });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  set_threads(1);
+  CHECK(ran == 16000);
+  INFO(seconds << " s");
+  CHECK(seconds < 4);
 }
 
 TEMPLATE_TEST_CASE("gemm agrees with the definition and with itself on any thread count", "", float, double) {

@@ -1,9 +1,9 @@
-// Workers spin for a short, bounded time before they sleep: a busy machine must not pay for waiting.
+// Whoever waits spins for a short, bounded time and then sleeps, and nobody waits for a thread that has taken no block:
+// on a busy machine a worker that the system has not woken yet, or has taken the core from, must not hold up the
+// others.
 #include "engine/core/thread_pool.h"
 
-#include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -16,7 +16,7 @@
 namespace seqgrad {
 namespace {
 
-constexpr int spins = 2000;  // some 10 us of pauses; waking a sleeping thread costs about 50
+constexpr int spins = 1000;  // some 20 us of pauses; waking a sleeping thread costs about 50
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -24,6 +24,16 @@ void pause_briefly() {
 #else
   std::this_thread::yield();
 #endif
+}
+
+// Waits until `value` is no longer `old`: first awake, then asleep. The sleeper lets a thread that waits for a core,
+// perhaps the one it waits for, have this one.
+void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
+  for (int i = 0; i < spins; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    pause_briefly();
+  }
+  value.wait(old, std::memory_order_acquire);
 }
 
 thread_local bool inside_block = false;
@@ -35,42 +45,37 @@ class Pool {
   }
 
   ~Pool() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-      generation_.fetch_add(1);
-    }
-    wake_.notify_all();
+    stop_.store(true);
+    announce();
     for (std::thread& w : workers_) w.join();
   }
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   void run(int64_t count, void (*f)(const void*, int64_t), const void* context) {
-    {
-      const std::lock_guard lock(mutex_);
-      run_ = f;
-      context_ = context;
-      count_ = count;
-      next_.store(0);
-      busy_.store(static_cast<int>(workers_.size()));
-      generation_.fetch_add(1);
-    }
-    if (sleeping_.load() > 0) wake_.notify_all();
+    run_ = f;
+    context_ = context;
+    count_ = count;
+    next_.store(0, std::memory_order_relaxed);
+    inside_.store(0, std::memory_order_release);  // open
+    announce();
     take_blocks();
-    for (int i = 0; busy_.load(std::memory_order_acquire) != 0; ++i) {
-      if (i < spins)
-        pause_briefly();
-      else
-        std::this_thread::yield();
-    }
+    for (uint32_t left = inside_.fetch_or(closed) | closed; left != closed; left = inside_.load())
+      wait_while(inside_, left);
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
+  static constexpr uint32_t closed = uint32_t{1} << 31;
+
+  void announce() {
+    round_.fetch_add(1);
+    round_.notify_all();
+  }
+
   void take_blocks() {
     inside_block = true;
-    for (int64_t i; (i = next_.fetch_add(1)) < count_;) {
+    for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
       try {
         run_(context_, i);
       } catch (...) {
@@ -81,37 +86,36 @@ class Pool {
     inside_block = false;
   }
 
+  // Counts this worker in, unless the caller has no block left to give away.
+  bool enter() {
+    uint32_t n = inside_.load();
+    while (!(n & closed))
+      if (inside_.compare_exchange_weak(n, n + 1)) return true;
+    return false;
+  }
+
   void work() {
-    uint64_t seen = 0;
+    uint32_t seen = 0;
     for (;;) {
-      for (int i = 0; i < spins && generation_.load(std::memory_order_acquire) == seen; ++i) pause_briefly();
-      if (generation_.load(std::memory_order_acquire) == seen) {
-        std::unique_lock lock(mutex_);
-        sleeping_.fetch_add(1);
-        wake_.wait(lock, [&] { return generation_.load() != seen; });
-        sleeping_.fetch_sub(1);
-      }
-      {
-        const std::lock_guard lock(mutex_);
-        seen = generation_.load();
-        if (stop_) return;
-      }
+      wait_while(round_, seen);
+      seen = round_.load();
+      if (stop_.load()) return;
+      if (!enter()) continue;
       take_blocks();
-      busy_.fetch_sub(1, std::memory_order_release);
+      if (inside_.fetch_sub(1) == closed + 1) inside_.notify_one();
     }
   }
 
   std::vector<std::thread> workers_;
-  std::mutex mutex_, error_mutex_;
-  std::condition_variable wake_;
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<int> busy_{0}, sleeping_{0};
+  std::atomic<uint32_t> round_{0};        // how many runs have been announced
+  std::atomic<uint32_t> inside_{closed};  // workers that may be running a block; `closed`: no more may enter
   std::atomic<int64_t> next_{0};
+  std::atomic<bool> stop_{false};
   int64_t count_ = 0;
   void (*run_)(const void*, int64_t) = nullptr;
   const void* context_ = nullptr;
+  std::mutex error_mutex_;
   std::exception_ptr error_;
-  bool stop_ = false;
 };
 
 std::unique_ptr<Pool> pool;
