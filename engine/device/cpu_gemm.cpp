@@ -15,6 +15,7 @@ namespace {
 // Each call packs all of the operand that is not cut, so C is cut along its longer side. Heights from 128 on do not
 // change the bits of a row of a wide C: the last tile of the fused loss may be lower than the others.
 constexpr int64_t block_rows = 128, block_columns = 512;
+constexpr int64_t deep = 4096;               // terms from which on packing an operand twice costs nothing
 constexpr int64_t wide = 4 * block_columns;  // columns from which on a C of up to 512 rows is cut into columns
 
 // oneDNN's own threads would split a product in ways that change bits. The setting is per thread, so each sets it once.
@@ -72,13 +73,21 @@ void blocked_gemm(const Gemm<T>& given) {
     });
     return;
   }
-  if (g.m <= block_rows) return cpu_gemm(g);
-  parallel_ranges(g.m, block_rows, [&](int64_t begin, int64_t end) {
-    Gemm<T> part = g;
-    part.m = end - begin;
-    part.a += g.transpose_a ? begin : begin * g.lda;
-    part.c += begin * g.ldc;
-    cpu_gemm(part);
+  // A few rows of a deep product are cut along both sides, or some threads would wait for the last block.
+  const int64_t columns = g.k >= deep && g.m <= 4 * block_rows && g.n >= block_columns ? block_columns / 2 : g.n;
+  if (g.m <= block_rows && columns == g.n) return cpu_gemm(g);
+  const int64_t across = (g.n + columns - 1) / columns, down = (g.m + block_rows - 1) / block_rows;
+  parallel_ranges(across * down, 1, [&](int64_t first, int64_t last) {
+    for (int64_t block = first; block < last; ++block) {
+      const int64_t row = block / across * block_rows, column = block % across * columns;
+      Gemm<T> part = g;
+      part.m = std::min(block_rows, g.m - row);
+      part.n = std::min(columns, g.n - column);
+      part.a += g.transpose_a ? row : row * g.lda;
+      part.b += g.transpose_b ? column * g.ldb : column;
+      part.c += row * g.ldc + column;
+      cpu_gemm(part);
+    }
   });
 }
 
