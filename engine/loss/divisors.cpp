@@ -10,23 +10,51 @@
 namespace seqgrad {
 namespace {
 
+using enum Counted;
+
+constexpr const char* names[] = {"nothing", "one",     "positions",    "steps",  "batch",
+                                 "active",  "nonzero", "active_batch", "weight", "class_weight"};
+
 // clang-format off
 const Divisor table[] = {
-    // name               formula                       unit        words, value                                                                             inner  outer  adds
-    {"one",                "1",                          "", "nothing",         [](const Counts&) { return 1.0; },                                                true,  true, false},
-    {"positions",          "cells, padding included",    "/padded", "all cells, padding included",  [](const Counts& c) { return static_cast<double>(c.positions); },                 false, false, true},
-    {"steps",              "T",                          "/step", "steps",    [](const Counts& c) { return static_cast<double>(c.steps); },                     true,  false, false},
-    {"batch",              "B",                          "/sent", "sentences",    [](const Counts& c) { return static_cast<double>(c.batch); },                     false, true, true},
-    {"active_batch",       "examples with active rows",  "/sent", "sentences with active tokens",    [](const Counts& c) { return static_cast<double>(c.active_batch); },              false, true, true},
-    {"active",             "Σ m",                        "/tok", "active tokens",     [](const Counts& c) { return static_cast<double>(c.active); },                    true,  false, true},
-    {"nonzero",            "#{ω ≠ 0}",                   "/nonzero", "tokens of weight other than 0", [](const Counts& c) { return static_cast<double>(c.nonzero); },                   true,  false, true},
-    {"weight",             "Σ ω",                        "/weight", "sum of weights",  [](const Counts& c) { return c.weight; },                                         true,  false, true},
-    {"class_weight",       "Σ m·w·Σ_v c_v q_v",          "/classw", "sum of class weights",  [](const Counts& c) { return c.class_weight; },                                   false, false, true},
-    {"active_minus_batch", "Σ m − B",                    "/tok-B", "active tokens less one a sentence",   [](const Counts& c) { return static_cast<double>(std::max<int64_t>(0, c.active - c.batch)); }, false, false, true},
+    // name               formula                       unit        words                               plus, minus              inner  outer  adds
+    {"one",                "1",                         "",         "nothing",                          one, nothing,            true,  true,  false},
+    {"positions",          "cells, padding included",   "/padded",  "all cells, padding included",      positions, nothing,      false, false, true},
+    {"steps",              "T",                         "/step",    "steps",                            steps, nothing,          true,  false, false},
+    {"batch",              "B",                         "/sent",    "sentences",                        batch, nothing,          false, true,  true},
+    {"active_batch",       "examples with active rows", "/sent",    "sentences with active tokens",     active_batch, nothing,   false, true,  true},
+    {"active",             "Σ m",                       "/tok",     "active tokens",                    active, nothing,         true,  false, true},
+    {"nonzero",            "#{ω ≠ 0}",                  "/nonzero", "tokens of weight other than 0",    nonzero, nothing,        true,  false, true},
+    {"weight",             "Σ ω",                       "/weight",  "sum of weights",                   weight, nothing,         true,  false, true},
+    {"class_weight",       "Σ m·w·Σ_v c_v q_v",         "/classw",  "sum of class weights",             class_weight, nothing,   false, false, true},
+    {"active_minus_batch", "Σ m − B",                   "/tok-B",   "active tokens less one a sentence", active, batch,          false, false, true},
 };
 // clang-format on
 
 }  // namespace
+
+const char* name_of(Counted counted) { return names[static_cast<size_t>(counted)]; }
+
+double count_of(const Counts& c, Counted counted) {
+  switch (counted) {
+    case Counted::nothing: return 0;
+    case Counted::one: return 1;
+    case Counted::positions: return static_cast<double>(c.positions);
+    case Counted::steps: return static_cast<double>(c.steps);
+    case Counted::batch: return static_cast<double>(c.batch);
+    case Counted::active: return static_cast<double>(c.active);
+    case Counted::nonzero: return static_cast<double>(c.nonzero);
+    case Counted::active_batch: return static_cast<double>(c.active_batch);
+    case Counted::weight: return c.weight;
+    case Counted::class_weight: return c.class_weight;
+  }
+  return 0;
+}
+
+double Divisor::value(const Counts& counts) const {
+  const double x = count_of(counts, plus);
+  return minus == Counted::nothing ? x : std::max(0.0, x - count_of(counts, minus));
+}
 
 std::span<const Divisor> divisors() { return table; }
 

@@ -20,14 +20,22 @@ struct Counts {
   double class_weight = 0;       // Σ m·w_tok·w_ex·Σ_v c_v q_v
 };
 
+// The counts by name. What a divisor is built from stands in the table as data, so that other languages (the script of
+// explain's page) divide by the same table.
+enum class Counted { nothing, one, positions, steps, batch, active, nonzero, active_batch, weight, class_weight };
+const char* name_of(Counted counted);
+double count_of(const Counts& counts, Counted counted);  // nothing: 0
+
 struct Divisor {
   const char* name;
   const char* formula;
   const char* unit;
-  const char* words;  // what is counted, for people
-  double (*value)(const Counts&);
-  bool inner, outer;  // may stand inside ({time: …}) or outside ({batch: …}) a nested form
+  const char* words;    // what is counted, for people
+  Counted plus, minus;  // plus − minus, and never below 0 where something is subtracted
+  bool inner, outer;    // may stand inside ({time: …}) or outside ({batch: …}) a nested form
   bool adds;  // over micro-batches the divisor is their sum; else it is the same for all, and the largest counts
+
+  double value(const Counts& counts) const;
 };
 
 std::span<const Divisor> divisors();
