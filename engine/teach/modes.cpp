@@ -1,0 +1,83 @@
+// Presets as options over the batch's own row loss, each run through the engine.
+#include "engine/teach/modes.h"
+
+#include <cmath>
+
+#include "engine/loss/presets.h"
+
+namespace seqgrad {
+namespace {
+
+LossOptions options_under(const Preset& p, const Specimen& s) {
+  const LossOptions own = options_of(p);
+  LossOptions o = s.options;
+  o.over = own.over;
+  o.divide = own.divide;
+  o.divide_eps = own.divide_eps;
+  o.on_zero = own.on_zero;
+  o.scope = own.scope;
+  o.report = own.report;
+  o.then = Then::nothing;
+  o.probs_mode = p.row.probs_mode.value_or(o.probs_mode);
+  o.class_scope = p.row.class_scope.value_or(o.class_scope);
+  if (o.smoothing > 0 && p.row.smoothing_kind) {
+    o.smoothing_kind = *p.row.smoothing_kind;
+    o.report_kl = p.row.kl;
+    if (o.smoothing_kind == SmoothingKind::others_excluding && o.smoothing_excluding.empty())
+      o.smoothing_excluding = {o.ignore_index.value_or(0)};
+  }
+  return o;
+}
+
+void fill(Mode& mode, const Specimen& s) {
+  const std::string counted = mode.options.divide.nested() ? mode.options.divide.batch : mode.options.divide.flat;
+  mode.divisor_words = counted == "const" ? "a constant" : divisor(counted).words;
+  if (mode.options.divide.nested())
+    mode.divisor_words += fmt::format(", each first over its {}", divisor(mode.options.divide.time).words);
+  mode.lines = framework_lines(mode.options);
+  try {
+    Outcome o = evaluate(s);
+    mode.values = std::move(o.values);
+    mode.numerators = std::move(o.numerators);
+    mode.divisors = std::move(o.divisors);
+    mode.gradient_norm = gradient_norm(s, o);
+    mode.printed = mode.values.size() == 1 ? o.sum.reported(mode.options) : 0;
+  } catch (const LossError& e) {
+    mode.refused = str(e.loss_code) + ": " + e.what();
+  }
+}
+
+}  // namespace
+
+std::vector<Mode> modes_of(const Specimen& s, const std::vector<std::string>& names) {
+  std::vector<Mode> out(1);
+  out[0].name = "this loss";
+  out[0].own = true;
+  out[0].options = s.options;
+  fill(out[0], s);
+  const Given given = s.options.target == Target::dense ? Given::dense
+                      : s.inputs.class_weight           ? Given::class_weight
+                                                        : Given::anything;
+  for (const std::string& name : names.empty() ? preset_names() : names) {
+    const Preset& p = preset(name, -1, given);
+    Mode mode;
+    mode.name = p.name;
+    mode.who = p.who;
+    mode.formula = p.formula;
+    mode.options = options_under(p, s);
+    mode.own_row_loss = !own_row_loss(p, s.options, s.inputs.class_weight.has_value()).empty();
+    Specimen under = p.row.input == Input::probs && s.options.input == Input::logits ? with_probabilities(s) : s;
+    mode.options.input = under.options.input;
+    under.options = mode.options;
+    under.upstream.clear();
+    fill(mode, under);
+    out.push_back(std::move(mode));
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> framework_lines(const LossOptions&) {
+  return {{"tensorflow", ""}, {"keras", ""}, {"pytorch", ""}, {"d2l", ""}};
+}
+
+}  // namespace seqgrad
