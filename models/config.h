@@ -43,12 +43,15 @@ struct ModelConfig : Section {
   DecoderConfig decoder{this, "decoder", "writes the target"};
   Field<std::string> attention{this, "attention", "general", choice({"none", "dot", "general", "additive"}),
                                "how a target position looks at the source (dot, general: Luong; additive: Bahdanau)"};
+  Field<std::optional<int64_t>> readout{this, "readout", std::nullopt, between(1, 65536),
+                                        "width of what attention hands to the output projection; null: decoder.hidden"};
   Field<bool> input_feeding{this, "input_feeding", false,
                             "the previous readout joins the decoder's input (Luong et al. 2015; dot and general)"};
   Field<bool> tied_embeddings{this, "tied_embeddings", false, "the output projection is the target embedding"};
   DropoutConfig dropout{this, "dropout", "regularisation"};
   InitConfig init{this, "init", "what training begins with"};
   void check(Problems& problems) const override;
+  int64_t output_width() const { return readout().value_or(decoder.hidden()); }
 };
 
 struct DecodeConfig : Section {

@@ -51,9 +51,12 @@ void ModelConfig::check(Problems& problems) const {
   if (attention() == "dot" && context != decoder.hidden())
     problems.add(attention, fmt::format("dot needs decoder.hidden = {} ({} encoder.hidden), got {}; or use general",
                                         context, encoder.bidirectional() ? "2 x" : "the", decoder.hidden()));
-  if (tied_embeddings() && embedding() != decoder.hidden())
+  if (readout() && attention() == "none")
+    problems.add(readout, "is made by attention: set model.attention, or leave this out");
+  if (tied_embeddings() && embedding() != output_width())
     problems.add(tied_embeddings,
-                 fmt::format("needs model.embedding = decoder.hidden, got {} and {}", embedding(), decoder.hidden()));
+                 fmt::format("needs model.embedding = {}, got {} and {}",
+                             readout() ? "model.readout" : "decoder.hidden", embedding(), output_width()));
   if (input_feeding() && attention() != "dot" && attention() != "general")
     problems.add(input_feeding, fmt::format("needs model.attention: dot or general, got {}", attention()));
 }
@@ -67,8 +70,10 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
       variational_(c.dropout.variational()),
       input_feeding_(c.input_feeding()),
       context_width_(c.encoder.hidden() * (c.encoder.bidirectional() ? 2 : 1)),
-      state_width_(c.decoder.hidden()) {
-  const int64_t e = c.embedding(), h = c.encoder.hidden(), d = state_width_, context = context_width_;
+      state_width_(c.decoder.hidden()),
+      output_width_(c.output_width()) {
+  const int64_t e = c.embedding(), h = c.encoder.hidden(), d = state_width_, o = output_width_,
+                context = context_width_;
   source_embedding_ = Embedding(store_, "enc.emb", source_words, e);
   for (int64_t i = 0; i < c.encoder.layers(); ++i) {
     const std::string suffix = fmt::format("_l{}", i);
@@ -80,7 +85,7 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
   target_embedding_ = Embedding(store_, "dec.emb", target_words, e);
   for (int64_t i = 0; i < c.decoder.layers(); ++i) {
     if (has_cell() && i == 0)  // PyTorch's GRUCell has no layer suffix
-      decoder_.emplace_back(store_, "dec.cell", "", e + (input_feeding_ ? d : context), d, false);
+      decoder_.emplace_back(store_, "dec.cell", "", e + (input_feeding_ ? o : context), d, false);
     else
       decoder_.emplace_back(store_, "dec.gru", fmt::format("_l{}", has_cell() ? i - 1 : i), i == 0 ? e : d, d, false);
   }
@@ -90,9 +95,9 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
     query_ = Linear(store_, "dec.query", d, d);
     v_ = &store_.add("dec.v.weight", {1, d}, Init::uniform(1 / std::sqrt(static_cast<double>(d))));
   }
-  if (attention_ != "none") readout_ = Linear(store_, "dec.readout", d + context, d);
-  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(d)));
-  out_weight_ = c.tied_embeddings() ? &target_embedding_.table() : &store_.add("out.weight", {target_words, d}, init);
+  if (attention_ != "none") readout_ = Linear(store_, "dec.readout", d + context, o);
+  const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(o)));
+  out_weight_ = c.tied_embeddings() ? &target_embedding_.table() : &store_.add("out.weight", {target_words, o}, init);
   out_bias_ = &store_.add("out.bias", {target_words}, init);
   store_.allocate(seed);
 }
@@ -142,7 +147,8 @@ Seq2SeqGru::Source Seq2SeqGru::encode(const Batch& batch, Pass& pass) const {
 
 Seq2SeqGru::State Seq2SeqGru::first_state(const Source& source) const {
   State s{std::vector<Tensor>(decoder_.size(), source.first), {}};
-  if (input_feeding_) s.readout = zeros(source.first.shape, source.first.dtype, source.first.device);
+  if (input_feeding_)
+    s.readout = zeros({source.first.shape[0], output_width_}, source.first.dtype, source.first.device);
   return s;
 }
 

@@ -1,8 +1,8 @@
 // GRU encoder-decoder with attention. Wiring: bidirectional encoder with true lengths; bridge tanh(W·[last states]);
 // none, dot, general: the decoder runs over all steps, then attends (Luong et al. 2015); additive: the attention of the
-// previous state joins the cell's input (Bahdanau et al. 2015); readout tanh(W·[h;c]); output projection. With input
-// feeding (dot, general) the previous readout, 0 at first, joins the cell's input. All decoder layers begin with the
-// bridge's state, as in JoeyNMT.
+// previous state joins the cell's input (Bahdanau et al. 2015); readout tanh(W·[h;c]) of its own width O; output
+// projection. With input feeding (dot, general) the previous readout, 0 at first, joins the cell's input. All decoder
+// layers begin with the bridge's state, as in JoeyNMT.
 #pragma once
 #include <vector>
 
@@ -31,7 +31,7 @@ class Seq2SeqGru : public SequenceModel {
   };
   struct State {
     std::vector<Tensor> layers;  // of [B,D]
-    Tensor readout;              // [B,D], the previous one; no data without input feeding
+    Tensor readout;              // [B,O], the previous one; no data without input feeding
   };
   struct Pass {  // one forward pass
     const Seq2SeqGru& model;
@@ -45,20 +45,20 @@ class Seq2SeqGru : public SequenceModel {
   Source encode(const Batch& batch, Pass& pass) const;
   State first_state(const Source& source) const;
   Tensor embed(const std::vector<int32_t>& words, Shape shape) const;             // of the target
-  Tensor run_layers(const Source& source, const Batch& batch, Pass& pass) const;  // [B,T,D]
+  Tensor run_layers(const Source& source, const Batch& batch, Pass& pass) const;  // [B,T,O]
   Tensor run_steps(const Source& source, const Batch& batch, Pass& pass) const;   // the same, step by step
   // Moves the state on and returns the readout. A sentence with active 0 keeps no state.
   Tensor step(const Source& source, const Tensor& embedded /*[B,E]*/, State& state,
               const Tensor& active /*[B] i32 0/1*/, Pass& pass, int64_t t,
-              Tensor* weights /*[B,S]*/ = nullptr) const;                       // [B,D]
-  Tensor logits(const Tensor& hidden /*[B,D]*/) const;                          // [B,V]
+              Tensor* weights /*[B,S]*/ = nullptr) const;                       // [B,O]
+  Tensor logits(const Tensor& hidden /*[B,O]*/) const;                          // [B,V]
   bool has_cell() const { return attention_ == "additive" || input_feeding_; }  // the context or readout joins input
 
   ParameterStore store_;
   std::string attention_;
   double drop_embedding_, drop_hidden_;
   bool variational_, input_feeding_;
-  int64_t context_width_, state_width_;
+  int64_t context_width_, state_width_, output_width_;
   Embedding source_embedding_, target_embedding_;
   std::vector<GruLayer> forward_, backward_, decoder_;  // backward_ empty: the encoder reads one way
   Linear bridge_, keys_, query_, readout_;

@@ -138,6 +138,7 @@ const std::map<std::string, Trial> trials = {
     {"model.encoder.layers", {{}, "2"}},
     {"model.decoder.layers", {{}, "2"}},
     {"model.tied_embeddings", {{"model.attention=none", "model.embedding=16"}, "true"}},
+    {"model.readout", {{}, "5"}},
     {"model.dropout.variational", {{"model.dropout.hidden=0.5"}, "true"}},
     {"model.init.file", {{}, "init.safetensors"}},
     {"model.init.rename",

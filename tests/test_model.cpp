@@ -138,6 +138,9 @@ TEST_CASE("one step is PyTorch's with input feeding, several layers and tied emb
   compare_with_pytorch<double>("layers", "general", "f64", "fp64", 1e-10, {encoder, decoder});
   compare_with_pytorch<double>("tied", "general", "f64", "fp64", 1e-10,
                                {"model.tied_embeddings=true", "model.embedding=8"});
+  compare_with_pytorch<double>("readout", "general", "f64", "fp64", 1e-10,
+                               {"model.tied_embeddings=true", "model.readout=5"});
+  compare_with_pytorch<double>("feeding_readout", "general", "f64", "fp64", 1e-10, {feeding, "model.readout=3"});
 }
 
 TEST_CASE("the whole model's gradients agree with central differences") {
@@ -159,6 +162,7 @@ TEST_CASE("the whole model's gradients agree with central differences") {
       {"general", {feeding, two_encoders, two_decoders, dropout}},
       {"general", {feeding, "model.tied_embeddings=true", "model.embedding=8"}, 0.5},
       {"general", {two_decoders, dropout}, 0.0},
+      {"additive", {"model.readout=5", "model.tied_embeddings=true", dropout}},
       {"additive", {two_decoders, dropout}},
       {"additive", {two_encoders, two_decoders, dropout, variational}, 0.5},
       {"general", {"model.tied_embeddings=true", "model.embedding=8", "model.encoder.bidirectional=false"}}};

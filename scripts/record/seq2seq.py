@@ -27,11 +27,11 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(s, kind, width, layers, feeding):
+    def __init__(s, kind, width, layers, feeding, readout):
         super().__init__()
         s.kind, s.layers, s.feeding, s.emb = kind, layers, feeding, nn.Embedding(V, width, padding_idx=0)
         if kind == "additive" or feeding:  # a cell, and the layers above it
-            s.cell = nn.GRUCell(width + (D if feeding else C), D)
+            s.cell = nn.GRUCell(width + (readout if feeding else C), D)
             if layers > 1:
                 s.gru = nn.GRU(D, D, num_layers=layers - 1, batch_first=True)
         else:
@@ -41,7 +41,7 @@ class Decoder(nn.Module):
         if kind == "general":
             s.general = nn.Linear(C, D, bias=False)
         if kind != "none":
-            s.readout = nn.Linear(D + C, D)
+            s.width, s.readout = readout, nn.Linear(D + C, readout)
 
     def attend(s, score, enc, pad):  # score [B,T,S]
         return torch.bmm(F.softmax(score.masked_fill(pad.unsqueeze(1), float("-inf")), -1), enc)
@@ -62,7 +62,7 @@ class Decoder(nn.Module):
             y = s.gru(e, first.unsqueeze(0).repeat(s.layers, 1, 1))[0]
             return y if s.kind == "none" else s.luong(y, enc, pad)
         h, states, out = first, first.unsqueeze(0).repeat(s.layers - 1, 1, 1), []
-        readout, added = torch.zeros_like(first), s.key(enc) if s.kind == "additive" else None
+        readout, added = first.new_zeros(len(first), s.width), s.key(enc) if s.kind == "additive" else None
         for t in range(x.size(1)):
             if s.feeding:
                 h = s.cell(torch.cat((e[:, t], readout), -1), h)
@@ -79,9 +79,9 @@ class Decoder(nn.Module):
 
 
 class Seq2Seq(nn.Module):
-    def __init__(s, kind, width=5, layers=1, feeding=False, tied=False):
+    def __init__(s, kind, width=5, layers=1, feeding=False, tied=False, readout=D):
         super().__init__()
-        s.enc, s.dec, s.out = Encoder(width, layers), Decoder(kind, width, layers, feeding), nn.Linear(D, V)
+        s.enc, s.dec, s.out = Encoder(width, layers), Decoder(kind, width, layers, feeding, readout), nn.Linear(readout, V)
         if tied:
             s.out.weight = s.dec.emb.weight
 
@@ -98,6 +98,8 @@ variants["feeding"] = (dict(kind="general", feeding=True), double)
 variants["feeding_layers"] = (dict(kind="dot", feeding=True, layers=2), double)
 variants["additive_layers"] = (dict(kind="additive", layers=2), double)
 variants["layers"] = (dict(kind="general", layers=2), double)
+variants["readout"] = (dict(kind="general", readout=5, tied=True), double)
+variants["feeding_readout"] = (dict(kind="general", readout=3, feeding=True), double)
 variants["tied"] = (dict(kind="general", width=D, tied=True), double)
 
 for name, (options, dtypes) in variants.items():
