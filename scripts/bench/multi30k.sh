@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Trains on the Multi30k files in DIR (train.lc.norm.tok.de … under DIR/tok), stops and resumes on the way, translates,
-# and scores test_2016 once; prints the figures.
+# and scores test_2016 once, greedy and with beam 5; prints the figures.
 #   scripts/bench/multi30k.sh DIR [CONFIG] [--seed N] [options of train, e.g. --set train.epochs=1]
-# Exit 1 when resuming or translating fails or BLEU is below SEQGRAD_AT_LEAST (default 0).
+# Exit 1 when resuming or translating fails, greedy BLEU is below SEQGRAD_AT_LEAST, training takes longer than
+# SEQGRAD_MINUTES, or beam 5 is not above greedy with SEQGRAD_BEAM_GAINS=1.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 dir=${1:-../shared/data/multi30k} config=${2:-configs/multi30k_de_en.yaml}
@@ -25,8 +26,14 @@ took=$((SECONDS - start))
 build/seqgrad translate "$run" -q <"$tok/test_2016_flickr.lc.norm.tok.$src" >"$run.out"
 lines=$(wc -l <"$run.out")
 head -n 3 "$run.out"
-build/seqgrad evaluate "$run" --split test --json -q |
-  jq -r --arg s "$took" --arg d "$direction" --argjson least "${SEQGRAD_AT_LEAST:-0}" --argjson lines "$lines" \
-    '"\($d): greedy BLEU \(.bleu * 100 | round / 100) (\(.bleu_signature)) on \(.sentences) sentences, loss \(.loss * 1000 | round / 1000)\(.divisor), \($s) s of training with one stop and resume; \($lines) lines translated",
-     (if .bleu < $least or $lines != .sentences then "missed" else empty end)' | tee "$run.verdict" | grep -vx missed
+evaluate() { build/seqgrad evaluate "$run" --split test --json -q "$@"; }
+evaluate >"$run.greedy.json"
+evaluate --beam 5 >"$run.beam.json"
+jq -rn --arg s "$took" --arg d "$direction" --argjson least "${SEQGRAD_AT_LEAST:-0}" --argjson longest "${SEQGRAD_MINUTES:-1e9}" \
+  --argjson lines "$lines" --arg beam_gains "${SEQGRAD_BEAM_GAINS:-}" --slurpfile g "$run.greedy.json" --slurpfile b "$run.beam.json" '
+  def two: . * 100 | round / 100;
+  $g[0] as $g | $b[0] as $b |
+  "\($d): greedy BLEU \($g.bleu | two), beam 5 \($b.bleu | two) (\($g.bleu_signature)) on \($g.sentences) sentences, loss \($g.loss * 1000 | round / 1000)\($g.divisor), \($s) s of training with one stop and resume; \($lines) lines translated",
+  (if $g.bleu < $least or ($s | tonumber) > 60 * $longest or $lines != $g.sentences or ($beam_gains != "" and $b.bleu <= $g.bleu)
+   then "missed" else empty end)' | tee "$run.verdict" | grep -vx missed
 ! grep -qx missed "$run.verdict"
