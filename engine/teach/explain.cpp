@@ -27,6 +27,22 @@ std::string why_dead(const Specimen& s, int64_t b, int64_t t) {
   return "";
 }
 
+double class_sum(const Specimen& s, size_t cell) {
+  const LossInputs& in = s.inputs;
+  if (!in.class_weight) return 1;
+  const std::vector<double>& c = *in.class_weight;
+  if (in.dense.empty()) {
+    const int64_t id = in.targets[cell];
+    return id >= 0 && id < in.classes ? c[static_cast<size_t>(id)] : 1;
+  }
+  double sum = 0, mass = 0;
+  for (size_t k = 0; k < c.size(); ++k) {
+    sum += c[k] * in.dense[cell * c.size() + k];
+    mass += in.dense[cell * c.size() + k];
+  }
+  return s.options.dense_sum == DenseSum::normalize ? sum / mass : sum;
+}
+
 TokenView token_view(const Explanation& e, int64_t b, int64_t t) {
   const LossInputs& in = e.specimen.inputs;
   const auto at = static_cast<size_t>(b * in.steps + t);
@@ -47,7 +63,8 @@ TokenView token_view(const Explanation& e, int64_t b, int64_t t) {
   if (in.class_weight && e.specimen.options.class_scope == ClassScope::target && v.id >= 0 && v.id < in.classes)
     v.class_weight = (*in.class_weight)[static_cast<size_t>(v.id)];
   if (v.mask && v.token_weight * v.example_weight * v.class_weight == 0) v.why = "weight 0";
-  v.alone = cell_alone(e.specimen, b, t);
+  v.class_sum = class_sum(e.specimen, at);
+  v.alone = cell_alone(e.specimen, b, t, &v.refused);
   return v;
 }
 
@@ -124,8 +141,6 @@ void add_numbers(Explanation& e, const Outcome& o) {
     t.gradient_norm = norm(&o.gradient[i * v], v);
   }
   for (const LossWarning& w : o.warnings) e.warnings.push_back(w.text);
-  for (const Divisor& d : divisors())
-    e.all_divisors.push_back({d.name, d.formula, d.words, d.unit, d.value(o.rows.all)});
   e.sum = sum_line(e);
 }
 
@@ -144,6 +159,9 @@ Explanation explain(const Specimen& s, const Subject& subject, const ExplainOpti
   } catch (const LossError& error) {
     e.error = str(error.loss_code) + ": " + error.what();
   }
+  for (const Divisor& d : divisors())
+    e.all_divisors.push_back({d.name, d.formula, d.words, d.unit, name_of(d.plus), name_of(d.minus),
+                              outcome ? std::optional(d.value(outcome->rows.all)) : std::nullopt});
   e.shown = shown_classes(e, outcome ? &*outcome : nullptr, options.classes);
   const auto v = static_cast<size_t>(s.inputs.classes);
   for (size_t i = 0; i < e.tokens.size(); ++i) {

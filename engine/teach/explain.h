@@ -8,10 +8,12 @@
 //   "batch": {"B": 2, "T": 4, "V": 6, "input": "logits" | "probs", "target": "ids" | "dense",
 //             "words": ["<pad>", …],                       names of the V classes; [] where they have none
 //             "lengths": [4, 2] | null, "example_weight": [1.0, …] | null,
+//             "upstream": of each entry of the value | null, "negative_weights": whether weights below 0 are allowed,
 //             "sources": ["der Hund", …] | []},             what was translated
 //   "loss": {"over": "all" | "time" | "batch" | "none", "divide": D, "divide_eps": 0.0, "on_zero": "zero" | "nan" |
 //            "error", "then": null | "sum" | "mean", "scope": "global" | "accum" | "micro"},
-//            D is "active" or another divisor's name, {"const": 4.0}, or {"time": "active", "batch": "batch"}
+//            D is "active" or another divisor's name, {"const": 4.0}, or {"time": "active", "batch": "batch"} (with
+//            "const" too where one of them is "const")
 //   "value": 2.32 | [..]                  scalar; or the entries of a vector, [B], [T] or [B,T] (flat)
 //   "numerator": N | [..], "divisor": D | [..], "gradient_norm": 0.4,
 //   "sum": "loss = 16.245 / 7 = 2.3207 (token mean)",
@@ -19,18 +21,22 @@
 //     {"b": 0, "t": 0, "id": 3, "text": "dog",              id null for a dense target
 //      "mask": true, "why": "" | "length" | "mask" | "ignored id" | "weight 0",      why it is not live
 //      "token_weight": 1.0, "example_weight": 1.0, "class_weight": 1.0,               what multiplies to weight
+//      "class_sum": Σ_v c_v q_v of its target, what the divisor class_weight counts,
 //      "weight": 1.0 (ω; 0 for dead cells), "live": true,
 //      "p": 0.5, "nll": 0.69, "loss": 0.69 (ℓ, with smoothing and z-loss), "correct": true,
 //      "weighted": ω·ℓ, "coefficient": s·ω, "contribution": s·ω·ℓ, "share": of its entry of the value,
 //      "gradient_norm": |∂L/∂row|, "gradient": [..]          ∂L/∂x at the classes of "shown", exactly 0 for dead cells
-//      "alone": null | {"p", "nll", "loss", "correct", "gradient_norm", "gradient": [..]}}],
+//      "alone": null | {"p", "nll", "loss", "correct", "gradient_norm", "logit_norm", "gradient": [..]}}],
 //           the cell as if it alone counted with weight 1 and coefficient 1: an edit of mask or weight multiplies
 //           these; null where it cannot count (NaN in the row, an id outside the vocabulary). p … correct of a live
-//           cell are the same numbers; of a dead cell they are null outside of "alone".
+//           cell are the same numbers; of a dead cell they are null outside of "alone". "refused" says why there is
+//           none; "logit_norm" is |∂ℓ/∂logits|.
 //   "shown": [3, 5, …]                    classes of the heat map: those with the largest gradients, ids ascending
-//   "divisors": [{"name": "active", "formula": "Σ m", "words": "active tokens", "unit": "/tok", "value": 7.0}],
+//   "divisors": [{"name": "active", "formula": "Σ m", "words": "active tokens", "unit": "/tok", "value": 7.0,
+//                 "plus": "active", "minus": "nothing"}],    the counts that it is the difference of, at least 0
 //   "modes": [{"name": "torch.mean", "who": "…", "formula": "…", "own": false, "own_row_loss": false,
 //              "over", "divide", "divide_eps", "on_zero", "then", "scope"  as in "loss",
+//              "class_scope": "class" | "target", "alone": null | of each cell null | {"loss", "logit_norm"},
 //              "report": null | {"divide": "active", "exponential": true},
 //              "value", "numerator", "divisor"  number or list as above, "words": "active tokens",
 //              "printed": number, "gradient_norm": number, "refused": "" | why there are no numbers (then null),
@@ -44,9 +50,9 @@
 //   "warnings": ["…"], "error": "" | "E10: why the loss refuses the batch" (then value, numerator, divisor are null)
 // }
 //
-// To compute a mode again after an edit: ω = mask·token_weight·example_weight·class_weight; the row's loss is
-// alone.loss; count the divisors' cells anew (divide_eps is added to it; nested: the inner divisor takes the epsilon);
-// value = Σ ω·loss / D. A mode with own_row_loss has other row losses: it cannot be computed from "alone".
+// To compute a mode again after an edit: ω = mask·token_weight·example_weight, times class_sum where class_scope is
+// target; the row's loss is alone.loss, the mode's own where it has one; count the divisors' cells anew (divide_eps is
+// added to it; nested: the inner divisor takes the epsilon); value = Σ ω·loss / D. engine/teach/page/loss.js does it.
 #pragma once
 #include <string>
 #include <vector>
@@ -78,11 +84,14 @@ struct TokenView {
   std::vector<double> gradient;    // at Explanation::shown
   std::optional<CellAlone> alone;  // its gradient at Explanation::shown
   double alone_norm = 0;
+  std::string refused;  // why there is no `alone`
+  double class_sum =
+      1;  // Σ_v c_v q_v, what the divisor class_weight counts; with class weights of scope target also in ω
 };
 
 struct DivisorView {
-  std::string name, formula, words, unit;
-  double value = 0;
+  std::string name, formula, words, unit, plus, minus;
+  std::optional<double> value;  // none for a batch that the loss refuses
 };
 
 struct Explanation {

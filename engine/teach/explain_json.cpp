@@ -29,7 +29,11 @@ json entries(const std::vector<double>& x, bool scalar) {
 json optional_numbers(const std::optional<std::vector<double>>& x) { return x ? numbers(*x) : json(nullptr); }
 
 json divide(const Divide& d) {
-  if (d.nested()) return {{"time", d.time}, {"batch", d.batch}};
+  if (d.nested()) {
+    json out{{"time", d.time}, {"batch", d.batch}};
+    if (d.time == "const" || d.batch == "const") out["const"] = d.k;
+    return out;
+  }
   if (d.flat == "const") return {{"const", d.k}};
   return d.flat;
 }
@@ -44,6 +48,7 @@ void add_reduction(json& out, const LossOptions& o) {
   out["on_zero"] = zero[static_cast<int>(o.on_zero)];
   out["then"] = o.then == Then::nothing ? json(nullptr) : json(o.then == Then::sum ? "sum" : "mean");
   out["scope"] = scopes[static_cast<int>(o.scope)];
+  out["class_scope"] = o.class_scope == ClassScope::target ? "target" : "class";
 }
 
 json token(const TokenView& v) {
@@ -55,6 +60,7 @@ json token(const TokenView& v) {
   out["token_weight"] = number(v.token_weight);
   out["example_weight"] = number(v.example_weight);
   out["class_weight"] = number(v.class_weight);
+  out["class_sum"] = number(v.class_sum);
   out["weight"] = number(v.weight);
   out["live"] = v.live;
   const bool known = v.live && v.alone;
@@ -68,17 +74,26 @@ json token(const TokenView& v) {
   out["share"] = number(v.share);
   out["gradient_norm"] = number(v.gradient_norm);
   out["gradient"] = numbers(v.gradient);
+  out["refused"] = v.refused;
   out["alone"] = nullptr;
   if (v.alone)
     out["alone"] = {{"p", number(std::exp(-v.alone->nll))},  {"nll", number(v.alone->nll)},
                     {"loss", number(v.alone->loss)},         {"correct", v.alone->correct},
-                    {"gradient_norm", number(v.alone_norm)}, {"gradient", numbers(v.alone->gradient)}};
+                    {"gradient_norm", number(v.alone_norm)}, {"logit_norm", number(v.alone->logit_norm)},
+                    {"gradient", numbers(v.alone->gradient)}};
   return out;
 }
 
 json mode(const Mode& m) {
   json out{{"name", m.name}, {"who", m.who}, {"formula", m.formula}, {"own", m.own}, {"own_row_loss", m.own_row_loss}};
   add_reduction(out, m.options);
+  out["alone"] = nullptr;
+  if (m.own_row_loss) {
+    out["alone"] = json::array();
+    for (const auto& a : m.alone)
+      out["alone"].push_back(a ? json{{"loss", number(a->loss)}, {"logit_norm", number(a->logit_norm)}}
+                               : json(nullptr));
+  }
   out["report"] = nullptr;
   if (!m.options.report.divide.empty())
     out["report"] = {{"divide", m.options.report.divide}, {"exponential", m.options.report.exponential}};
@@ -128,6 +143,8 @@ json batch(const Explanation& e) {
   out["words"] = e.subject.words;
   out["lengths"] = in.lengths ? json(*in.lengths) : json(nullptr);
   out["example_weight"] = optional_numbers(in.example_weight);
+  out["upstream"] = e.specimen.upstream.empty() ? json(nullptr) : numbers(e.specimen.upstream);
+  out["negative_weights"] = e.specimen.options.allow_negative_weights;
   out["sources"] = e.subject.sources;
   return out;
 }
@@ -153,8 +170,13 @@ std::string to_json(const Explanation& e) {
   out["shown"] = e.shown;
   out["divisors"] = json::array();
   for (const DivisorView& d : e.all_divisors)
-    out["divisors"].push_back(
-        {{"name", d.name}, {"formula", d.formula}, {"words", d.words}, {"unit", d.unit}, {"value", number(d.value)}});
+    out["divisors"].push_back({{"name", d.name},
+                               {"formula", d.formula},
+                               {"words", d.words},
+                               {"unit", d.unit},
+                               {"value", d.value ? number(*d.value) : json(nullptr)},
+                               {"plus", d.plus},
+                               {"minus", d.minus}});
   out["modes"] = json::array();
   for (const Mode& m : e.modes) out["modes"].push_back(mode(m));
   out["experiments"] = json::array();

@@ -41,7 +41,8 @@ void fill(Mode& mode, const Specimen& s) {
     mode.numerators = std::move(o.numerators);
     mode.divisors = std::move(o.divisors);
     mode.gradient_norm = gradient_norm(s, o);
-    mode.printed = mode.values.size() == 1 ? o.sum.reported(mode.options) : 0;
+    const bool scalar = mode.options.over == Over::all || mode.options.then != Then::nothing;
+    mode.printed = scalar ? o.sum.reported(mode.options) : 0;
   } catch (const LossError& e) {
     mode.refused = str(e.loss_code) + ": " + e.what();
   }
@@ -70,6 +71,8 @@ std::vector<Mode> modes_of(const Specimen& s, const std::vector<std::string>& na
     mode.options.input = under.options.input;
     under.options = mode.options;
     under.upstream.clear();
+    for (int64_t n = 0; mode.own_row_loss && n < s.inputs.batch * s.inputs.steps; ++n)
+      mode.alone.push_back(cell_alone(under, n / s.inputs.steps, n % s.inputs.steps));
     fill(mode, under);
     out.push_back(std::move(mode));
   }

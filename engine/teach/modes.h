@@ -13,6 +13,7 @@ struct Mode {
   LossOptions options;       // the row loss of the batch with the preset's reduction, and its row loss where it has one
   bool own = false;          // the loss of the batch itself
   bool own_row_loss = false;  // its row losses are not those of the batch: on probabilities, or smoothed otherwise
+  std::vector<std::optional<CellAlone>> alone;  // of each cell, with own_row_loss; else the batch's own stand for them
   std::vector<double> values, numerators, divisors;  // one entry, [B], [T] or [B,T]
   std::string divisor_words;                         // what is counted
   double printed = 0;        // what the peer prints where that is another number; else the value (scalars)

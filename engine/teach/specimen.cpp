@@ -92,7 +92,7 @@ Outcome evaluate(const Specimen& s) {
   return out;
 }
 
-std::optional<CellAlone> cell_alone(const Specimen& s, int64_t b, int64_t t) {
+std::optional<CellAlone> cell_alone(const Specimen& s, int64_t b, int64_t t, std::string* why) {
   const LossInputs& in = s.inputs;
   const auto at = static_cast<size_t>(b * in.steps + t), v = static_cast<size_t>(in.classes);
   Specimen one;
@@ -118,8 +118,15 @@ std::optional<CellAlone> cell_alone(const Specimen& s, int64_t b, int64_t t) {
   try {
     Outcome o = evaluate(one);
     if (!o.live[0]) return std::nullopt;
-    return CellAlone{o.row_loss[0], o.sum.stats.nll_sum, o.sum.stats.correct > 0, std::move(o.gradient)};
-  } catch (const LossError&) {
+    const double norm = gradient_norm(one, o);
+    return CellAlone{o.row_loss[0], o.sum.stats.nll_sum, o.sum.stats.correct > 0, std::move(o.gradient), norm};
+  } catch (const LossError& e) {
+    if (why) {  // with the cell's own place
+      *why = e.what();
+      const std::string place = "b=0,t=0";
+      if (const size_t at = why->find(place); at != std::string::npos)
+        why->replace(at, place.size(), fmt::format("b={},t={}", b, t));
+    }
     return std::nullopt;
   }
 }

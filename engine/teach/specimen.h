@@ -49,9 +49,11 @@ struct CellAlone {
   double nll = 0;                // −log p(target), unsmoothed and without class weights
   bool correct = false;          // the first maximum is the target
   std::vector<double> gradient;  // [V] of ℓ
+  double logit_norm = 0;         // |gradient| with respect to logits, whatever form the prediction has
 };
-// None where the loss refuses it: NaN logits or an id outside the vocabulary in the padding.
-std::optional<CellAlone> cell_alone(const Specimen& s, int64_t b, int64_t t);
+// None where the loss refuses it, and then `why` in its words: NaN logits or an id outside the vocabulary in the
+// padding.
+std::optional<CellAlone> cell_alone(const Specimen& s, int64_t b, int64_t t, std::string* why = nullptr);
 
 // |gradient| of the whole batch with respect to logits, whatever form the prediction has.
 double gradient_norm(const Specimen& s, const Outcome& o);
