@@ -71,6 +71,14 @@ std::string draw(const Series& s, size_t index, const Scale& x, const Scale& y) 
     if (marked || alone) markers += marker(index, x(a), y(b), fmt::format("{}, {}: {:.4g}", s.name, number(a), b));
     pen_down = true;
   }
+  for (size_t i = 0; i < s.points.size() && i < s.errors.size(); ++i) {
+    const auto [a, b] = s.points[i];
+    const double error = s.errors[i];
+    if (!std::isfinite(b) || !std::isfinite(error) || error == 0) continue;
+    markers +=
+        fmt::format("<path class=\"whisker\" d=\"M{0:.1f} {1:.1f}h8M{2:.1f} {1:.1f}V{3:.1f}M{0:.1f} {3:.1f}h8\"/>",
+                    x(a) - 4, y(b - error), x(a), y(b + error));
+  }
   return fmt::format("<g class=\"s{}\"><path class=\"line\" d=\"{}\"/>{}</g>\n", index % 4, path, markers);
 }
 
@@ -107,9 +115,11 @@ std::string line_chart(const Chart& chart) {
   const std::vector<Series>& series = chart.series;
   double x_low = HUGE_VAL, x_high = -HUGE_VAL, y_low = HUGE_VAL, y_high = -HUGE_VAL;
   for (const Series& s : series)
-    for (const auto& [a, b] : s.points) {
+    for (size_t i = 0; i < s.points.size(); ++i) {
+      const auto [a, b] = s.points[i];
+      const double error = i < s.errors.size() && std::isfinite(s.errors[i]) ? s.errors[i] : 0;
       x_low = std::min(x_low, a), x_high = std::max(x_high, a);
-      if (std::isfinite(b)) y_low = std::min(y_low, b), y_high = std::max(y_high, b);
+      if (std::isfinite(b)) y_low = std::min(y_low, b - error), y_high = std::max(y_high, b + error);
     }
   std::string out = "<div class=\"card\">" + heading(3, chart.title);
   if (y_low > y_high) return out + paragraph("no finite value") + "</div>\n";

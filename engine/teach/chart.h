@@ -9,6 +9,7 @@ namespace seqgrad {
 struct Series {
   std::string name;
   std::vector<std::pair<double, double>> points;  // (x, y) with ascending x; where y is not finite the line has a gap
+  std::vector<double> errors = {};                // half the length of each point's error bar; empty: none
 };
 
 struct Chart {

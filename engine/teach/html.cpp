@@ -1,7 +1,9 @@
 // The style sheet, and text made safe.
 #include "engine/teach/html.h"
 
+#define XXH_INLINE_ALL
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include "engine/core/utf8.h"
 
@@ -85,17 +87,34 @@ int64_t text_columns(std::string_view text) {
   return columns;
 }
 
-std::string page(std::string_view title, std::string_view body) {
+// A script element may hold any text but its own end and the begin of a comment; JSON has '<' in its texts only.
+static std::string inert_json(std::string_view json) {
+  std::string out;
+  for (const char c : json) c == '<' ? out += "\\u003c" : out += c;
+  return out;
+}
+
+std::string page(std::string_view title, std::string_view body, const PageScript& script) {
+  // The nonce depends on all that others wrote into the page, so that no text of theirs can hold it.
+  const std::string nonce = fmt::format(
+      "{:016x}", XXH3_64bits_withSeed(body.data(), body.size(), XXH3_64bits(script.json.data(), script.json.size())));
+  std::string policy, scripts;
+  if (!script.code.empty()) {
+    policy = fmt::format("; script-src 'nonce-{}'", nonce);
+    scripts =
+        fmt::format("<script type=\"application/json\" id=\"data\">{}</script>\n<script nonce=\"{}\">\n{}</script>\n",
+                    inert_json(script.json), nonce, script.code);
+  }
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src "
-      "data:\">\n"
+      "data:{}\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<meta name=\"generator\" content=\"seqgrad " SEQGRAD_VERSION
       "\">\n"
       "<link rel=\"icon\" "
-      "href=\"data:,\">\n<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
-      escaped(title), style, body);
+      "href=\"data:,\">\n<title>{}</title>\n<style>{}{}</style>\n</head>\n<body>\n{}{}</body>\n</html>\n",
+      policy, escaped(title), style, script.style, body, scripts);
 }
 
 std::string heading(int level, std::string_view text) {

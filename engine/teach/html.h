@@ -13,8 +13,16 @@ std::string escaped(std::string_view text);
 // How many columns the text takes in a fixed-width font; a rough guess for scripts whose characters are wide.
 int64_t text_columns(std::string_view text);
 
-// A whole document; `body` is HTML, `title` text. Its policy forbids the browser to load anything.
-std::string page(std::string_view title, std::string_view body);
+// What a page that answers edits has beside its body: more style, data, and a script that reads them.
+struct PageScript {
+  std::string_view style;
+  std::string_view json;  // found by the script as the element "data"
+  std::string_view code;  // JavaScript
+};
+
+// A whole document; `body` is HTML, `title` text. Its policy forbids the browser to load anything, and to run any
+// script but the one given here.
+std::string page(std::string_view title, std::string_view body, const PageScript& script = {});
 
 std::string heading(int level, std::string_view text);
 std::string paragraph(std::string_view text);
