@@ -30,7 +30,11 @@ std::vector<Experiment> run_experiments(const Specimen& s, const std::string& on
   for (const ExperimentKind& kind : experiment_kinds()) {
     ids.emplace_back(kind.id);
     if (!only.empty() && only != kind.id) continue;
-    std::optional<Experiment> e = kind.run(s);
+    std::optional<Experiment> e;
+    try {
+      e = kind.run(s);
+    } catch (const LossError&) {  // the batch has something that the experiment's variant refuses
+    }
     if (!e) continue;
     e->number = kind.number;
     e->id = kind.id;

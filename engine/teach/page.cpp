@@ -139,7 +139,8 @@ std::string explain_page(const Explanation& e) {
   body += section("batch", "The batch",
                   paragraph("Press a token to mask it or let it count; change its weight below it. Arrow keys move "
                             "between cells. ℓ is the token's loss, the bar its share of the value.") +
-                      tools + frame + "<p class=\"problem\" role=\"alert\"></p>\n<p id=\"sum\" role=\"status\"></p>\n");
+                      tools + frame + "<p class=\"problem\" role=\"alert\"></p>\n<p id=\"sum\" role=\"status\"></p>\n" +
+                      folded("Token by token, as a table", "<div class=\"frame tokens\"></div>\n"));
   body += section("modes", "The same batch in every mode",
                   paragraph("What each framework calls the loss. The chosen one is drawn above and below.") + frame +
                       "<div id=\"code\"></div>\n");

@@ -27,6 +27,7 @@ BATCHES = [
          mask=True, class_weight="target"),
     dict(name="probabilities", loss={"input": "probs", "reduce": {"over": "batch", "divide": "weight", "then": "mean"}},
          lengths=True, token_weight=True),
+    dict(name="refused", loss={"preset": "sentence_mean"}, lengths=True, nan=(0, 1)),
 ]
 
 
@@ -54,6 +55,9 @@ def make(batch, random):
             tensors["targets"][i][j] = 0
         tensors["logits"][2][4][1] = math.nan
         tensors["logits"][2][3] = [-math.inf] * v
+    if "nan" in batch:  # on a live row: refused until somebody masks it
+        i, j = batch["nan"]
+        tensors["logits"][i][j][2] = math.nan
     return tensors
 
 
@@ -197,6 +201,26 @@ def try_keyboard(page):
     return []
 
 
+def try_guesses(page, truth):
+    """The right guess, each usual mistake, and one that is neither, for every experiment of the page."""
+    wrong = []
+    for experiment in truth["experiments"]:
+        answer = float(experiment["prediction"])
+        guesses = [(f"{answer:.9g}".replace(".", ","), "Right."), ("three", "That is no number."), ("123456.75", "Not that; and no")]
+        guesses += [(f"{float(m['value']):.9g}", m["words"]) for m in experiment["mistakes"] if apart([float(m["value"])], [answer]) > 1e-3]
+        for guess, words in guesses:
+            said = page.run(f"""(() => {{ const s = document.getElementById("x-{experiment['id']}"), d = s.querySelector("details.answer");
+                d.open = false; s.querySelector(".guess input").value = {json.dumps(guess)}; s.querySelector(".guess button").click();
+                return s.querySelector("output").textContent + (d.open ? "" : " (the answer stays folded)"); }})()""")
+            if words not in said or "folded" in said:
+                wrong.append(f"experiment {experiment['id']}: the guess {guess} is answered with '{said}'")
+    hidden = "document.getElementById('hide').click(); document.querySelectorAll('details.answer[open]').length"
+    before, shown, again = (page.run(hidden) for _ in range(3))
+    if truth["experiments"] and not (shown == 0 and before == again >= len(truth["experiments"])):
+        wrong.append(f"predict first: {before}, {shown}, {again} open answers")
+    return wrong
+
+
 def edit(browser, seqgrad, folder, batch, random, edits):
     tensors = make(batch, random)
     case, page_file = folder / f"edit_{batch['name']}.yaml", folder / f"edit_{batch['name']}.html"
@@ -206,7 +230,7 @@ def edit(browser, seqgrad, folder, batch, random, edits):
     page = Page(browser, page_file)
     badge = page.run("document.getElementById('badge').className + ' ' + document.getElementById('badge').textContent")
     wrong = [] if badge.startswith("good ") else [f"badge: {badge}"]
-    wrong += try_keyboard(page)
+    wrong += try_keyboard(page) + try_guesses(page, first)
     mask, weight = [t["mask"] for t in first["tokens"]], [float(t["token_weight"]) for t in first["tokens"]]
     worst = count = refused = 0
     for _ in range(edits):
@@ -246,7 +270,7 @@ def main():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(program, profile)
         for i, batch in enumerate(BATCHES):
-            wrong += edit(browser, seqgrad, folder, batch, random.Random(f"{seed} {i}"), EDITS // len(BATCHES))
+            wrong += edit(browser, seqgrad, folder, batch, random.Random(f"{seed} {i}"), -(-EDITS // len(BATCHES)))
         browser.close()
     for problem in wrong:
         print(problem)

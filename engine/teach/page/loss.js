@@ -98,7 +98,7 @@ const Loss = (() => {
     });
     const norms = all.map((cell, n) => cell.weight === 0 ? 0 : Math.abs(coefficients[n]) * number(cell.alone.logit_norm));
     return {refused: "", values, numerators, divisors, printed: printed(data, mode, numerators, values, whole),
-            live: all.map(c => c.weight !== 0), weighted: all.map(c => term(c)[0] ?? 0), coefficients, norms,
+            live: all.map(c => c.weight !== 0), weights: all.map(c => c.weight), weighted: all.map(c => term(c)[0] ?? 0), coefficients, norms,
             gradient_norm: Math.hypot(...norms), whole};
   }
 

@@ -2,20 +2,23 @@
 "use strict";
 
 const Guess = (() => {
+  // As a person types it: 1,5 is 1.5.
+  const plain = text => text.trim().toLowerCase().replace(",", ".").replace("−", "-");
+
   // Whether a typed number is x as far as its digits go.
   function says(text, x) {
-    const typed = Number(text.replace(",", ".").replace("−", "-"));
-    if (/^\s*nan\s*$/i.test(text)) return Number.isNaN(x);
-    if (text.trim() === "" || !Number.isFinite(typed) || !Number.isFinite(x)) return false;
-    const [mantissa, power = "0"] = text.trim().toLowerCase().split("e"), point = mantissa.indexOf(".");
+    if (text === "nan") return Number.isNaN(x);
+    const typed = Number(text), [mantissa, power = "0"] = text.split("e"), point = mantissa.indexOf(".");
+    if (!Number.isFinite(typed) || !Number.isFinite(x)) return false;
     const unit = point < 0 ? 1e-9 : 10 ** (Number(power) - (mantissa.length - point - 1));
     return Math.abs(typed - x) <= Math.max(1e-9 * Math.abs(x), Math.min(1.0001 * unit, 2e-3 * Math.max(Math.abs(x), Math.abs(typed))));
   }
 
   function verdict(text, answers) {
-    if (text.trim() === "") return "";
-    if (!/^\s*([-−+]?[0-9.,]+(e[-+]?[0-9]+)?|nan)\s*$/i.test(text)) return "That is no number.";
-    const hit = answers.find(a => says(text, a.value));
+    const typed = plain(text);
+    if (typed === "") return "";
+    if (typed !== "nan" && !Number.isFinite(Number(typed))) return "That is no number.";
+    const hit = answers.find(a => says(typed, a.value));
     if (hit) return hit.right ? "Right." : `That is what one gets by this: ${hit.words}`;
     return "Not that; and no usual mistake gives it.";
   }
@@ -43,5 +46,5 @@ const Guess = (() => {
     });
   }
 
-  return {says, verdict, start};
+  return {start};
 })();

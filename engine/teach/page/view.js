@@ -89,6 +89,24 @@ function batchGrid(root, data, edit, changed) {
   });
 }
 
+// A table in a section's frame: the first cell of a row is its header.
+function fill(frame, heads, rows) {
+  const line = (cells, scope) => el("tr", {}, ...cells.map((text, i) => el(i && scope === "row" ? "td" : "th", i && scope === "row" ? {} : {scope}, text)));
+  frame.replaceChildren(el("table", {}, el("thead", {}, line(heads, "col")), el("tbody", {}, ...rows.map(r => line(r, "row")))));
+}
+
+// What the grid shows, and the rest of each token, as a table.
+function tokenTable(root, data, edit) {
+  const heads = ["sentence, step", "token", "p(target)", "ℓ", "ω", "ω·ℓ", "share", "|gradient|"];
+  return r => fill(root.querySelector(".tokens"), heads, data.tokens.map((token, n) => {
+    const cell = [`${token.b}, ${token.t}`, token.text];
+    if (r.refused || !r.live[n]) return [...cell, "–", "–", "0", "0", "–", r.refused ? "–" : `0 (${why(data, edit, n)})`];
+    const loss = Loss.number(token.alone.loss), part = r.coefficients[n] * loss;
+    return [...cell, digits(Loss.number(token.alone.p)), digits(loss), digits(r.weights[n]), digits(r.weighted[n]),
+            r.total ? `${digits(100 * part / r.total, 3)} %` : "–", digits(r.norms[n])];
+  }));
+}
+
 // Modes that reduce alike stand in one row.
 function modeTable(root, data, chosen, pick) {
   const kinds = new Map();
@@ -178,11 +196,9 @@ function heatMap(root, data, edit) {
 
 function divisorTable(root, data) {
   return whole => {
-    const heads = ["divisor", "formula", "counts", "now", "before your edits"];
-    const rows = data.divisors.map(d => el("tr", {"data-divisor": d.name}, el("th", {scope: "row"}, d.name), el("td", {}, d.formula), el("td", {}, d.words),
-                                           el("td", {}, whole ? digits(Loss.divisor(data, d.name, whole)) : "–"), el("td", {}, digits(Loss.number(d.value)))));
-    root.querySelector(".frame").replaceChildren(el("table", {}, el("thead", {}, el("tr", {}, ...heads.map(h => el("th", {scope: "col"}, h)))),
-                                                    el("tbody", {}, ...rows)));
+    const rows = data.divisors.map(d => [d.name, d.formula, d.words, whole ? digits(Loss.divisor(data, d.name, whole)) : "–",
+                                         d.value === null ? "–" : digits(Loss.number(d.value))]);
+    fill(root.querySelector(".frame"), ["divisor", "formula", "counts", "now", "before your edits"], rows);
   };
 }
 
