@@ -45,6 +45,7 @@ Experiment experiment(const std::string& text) {
 TEST_CASE("the page of an explanation holds its JSON, and every experiment with its answer folded") {
   Explanation e = explain(read_case(padded));
   e.experiments.push_back(experiment("plain"));
+  e.experiments.back().answer = "the answer";
   const std::string html = explain_page(e);
   check_markup(html);
   const std::string json = between(html, "<script type=\"application/json\" id=\"data\">", "</script>");
