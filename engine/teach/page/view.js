@@ -182,7 +182,7 @@ function heatMap(root, data, edit) {
         tr.append(...row.map(() => el("td", {"aria-label": "exactly 0"})));
       } else {
         row.forEach((g, k) => {
-          const td = el("td", {class: `${g < 0 ? "down" : "up"}${data.shown[k] === token.id ? " target" : ""}`, title: String(g)}, digits(g, 2));
+          const td = el("td", {class: `${g < 0 ? "down" : "up"}${data.shown[k] === token.id ? " target" : ""}`, title: String(g)}, (g > 0 ? "+" : "") + digits(g, 2));
           td.style.setProperty("--size", most ? `${Math.round(100 * Math.abs(g) / most)}%` : "0%");
           if (most && Math.abs(g) > 0.55 * most) td.classList.add("strong");
           tr.append(td);
