@@ -73,6 +73,7 @@ TEST_CASE("text of a case stays text in its page, in its markup and in its data"
   Explanation e = explain(read_case(padded));
   Subject& s = e.subject;
   s.kind = "lesson";
+  s.prediction = 0.25;
   s.title = s.about = s.question = s.predict = s.answer = s.repair = s.source = hostile;
   s.words.assign(static_cast<size_t>(e.specimen.inputs.classes), "</script><script>alert(1)</script><!--");
   s.sources = {hostile};
@@ -87,6 +88,7 @@ TEST_CASE("text of a case stays text in its page, in its markup and in its data"
   CHECK(count(html, "<img") == 0);
   const std::string json = between(html, "id=\"data\">", "</script>");
   CHECK(nlohmann::json::parse(json) == nlohmann::json::parse(to_json(e)));
+  CHECK(nlohmann::json::parse(json)["lesson"]["prediction"] == 0.25);
 }
 
 TEST_CASE("a page may load nothing and run its own script only, and the script calls no network") {

@@ -186,6 +186,7 @@ Explanation explain(const LossCase& c, const ExplainOptions& options) {
   subject.predict = k.predict();
   subject.answer = k.answer();
   subject.repair = k.repair();
+  if (const Values* gold = c.gold_of("value"); gold && gold->numbers.size() == 1) subject.prediction = gold->numbers[0];
   subject.kind = subject.question.empty() ? "case" : "lesson";
   const Specimen s = specimen_of(c);
   subject.words = k.words();

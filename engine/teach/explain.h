@@ -4,7 +4,8 @@
 // {
 //   "format": 1, "source": "configs/lessons/01_padding.yaml", "kind": "case" | "lesson" | "config",
 //   "title": "01_padding", "about": "…",
-//   "lesson": null | {"question": "…", "predict": "…", "answer": "…", "repair": "loss: …"},
+//   "lesson": null | {"question": "…", "predict": "…", "answer": "…", "repair": "loss: …",
+//              "prediction": 2.5 | null   the number that is asked for},
 //   "batch": {"B": 2, "T": 4, "V": 6, "input": "logits" | "probs", "target": "ids" | "dense",
 //             "words": ["<pad>", …],                       names of the V classes; [] where they have none
 //             "lengths": [4, 2] | null, "example_weight": [1.0, …] | null,
@@ -66,6 +67,7 @@ namespace seqgrad {
 struct Subject {
   std::string source, kind, title, about;
   std::string question, predict, answer, repair;  // of a lesson
+  std::optional<double> prediction;               // the number that a lesson's reader is asked for: its gold.value
   std::vector<std::string> words;                 // names of the classes; empty: none
   std::vector<std::string> sources;               // what was translated, one a sentence; empty: none
 };

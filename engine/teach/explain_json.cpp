@@ -156,7 +156,11 @@ std::string to_json(const Explanation& e) {
   json out{{"format", 1}, {"source", s.source}, {"kind", s.kind}, {"title", s.title}, {"about", s.about}};
   out["lesson"] = nullptr;
   if (s.kind == "lesson")
-    out["lesson"] = {{"question", s.question}, {"predict", s.predict}, {"answer", s.answer}, {"repair", s.repair}};
+    out["lesson"] = {{"question", s.question},
+                     {"predict", s.predict},
+                     {"answer", s.answer},
+                     {"repair", s.repair},
+                     {"prediction", s.prediction ? number(*s.prediction) : json(nullptr)}};
   out["batch"] = batch(e);
   add_reduction(out["loss"], e.specimen.options);
   const LossOptions& o = e.specimen.options;

@@ -102,7 +102,7 @@ std::string experiment(const Experiment& e) {
 std::string lesson(const Subject& s) {
   std::string answer = paragraphs(s.answer);
   if (!s.repair.empty()) answer += paragraph("What mends the file:") + preformatted(s.repair);
-  return "<section class=\"card\">\n" + heading(2, "The question") +
+  return "<section class=\"card\" id=\"lesson\">\n" + heading(2, "The question") +
          fmt::format("<p class=\"question\">{}</p>\n", escaped(s.question)) +
          asked(s.predict, "data-lesson=\"1\"", answer) + "</section>\n";
 }

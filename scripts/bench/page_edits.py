@@ -19,7 +19,8 @@ EDITS, LIMIT = 200, 1e-12
 WORDS = ["<pad>", "the", "dog", "sees", "a", "</s>", "cat"]
 # One batch each: what its loss says, and which sources it has.
 BATCHES = [
-    dict(name="plain", loss={"preset": "token_mean"}, lengths=True),
+    dict(name="plain", loss={"preset": "token_mean"}, lengths=True, lesson={
+        "question": "What should it be?", "predict": "the loss", "answer": "This.", "repair": "loss: {preset: sum}"}),
     dict(name="weighted", loss={"reduce": {"over": "all", "divide": {"time": "weight", "batch": "active_batch"}, "divide_eps": 1e-12},
                                 "smoothing": {"epsilon": 0.1}}, lengths=True, token_weight=True, example_weight=True, class_weight="class"),
     dict(name="vector", loss={"preset": "tf1.sequence_loss_by_example", "mask": {"ignore_index": 0}}, poison=True, token_weight=True),
@@ -50,6 +51,8 @@ def make(batch, random):
         tensors["example_weight"] = [1.0, 0.25, 3.0]
     if batch.get("class_weight"):
         tensors["class_weight"] = [0.5, 1.0, 2.0, 0.0, 1.5, 1.0, 0.25]
+    if batch.get("lesson"):
+        tensors["gold.value"] = 12.375
     if batch.get("poison"):  # padding that nothing may look at
         for i, j in ((1, 4), (2, 2), (2, 3), (2, 4)):
             tensors["targets"][i][j] = 0
@@ -75,7 +78,8 @@ def write_case(path, batch, tensors):
     loss = json.loads(json.dumps(batch["loss"]))
     if "class_weight" in tensors:
         loss["weights"] = {"class": {"scope": batch["class_weight"]}}
-    path.write_text(f"name: {path.stem}\nabout: a batch of the page's test\nwords: {yaml(WORDS)}\nloss: {yaml(loss)}\ntensors:\n" +
+    lesson = "".join(f"{key}: {yaml(text)}\n" for key, text in batch.get("lesson", {}).items())
+    path.write_text(f"name: {path.stem}\nabout: a batch of the page's test\n{lesson}words: {yaml(WORDS)}\nloss: {yaml(loss)}\ntensors:\n" +
                     "".join(f"  {name}: {yaml(x)}\n" for name, x in tensors.items()))
 
 
@@ -202,18 +206,22 @@ def try_keyboard(page):
 
 
 def try_guesses(page, truth):
-    """The right guess, each usual mistake, and one that is neither, for every experiment of the page."""
+    """The right guess, each usual mistake, and one that is neither, for every experiment of the page and its lesson."""
     wrong = []
-    for experiment in truth["experiments"]:
+    asked = {f"x-{e['id']}": e for e in truth["experiments"]}
+    if truth["lesson"]:
+        asked["lesson"] = {"prediction": truth["lesson"]["prediction"],
+                           "mistakes": [{"value": truth["value"], "words": "what the file as it stands says"}]}
+    for place, experiment in asked.items():
         answer = float(experiment["prediction"])
         guesses = [(f"{answer:.9g}".replace(".", ","), "Right."), ("three", "That is no number."), ("123456.75", "Not that; and no")]
         guesses += [(f"{float(m['value']):.9g}", m["words"]) for m in experiment["mistakes"] if apart([float(m["value"])], [answer]) > 1e-3]
         for guess, words in guesses:
-            said = page.run(f"""(() => {{ const s = document.getElementById("x-{experiment['id']}"), d = s.querySelector("details.answer");
+            said = page.run(f"""(() => {{ const s = document.getElementById("{place}"), d = s.querySelector("details.answer");
                 d.open = false; s.querySelector(".guess input").value = {json.dumps(guess)}; s.querySelector(".guess button").click();
                 return s.querySelector("output").textContent + (d.open ? "" : " (the answer stays folded)"); }})()""")
             if words not in said or "folded" in said:
-                wrong.append(f"experiment {experiment['id']}: the guess {guess} is answered with '{said}'")
+                wrong.append(f"{place}: the guess {guess} is answered with '{said}'")
     if not truth["experiments"]:
         return wrong
     hidden = "document.getElementById('hide').click(); document.querySelectorAll('details.answer[open]').length"

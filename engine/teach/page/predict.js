@@ -23,6 +23,16 @@ const Guess = (() => {
     return "Not that; and no usual mistake gives it.";
   }
 
+  const answersOf = ({prediction, mistakes}) => [{value: Loss.number(prediction), right: true},
+                                                 ...mistakes.map(m => ({value: Loss.number(m.value), words: m.words}))];
+
+  // A lesson asks for what its repaired file says; other numbers may be those of the flawed file or of another mode.
+  function lessonAnswers(data) {
+    const right = data.lesson && data.lesson.prediction !== null ? answersOf({prediction: data.lesson.prediction, mistakes: []}) : [];
+    const words = m => m.own ? "what the file as it stands says: the flaw is in its loss" : `${m.name}: ${m.formula || m.words}`;
+    return [...right, ...data.modes.filter(m => !m.refused && !Array.isArray(m.value)).map(m => ({value: Loss.number(m.value), words: words(m)}))];
+  }
+
   // Each .guess has an input, a button and a line; the fold after it holds the answer.
   function wire(root, answers) {
     const input = root.querySelector("input"), line = root.querySelector("output");
@@ -35,10 +45,7 @@ const Guess = (() => {
   function start(data) {
     for (const root of document.querySelectorAll(".guess")) {
       const experiment = data.experiments.find(e => e.id === root.dataset.experiment);
-      const answers = experiment
-          ? [{value: Loss.number(experiment.prediction), right: true}, ...experiment.mistakes.map(m => ({...m, value: Loss.number(m.value)}))]
-          : data.modes.filter(m => !m.refused && !Array.isArray(m.value)).map(m => ({value: Loss.number(m.value), words: `${m.name} (${m.formula || m.words})`, right: m.own}));
-      wire(root, answers);
+      wire(root, experiment ? answersOf(experiment) : lessonAnswers(data));
     }
     const hide = document.getElementById("hide");
     if (hide) hide.addEventListener("change", () => {
