@@ -25,7 +25,8 @@ function batchGrid(root, data, edit, changed) {
   for (let t = 0; t < T; ++t) head.append(el("th", {scope: "col"}, `t=${t}`));
   const body = el("tbody");
   for (let b = 0; b < B; ++b) {
-    const row = el("tr", {}, el("th", {scope: "row"}, data.batch.sources[b] ?? `b=${b}`));
+    const weight = data.batch.example_weight ? el("span", {class: "soft"}, ` × ${digits(Loss.number(data.batch.example_weight[b]))}`) : "";
+    const row = el("tr", {}, el("th", {scope: "row"}, data.batch.sources[b] ?? `b=${b}`, weight));
     for (let t = 0; t < T; ++t) row.append(cell(b * T + t));
     body.append(row);
   }
@@ -151,19 +152,24 @@ function modeTable(root, data, chosen, pick) {
         value.append(bar);
       }
       if (mode.report) value.append(el("span", {class: "soft"}, `prints ${digits(r.printed)}`));
-      quotient.textContent = `${some(r.numerators)} / ${some(r.divisors)}${mode.divide_eps ? ` + ${mode.divide_eps}` : ""}`;
+      quotient.textContent = fraction(mode, r);
       gradient.textContent = digits(r.gradient_norm, 4);
     }
   };
 }
 
+// Numerator over divisor; the epsilon of a nested mode has gone into the inner division already.
+function fraction(mode, r) {
+  const eps = mode.divide_eps && !mode.divide.time ? mode.divide_eps : 0;
+  const quotient = `${some(r.numerators)} / ${eps ? `(${some(r.divisors)} + ${eps})` : some(r.divisors)}`;
+  return mode.over !== "all" && mode.then ? `${mode.then} of ${quotient}` : quotient;
+}
+
 // The line that adds it up, of the chosen mode.
 function sumLine(mode, r) {
   if (r.refused) return `The engine refuses this batch: ${r.refused}`;
-  const eps = mode.divide_eps ? ` + ${mode.divide_eps}` : "";
-  if (r.values.length > 1 || mode.over !== "all") return `${mode.name}: ${some(r.values)} = ${some(r.numerators)} / ${some(r.divisors)}${eps}`;
-  return `${mode.name}: loss = ${digits(r.numerators[0])} / ${digits(r.divisors[0])}${eps} = ${digits(r.values[0])}` +
-         (r.divisors[0] === 0 ? "  (the divisor is 0: nothing counts)" : "");
+  const nothing = r.divisors.length === 1 && r.divisors[0] === 0 ? " (the divisor is 0: nothing counts)" : "";
+  return `${mode.name}: loss = ${fraction(mode, r)} = ${some(r.values)}${nothing}`;
 }
 
 // Rows of tokens, columns of words; a cell's colour tells size and side, its sign and digits tell them too.
