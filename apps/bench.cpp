@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
+#include "engine/core/phases.h"
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
@@ -25,7 +26,7 @@ struct Options {
   int threads = 2, steps = 20, warmup = 5;
   int64_t rows = 1600, vocab = 8000, hidden = 0;
   double masked = 0;
-  bool json = false;
+  bool json = false, phases = false;
 };
 
 constexpr int64_t most = 1000000000;  // of anything that is counted
@@ -40,10 +41,32 @@ Json quartiles(std::vector<double> v) {
   return {{"median", at(0.5)}, {"p25", at(0.25)}, {"p75", at(0.75)}, {"min", v[0]}, {"n", v.size()}};
 }
 
-int64_t peak_bytes() {
-  struct rusage usage {};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024;
+struct rusage usage() {
+  struct rusage now {};
+  getrusage(RUSAGE_SELF, &now);
+  return now;
+}
+int64_t peak_bytes() { return usage().ru_maxrss * 1024; }
+
+// Milliseconds of each phase, a list of steps each; a phase that a step did not have counts as 0 there.
+using PhaseLists = std::vector<std::pair<std::string, std::vector<double>>>;
+
+void add_phases(PhaseLists& all, size_t step) {
+  for (const auto& [name, seconds] : stop_phase_times()) {
+    auto row = std::find_if(all.begin(), all.end(), [&, &wanted = name](const auto& r) { return r.first == wanted; });
+    if (row == all.end()) row = all.insert(row, {name, {}});
+    row->second.resize(step, 0.0);
+    row->second.push_back(seconds * 1e3);
+  }
+}
+
+Json medians(PhaseLists all, size_t steps) {
+  Json out = Json::object();
+  for (auto& [name, ms] : all) {
+    ms.resize(steps, 0.0);
+    out[name.empty() ? "everything else" : name] = quartiles(ms)["median"];
+  }
+  return out;
 }
 
 // The best of several products that fill the caches: what this process can reach.
@@ -110,29 +133,43 @@ Json bench_step(const Options& o) {
   std::vector<Batch> data;
   for (uint64_t i = 0; i < 4; ++i) data.push_back(bench_batch(m, i + 1));
   std::vector<double> ms, rate;
+  PhaseLists phases;
   double value = 0;
+  int64_t faults = 0;
   for (int i = 0; i < o.warmup + o.steps; ++i) {
     const Batch& batch = data[static_cast<size_t>(i) % 4];
+    if (i == o.warmup) faults = usage().ru_minflt;
+    if (o.phases && i >= o.warmup) start_phase_times();
     const double start = now_ms();
     value = accumulate_gradients(*model, loss, {&batch, 1}, {true, 1, static_cast<uint64_t>(i), 0})
                 .loss.value(loss.options);
-    optimizers().at("adam").update(model->store(), {}, i + 1);
+    {
+      const Phase phase("optimiser");
+      optimizers().at("adam").update(model->store(), {}, i + 1);
+    }
     const double took = now_ms() - start;
     if (i < o.warmup) continue;
+    if (o.phases) add_phases(phases, ms.size());
     ms.push_back(took);
     rate.push_back(static_cast<double>(batch.target_tokens()) / took * 1e3);
   }
-  return {{"what", "seqgrad_step"},
-          {"preset", o.preset},
-          {"attention", o.attention},
-          {"precision", o.precision},
-          {"threads", threads()},
-          {"params", model->store().count()},
-          {"ms_per_step", quartiles(ms)},
-          {"target_tokens_per_s", quartiles(rate)["median"]},
-          {"gemm_gflops", gemm_gflops()},
-          {"peak_bytes", peak_bytes()},
-          {"loss", value}};
+  faults = usage().ru_minflt - faults;
+  Json out = {{"what", "seqgrad_step"},
+              {"preset", o.preset},
+              {"attention", o.attention},
+              {"precision", o.precision},
+              {"threads", threads()},
+              {"params", model->store().count()},
+              {"ms_per_step", quartiles(ms)},
+              {"target_tokens_per_s", quartiles(rate)["median"]},
+              {"gemm_gflops", gemm_gflops()},
+              {"peak_bytes", peak_bytes()},
+              {"loss", value}};
+  if (o.phases) {
+    out["phases_ms"] = medians(std::move(phases), ms.size());
+    out["page_faults_per_step"] = static_cast<double>(faults) / o.steps;
+  }
+  return out;
 }
 
 Json bench_loss(const Options& o) {
@@ -229,6 +266,7 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("--threads", o->threads, "CPU threads")->type_name("N")->check(whole(1, 256));
   app.add_option("--steps", o->steps, "counted repetitions")->type_name("N")->check(whole(1, most));
   app.add_option("--warmup", o->warmup, "repetitions before them")->type_name("N")->check(whole(0, most));
+  app.add_flag("--phases", o->phases, "step: add the milliseconds of each phase, and page faults");
   app.add_flag("--json", o->json, "One line of JSON instead of an indented object");
   app.parse_complete_callback([&app, o] {
     const std::string other = o->what == "step" ? "loss" : "step";

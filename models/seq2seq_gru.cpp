@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/core/phases.h"
 #include "engine/core/random.h"
 #include "engine/data/vocabulary.h"
 #include "engine/ops/attention.h"
@@ -118,6 +119,7 @@ Tensor Seq2SeqGru::Pass::seen(const char* name, const Tensor& x, int64_t layer, 
 }
 
 Seq2SeqGru::Source Seq2SeqGru::encode(const Batch& batch, Pass& pass) const {
+  const Phase phase("encoder");
   const Device device = store_.device();
   Source s;
   s.lengths = ids(batch.source_lengths, {batch.batch}, device);
@@ -161,6 +163,7 @@ Tensor Seq2SeqGru::logits(const Tensor& hidden) const {
 }
 
 Tensor Seq2SeqGru::run_layers(const Source& source, const Batch& batch, Pass& pass) const {
+  const Phase phase("decoder");
   Tensor h = pass.seen("dec.emb", embed(batch.target_in, {batch.batch, batch.target_steps}));
   h = pass.drop(h, drop_embedding_);
   const Tensor lengths = ids(batch.target_lengths, {batch.batch}, store_.device());
@@ -169,13 +172,16 @@ Tensor Seq2SeqGru::run_layers(const Source& source, const Batch& batch, Pass& pa
     h = pass.seen("dec.gru", decoder_[i](h, source.first, lengths), static_cast<int64_t>(i));
   }
   if (attention_ != "none") {
+    const Phase inner("attention");
     const Tensor context = pass.seen("context", attention(h, source.keys, source.states, source.lengths));
+    const Phase after("readout");
     h = pass.seen("dec.readout", tanh(readout_(concat(h, context))));
   }
   return pass.drop(h, drop_hidden_);
 }
 
 Tensor Seq2SeqGru::run_steps(const Source& source, const Batch& batch, Pass& pass) const {
+  const Phase phase("decoder");
   const Device device = store_.device();
   const ForwardContext& context = pass.context;
   const bool mixed = context.training && context.teacher_forcing < 1;
@@ -212,6 +218,7 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
   const int64_t batch = embedded.shape[0];
   Tensor x = embedded, context;
   if (attention_ == "additive") {
+    const Phase phase("attention");
     context = additive_attention(query_(state.layers[0]), source.keys, reshape(v_->tensor, {state_width_}),
                                  source.states, source.lengths, weights);
     x = concat(embedded, context);
@@ -225,11 +232,13 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
   }
   if (attention_ == "none") return x;
   if (attention_ != "additive") {
+    const Phase phase("attention");
     context =
         reshape(attention(reshape(x, {batch, 1, state_width_}), source.keys, source.states, source.lengths, weights),
                 {batch, context_width_});
     if (weights) *weights = reshape(*weights, {batch, weights->shape[2]});
   }
+  const Phase phase("readout");
   const Tensor readout = tanh(readout_(concat(x, context)));
   if (input_feeding_) state.readout = readout;
   return readout;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <numeric>
 
+#include "engine/core/phases.h"
 #include "engine/core/random.h"
 #include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
@@ -136,6 +137,33 @@ TEST_CASE("every block runs once on any number of threads, and exceptions come b
           }) == "block five");
   }
   set_threads(1);
+}
+
+TEST_CASE("phases take turns, and the way back has the names of the way there") {
+  CHECK(stop_phase_times().empty());
+  start_phase_times();
+  Tape& tape = Tape::current();
+  tape.reset();
+  Tensor y;
+  {
+    const Phase outer("outer");
+    const Tensor x = variable(from_host(std::vector<double>{2.0}, {1}));
+    {
+      const Phase inner("inner");
+      CHECK(std::string(Phase::current()) == "inner");
+      y = scaled(x, 3);
+    }
+    CHECK(std::string(Phase::current()) == "outer");
+    y = scaled(y, 5);
+  }
+  tape.backward(y);
+  std::vector<std::string> names;
+  for (const auto& [name, seconds] : stop_phase_times()) {
+    names.push_back(name);
+    CHECK(seconds >= 0);
+  }
+  CHECK(names == std::vector<std::string>{"", "outer", "inner", "outer backward", "inner backward"});
+  CHECK(stop_phase_times().empty());
 }
 
 // Runs of empty blocks on far more threads than there are cores, as on a busy machine: most workers have no core when a

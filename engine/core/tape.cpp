@@ -1,6 +1,8 @@
 // The tape's one loop, and the life of gradients.
 #include "engine/core/tape.h"
 
+#include "engine/core/phases.h"
+
 namespace seqgrad {
 
 Tape::Tape() = default;
@@ -48,7 +50,7 @@ GradSlot* Tape::new_slot() { return new (nodes_.allocate(sizeof(GradSlot))) Grad
 
 Tape::Entry* Tape::push(Tensor& y, size_t closure_bytes) {
   y.slot = new_slot();
-  last_ = new (nodes_.allocate(sizeof(Entry) + closure_bytes)) Entry{last_, y, nullptr, nullptr};
+  last_ = new (nodes_.allocate(sizeof(Entry) + closure_bytes)) Entry{last_, y, nullptr, nullptr, Phase::current()};
   ++recorded_;
   return last_;
 }
@@ -73,8 +75,11 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
     });
   }
   const NoGrad guard;
-  for (const Entry* e = last_; e; e = e->previous)
-    if (e->y.slot->grad) e->run(e->closure, grad(e->y));
+  for (const Entry* e = last_; e; e = e->previous) {
+    if (!e->y.slot->grad) continue;
+    const Phase phase(e->phase, true);
+    e->run(e->closure, grad(e->y));
+  }
 }
 
 Tensor Tape::empty(Shape shape, DType dtype, Device device) {

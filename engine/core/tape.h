@@ -67,6 +67,7 @@ class Tape {
     Tensor y;
     const void* closure;
     void (*run)(const void*, const Tensor&);
+    const char* phase;  // in which it was recorded
   };
   Entry* push(Tensor& y, size_t closure_bytes);
   void* closure_memory(Entry* e) { return e + 1; }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/core/phases.h"
 #include "engine/core/tape.h"
 #include "engine/io/text.h"
 #include "engine/ops/elementwise.h"
@@ -36,6 +37,7 @@ std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count,
 
 LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
                     double divisor) {
+  const Phase phase("loss");
   if (setup.fused)
     return linear_sequence_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor,
                                 ParameterGradients::now);
@@ -184,8 +186,9 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
     for (size_t i = 0; i < batches.size(); ++i) {
       if (!rows[i].rows.empty()) {
         tape.reset();
-        const LossResult loss = run_loss(model.forward(batches[i], context), inputs[i], rows[i], setup,
-                                         micro ? rows[i].divisor * parts : counted.divisor);
+        const Readout readout = model.forward(batches[i], context);
+        const LossResult loss =
+            run_loss(readout, inputs[i], rows[i], setup, micro ? rows[i].divisor * parts : counted.divisor);
         tape.backward(loss.value);
         result.loss += loss.sum;
         add_compared(setup, inputs[i], loss, result.compared);
