@@ -4,6 +4,7 @@
 #include "engine/core/thread_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -16,8 +17,6 @@
 namespace seqgrad {
 namespace {
 
-constexpr int spins = 1000;  // some 20 us of pauses; waking a sleeping thread costs about 50
-
 void pause_briefly() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -26,13 +25,18 @@ void pause_briefly() {
 #endif
 }
 
-// Waits until `value` is no longer `old`: first awake, then asleep. The sleeper lets a thread that waits for a core,
-// perhaps the one it waits for, have this one.
+// Waits until `value` is no longer `old`: first awake, for as long as the serial parts between two regions mostly last
+// (waking a sleeper costs as much), then asleep. The sleeper lets a thread that waits for a core, perhaps the one it
+// waits for, have this one.
 void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
-  for (int i = 0; i < spins; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    pause_briefly();
-  }
+  constexpr auto longest = std::chrono::microseconds(100);
+  const auto start = std::chrono::steady_clock::now();
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (value.load(std::memory_order_acquire) != old) return;
+      pause_briefly();
+    }
+  } while (std::chrono::steady_clock::now() - start < longest);
   value.wait(old, std::memory_order_acquire);
 }
 
