@@ -12,11 +12,28 @@
 namespace seqgrad {
 namespace {
 
-// Each call packs all of the operand that is not cut, so C is cut along its longer side. Heights from 128 on do not
-// change the bits of a row of a wide C: the last tile of the fused loss may be lower than the others.
-constexpr int64_t block_rows = 128, block_columns = 512;
-constexpr int64_t deep = 4096;               // terms from which on packing an operand twice costs nothing
+// Each call packs all of the operand that is not cut, so a wide C is cut into columns and others into rows, and both
+// ways only where a few threads would have less than a block each. Heights from 32 on do not change the bits of a row
+// of a wide C: the last tile of the fused loss may be lower than the others.
+constexpr int64_t block_rows = 128, block_columns = 512, least_columns = 96;
 constexpr int64_t wide = 4 * block_columns;  // columns from which on a C of up to 512 rows is cut into columns
+constexpr int64_t enough = 4;                // blocks
+constexpr int64_t worth_sharing = 2000000;   // multiplications, some 15 us
+
+struct Cut {
+  int64_t rows, columns;
+};
+
+int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+
+// A function of the shape alone.
+Cut cut_of(int64_t m, int64_t n, int64_t k) {
+  if (n >= wide && n >= 4 * m) return {m, block_columns};
+  if (m * n * k < worth_sharing) return {m, n};
+  const int64_t rows = std::min(block_rows, std::max<int64_t>(64, round_up((m + enough - 1) / enough, 32)));
+  const int64_t high = (m + rows - 1) / rows, parts = (enough + high - 1) / high;
+  return {rows, std::max(std::min(n, least_columns), round_up((n + parts - 1) / parts, 16))};
+}
 
 // oneDNN's own threads would split a product in ways that change bits. The setting is per thread, so each sets it once.
 void use_one_onednn_thread() {
@@ -52,10 +69,12 @@ void leave_out_zero_rows(Gemm<T>& g) {
   if (kept == g.k) return;
   memory.resize(static_cast<size_t>(kept * (g.m + g.n)));
   T *a = memory.data(), *b = a + kept * g.m;
-  for (int64_t i = 0; i < kept; ++i) {
-    std::copy_n(g.a + rows[i] * g.lda, g.m, a + i * g.m);
-    std::copy_n(g.b + rows[i] * g.ldb, g.n, b + i * g.n);
-  }
+  parallel_ranges(kept, 64, [&, rows = rows.data()](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::copy_n(g.a + rows[i] * g.lda, g.m, a + i * g.m);
+      std::copy_n(g.b + rows[i] * g.ldb, g.n, b + i * g.n);
+    }
+  });
   g.a = a, g.lda = g.m, g.b = b, g.ldb = g.n, g.k = kept;
 }
 
@@ -63,31 +82,18 @@ template <class T>
 void blocked_gemm(const Gemm<T>& given) {
   Gemm<T> g = given;
   if (g.transpose_a && !g.transpose_b && g.beta == 1) leave_out_zero_rows(g);
-  if (g.n >= wide && g.n >= 4 * g.m) {
-    parallel_ranges(g.n, block_columns, [&](int64_t begin, int64_t end) {
-      Gemm<T> part = g;
-      part.n = end - begin;
-      part.b += g.transpose_b ? begin * g.ldb : begin;
-      part.c += begin;
-      cpu_gemm(part);
-    });
-    return;
-  }
-  // A few rows of a deep product are cut along both sides, or some threads would wait for the last block.
-  const int64_t columns = g.k >= deep && g.m <= 4 * block_rows && g.n >= block_columns ? block_columns / 2 : g.n;
-  if (g.m <= block_rows && columns == g.n) return cpu_gemm(g);
-  const int64_t across = (g.n + columns - 1) / columns, down = (g.m + block_rows - 1) / block_rows;
-  parallel_ranges(across * down, 1, [&](int64_t first, int64_t last) {
-    for (int64_t block = first; block < last; ++block) {
-      const int64_t row = block / across * block_rows, column = block % across * columns;
-      Gemm<T> part = g;
-      part.m = std::min(block_rows, g.m - row);
-      part.n = std::min(columns, g.n - column);
-      part.a += g.transpose_a ? row : row * g.lda;
-      part.b += g.transpose_b ? column * g.ldb : column;
-      part.c += row * g.ldc + column;
-      cpu_gemm(part);
-    }
+  if (g.m == 0 || g.n == 0) return;
+  const Cut cut = cut_of(g.m, g.n, g.k);
+  const int64_t across = (g.n + cut.columns - 1) / cut.columns, down = (g.m + cut.rows - 1) / cut.rows;
+  parallel_blocks(across * down, [&](int64_t i) {
+    const int64_t row = i / across * cut.rows, column = i % across * cut.columns;
+    Gemm<T> part = g;
+    part.m = std::min(cut.rows, g.m - row);
+    part.n = std::min(cut.columns, g.n - column);
+    part.a += g.transpose_a ? row : row * g.lda;
+    part.b += g.transpose_b ? column * g.ldb : column;
+    part.c += row * g.ldc + column;
+    cpu_gemm(part);
   });
 }
 
