@@ -6,33 +6,74 @@
 
 #include "engine/core/op_registry.h"
 #include "engine/core/random.h"
+#include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
 
 namespace seqgrad {
 namespace {
 
+struct Counter {
+  std::array<uint32_t, 4> counter;
+  std::array<uint32_t, 2> key;
+};
+
 // Philox counter (step, sentence, time, unit / 4), key (seed, layer).
-std::array<uint32_t, 4> draw(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
+Counter counter_of(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
   const uint64_t k = key.seed ^ (uint64_t{key.layer} << 40);
-  return philox({static_cast<uint32_t>(key.step), key.first_row + static_cast<uint32_t>(b),
-                 key.first_step + static_cast<uint32_t>(t),
-                 static_cast<uint32_t>(group) | static_cast<uint32_t>(key.step >> 32 << 16)},
-                {static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32)});
+  return {{static_cast<uint32_t>(key.step), key.first_row + static_cast<uint32_t>(b),
+           key.first_step + static_cast<uint32_t>(t),
+           static_cast<uint32_t>(group) | static_cast<uint32_t>(key.step >> 32 << 16)},
+          {static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32)}};
+}
+std::array<uint32_t, 4> draw(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
+  const Counter c = counter_of(key, b, t, group);
+  return philox(c.counter, c.key);
 }
 
 uint32_t threshold(double rate) { return static_cast<uint32_t>(std::min(rate * 0x1p32, 4294967295.0)); }
+
+// The draws of `lanes` neighbouring groups side by side, each as draw() has it: philox() in lanes, so that compilers
+// make vectors of it. `first` is the counter and key of the first group.
+constexpr int64_t lanes = 16;
+SEQGRAD_SIMD void draw_many(const Counter& first, uint32_t* out /*[lanes,4]*/) {
+  uint32_t c[4][lanes];
+  for (int64_t i = 0; i < lanes; ++i) {
+    for (size_t j = 0; j < 3; ++j) c[j][i] = first.counter[j];
+    c[3][i] = first.counter[3] + static_cast<uint32_t>(i);
+  }
+  uint32_t k0 = first.key[0], k1 = first.key[1];
+  for (int round = 0; round < 10; ++round) {
+    for (int64_t i = 0; i < lanes; ++i) {
+      const uint64_t a = uint64_t{0xD2511F53} * c[0][i], b = uint64_t{0xCD9E8D57} * c[2][i];
+      c[0][i] = static_cast<uint32_t>(b >> 32) ^ c[1][i] ^ k0;
+      c[1][i] = static_cast<uint32_t>(b);
+      c[2][i] = static_cast<uint32_t>(a >> 32) ^ c[3][i] ^ k1;
+      c[3][i] = static_cast<uint32_t>(a);
+    }
+    k0 += 0x9E3779B9;
+    k1 += 0xBB67AE85;
+  }
+  for (int64_t i = 0; i < lanes; ++i)
+    for (int64_t j = 0; j < 4; ++j) out[4 * i + j] = c[j][i];
+}
+
+template <class T>
+SEQGRAD_SIMD void add_kept(const uint32_t* draws, uint32_t below, T keep, const T* x, T* y, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) y[i] += draws[i] >= below ? x[i] * keep : T{0};
+}
 
 template <class T>
 void dropout_cpu(const kernels::Dropout<T>& k) {
   const uint32_t below = threshold(k.rate);
   const T keep = static_cast<T>(1 / (1 - k.rate));
   parallel_blocks(k.batch, [&](int64_t b) {
+    uint32_t draws[4 * lanes];
     for (int64_t t = 0; t < k.steps; ++t) {
       const int64_t at = (b * k.steps + t) * k.width;
-      for (int64_t u = 0; u < k.width; u += 4) {
-        const auto r = draw(k.key, b, k.variational ? 0 : t, u / 4);
-        for (int64_t j = u; j < std::min(u + 4, k.width); ++j)
-          if (r[static_cast<size_t>(j - u)] >= below) k.y[at + j] += k.x[at + j] * keep;
+      for (int64_t u = 0; u < k.width; u += 4 * lanes) {
+        draw_many(counter_of(k.key, b, k.variational ? 0 : t, u / 4), draws);
+        add_kept(draws, below, keep, k.x + at + u, k.y + at + u, std::min(4 * lanes, k.width - u));
       }
     }
   });
@@ -58,12 +99,13 @@ OpSample sample(const char* label, Shape shape, bool variational) {
   return s;
 }
 
-const bool registered = install<Device::cpu>(kernels::dropout<float>, dropout_cpu<float>) &&
-                        install<Device::cpu>(kernels::dropout<double>, dropout_cpu<double>) &&
-                        register_op({"dropout",
-                                     "inverted dropout",
-                                     {sample("element-wise", {3, 4, 6}, false), sample("variational", {3, 4, 6}, true),
-                                      sample("[B,E]", {5, 7}, false)}});
+const bool registered =
+    install<Device::cpu>(kernels::dropout<float>, dropout_cpu<float>) &&
+    install<Device::cpu>(kernels::dropout<double>, dropout_cpu<double>) &&
+    register_op({"dropout",
+                 "inverted dropout",
+                 {sample("element-wise", {3, 4, 6}, false), sample("variational", {3, 4, 6}, true),
+                  sample("[B,E]", {5, 7}, false), sample("wider than a vector of draws", {2, 2, 131}, false)}});
 
 }  // namespace
 
