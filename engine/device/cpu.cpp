@@ -7,6 +7,7 @@
 
 #include "engine/core/backend.h"
 #include "engine/core/error.h"
+#include "engine/core/thread_pool.h"
 
 namespace seqgrad {
 namespace {
@@ -21,7 +22,11 @@ class Cpu final : public Backend {
     return p;
   }
   void release(void* memory, size_t bytes) noexcept override { munmap(memory, bytes); }
-  void zero(void* memory, size_t bytes) override { std::memset(memory, 0, bytes); }
+  void zero(void* memory, size_t bytes) override {
+    parallel_ranges(static_cast<int64_t>(bytes), 1 << 19, [=](int64_t begin, int64_t end) {
+      std::memset(static_cast<char*>(memory) + begin, 0, static_cast<size_t>(end - begin));
+    });
+  }
   void copy(void* to, const void* from, size_t bytes) override { std::memmove(to, from, bytes); }
   void upload(void* to, const void* host, size_t bytes) override { std::memcpy(to, host, bytes); }
   void download(void* host, const void* from, size_t bytes) override { std::memcpy(host, from, bytes); }

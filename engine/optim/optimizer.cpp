@@ -2,6 +2,7 @@
 #include "engine/optim/optimizer.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
@@ -46,15 +47,24 @@ void sgd_cpu(const kernels::Sgd<T>& k) {
 }
 
 template <class T>
-void sum_squares_cpu(const kernels::SumSquares<T>& k) {
+SEQGRAD_SIMD double squares_of(const T* x, int64_t n) {
+  constexpr int64_t lanes = 32;
+  double sums[lanes] = {};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int64_t j = 0; j < lanes; ++j) sums[j] += static_cast<double>(x[i + j]) * static_cast<double>(x[i + j]);
+  for (; i < n; ++i) sums[0] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
   double total = 0;
-  for (int64_t i = 0; i < k.n; i += 8) {
-    double part = 0;
-    for (int64_t j = i; j < std::min(i + 8, k.n); ++j)
-      part += static_cast<double>(k.x[j]) * static_cast<double>(k.x[j]);
-    total += part;
-  }
-  *k.sum = total;
+  for (const double s : sums) total += s;
+  return total;
+}
+template <class T>
+void sum_squares_cpu(const kernels::SumSquares<T>& k) {
+  std::vector<double> parts(static_cast<size_t>((k.n + block - 1) / block));
+  parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) {
+    parts[static_cast<size_t>(begin / block)] = squares_of(k.x + begin, end - begin);
+  });
+  *k.sum = std::accumulate(parts.begin(), parts.end(), 0.0);
 }
 
 template <class T>
