@@ -10,8 +10,8 @@
 namespace seqgrad {
 namespace {
 
-constexpr int64_t tile_rows = 384;   // a fixed height: kernels and sums never depend on the batch
-constexpr int64_t block_rows = 32;   // the last tile is filled with zero rows up to a multiple of this
+constexpr int64_t tile_rows = 384;  // a fixed height: kernels and sums never depend on the batch
+constexpr int64_t block_rows = 32;  // the last tile is filled with zero rows up to a multiple of this
 
 // Everything but the coefficients; backward of a vector loss runs it again with its upstream in them.
 struct Job {
