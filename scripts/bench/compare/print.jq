@@ -1,0 +1,21 @@
+# The table of compare_cpu.sh in Markdown.
+def n(digits): if . == null then "-" elif . >= 100 then round | tostring
+  else . * pow(10; digits) | round / pow(10; digits) | tostring end;
+def x: if . == null then "-" else n(2) + "x" end;
+def peer: if . == null then "-" else "\(.ms | n(2)) \(.who | sub("torch "; "")) \(.version | split("+")[0])" end;
+def pad(width): . + ((width - length) * " " // "");
+
+"\(.run.cpu) (\(.run.isa)), \(.run.date), seqgrad \(.run.commit), \(.run.peers | join(", "))",
+"",
+([["row", "threads", "seqgrad ms", "limit ms", "of limit", "tuned PyTorch ms", "ratio", "as installed", "ratio", "JAX", "ratio",
+   "MiB", "PyTorch's", "targets"]]
+ + [.rows[] | [.row, .threads, (.seqgrad_ms | n(2)), (.limit_ms | n(2)),
+    (if .share_of_limit then "\(.share_of_limit * 100 | round) %" else "-" end), (.tuned | peer), (.tuned_ratio | x),
+    (.installed.ms | n(2)), (.installed_ratio | x), (.jax.ms | n(2)), (.jax_ratio | x), (.mib | n(0)), (.tuned.mib | n(0)),
+    (if .error then "refused: \(.error)"
+     else [.verdicts as $v | .targets | to_entries[] | "\(.key) \(.value | map(tostring) | join("/")): \($v[.key])"] | join(", ") end)
+    + (if .foreign > 0.15 then " (busy machine)" else "" end)] | map(tostring)]
+ | (transpose | map(map(length) | max)) as $width
+ | [.[0], [$width[] | "-" * .]] + .[1:]
+ | .[] | "| " + ([range(length) as $i | .[$i] | pad($width[$i])] | join(" | ")) + " |"),
+.summary

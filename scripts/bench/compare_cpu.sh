@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Measures every CPU target beside PyTorch (as tuned as its user could, and as installed) and JAX, and prints one table:
+# medians of interleaved rounds, ratios, memory, and the share of the limit that the arithmetic or memory of this machine sets.
+#   scripts/bench/compare_cpu.sh [--python PY]… [--peers DIR] [--rounds N] [--threads "2 1"] [--out FILE] [--fresh]
+#                                [--tries N] [--table] [ROW…]
+# Results go to FILE (build/bench/compare_cpu.jsonl), a line a measurement, and FILE.json (the table); a call that was cut
+# off goes on where it was, another build or machine starts afresh. ROW selects rows by their name or a part of it; --table only
+# prints. A measurement during which other processes took more than 0.15 of a core is repeated, N times (3) at the most,
+# then kept and marked. --python: with torch or with jax and optax; without it SEQGRAD_PYTHON (colon-separated), else a
+# virtual environment under build/peers, made here, and always python3 (Debian's python3-torch).
+# Exit 1 when a target is missed, 77 when something could not be measured.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source scripts/bench/compare/measure.sh
+rounds=3 threads="2 1" out=build/bench/compare_cpu.jsonl tries=3 fresh=0 table=0 peers=../shared/bench pythons=() wanted=()
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --python | --peers | --rounds | --threads | --out | --tries)
+      [[ $# -gt 1 ]] || { echo "error: $1 needs a value" >&2; exit 2; }
+      case $1 in
+        --python) pythons+=("$2") ;;
+        --peers) peers=$2 ;;
+        --rounds) rounds=$2 ;;
+        --threads) threads=$2 ;;
+        --out) out=$2 ;;
+        --tries) tries=$2 ;;
+      esac
+      shift 2 ;;
+    --fresh) fresh=1; shift ;;
+    --table) table=1; shift ;;
+    -*) echo "error: unknown option $1" >&2; exit 2 ;;
+    *) wanted+=("$1"); shift ;;
+  esac
+done
+[[ $rounds =~ ^[1-9][0-9]?$ && $tries =~ ^[1-9][0-9]?$ && $threads =~ ^[1-9][0-9]*(\ [1-9][0-9]*)*$ ]] ||
+  { echo "error: --rounds and --tries are 1 to 99, --threads a list of numbers such as \"2 1\"" >&2; exit 2; }
+command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y jq" >&2; exit 2; }
+rows=$(jq -c --args 'map(.row) as $names | .[] | .row as $r | select($ARGS.positional == [] or any($ARGS.positional[];
+  . as $w | $r == $w or (any($names[]; . == $w) | not) and ($r | contains($w))))' \
+  "${wanted[@]}" <scripts/bench/compare/rows.json)
+[[ -n $rows ]] || { echo "error: no row has a name with ${wanted[*]}" >&2; exit 2; }
+
+print_table() {
+  [[ -s $out ]] || { echo "error: $out: nothing measured yet" >&2; exit 77; }
+  jq -s --slurpfile rows <(printf '%s\n' "$rows") -f scripts/bench/compare/table.jq "$out" >"$out.json"
+  jq -r -f scripts/bench/compare/print.jq "$out.json"
+  case $(jq -r .verdict "$out.json") in met) exit 0 ;; missed) exit 1 ;; *) exit 77 ;; esac
+}
+[[ $table -eq 0 ]] || print_table
+
+[[ -x build/seqgrad ]] || scripts/build.sh seqgrad
+unset OPENBLAS_CORETYPE  # it forces kernels that are wrong for this machine on PyTorch's BLAS
+export TORCHINDUCTOR_COMPILE_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
+mkdir -p "$(dirname "$out")"
+find_peers
+header=$(describe_run)
+if [[ -s $out && $(head -n 1 "$out" | jq -c '[.binary, .cpu]') != $(jq -c '[.binary, .cpu]' <<<"$header") ]]; then
+  echo "note: $out is of another build or machine and now $out.old" >&2
+  mv "$out" "$out.old"
+fi
+[[ $fresh -eq 0 ]] || rm -f "$out"
+[[ -s $out ]] || printf '%s\n' "$header" >"$out"
+
+while IFS= read -r row; do
+  name=$(jq -r .row <<<"$row") kind=$(jq -r .kind <<<"$row")
+  for n in $threads; do
+    for ((round = 1; round <= rounds; ++round)); do
+      read -ra ours < <(jq -r .ours <<<"$row")
+      measure seqgrad "" build/seqgrad bench "${ours[@]}" --threads "$n" --json
+      while IFS=$'\t' read -r python framework version variant flags; do
+        worth_another "$variant" "$version" || continue
+        read -ra args < <(jq -r --arg f "$framework" '(if $f == "jax" then .jax else .peer end) // ""' <<<"$row")
+        read -ra more <<<"$flags"
+        [[ ${#args[@]} -gt 0 ]] || continue
+        measure "$framework $variant" "$version" "$python" "$(script_of "$kind" "$framework")" "${args[@]}" "${more[@]}" --threads "$n"
+      done < <(variants "$kind")
+    done
+  done
+done <<<"$rows"
+print_table
