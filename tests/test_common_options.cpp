@@ -148,6 +148,17 @@ TEST_CASE("bench prints what it was asked to time") {
   CHECK(phases["phases_ms"].size() == 12);
   CHECK(sum > 0.2 * phases["ms_per_step"]["median"].get<double>());
   CHECK(phases["page_faults_per_step"] >= 0);
+  const json bare = bench("step --threads 1 --steps 2 --axis V=900 --axis T=3 --axis B=5 --axis H=8 --axis E=7");
+  // Encoder 7 -> 2 x 4, bridge, decoder 7 -> 8, both embeddings, output.
+  CHECK(bare["params"] == 2 * 900 * 7 + 2 * (3 * 4 * (7 + 4) + 24) + 8 * 9 + 3 * 8 * (7 + 8) + 48 + 900 * 9);
+  CHECK(bare["step_over_gemm"]["min"] > 1);
+  CHECK(bare["gflop"] < 1e-3);
+  CHECK(bare["peak_bytes"] > bare["formula_bytes"]);
+  CHECK(bare["update_bytes"] == 32 * bare["params"].get<int64_t>());
+  const json gru = bench("gru --preset small --axis T=4 --steps 3 --warmup 1 --threads 1");
+  CHECK(gru["total_ms"]["n"] == 3);
+  CHECK(gru["total_ms"]["median"] >= gru["forward_ms"]["min"]);
+  CHECK(gru["gflop"].get<double>() == Approx(6e-9 * 32 * 4 * 384 * (64 + 128)));
   const json loss = bench("loss --rows 30 --vocab 50 --masked 0.5 --steps 3 --warmup 1 --threads 1");
   CHECK(loss["rows"] == 30);
   CHECK(loss["vocab"] == 50);
@@ -160,7 +171,11 @@ TEST_CASE("bench prints what it was asked to time") {
     CHECK(r.out.empty());
     CHECK(has(first_line(r.err), why));
   };
-  refused("nothing", "expected step or loss, got 'nothing'");
+  refused("nothing", "expected gru|loss|step, got 'nothing'");
+  for (const char* axis : {"V", "V=", "V=1", "V=1000001", "V=3x", "X=3", "v=3", "=3", "VV=3"})
+    refused(std::string("step --axis ") + axis, "--axis: expected E, H, V, B or T = 2 to 1000000, got '");
+  refused("step --axis B=1000000 --axis T=1000000", "error: a step needs about ");
+  refused("gru --axis B=1000000 --axis T=1000000", "error: the layer needs about ");
   refused("step --preset huge", "expected small, ref8k or ref32k");
   refused("step --attention most", "expected one of none, dot, general, additive, got 'most'");
   refused("loss --rows 1000000000 --vocab 1000000000", "error: the tensors need about ");

@@ -217,6 +217,8 @@ TEST_CASE("a command line that is wrong is told what it should be") {
   CHECK(has(said({"evaluate", "a", "--src", "b", "--ref", "c", "--split", "dev"}), "--split does not go with --src"));
   CHECK(has(said({"data", "a", "--all", "--head", "3"}), "--head does not go with --all"));
   CHECK(said({"bench", "step", "--rows", "3"}) == "2 bench step: --rows belongs to bench loss");
+  CHECK(said({"bench", "gru", "--phases"}) == "2 bench gru: --phases belongs to bench step");
+  CHECK(said({"bench", "loss", "--axis", "V=3"}) == "2 bench loss: --axis belongs to bench step, gru");
   CHECK(said({"bench", "loss", "--attention", "dot"}) == "2 bench loss: --attention belongs to bench step");
   CHECK(said({"train", std::string(5000, 'x'), "--\x1b" + std::string(5000, 'y')}).size() < 400);
 }

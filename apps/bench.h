@@ -1,0 +1,37 @@
+// What `seqgrad bench` can time. A benchmark registers itself from its own file.
+#pragma once
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "models/models.h"
+
+namespace seqgrad {
+
+class Random;
+
+struct BenchOptions {
+  std::string preset = "small", attention = "none", precision = "fp32", device = "cpu";
+  std::vector<std::string> axes;  // "V=64000"
+  int threads = 2, steps = 20, warmup = 5;
+  int64_t rows = 1600, vocab = 8000, hidden = 0;
+  double masked = 0;
+  bool phases = false;
+};
+
+struct Benchmark {
+  std::string name;
+  nlohmann::ordered_json (*run)(const BenchOptions&);
+};
+const std::map<std::string, Benchmark>& benchmarks();
+bool register_benchmark(const Benchmark& benchmark);
+
+// The preset with the sizes of `axes` in place of its own: E, H (decoder; the encoder has half of it each way), V, B,
+// T.
+ReferenceModel sized_model(const BenchOptions& options);
+
+// Lengths as the PyTorch and JAX benchmarks draw them: uniform in [2T/3, T], the first T.
+std::vector<int32_t> bench_lengths(Random& random, int64_t batch, int64_t steps);
+
+}  // namespace seqgrad

@@ -1,0 +1,133 @@
+// `seqgrad bench step`: forward, loss, backward and Adam of a reference model.
+#include <algorithm>
+#include <cmath>
+
+#include "apps/bench.h"
+#include "apps/measure.h"
+#include "engine/core/phases.h"
+#include "engine/core/random.h"
+#include "engine/core/thread_pool.h"
+#include "engine/data/vocabulary.h"
+#include "models/cost.h"
+#include "models/memory.h"
+#include "models/run.h"
+
+namespace seqgrad {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Milliseconds of each phase, a list of steps each; a phase that a step did not have counts as 0 there.
+using PhaseLists = std::vector<std::pair<std::string, std::vector<double>>>;
+
+void add_phases(PhaseLists& all, size_t step) {
+  for (const auto& [name, seconds] : stop_phase_times()) {
+    auto row = std::find_if(all.begin(), all.end(), [&, &wanted = name](const auto& r) { return r.first == wanted; });
+    if (row == all.end()) row = all.insert(row, {name, {}});
+    row->second.resize(step, 0.0);
+    row->second.push_back(seconds * 1e3);
+  }
+}
+
+Json medians(PhaseLists all, size_t steps) {
+  Json out = Json::object();
+  for (auto& [name, ms] : all) {
+    ms.resize(steps, 0.0);
+    out[name.empty() ? "everything else" : name] = quartiles(ms)["median"];
+  }
+  return out;
+}
+
+Batch bench_batch(const ReferenceModel& m, uint64_t seed) {
+  Random r(seed, 0);
+  Batch b;
+  b.batch = m.batch;
+  b.source_steps = b.target_steps = m.steps;
+  for (int side = 0; side < 2; ++side) {
+    const auto lengths = bench_lengths(r, m.batch, m.steps);
+    for (const int32_t n : lengths)
+      for (int64_t t = 0; t < m.steps; ++t)
+        (side == 0 ? b.source : b.target_out)
+            .push_back(t < n ? static_cast<int32_t>(1 + r.below(static_cast<uint64_t>(m.vocabulary - 1))) : pad_id);
+    (side == 0 ? b.source_lengths : b.target_lengths) = lengths;
+  }
+  for (int64_t i = 0; i < m.batch; ++i)
+    for (int64_t t = 0; t < m.steps; ++t)
+      b.target_in.push_back(t == 0 ? bos_id : b.target_out[static_cast<size_t>(i * m.steps + t - 1)]);
+  b.lines.assign(static_cast<size_t>(m.batch), 0);
+  return b;
+}
+
+Json bench_step(const BenchOptions& o) {
+  const ReferenceModel m = sized_model(o);
+  Config config;
+  load(config, "",
+       {"data.task=copy", fmt::format("model.embedding={}", m.embedding),
+        fmt::format("model.encoder.hidden={}", m.encoder_hidden),
+        fmt::format("model.decoder.hidden={}", m.decoder_hidden), "model.attention=" + o.attention,
+        "precision=" + o.precision, fmt::format("threads={}", o.threads), "device=" + o.device});
+  apply_process_settings(config);
+  check_memory(step_cost(m, o.attention, static_cast<double>(m.batch * m.steps), 0).memory_bytes, "a step needs",
+               "make its sizes smaller");
+  const auto model = make_model(config, m.vocabulary, m.vocabulary);
+  LossSetup loss;
+  loss.classes = m.vocabulary;
+  std::vector<Batch> data;
+  for (uint64_t i = 0; i < 4; ++i) data.push_back(bench_batch(m, i + 1));
+  double words = 0;
+  for (const Batch& b : data) words += static_cast<double>(b.target_tokens()) / 4;
+  const StepCost cost = step_cost(m, o.attention, words, static_cast<double>(model->store().count()));
+  GemmRate gemm = gemm_rate();  // before and after, for a machine whose load changes
+  std::vector<double> ms, rate, over_gemm;
+  PhaseLists phases;
+  double value = 0;
+  int64_t faults = 0;
+  for (int i = 0; i < o.warmup + o.steps; ++i) {
+    const Batch& batch = data[static_cast<size_t>(i) % 4];
+    if (i == o.warmup) faults = minor_page_faults();
+    if (o.phases && i >= o.warmup) start_phase_times();
+    const double start = now_ms(), cpu = cpu_ms();
+    value = accumulate_gradients(*model, loss, {&batch, 1}, {true, 1, static_cast<uint64_t>(i), 0})
+                .loss.value(loss.options);
+    {
+      const Phase phase("optimiser");
+      optimizers().at("adam").update(model->store(), {}, i + 1);
+    }
+    const double took = now_ms() - start, worked = cpu_ms() - cpu;
+    if (i < o.warmup) continue;
+    if (o.phases) add_phases(phases, ms.size());
+    ms.push_back(took);
+    over_gemm.push_back(worked / cost.gflop / 1e3);
+    rate.push_back(static_cast<double>(batch.target_tokens()) / took * 1e3);
+  }
+  faults = minor_page_faults() - faults;
+  const int64_t peak = peak_bytes();
+  gemm = gemm.best(gemm_rate());
+  for (double& x : over_gemm) x *= gemm.cpu_gflops;
+  Json out = {{"what", "seqgrad_step"},
+              {"preset", o.preset},
+              {"attention", o.attention},
+              {"precision", o.precision},
+              {"threads", threads()},
+              {"params", model->store().count()},
+              {"ms_per_step", quartiles(ms)},
+              {"target_tokens_per_s", quartiles(rate)["median"]},
+              {"gflop", cost.gflop},
+              {"gemm_gflops", gemm.gflops},
+              {"step_over_gemm", quartiles(over_gemm)},
+              {"copy_gb_per_s", copy_gb_per_s(1 << 26)},
+              {"update_bytes", cost.update_bytes},
+              {"peak_bytes", peak},
+              {"formula_bytes", cost.memory_bytes},
+              {"loss", value}};
+  if (o.phases) {
+    out["phases_ms"] = medians(std::move(phases), ms.size());
+    out["page_faults_per_step"] = static_cast<double>(faults) / o.steps;
+  }
+  return out;
+}
+
+const bool registered = register_benchmark({"step", bench_step});
+
+}  // namespace
+}  // namespace seqgrad

@@ -1,0 +1,21 @@
+// What a training step of a reference model costs by formula: the limits that `bench` holds times and peaks against.
+#pragma once
+#include "models/models.h"
+
+namespace seqgrad {
+
+struct StepCost {
+  // Multiplications and additions of the products, in 10^9: forward, and twice that backward. Recurrences and keys
+  // count at every padded position, readout and output projection where a target is. Gates, softmax and Adam are not in
+  // it.
+  double gflop;
+  // Read and written by Adam and by clearing the gradients: 28 + 4 bytes a parameter.
+  double update_bytes;
+  // Held at once: parameters, gradients and both moments; values and gradients of all positions; one tile of logits.
+  double memory_bytes;
+};
+
+// `target_words` are the real ones of a batch, `parameters` those of the model; float32.
+StepCost step_cost(const ReferenceModel& model, const std::string& attention, double target_words, double parameters);
+
+}  // namespace seqgrad
