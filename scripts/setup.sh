@@ -7,7 +7,7 @@ packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev l
           nlohmann-json3-dev libxxhash-dev libsentencepiece-dev libprotozero-dev)
 case "${1:-build}" in
   build) ;;
-  test) packages+=(catch2 git ccache hunspell hunspell-de-de hunspell-en-us) ;;
+  test) packages+=(catch2 jq git ccache hunspell hunspell-de-de hunspell-en-us) ;;
   check) packages+=(catch2 git ccache hunspell hunspell-de-de hunspell-en-us jq clang clang-format gcovr python3) ;;
   *) echo "error: expected build, test or check, got '$1'" >&2; exit 2 ;;
 esac
