@@ -72,7 +72,8 @@ while IFS= read -r row; do
         read -ra args < <(jq -r --arg f "$framework" '(if $f == "jax" then .jax else .peer end) // ""' <<<"$row")
         read -ra more <<<"$flags"
         [[ ${#args[@]} -gt 0 ]] || continue
-        measure "$framework $variant" "$version" "$python" "$(script_of "$kind" "$framework")" "${args[@]}" "${more[@]}" --threads "$n"
+        read -ra script < <(script_of "$kind" "$framework") || true  # none: the program is the peer
+        measure "$framework $variant" "$version" "$python" "${script[@]}" "${args[@]}" "${more[@]}" --threads "$n"
       done < <(variants "$kind")
     done
   done

@@ -2,8 +2,8 @@
 
 # Fills `found`: lines of python, framework, version.
 find_peers() {
-  local python what=${#pythons[@]}
-  if [[ $what -eq 0 ]]; then
+  local python
+  if [[ ${#pythons[@]} -eq 0 ]]; then
     IFS=: read -ra pythons <<<"${SEQGRAD_PYTHON:-}"
     if [[ ${#pythons[@]} -eq 0 ]]; then
       if [[ ! -x build/peers/bin/python ]]; then
@@ -26,7 +26,10 @@ find_peers() {
       found+="$python"$'\t'"jax"$'\t'"$version"$'\n'
     fi
   done
-  [[ -n $found ]] || echo "note: no python here has torch or jax; only ours is measured" >&2
+  if command -v g++ >/dev/null && g++ -O2 -fopenmp scripts/bench/compare/onednn_gru.cpp -o build/bench/onednn_gru -ldnnl 2>/dev/null; then
+    found+="build/bench/onednn_gru"$'\t'"onednn"$'\t'"$(build/bench/onednn_gru --version)"$'\n'
+  fi
+  [[ $found == *torch* ]] || echo "note: no python here has torch: most rows stay without a peer" >&2
 }
 
 describe_run() {
@@ -63,7 +66,8 @@ variants() {
       torch:linear:1.*) ways=("tuned:$linear $heap --drop-pad" "installed:$linear") ;;
       torch:linear:*) ways=("tuned:$linear $heap --drop-pad" "compiled:$linear $heap --drop-pad --impl compile"
         "chunked:$linear $heap --drop-pad --impl chunked" "installed:$linear") ;;
-      torch:gru:*) ways=("tuned:$heap") ;;
+      torch:gru:*) ways=("tuned:$heap" "installed:") ;;
+      onednn:gru:*) ways=("primitive:") ;;
       jax:step:*) ways=("jit:") ;;
     esac
     local way
