@@ -6,8 +6,8 @@
 # Results go to FILE (build/bench/compare_cpu.jsonl), a line a measurement, and FILE.json (the table); a call that was cut
 # off goes on where it was, another build or machine starts afresh. ROW selects rows by their name or a part of it; --table only
 # prints. A measurement during which other processes took more than 0.15 of a core is repeated, N times (3) at the most,
-# then kept and marked. --python: with torch or with jax and optax; without it SEQGRAD_PYTHON (colon-separated), else a
-# virtual environment under build/peers, made here, and always python3 (Debian's python3-torch).
+# then kept and marked. --python: with torch or with jax and optax; without it those of SEQGRAD_PEERS (colon-separated) or
+# SEQGRAD_PYTHON, else a virtual environment under build/peers, made here, and python3 (Debian's python3-torch).
 # Exit 1 when a target is missed, 77 when something could not be measured.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -51,10 +51,13 @@ print_table() {
 [[ -x build/seqgrad ]] || scripts/build.sh seqgrad
 unset OPENBLAS_CORETYPE  # it forces kernels that are wrong for this machine on PyTorch's BLAS
 export TORCHINDUCTOR_COMPILE_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
+[[ -f $peers/torch_cpu_step.py ]] || { echo "error: $peers/torch_cpu_step.py is not there; where are PyTorch's scripts? (--peers DIR)" >&2; exit 77; }
 mkdir -p "$(dirname "$out")"
+trap 'rm -f "$out".{result,err,times}' EXIT
 find_peers
 header=$(describe_run)
-if [[ -s $out && $(head -n 1 "$out" | jq -c '[.binary, .cpu]') != $(jq -c '[.binary, .cpu]' <<<"$header") ]]; then
+[[ ! -s $out ]] || sed -i '/}$/!d' "$out"  # a line that was cut off
+if [[ -s $out && $(head -n 1 "$out" | jq -c '[.binary, .cpu]') != "$(jq -c '[.binary, .cpu]' <<<"$header")" ]]; then
   echo "note: $out is of another build or machine and now $out.old" >&2
   mv "$out" "$out.old"
 fi
@@ -64,9 +67,11 @@ fi
 while IFS= read -r row; do
   name=$(jq -r .row <<<"$row") kind=$(jq -r .kind <<<"$row")
   for n in $threads; do
+    jq -e --argjson n "$n" '.threads == null or any(.threads[]; . == $n)' <<<"$row" >/dev/null || continue
     for ((round = 1; round <= rounds; ++round)); do
       read -ra ours < <(jq -r .ours <<<"$row")
       measure seqgrad "" build/seqgrad bench "${ours[@]}" --threads "$n" --json
+      ours_failed && continue
       while IFS=$'\t' read -r python framework version variant flags; do
         worth_another "$variant" "$version" || continue
         read -ra args < <(jq -r --arg f "$framework" '(if $f == "jax" then .jax else .peer end) // ""' <<<"$row")

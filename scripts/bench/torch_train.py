@@ -6,7 +6,7 @@ RUN/*.vocab; batches are made by the same rule (shuffle, sort by length within p
 own. Prints one JSON object; `train_s` is the training loop alone: no import, no reading of text, no validation.
 
   torch_train.py RUN --updates 200 --threads 2                        PyTorch as installed
-  torch_train.py RUN --threads 2 --tuned --translate OUT              glibc keeps its heap, padding dropped, Adam fused
+  torch_train.py RUN --threads 2 --tuned --translate OUT              glibc keeps its heap, padding dropped, Adam fused (1.x: foreach)
 """
 import argparse, json, math, os, random, sys, time
 
@@ -158,7 +158,7 @@ def main():
     per_epoch = -(-len(data) // whole("train.batch.size"))
     total = per_epoch * whole("train.epochs") if C["train.steps"] == "null" else whole("train.steps")
     updates = min(total, A.updates or total)
-    options = dict(fused=True) if A.tuned else {}
+    options = {} if not A.tuned else dict(foreach=True) if torch.__version__ < "2" else dict(fused=True)
     adam = torch.optim.Adam(model.parameters(), lr=1, betas=(real("optim.beta1"), real("optim.beta2")), eps=real("optim.eps"), **options)
     step, positions, start = 0, 0, time.perf_counter()
     while step < updates:

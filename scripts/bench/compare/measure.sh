@@ -4,7 +4,7 @@
 find_peers() {
   local python
   if [[ ${#pythons[@]} -eq 0 ]]; then
-    IFS=: read -ra pythons <<<"${SEQGRAD_PYTHON:-}"
+    IFS=: read -ra pythons <<<"${SEQGRAD_PEERS:-${SEQGRAD_PYTHON:-}}"
     if [[ ${#pythons[@]} -eq 0 ]]; then
       if [[ ! -x build/peers/bin/python ]]; then
         echo "note: installing the newest PyTorch and JAX under build/peers" >&2
@@ -26,8 +26,10 @@ find_peers() {
       found+="$python"$'\t'"jax"$'\t'"$version"$'\n'
     fi
   done
-  if command -v g++ >/dev/null && g++ -O2 -fopenmp scripts/bench/compare/onednn_gru.cpp -o build/bench/onednn_gru -ldnnl 2>/dev/null; then
-    found+="build/bench/onednn_gru"$'\t'"onednn"$'\t'"$(build/bench/onednn_gru --version)"$'\n'
+  local source=scripts/bench/compare/onednn_gru.cpp program=build/bench/onednn_gru
+  mkdir -p build/bench
+  if [[ $program -nt $source ]] || g++ -O2 -fopenmp "$source" -o "$program" -ldnnl 2>/dev/null; then
+    found+="$program"$'\t'"onednn"$'\t'"$("$program" --version)"$'\n'
   fi
   [[ $found == *torch* ]] || echo "note: no python here has torch: most rows stay without a peer" >&2
 }
@@ -41,7 +43,7 @@ describe_run() {
 
 script_of() {  # KIND FRAMEWORK
   case $1:$2 in
-    step:torch) echo "$peers/torch_cpu_step.py" ;;
+    step:torch | step_bf16:torch) echo "$peers/torch_cpu_step.py" ;;
     step:jax) echo "$peers/jax_cpu_step.py" ;;
     loss:torch | linear:torch) echo "$peers/torch_ce.py" ;;
     gru:torch) echo scripts/bench/compare/torch_gru.py ;;
@@ -61,6 +63,8 @@ variants() {
     case $framework:$1:$version in
       torch:step:1.*) ways=("tuned:$heap --drop-pad --foreach" "installed:") ;;
       torch:step:*) ways=("tuned:$heap --drop-pad --fused" "compiled:$heap --drop-pad --fused --compile" "installed:") ;;
+      torch:step_bf16:1.*) ways=("tuned:$heap --drop-pad --foreach") ;;
+      torch:step_bf16:*) ways=("tuned:$heap --drop-pad --fused" "autocast:$heap --drop-pad --fused --autocast-bf16") ;;
       torch:loss:1.*) ways=("tuned:$heap" "installed:") ;;
       torch:loss:*) ways=("tuned:$heap" "compiled:$heap --impl compile" "installed:") ;;
       torch:linear:1.*) ways=("tuned:$linear $heap --drop-pad" "installed:$linear") ;;
@@ -77,15 +81,18 @@ variants() {
   done <<<"${found%$'\n'}"
 }
 
-# A variant that was 1.25 times slower than the fastest when it was first measured, or failed, is not measured again for
-# this row; PyTorch as installed is measured at the first thread count.
+# A variant that was 1.25 times slower than the fastest of its kind (as installed, or in any other way) when it was first
+# measured, or failed, is not measured again for this row; PyTorch as installed is measured at the first thread count.
 worth_another() {  # VARIANT VERSION
   [[ $1 != installed || $n == "${threads%% *}" ]] || return 1
-  [[ $1 == installed ]] && return 0
   jq -se --arg row "$name" --arg variant "$1" --arg version "$2" --argjson n "${threads%% *}" '
-    [.[] | select(.row == $row and .threads == $n and .round == 1 and .who != "seqgrad" and (.who | endswith("installed") | not))]
+    [.[] | select(.row == $row and .threads == $n and .round == 1 and .who != "seqgrad" and (.who | endswith("installed")) == ($variant == "installed"))]
     | (map(.ms // empty) | min) as $best | map(select((.who | endswith(" " + $variant)) and .version == $version))
     | . == [] or (.[0].ms != null and .[0].ms <= 1.25 * $best)' "$out" >/dev/null
+}
+
+ours_failed() {  # what this build refuses needs no peer
+  jq -se --arg row "$name" 'any(.[]; .row == $row and .who == "seqgrad" and .ms == null)' "$out" >/dev/null
 }
 
 busy_ticks() { awk '/^cpu / {print $2 + $3 + $4 + $7 + $8 + $9}' /proc/stat; }  # all but idle and waiting for disks
@@ -103,7 +110,7 @@ measure() {  # WHO VERSION COMMAND…
     busy=$(busy_ticks)
     times >"$out.times"; own=$(own_of "$out.times")
     code=0
-    timeout 180 "$@" >"$out.result" 2>"$out.err" || code=$?
+    timeout 120 "$@" >"$out.result" 2>"$out.err" || code=$?
     times >"$out.times"
     foreign=$(awk -v b="$busy" -v o="$own" -v b2="$(busy_ticks)" -v o2="$(own_of "$out.times")" -v t="$start" -v t2="$EPOCHREALTIME" \
       'BEGIN {f = ((b2 - b) / 100 - (o2 - o)) / (t2 - t); printf "%.3f", f < 0 ? 0 : f}')
@@ -112,7 +119,9 @@ measure() {  # WHO VERSION COMMAND…
   done
   result=$(tail -n 1 "$out.result")
   if [[ $code -ne 0 ]] || ! jq -e . <<<"$result" >/dev/null 2>&1; then
-    result=$(jq -nc --arg e "exit $code: $(grep . "$out.err" | tail -n 1 | cut -c1-200)" '{error: $e}')
+    local said="tail"  # the last line of a Python traceback, the first of ours
+    [[ $who != seqgrad ]] || said="head"
+    result=$(jq -nc --arg e "exit $code: $(grep . "$out.err" | "$said" -n 1 | cut -c1-200)" '{error: $e}')
   fi
   jq -c --arg row "$name" --arg who "$who" --arg version "$version" --argjson n "$n" --argjson round "$round" --argjson foreign "$foreign" '
     {row: $row, threads: $n, round: $round, who: $who, version: $version, foreign: $foreign,

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs scripts/bench/compare_cpu.sh with peers that only say how long they took, and checks what it measures, what it
+# leaves out, that a second call goes on where the first ended, and the verdicts of its table.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+command -v jq >/dev/null || { echo "skipped: jq is not installed"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() { echo "error: $1" >&2; cat "$work/said" >&2 || true; exit 1; }
+
+# PyTorch 2.x: tuned in 100 ms, compiled in 126 (too slow to be run again), as installed in 1000; it notes each of its runs.
+cat >"$work/python" <<'PEER'
+#!/usr/bin/env bash
+if [[ $1 == -c ]]; then
+  [[ $2 == *torch* ]] && echo 2.15.0 || exit 1
+  exit 0
+fi
+echo "$*" >>"$(dirname "$0")/runs"
+case "$*" in *--compile*) ms=126 ;; *--fused*) ms=100 ;; *) ms=1000 ;; esac
+echo "{\"step_ms\": {\"median\": $ms}, \"peak_rss_mib\": 7}"
+PEER
+chmod +x "$work/python"
+touch "$work/torch_cpu_step.py" "$work/runs"
+compare() {
+  scripts/bench/compare_cpu.sh --python "$work/python" --peers "$work" --out "$work/out" --threads 1 --rounds "$1" --tries 1 \
+    "small, none" "${@:2}" >"$work/said" 2>&1
+}
+
+compare 1 || [[ $? -eq 1 ]] || fail "the first call ends in neither 0 nor 1"
+[[ $(wc -l <"$work/runs") -eq 3 ]] || fail "one round is one run of each way, got $(wc -l <"$work/runs")"
+echo '{"row": "small, none", "threads": 1, "rou' >>"$work/out"  # a call that was killed
+compare 3 || [[ $? -eq 1 ]] || fail "the second call ends in neither 0 nor 1"
+[[ $(grep -c -- --compile "$work/runs") -eq 1 ]] || fail "a way that is 1.25 times slower is run again"
+[[ $(grep -c -- '--fused$\|--fused --threads' "$work/runs") -eq 3 ]] || fail "the fastest way is not run three times"
+[[ $(jq -s '[.[] | select(.who == "seqgrad")] | length' "$work/out") -eq 3 ]] || fail "ours is not measured three times"
+before=$(sha256sum <"$work/out")
+compare 3 || true
+[[ $(sha256sum <"$work/out") == "$before" ]] || fail "a finished comparison measures again"
+
+# The table, from figures that make every verdict: ours 40 ms in the median, 20 ms of arithmetic.
+measured() {  # WHO MS [MORE]
+  echo "{\"row\": \"small, none\", \"threads\": 2, \"round\": 1, \"who\": \"$1\", \"version\": \"9\", \"foreign\": 0, \"ms\": $2, \"mib\": 5, \"result\": {${3:-}}}"
+}
+{
+  head -n 1 "$work/out"
+  for ms in 90 40 30; do measured seqgrad "$ms" '"gflop": 2, "gemm_gflops": 100'; done
+  for ms in 161 160 5000; do measured "torch tuned" "$ms"; done
+  measured "torch installed" 279
+  measured "jax jit" 100
+} >"$work/figures"
+mv "$work/figures" "$work/out"
+code=0
+compare 3 --table || code=$?
+[[ $code -eq 1 ]] || fail "a missed target does not end in 1"
+jq -e '.rows[0] | .seqgrad_ms == 40 and .tuned.ms == 161 and .tuned_ratio == 4.03 and .installed_ratio == 6.98 and .jax_ratio == 2.5
+  and .limit_ms == 20 and .share_of_limit == 0.5 and .verdicts == {tuned: "met", installed: "missed", jax: "met"}' "$work/out.json" >/dev/null ||
+  { cat "$work/out.json" >&2; fail "the table does not follow from its figures"; }
+[[ $(tail -n 1 "$work/said") == "2 of 3 targets met; missed: small, none, 2 thr, installed" ]] || fail "the summary is another"
+echo "compare_cpu.sh measures, leaves out, resumes and judges as it says"
