@@ -121,7 +121,7 @@ Json bench_step(const BenchOptions& o) {
               {"formula_bytes", cost.memory_bytes},
               {"loss", value}};
   if (o.phases) {
-    out["phases_ms"] = medians(std::move(phases), ms.size());
+    out["phases"] = medians(std::move(phases), ms.size());
     out["page_faults_per_step"] = static_cast<double>(faults) / o.steps;
   }
   return out;
