@@ -7,6 +7,7 @@
 
 #include "engine/config/describe.h"
 #include "engine/core/thread_pool.h"
+#include "engine/device/gemm.h"
 #include "engine/io/atomic_write.h"
 
 namespace seqgrad {
@@ -15,6 +16,7 @@ namespace fs = std::filesystem;
 
 std::string apply_process_settings(const Config& config) {
   if (config.device() == "cuda") system_failure("device cuda: this build has no CUDA support; use --device cpu");
+  set_matmul_precision(config.precision() == "bf16" ? MatmulPrecision::bf16 : MatmulPrecision::fp32);
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   set_threads(static_cast<int>(config.threads().value_or(std::min<int64_t>(cores, 16))));
   return fmt::format("cpu, {} thread{}{}", threads(), threads() == 1 ? "" : "s",

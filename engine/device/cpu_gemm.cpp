@@ -4,9 +4,12 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "engine/core/thread_pool.h"
+#include "engine/device/bf16_gemm.h"
+#include "engine/device/bf16_kernels.h"
 #include "engine/device/onednn.h"
 
 namespace seqgrad {
@@ -19,6 +22,8 @@ constexpr int64_t block_rows = 128, block_columns = 512, least_columns = 96;
 constexpr int64_t wide = 4 * block_columns;  // columns from which on a C of up to 512 rows is cut into columns
 constexpr int64_t enough = 4;                // blocks
 constexpr int64_t worth_sharing = 2000000;   // multiplications, some 15 us
+
+MatmulPrecision precision = MatmulPrecision::fp32;
 
 struct Cut {
   int64_t rows, columns;
@@ -82,7 +87,9 @@ template <class T>
 void blocked_gemm(const Gemm<T>& given) {
   Gemm<T> g = given;
   if (g.transpose_a && !g.transpose_b && g.beta == 1) leave_out_zero_rows(g);
-  if (g.m == 0 || g.n == 0) return;
+  if (trivial(g)) return;
+  if constexpr (std::is_same_v<T, float>)
+    if (precision == MatmulPrecision::bf16) return bf16_gemm(g);
   const Cut cut = cut_of(g.m, g.n, g.k);
   const int64_t across = (g.n + cut.columns - 1) / cut.columns, down = (g.m + cut.rows - 1) / cut.rows;
   parallel_blocks(across * down, [&](int64_t i) {
@@ -101,6 +108,15 @@ const bool installed = install<Device::cpu>(kernels::gemm<float>, blocked_gemm<f
                        install<Device::cpu>(kernels::gemm<double>, blocked_gemm<double>);
 
 }  // namespace
+
+void set_matmul_precision(MatmulPrecision to) {
+  if (to == MatmulPrecision::bf16 && !bf16_kernels())
+    system_failure(
+        "precision bf16: this CPU has no bfloat16 arithmetic (avx512_bf16), so it would be slower than fp32; use "
+        "precision: fp32");
+  precision = to;
+}
+MatmulPrecision matmul_precision() { return precision; }
 
 void cpu_gemm(const Gemm<float>& g) {
   if (trivial(g)) return;

@@ -4,7 +4,8 @@
 
 namespace seqgrad {
 
-// The same bits for the same arguments on every thread. float32 through oneDNN, float64 by plain blocked loops.
+// The same bits for the same arguments on every thread. float32 through oneDNN, whatever
+// matmul_precision() says, float64 by plain blocked loops.
 void cpu_gemm(const Gemm<float>& g);
 void cpu_gemm(const Gemm<double>& g);
 

@@ -19,6 +19,12 @@ struct Gemm {
   int64_t ldc;
 };
 
+// What products of float32 matrices round their factors to; sums stay float32. One setting for the process, not to be
+// changed while blocks run. bf16 is refused where the CPU has no instructions for it.
+enum class MatmulPrecision { fp32, bf16 };
+void set_matmul_precision(MatmulPrecision precision);
+MatmulPrecision matmul_precision();
+
 namespace kernels {
 template <class T>
 inline constinit Kernel<Gemm<T>> gemm{"gemm"};

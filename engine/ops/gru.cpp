@@ -7,7 +7,8 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
-#include "engine/device/cpu_gemm.h"
+#include "engine/device/gemm.h"
+#include "engine/device/right_factor.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/vector_math.h"
 
@@ -62,6 +63,7 @@ int64_t longest(const int32_t* lengths, int64_t begin, int64_t end) {
 template <class T>
 void gru_cpu(const kernels::Gru<T>& k) {
   const int64_t h = k.hidden;
+  const RightFactor<T> w(false, h, 3 * h, k.w, 3 * h, k.steps);
   parallel_ranges(k.batch, block_of(h), [&](int64_t begin, int64_t end) {
     const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
     thread_local std::vector<T> memory;  // state [rows,H], products [rows,3H], discarded gates [4,H]
@@ -71,7 +73,7 @@ void gru_cpu(const kernels::Gru<T>& k) {
     for (int64_t i = 0; i < steps; ++i) {
       const int64_t t = k.reverse ? steps - 1 - i : i;
       for (int64_t b = 0; b < rows; ++b) std::copy_n(k.b, 3 * h, gh + b * 3 * h);
-      cpu_gemm(Gemm<T>{false, false, rows, 3 * h, h, state, h, k.w, 3 * h, T{1}, gh, 3 * h});
+      w.add_product(rows, state, h, gh, 3 * h);
       for (int64_t b = 0; b < rows; ++b) {
         if (t >= k.lengths[begin + b]) continue;
         const int64_t at = ((begin + b) * k.steps + t) * h, gate = k.batch * k.steps * h;
@@ -86,25 +88,10 @@ void gru_cpu(const kernels::Gru<T>& k) {
   });
 }
 
-// Wᵀ [3H,H]: products with it run half as fast again as those that read W transposed, in each of the steps.
-template <class T>
-std::vector<T>& transposed(const T* w, int64_t h) {
-  thread_local std::vector<T> memory;
-  memory.resize(static_cast<size_t>(3 * h * h));
-  T* out = memory.data();
-  parallel_ranges(3 * h, 64, [=](int64_t begin, int64_t end) {
-    for (int64_t i0 = 0; i0 < h; i0 += 16)  // a tile of both fits in the first cache
-      for (int64_t j = begin; j < end; ++j)
-        for (int64_t i = i0; i < std::min(i0 + 16, h); ++i) out[j * h + i] = w[i * 3 * h + j];
-  });
-  return memory;
-}
-
 template <class T>
 void gru_grad_cpu(const kernels::GruGrad<T>& k) {
   const int64_t h = k.hidden, gate = k.batch * k.steps * h;
-  const bool layer = k.steps > 1;  // a single step would not earn the transposition back
-  const T* w = layer ? transposed(k.w, h).data() : k.w;
+  const RightFactor<T> w(true, 3 * h, h, k.w, 3 * h, k.steps);
   parallel_ranges(k.batch, block_of(h), [&](int64_t begin, int64_t end) {
     const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
     thread_local std::vector<T> memory;  // dh [rows,H], gradients of products [rows,3H], unwanted dgx [3H]
@@ -124,7 +111,7 @@ void gru_grad_cpu(const kernels::GruGrad<T>& k) {
                   k.dgx ? k.dgx + 3 * at : spare, row, h);
         std::copy_n(row, 3 * h, k.dgh + 3 * at);
       }
-      cpu_gemm(Gemm<T>{false, !layer, rows, h, 3 * h, dgh, 3 * h, w, layer ? h : 3 * h, T{1}, dh, h});
+      w.add_product(rows, dgh, 3 * h, dh, h);
     }
     if (k.dh0)
       for (int64_t j = 0; j < rows * h; ++j) k.dh0[begin * h + j] += dh[j];
