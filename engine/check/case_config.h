@@ -66,6 +66,7 @@ struct CaseConfig : Section {
   Field<std::string> peer_differs{this, "peer_differs", "",
                                   "why the tensors peer.* (a peer's own answer) are not what is expected here"};
   Field<std::vector<std::string>> words{this, "words", {}, "names of the V classes, for explain"};
+  Field<std::vector<std::string>> experiments{this, "experiments", {}, "of a lesson: what explain shows beside it"};
   Field<std::string> question{this, "question", "", "of a lesson"};
   Field<std::string> predict{this, "predict", "", "of a lesson: what the reader is asked to guess"};
   Field<std::string> answer{this, "answer", "", "of a lesson"};

@@ -1,39 +1,33 @@
 // Experiment 1: the loss is masked by multiplication, then averaged over every cell.
-#include "engine/teach/experiment.h"
+#include "engine/teach/experiments/variants.h"
 
 namespace seqgrad {
 namespace {
 
 std::optional<Experiment> run(const Specimen& s) {
-  Specimen one = s;
-  one.upstream.clear();
-  one.options.over = Over::all;
-  one.options.then = Then::nothing;
-  one.options.divide = {"active", "", "", 0};
-  one.options.divide_eps = 0;
-  const Outcome right = evaluate(one);
-  one.options.divide.flat = "positions";
-  const Outcome wrong = evaluate(one);
-  const double cells = wrong.rows.divisor, active = right.rows.divisor;
-  if (active == 0 || cells == active) return std::nullopt;
+  const Specimen tokens = reduced(s, "active"), cells = reduced(s, "positions");
+  const Outcome right = evaluate(tokens), wrong = evaluate(cells);
+  if (right.rows.divisor == 0 || wrong.rows.divisor == right.rows.divisor) return std::nullopt;
   Experiment e;
   e.question =
       "Somebody multiplies the losses of the padding by 0 and takes the mean over everything. The sum is right. Is the "
       "mean?";
-  e.predict = "the loss that this loop reports";
+  e.predict = "the loss that this program reports";
   e.prediction = wrong.value();
-  e.mistakes = {{right.value(), "the mean over the tokens that count: zeros were taken out of the divisor as well"},
+  e.mistakes = {{right.value(), "the mean over the tokens that count; the zeros still stand in the divisor"},
                 {right.sum.numerator, "the sum, not yet divided"}};
   e.tables = {{"One sum, two divisors",
-               {"mean over", "sum", "divisor", "loss", "gradient norm"},
-               {{"active tokens", right.sum.numerator, active, right.value(), gradient_norm(one, right)},
-                {"all cells", wrong.sum.numerator, cells, wrong.value(), gradient_norm(one, wrong)}},
+               {"mean over", "sum", "divisor", "loss", "|gradient|"},
+               {{"active tokens", right.sum.numerator, right.rows.divisor, right.value(), gradient_norm(tokens, right)},
+                {"all cells", wrong.sum.numerator, wrong.rows.divisor, wrong.value(), gradient_norm(cells, wrong)}},
                ChartHint{"bar", 0, {3}, {}}}};
-  e.numbers = {{"ratio", wrong.value() / right.value()}};
+  const double ratio = wrong.value() / right.value();
+  e.numbers = {{"ratio", ratio}};
   e.answer = fmt::format(
-      "{:.4f}: a zero still counts as a cell. The loss and the gradient are {:.4g} times what they are per token, and "
-      "the factor changes with every batch, as the share of padding does: it is a learning rate that nobody set.",
-      wrong.value(), wrong.value() / right.value());
+      "{:.4f}: a zero is still a cell. Loss and gradient are {:.4g} times what they are per token, and the factor "
+      "moves "
+      "with the share of padding in each batch: a learning rate that nobody chose.",
+      wrong.value(), ratio);
   return e;
 }
 

@@ -1,0 +1,97 @@
+// Experiment 13: logits taken for probabilities, probabilities for logits, and a probability that is rounded to 0.
+#include <cmath>
+
+#include "engine/teach/experiments/variants.h"
+
+namespace seqgrad {
+namespace {
+
+// The first live row's target made improbable: its logit `below` the row's maximum.
+Specimen saturated(const Specimen& s, size_t cell, double below) {
+  Specimen out = s;
+  const auto v = static_cast<size_t>(s.inputs.classes);
+  double* z = &out.x[cell * v];
+  double most = z[0];
+  for (size_t k = 1; k < v; ++k) most = std::max(most, z[k]);
+  z[static_cast<size_t>(s.inputs.targets[cell])] = most - below;
+  return out;
+}
+
+double row_norm(const Specimen& s, const Outcome& o, size_t cell) {
+  Specimen one = s;
+  Outcome only = o;
+  std::fill(only.live.begin(), only.live.end(), uint8_t{0});
+  only.live[cell] = o.live[cell];
+  return gradient_norm(one, only);
+}
+
+std::optional<Experiment> run(const Specimen& batch) {
+  Specimen s = reduced(batch, "active");
+  if (s.options.input == Input::probs) {  // the logits that they came from, up to a constant a row
+    s.options.input = Input::logits;
+    for (double& x : s.x) x = std::log(x);
+  }
+  if (s.inputs.targets.empty() || s.inputs.classes < 2 || s.options.z_loss > 0 || s.options.softcap ||
+      s.inputs.class_weight || s.options.smoothing > 0)
+    return std::nullopt;
+  const Outcome right = evaluate(s);
+  if (right.rows.rows.empty()) return std::nullopt;
+  Specimen twice = with_probabilities(s);  // probabilities, read as logits: a softmax of a softmax
+  twice.options.input = Input::logits;
+  const Outcome flat = evaluate(twice);
+  DataTable table{"What is handed over, and what the loss takes it for",
+                  {"handed over", "taken for", "loss", "|gradient|"},
+                  {{"logits", "logits", right.value(), gradient_norm(s, right)}},
+                  std::nullopt};
+  Specimen probs = with_probabilities(s);
+  probs.options.probs_mode = ProbsMode::renorm_clip;
+  probs.options.probs_eps = 1e-7;
+  const Outcome p = evaluate(probs);
+  table.rows.push_back({"probabilities", "probabilities", p.value(), gradient_norm(probs, p)});
+  table.rows.push_back({"probabilities", "logits", flat.value(), gradient_norm(twice, flat)});
+  Specimen wrong = s;
+  wrong.options.input = Input::probs;
+  try {
+    const Outcome o = evaluate(wrong);
+    table.rows.push_back({"logits", "probabilities", o.value(), gradient_norm(wrong, o)});
+  } catch (const LossError& error) {
+    table.rows.push_back({"logits", "probabilities", "refused", error.what()});
+  }
+  const auto cell = static_cast<size_t>(right.rows.rows[0].row);
+  DataTable clip{
+      "The first token's target made less and less probable",
+      {"logit below the best", "loss from logits", "|gradient|", "loss from probabilities", "|its gradient|"},
+      {},
+      ChartHint{"line", 0, {1, 3}, {}}};
+  for (const double below : {1.0, 8.0, 15.0, 20.0, 40.0}) {
+    const Specimen z = saturated(s, cell, below);
+    Specimen q = with_probabilities(z);
+    q.options.probs_mode = ProbsMode::renorm_clip;
+    q.options.probs_eps = 1e-7;
+    const Outcome a = evaluate(reduced(z, "one")), b = evaluate(reduced(q, "one"));
+    clip.rows.push_back({below, a.row_loss[cell], row_norm(z, a, cell), b.row_loss[cell], row_norm(q, b, cell)});
+  }
+  Experiment e;
+  e.question =
+      "The model ends in a softmax, and the loss was told from_logits=True. Nothing fails. What does the loss start "
+      "from, and how low can it ever get?";
+  e.predict = "the loss of this batch when probabilities are taken for logits";
+  e.prediction = flat.value();
+  e.mistakes = {{right.value(), "the loss from logits: the softmax is applied a second time"}};
+  e.tables = {std::move(table), std::move(clip)};
+  const double v = static_cast<double>(s.inputs.classes);
+  const double floor = std::log(std::exp(1.0) + v - 1) - 1;
+  e.numbers = {{"the lowest it can get", floor}};
+  e.answer = fmt::format(
+      "{:.4f}. Logits between 0 and 1 say almost nothing: with {:g} classes the loss can never fall below {:.4f}, and "
+      "the gradient is faint. The other way round seqgrad refuses negative or large `probabilities`. And from real "
+      "probabilities a saturated one is clipped to 1e-7: the loss stops at 16.118 and its gradient is 0, so the worst "
+      "token of the batch teaches nothing.",
+      flat.value(), v, floor);
+  return e;
+}
+
+const bool registered = register_experiment({13, "from_logits", "from_logits, and the saturated probability", run});
+
+}  // namespace
+}  // namespace seqgrad
