@@ -172,7 +172,8 @@ Explanation explain(const Specimen& s, const Subject& subject, const ExplainOpti
     t.alone->gradient = at_classes(t.alone->gradient.data(), e.shown);
   }
   e.modes = modes_of(s, options.modes);
-  e.experiments = run_experiments(s);
+  e.rows = row_loss_lines(s.options, s.inputs.class_weight.has_value());
+  if (options.experiments) e.experiments = run_experiments(s);
   return e;
 }
 

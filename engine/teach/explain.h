@@ -106,6 +106,7 @@ struct Explanation {
   std::vector<int64_t> shown;
   std::vector<DivisorView> all_divisors;
   std::vector<Mode> modes;
+  Lines rows;  // how each framework makes the row losses
   std::vector<Experiment> experiments;
   std::vector<std::string> warnings;
   std::string error;  // why the loss refuses the batch
@@ -114,6 +115,7 @@ struct Explanation {
 struct ExplainOptions {
   std::vector<std::string> modes;  // presets; empty: all
   size_t classes = 24;             // most columns of the heat map
+  bool experiments = true;         // run all that the batch can show
 };
 
 // Throws LossError only for inputs that are no batch (shapes, options); what the loss refuses for its values is told in
@@ -122,5 +124,12 @@ Explanation explain(const Specimen& s, const Subject& subject, const ExplainOpti
 Explanation explain(const LossCase& c, const ExplainOptions& options = {});
 
 std::string to_json(const Explanation& e);
+// For a terminal: the tokens, the line that adds them up, the divisors, the modes.
+std::string to_text(const Explanation& e);
+std::string to_text(const Experiment& e);
+// As columns of a fixed-width font: text to the left, numbers to the right.
+std::string to_text(const DataTable& table);
+// At most `width` characters a line, broken at spaces.
+std::string wrapped(const std::string& text, size_t width, const std::string& indent);
 
 }  // namespace seqgrad

@@ -183,6 +183,8 @@ std::string to_json(const Explanation& e) {
                                {"minus", d.minus}});
   out["modes"] = json::array();
   for (const Mode& m : e.modes) out["modes"].push_back(mode(m));
+  out["rows"] = json::object();
+  for (const auto& [framework, line] : e.rows) out["rows"][framework] = line;
   out["experiments"] = json::array();
   for (const Experiment& x : e.experiments) out["experiments"].push_back(experiment(x));
   out["warnings"] = e.warnings;

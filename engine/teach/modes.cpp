@@ -34,7 +34,8 @@ void fill(Mode& mode, const Specimen& s) {
   mode.divisor_words = counted == "const" ? "a constant" : divisor(counted).words;
   if (mode.options.divide.nested())
     mode.divisor_words += fmt::format(", each first over its {}", divisor(mode.options.divide.time).words);
-  mode.lines = framework_lines(mode.options);
+  const bool target_weights = s.inputs.class_weight && mode.options.class_scope == ClassScope::target;
+  mode.lines = reduction_lines(mode.options, s.inputs.token_weight || s.inputs.example_weight || target_weights);
   try {
     Outcome o = evaluate(s);
     mode.values = std::move(o.values);
@@ -77,10 +78,6 @@ std::vector<Mode> modes_of(const Specimen& s, const std::vector<std::string>& na
     out.push_back(std::move(mode));
   }
   return out;
-}
-
-std::vector<std::pair<std::string, std::string>> framework_lines(const LossOptions&) {
-  return {{"tensorflow", ""}, {"keras", ""}, {"pytorch", ""}, {"d2l", ""}};
 }
 
 }  // namespace seqgrad

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/teach/frameworks.h"
 #include "engine/teach/specimen.h"
 
 namespace seqgrad {
@@ -19,15 +20,11 @@ struct Mode {
   double printed = 0;        // what the peer prints where that is another number; else the value (scalars)
   double gradient_norm = 0;  // with respect to logits; of a vector: of its sum
   std::string refused;       // why the engine refuses the batch in this mode; then there are no numbers
-  // "tensorflow", "keras", "pytorch", "d2l": one line each that computes it from ℓ, m and w; empty: none does
-  std::vector<std::pair<std::string, std::string>> lines;
+  Lines lines;               // one line of each framework that computes it; empty: none does
 };
 
 // The loss of the batch first, then the presets `names` in that order; without names all that the batch can have.
 // Throws E14 for an unknown name.
 std::vector<Mode> modes_of(const Specimen& s, const std::vector<std::string>& names = {});
-
-// The one line in each framework. Names in it: nll [B,T], m [B,T] 0/1, w [B,T] = m·weights, B, T.
-std::vector<std::pair<std::string, std::string>> framework_lines(const LossOptions& options);
 
 }  // namespace seqgrad
