@@ -1,34 +1,131 @@
 // `seqgrad explain`: what masks and weights do to the loss of one small batch.
+#include <filesystem>
+
 #include "apps/command.h"
 #include "engine/io/atomic_write.h"
+#include "engine/teach/course.h"
 #include "engine/teach/page.h"
+#include "models/first_batch.h"
+#include "models/run.h"
 
 namespace seqgrad {
 namespace {
 
 struct Options {
-  std::string path, html;
-  bool json = false;
+  CommonOptions common;
+  std::string path, experiment, predict, html;
+  std::vector<std::string> modes;
+  std::optional<int64_t> sentences;
+  bool json = false, answer = false;
 };
 
-int explain_it(const Options& o) {
-  const Explanation e = explain(read_case(o.path));
+void hint(const Options& o, const std::string& text) {
+  if (!o.common.quiet) note(text);
+}
+
+int show(const Options& o, const Explanation& e) {
   if (!o.html.empty()) atomic_write(o.html, explain_page(e));
-  fmt::print("{}\n", o.json ? to_json(e) : e.sum);
+  if (o.json)
+    fmt::print("{}\n", to_json(e));
+  else if (!o.html.empty())
+    hint(o, fmt::format("written: {}", shown_path(o.html)));
+  else if (!o.experiment.empty())
+    for (const Experiment& x : run_experiments(e.specimen, o.experiment == "all" ? "" : o.experiment))
+      fmt::print("{}\n", to_text(x));
+  else if (e.subject.kind == "lesson")
+    fmt::print("{}", lesson_text(e, o.answer));
+  else
+    fmt::print("{}", to_text(e));
+  if (e.subject.kind == "lesson" && !o.answer && !o.json && o.html.empty() && o.experiment.empty())
+    hint(o, "your number:  " + command_line({"explain", o.path, "--predict", "NUMBER"}));
   return 0;
+}
+
+int predict(const Options& o) {
+  const Guess guess = judge(o.path, o.predict);
+  for (const std::string& line : guess.lines) fmt::print("{}\n", line);
+  if (guess.right)
+    fmt::print("\n{}", lesson_text(explain_lesson(o.path, {o.modes}), true));
+  else
+    hint(o, "why:  " + command_line({"explain", o.path, "--answer"}));
+  return static_cast<int>(guess.right ? ExitCode::done : ExitCode::no);
+}
+
+int course(const Options& o) {
+  const std::vector<std::string> lessons = find_lessons(o.path);
+  if (o.json || o.answer || !o.predict.empty() || !o.experiment.empty())
+    refuse("explain: {} is a folder; --json, --answer, --predict and --experiment go with one of its lessons",
+           shown_path(o.path));
+  if (o.html.empty()) {
+    for (const std::string& path : lessons) fmt::print("{}\n  {}\n", path, read_case(path).config->about());
+    return 0;
+  }
+  write_course(lessons, o.html);
+  hint(o, fmt::format("{} lessons; begin with {}", lessons.size(), shown_path(o.html + "/index.html")));
+  return 0;
+}
+
+int config_batch(const Options& o) {
+  if (o.answer || !o.predict.empty())
+    refuse("explain: --predict and --answer go with a lesson, and {} is a config", shown_path(o.path));
+  Config config;
+  std::vector<std::string> overrides = o.common.overrides();
+  overrides.emplace_back("precision=fp64");
+  load(config, o.path, overrides);
+  apply_process_settings(config);
+  const FirstBatch batch = first_batch(config, o.path, o.sentences.value_or(3));
+  o.common.tell(batch.data);
+  return show(o, explain(batch.specimen, batch.subject, {o.modes}));
+}
+
+int explain_it(const Options& o) {
+  const bool case_given = is_case(o.path);
+  std::error_code error;
+  const bool folder = !case_given && std::filesystem::is_directory(o.path, error);
+  if ((case_given || folder) && (!o.common.overrides().empty() || o.sentences))
+    refuse("explain: --set, --seed, --device, --threads and --sentences go with a config, and {} is a {}",
+           shown_path(o.path), folder ? "folder" : "case");
+  if (folder) return course(o);
+  if (!case_given) return config_batch(o);
+  const LossCase c = read_case(o.path);
+  o.common.tell(fmt::format("case {}: {} tensors, {}", shown_path(c.where), c.tensors.size(), name_of(c.dtype())));
+  const bool lesson = !c.config->question().empty();
+  if (!lesson && (o.answer || !o.predict.empty()))
+    refuse("explain: --predict and --answer go with a lesson, and {} asks no question", shown_path(o.path));
+  if (!o.predict.empty()) return predict(o);
+  return show(o, lesson ? explain_lesson(o.path, {o.modes}) : explain(c, {o.modes}));
 }
 
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("case", o->path, "A case: a folder, or a YAML file with its tensors")->required()->type_name("CASE");
+  app.add_option("path", o->path, "A case or lesson, a config (its first batch), or a folder of lessons")
+      ->required()
+      ->type_name("CONFIG|CASE|LESSON|FOLDER");
+  app.add_option("--mode", o->modes, "Show these presets only (seqgrad info --presets)")
+      ->type_name("A,B")
+      ->delimiter(',');
+  app.add_option("--experiment", o->experiment, "Show an experiment on this batch, by its name, or all of them")
+      ->type_name("NAME|all");
+  app.add_option("--predict", o->predict,
+                 "Of a lesson: say whether this is the number, or by which mistake one gets it")
+      ->type_name("NUMBER");
+  app.add_flag("--answer", o->answer, "Of a lesson: show its answer, repair and experiments");
+  app.add_option("--sentences", o->sentences, "Of a config: sentences in the batch (3)")
+      ->type_name("N")
+      ->check(whole(1, 64));
   app.add_flag("--json", o->json, "Print one JSON object with every number that is shown");
-  app.add_option("--html", o->html, "Write one page that opens from disk, on which masks and weights can be edited")
-      ->type_name("FILE");
+  app.add_option(
+         "--html", o->html,
+         "Write one page that opens from disk, on which masks and weights can be edited; of a folder of lessons "
+         "a directory with all of them")
+      ->type_name("FILE|DIR");
+  o->common.declare(app);
   return [o] { return explain_it(*o); };
 }
 
-const bool registered = register_command({"explain", "What masks and weights do to the loss of one small batch",
-                                          "seqgrad explain tests/cases/tfa/flags_ttff_f64 --json", declare});
+const bool registered =
+    register_command({"explain", "What masks and weights do to the loss of one small batch",
+                      "seqgrad explain configs/lessons/01_padding.yaml --html lesson.html", declare});
 
 }  // namespace
 }  // namespace seqgrad

@@ -8,6 +8,7 @@
 #include "engine/teach/heat_map.h"
 #include "engine/teach/html.h"
 #include "tests/catch.h"
+#include "tests/event_reader.h"
 #include "tests/markup.h"
 #include "tests/scratch.h"
 
@@ -120,6 +121,12 @@ TEST_CASE("a run's report holds its curves, samples, configuration and environme
        {"loss /tok", "loss.sentence_mean /sent", "loss.tf1.losses.sum", "perplexity", "lr", "grad_norm", "bleu"}) {
     CAPTURE(name);
     CHECK(count(report, "<h3>" + std::string(name) + "</h3>") == 1);
+  }
+  for (const char* side : {"train", "valid"}) {  // what loss.compare reports, TensorBoard shows too
+    std::set<std::string> tags;
+    for (const ReadEvent& e : shown_events(run + "/tb/" + side))
+      for (const auto& [tag, value] : e.values) tags.insert(tag);
+    for (const char* tag : {"loss", "loss.sentence_mean", "loss.tf1.losses.sum"}) CHECK(tags.count(tag) == 1);
   }
   CHECK(has(report, "</svg>dev "));
   CHECK(has(report, "<td>train.log_every</td><td>4</td><td>50</td>"));

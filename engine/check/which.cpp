@@ -309,7 +309,7 @@ std::vector<std::string> lines_of(const Which& which, const std::string& asked) 
   return out;
 }
 
-Asked asked_value(const std::string& text) {
+Asked asked_value(const std::string& text, const char* option) {
   Asked out{{}, 0};
   double scale = 0, step = 0;
   for (size_t at = 0; at <= text.size();) {
@@ -317,7 +317,7 @@ Asked asked_value(const std::string& text) {
     double x = 0;
     const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, x);
     if (error != std::errc() || stop != text.data() + end || !std::isfinite(x))
-      refuse("--which: expected a number, or the entries of a vector as 1.8,4,0, got '{}'", shown(text));
+      refuse("{}: expected a number, or the entries of a vector as 1.8,4,0, got '{}'", option, shown(text));
     const std::string digits = text.substr(at, end - at);
     const size_t point = digits.find('.'), e = digits.find_first_of("eE");
     const std::string mantissa = digits.substr(0, e);

@@ -32,7 +32,7 @@ struct Asked {
   std::vector<double> value;
   double tolerance;
 };
-Asked asked_value(const std::string& text);
+Asked asked_value(const std::string& text, const char* option = "--which");
 
 // For a case whose comparison failed: what yields its gold.value, or the value that its gradient implies.
 std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,

@@ -1,0 +1,115 @@
+// Each lesson fails as it stands and passes repaired; guesses are judged; the course is whole.
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/check/check_case.h"
+#include "engine/teach/course.h"
+#include "tests/catch.h"
+#include "tests/markup.h"
+#include "tests/scratch.h"
+
+using namespace seqgrad;
+using namespace seqgrad::testing;
+
+namespace {
+
+const std::string folder = SEQGRAD_SOURCE_DIR "/configs/lessons";
+
+std::string lesson(const std::string& name) { return folder + "/" + name + ".yaml"; }
+
+}  // namespace
+
+TEST_CASE("each lesson fails as it stands, and passes when it is repaired") {
+  const std::vector<std::string> lessons = find_lessons(folder);
+  CHECK(lessons.size() == 12);
+  for (const std::string& path : lessons) {
+    CAPTURE(path);
+    const CaseReport flawed = check_case(path, {}), mended = check_case(read_case(path, true), {});
+    CHECK(flawed.verdict == Verdict::differs);
+    CHECK(mended.verdict == Verdict::as_expected);
+  }
+}
+
+TEST_CASE("each lesson asks, answers, shows its experiments, and its number is right while its flaw's is not") {
+  std::vector<std::string> shown;
+  for (const std::string& path : find_lessons(folder)) {
+    CAPTURE(path);
+    const LossCase c = read_case(path);
+    for (const std::string& text : {c.config->question(), c.config->predict(), c.config->answer(), c.config->repair()})
+      CHECK(!text.empty());
+    CHECK(c.config->name() == std::filesystem::path(path).stem());
+    const double right = c.gold_of("value")->numbers[0];
+    CHECK(judge(path, fmt::format("{:.5g}", right)).right);
+    if (right != 0)  // a person's digits; 0 has none
+      CHECK(has(c.config->answer(), fmt::format("{:.4f}", right)));
+    const Explanation e = explain_lesson(path);
+    CHECK(e.experiments.size() == c.config->experiments().size());
+    for (const Experiment& x : e.experiments) shown.push_back(x.id);
+    const std::string asked = lesson_text(e, false), told = lesson_text(e, true);
+    CHECK(!has(asked, c.config->answer().substr(0, 10)));
+    CHECK(has(told, "Repair"));
+    const bool refused = !e.warnings.empty() && has(e.warnings[0], "the file as it stands is refused");
+    if (!refused && !e.values.empty() && std::isfinite(e.values[0])) {
+      const Guess wrong = judge(path, fmt::format("{:.6f}", e.values[0]));
+      CHECK(!wrong.right);
+      CHECK(has(fmt::format("{}", fmt::join(wrong.lines, "\n")), "it is what the file as it stands says"));
+    }
+  }
+  for (const ExperimentKind& kind : experiment_kinds()) {
+    CAPTURE(kind.id);
+    CHECK(std::count(shown.begin(), shown.end(), kind.id) == 1);  // every experiment has its lesson
+  }
+  CHECK(experiment_kinds().size() == 15);
+}
+
+TEST_CASE("a guess is right, or the mistake that gives it is named") {
+  const Scratch dir;
+  const std::string path = lesson("01_padding");
+  const Result right = run_seqgrad(dir, "explain " + path + " --predict 1.04");
+  CHECK(right.code == 0);
+  CHECK(has(right.out, "right: 1.04 (1.03972077)"));
+  CHECK(has(right.out, "Experiment 11"));
+  const Result cells = run_seqgrad(dir, "explain " + path + " --predict 0.7798");
+  CHECK(cells.code == 1);
+  CHECK(has(cells.out, "it is what the file as it stands says"));
+  CHECK(has(cells.out, "(divisor 8, all cells, padding included)"));
+  const Result sum = run_seqgrad(dir, "explain " + path + " --predict 6.2383");
+  CHECK(has(sum.out, "it is the sum, not yet divided"));
+  const Result none = run_seqgrad(dir, "explain " + path + " --predict 123.4");
+  CHECK(none.code == 1);
+  CHECK(has(none.out, "is none of them; the nearest:"));
+  CHECK(run_seqgrad(dir, "explain " + path + " --predict much").code == 2);
+  CHECK(run_seqgrad(dir, "explain " SEQGRAD_SOURCE_DIR "/tests/cases/keras/g13_none --predict 1").code == 2);
+  CHECK(judge(lesson("04_broadcast"), "2.3105").lines.size() > 1);  // refused as it stands, and still judged
+  CHECK(judge(lesson("06_nothing_counts"), "0").right);
+}
+
+TEST_CASE("a lesson keeps its answer until it is asked for") {
+  const Scratch dir;
+  const Result asked = run_seqgrad(dir, "explain " + lesson("05_micro_batches"));
+  CHECK(asked.code == 0);
+  CHECK(has(asked.out, "Predict: the loss per word of the whole batch"));
+  CHECK(!has(asked.out, "1.1264"));
+  CHECK(has(asked.err, "--predict NUMBER"));
+  const Result told = run_seqgrad(dir, "explain " + lesson("05_micro_batches") + " --answer");
+  CHECK(has(told.out, "1.1264"));
+  CHECK(has(told.out, "loss: {preset: token_mean}"));
+  CHECK(has(told.out, "Experiment 5"));
+}
+
+TEST_CASE("the whole course is an index and a page a lesson") {
+  const Scratch dir;
+  const Result r = run_seqgrad(dir, "explain " + folder + " --html " + dir / "course");
+  CHECK(r.code == 0);
+  const std::string index = slurp(dir / "course/index.html");
+  check_markup(index);
+  for (const std::string& path : find_lessons(folder)) {
+    const std::string name = std::filesystem::path(path).stem().string() + ".html";
+    CHECK(has(index, "href=\"" + name + "\""));
+    CHECK(has(slurp(dir / "course/" + name), "<!DOCTYPE html>"));
+  }
+  CHECK(has(run_seqgrad(dir, "explain " + folder).out, "12_smoothing.yaml"));
+  CHECK(run_seqgrad(dir, "explain " + folder + " --json").code == 2);
+  CHECK(run_seqgrad(dir, "explain " + dir / "course").code == 2);  // no lesson there
+}
