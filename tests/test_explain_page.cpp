@@ -34,7 +34,10 @@ Experiment experiment(const std::string& text) {
   e.prediction = 2.5;
   e.mistakes = {{1.25, text}};
   e.tables = {{text, {text, "y", "±"}, {{1.0, 2.0, 0.5}, {2.0, 3.0, 0.25}}, ChartHint{"line", 0, {1}, {2}}},
-              {text, {"name", text, "±"}, {{text, 2.0, 0.5}, {text, NAN, 0.0}}, ChartHint{"bar", 0, {1}, {2}}},
+              {text,
+               {"name", text, "±", "how"},
+               {{text, 2.0, 0.5, "by hand"}, {text, NAN, 0.0, "by rote"}},
+               ChartHint{"bar", 0, {1}, {2}}},
               {text, {text}, {{text}, {NAN}, {-0.0}}, {}}};
   e.numbers = {{text, 0.1}};
   return e;
@@ -62,6 +65,8 @@ TEST_CASE("the page of an explanation holds its JSON, and every experiment with 
   const std::string drawn = between(html, "id=\"x-x\"", "</section>");
   CHECK(count(drawn, "The numbers of this chart") == 2);  // a table behind every chart
   CHECK(count(drawn, "class=\"whisker\"") == 3);
+  CHECK(has(drawn, ">plain, by hand</text>"));  // bars of the same name are told apart
+  CHECK(has(drawn, ">plain, by rote</text>"));
   CHECK(has(drawn, "<td>NaN</td>"));
   CHECK(has(drawn, "<td>0</td>"));
   for (const char* id : {"badge", "sum", "reset", "mask", "unmask", "ones", "code", "hide", "batch", "modes",

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
 
 #include "engine/teach/bar_chart.h"
 #include "engine/teach/chart.h"
@@ -34,6 +35,19 @@ std::string paragraphs(const std::string& text) {
   return out;
 }
 
+// The x column's texts; where two rows have the same, with the texts of their other columns.
+std::vector<std::string> labels_of(const DataTable& t) {
+  std::vector<std::string> short_ones, long_ones;
+  for (const auto& row : t.rows) {
+    short_ones.push_back(text_of(row.at(t.chart->x)));
+    long_ones.push_back(short_ones.back());
+    for (size_t i = 0; i < row.size(); ++i)
+      if (i != t.chart->x && std::holds_alternative<std::string>(row[i])) long_ones.back() += ", " + text_of(row[i]);
+  }
+  const bool unique = std::set<std::string>(short_ones.begin(), short_ones.end()).size() == short_ones.size();
+  return unique ? short_ones : long_ones;
+}
+
 std::string chart_of(const DataTable& t) {
   const ChartHint& hint = *t.chart;
   const auto errors = [&](const std::vector<Cell>& row, size_t i) {
@@ -53,7 +67,7 @@ std::string chart_of(const DataTable& t) {
     return line_chart(chart);
   }
   BarChart chart{t.title, {}, {}};
-  for (const auto& row : t.rows) chart.labels.push_back(text_of(row.at(hint.x)));
+  chart.labels = labels_of(t);
   for (size_t i = 0; i < hint.y.size(); ++i) {
     Bars bars{t.columns.at(hint.y[i]), {}, {}};
     for (const auto& row : t.rows) {

@@ -30,7 +30,7 @@ function batchGrid(root, data, edit, changed) {
     for (let t = 0; t < T; ++t) row.append(cell(b * T + t));
     body.append(row);
   }
-  root.querySelector(".frame").replaceChildren(el("table", {class: "batch"}, el("thead", {}, head), body));
+  root.querySelector(".frame").replaceChildren(el("table", {class: T > 8 ? "batch wide" : "batch"}, el("thead", {}, head), body));
 
   function cell(n) {
     const token = data.tokens[n], place = `sentence ${token.b}, step ${token.t}, ${token.text}`;
@@ -177,7 +177,9 @@ function heatMap(root, data, edit) {
   return result => {
     const rows = data.tokens.map((token, n) => Loss.gradient(data, result, n));
     const most = Math.max(0, ...rows.flat().map(Math.abs).filter(Number.isFinite));
-    const head = el("tr", {}, el("th", {scope: "col"}, "token"), ...data.shown.map(v => el("th", {scope: "col"}, word(data, v))));
+    const power = most ? Math.floor(Math.log10(most)) - 1 : 0;  // the largest gets two digits before the point
+    const unit = power ? el("span", {class: "soft"}, " (numbers in 10", el("sup", {}, String(power).replace("-", "−")), ")") : "";
+    const head = el("tr", {}, el("th", {scope: "col"}, "token", unit), ...data.shown.map(v => el("th", {scope: "col"}, word(data, v))));
     const body = el("tbody");
     rows.forEach((row, n) => {
       const token = data.tokens[n], live = result.live && result.live[n];
@@ -188,7 +190,8 @@ function heatMap(root, data, edit) {
         tr.append(...row.map(() => el("td", {"aria-label": "exactly 0"})));
       } else {
         row.forEach((g, k) => {
-          const td = el("td", {class: `${g < 0 ? "down" : "up"}${data.shown[k] === token.id ? " target" : ""}`, title: String(g)}, (g > 0 ? "+" : "") + digits(g, 2));
+          const td = el("td", {class: `${g < 0 ? "down" : "up"}${data.shown[k] === token.id ? " target" : ""}`, title: String(g)},
+                        (g > 0 ? "+" : "") + digits(g / 10 ** power, 2));
           td.style.setProperty("--size", most ? `${Math.round(100 * Math.abs(g) / most)}%` : "0%");
           if (most && Math.abs(g) > 0.55 * most) td.classList.add("strong");
           tr.append(td);
