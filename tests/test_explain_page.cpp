@@ -69,6 +69,7 @@ TEST_CASE("the page of an explanation holds its JSON, and every experiment with 
   CHECK(has(drawn, ">plain, by rote</text>"));
   CHECK(has(drawn, "<td>NaN</td>"));
   CHECK(has(drawn, "<td>0</td>"));
+  CHECK_FALSE(has(html, "id=\"later\""));
   for (const char* id : {"badge", "sum", "reset", "mask", "unmask", "ones", "code", "hide", "batch", "modes",
                          "gradient", "divisors", "data"})
     CHECK(count(html, "id=\"" + std::string(id) + "\"") == 1);
@@ -87,6 +88,7 @@ TEST_CASE("text of a case stays text in its page, in its markup and in its data"
   e.warnings = {hostile};
   const std::string html = explain_page(e);
   check_markup(html);
+  CHECK(html.find("id=\"later\"") < html.find("id=\"modes\""));  // whose numbers are the answer
   CHECK(count(html, "<script") == 2);
   CHECK(count(html, "</script>") == 2);
   CHECK(count(html, "<!--") == 0);

@@ -155,20 +155,26 @@ std::string explain_page(const Explanation& e) {
                             "between cells. ℓ is the token's loss, the bar its share of the value.") +
                       tools + frame + "<p class=\"problem\" role=\"alert\"></p>\n<p id=\"sum\" role=\"status\"></p>\n" +
                       folded("Token by token, as a table", "<div class=\"frame tokens\"></div>\n"));
-  body += section("modes", "The same batch in every mode",
-                  paragraph("What each framework calls the loss. The chosen one is drawn above and below.") + frame +
-                      "<div id=\"code\"></div>\n");
-  body += section("gradient", "The gradient of the chosen mode", heat_key(e) + frame);
-  body += section("divisors", "What one may divide by", frame);
+  std::string rest = section("modes", "The same batch in every mode",
+                             paragraph("What each framework calls the loss. The chosen one is drawn above and below.") +
+                                 frame + "<div id=\"code\"></div>\n");
+  rest += section("gradient", "The gradient of the chosen mode", heat_key(e) + frame);
+  rest += section("divisors", "What one may divide by", frame);
   if (!e.experiments.empty()) {
     std::string all;
     for (const Experiment& x : e.experiments) all += experiment(x);
-    body += section(
+    rest += section(
         "experiments", "Experiments with this batch",
         "<p class=\"screen\"><label><input type=\"checkbox\" id=\"hide\" checked=\"checked\"/> predict first, then "
         "reveal</label></p>\n<div class=\"experiments\">\n" +
             all + "</div>\n");
   }
+  // The modes tell a lesson's answer.
+  body += s.question.empty()
+              ? rest
+              : "<details id=\"later\"><summary>Every mode, the gradient and the experiments: after your "
+                "guess</summary>\n" +
+                    rest + "</details>\n";
   for (const std::string& w : e.warnings) body += paragraph("Warning: " + w);
   body += fmt::format("<p class=\"soft\">seqgrad {}, from {}; every number was computed in float64.</p>\n",
                       SEQGRAD_VERSION, escaped(s.source));

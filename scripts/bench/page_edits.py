@@ -212,6 +212,9 @@ def try_guesses(page, truth):
     if truth["lesson"]:
         asked["lesson"] = {"prediction": truth["lesson"]["prediction"],
                            "mistakes": [{"value": truth["value"], "words": "what the file as it stands says"}]}
+    later = "[...document.querySelectorAll('#later')].map(d => d.open)"
+    if page.run(later) != ([False] if truth["lesson"] else []):
+        wrong.append("a lesson's numbers stand open before the guess")
     for place, experiment in asked.items():
         answer = float(experiment["prediction"])
         guesses = [(f"{answer:.9g}".replace(".", ","), "Right."), ("three", "That is no number."), ("123456.75", "Not that; and no")]
@@ -222,6 +225,8 @@ def try_guesses(page, truth):
                 return s.querySelector("output").textContent + (d.open ? "" : " (the answer stays folded)"); }})()""")
             if words not in said or "folded" in said:
                 wrong.append(f"{place}: the guess {guess} is answered with '{said}'")
+    if page.run(later) != ([True] if truth["lesson"] else []):
+        wrong.append("a lesson's numbers stay folded after the guess")
     if not truth["experiments"]:
         return wrong
     hidden = "document.getElementById('hide').click(); document.querySelectorAll('details.answer[open]').length"

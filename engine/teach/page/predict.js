@@ -37,7 +37,8 @@ const Guess = (() => {
   function wire(root, answers) {
     const input = root.querySelector("input"), line = root.querySelector("output");
     const answer = root.parentElement.querySelector("details.answer");
-    const reveal = () => { line.textContent = verdict(input.value, answers); answer.open = true; };
+    const later = root.dataset.lesson ? document.getElementById("later") : answer;  // the rest of a lesson's page
+    const reveal = () => { line.textContent = verdict(input.value, answers); answer.open = later.open = true; };
     root.querySelector("button").addEventListener("click", reveal);
     input.addEventListener("keydown", event => { if (event.key === "Enter") reveal(); });
   }
