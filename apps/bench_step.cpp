@@ -66,10 +66,10 @@ Json bench_step(const BenchOptions& o) {
         fmt::format("model.encoder.hidden={}", m.encoder_hidden),
         fmt::format("model.decoder.hidden={}", m.decoder_hidden), "model.attention=" + o.attention,
         "precision=" + o.precision, fmt::format("threads={}", o.threads), "device=" + o.device});
-  apply_process_settings(config);
+  const Device device = apply_process_settings(config).device;
   check_memory(step_cost(m, o.attention, static_cast<double>(m.batch * m.steps), 0).memory_bytes, "a step needs",
                "make its sizes smaller");
-  const auto model = make_model(config, m.vocabulary, m.vocabulary);
+  const auto model = make_model(config, m.vocabulary, m.vocabulary, device);
   LossSetup loss;
   loss.classes = m.vocabulary;
   std::vector<Batch> data;
@@ -93,6 +93,7 @@ Json bench_step(const BenchOptions& o) {
       const Phase phase("optimiser");
       optimizers().at("adam").update(model->store(), {}, i + 1);
     }
+    backend(device).synchronise();
     const double took = now_ms() - start, worked = cpu_ms() - cpu;
     if (i < o.warmup) continue;
     if (o.phases) add_phases(phases, ms.size());
@@ -108,6 +109,7 @@ Json bench_step(const BenchOptions& o) {
               {"preset", o.preset},
               {"attention", o.attention},
               {"precision", o.precision},
+              {"device", backend(device).describe()},
               {"threads", threads()},
               {"params", model->store().count()},
               {"ms_per_step", quartiles(ms)},

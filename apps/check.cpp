@@ -2,10 +2,10 @@
 #include <cmath>
 
 #include "apps/command.h"
-#include "apps/device.h"
 #include "apps/options.h"
 #include "engine/check/check_case.h"
 #include "engine/check/junit.h"
+#include "engine/device/choose.h"
 #include "engine/io/atomic_write.h"
 
 namespace seqgrad {
@@ -41,7 +41,7 @@ int check(const Options& o) {
   if (!o.files.empty() && !o.dtype.empty()) refuse("check: --dtype goes with cases");
   std::vector<CaseReport> reports;
   CheckOptions options;
-  options.device = device_of(o.device);
+  options.device = choose_device(o.device).device;
   options.ulps = o.ulps;
   if (!o.dtype.empty()) options.dtype = o.dtype == "f32" ? DType::f32 : DType::f64;
   const auto add = [&](CaseReport r) {

@@ -6,6 +6,7 @@
 
 #include "apps/command.h"
 #include "engine/core/op_registry.h"
+#include "engine/device/choose.h"
 #include "engine/loss/divisors.h"
 #include "engine/loss/presets.h"
 
@@ -77,7 +78,9 @@ int show_info(const Options& o) {
                               : __builtin_cpu_supports("avx2")  ? "avx2"
                                                                 : "x86-64");
 #endif
-  fmt::print("gpu      none (built without CUDA)\n");
+  const DeviceChoice choice = choose_device("auto");
+  fmt::print("gpu      {}\n", choice.device == Device::cuda ? backend(Device::cuda).describe()
+                                                            : fmt::format("none ({})", choice.why_not_gpu));
   return 0;
 }
 

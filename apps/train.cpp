@@ -184,17 +184,17 @@ int resume(const Options& o) {
   if (!o.dry_run) lock.emplace(run);  // before data are loaded: who comes second is told at once
   Config config;
   load(config, run + "/config.resolved.yaml", o.common.overrides());
-  const std::string device = apply_process_settings(config);
+  const ProcessSettings settings = apply_process_settings(config);
   const Vocabularies v = load_vocabularies(run);
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()), v.source, v.target);
   check_job(config, data);
-  const auto model = make_model(config, data.source->size(), data.target->size());
+  const auto model = make_model(config, data.source->size(), data.target->size(), settings.device);
   if (o.dry_run) {
     const std::string last = last_checkpoint(run + "/checkpoints");
     return dry_run(config, *model, data, last.empty() ? TrainState{} : load_checkpoint(last, *model));
   }
   catch_stop_signals();
-  return train_in(run, o, config, *model, data, device);
+  return train_in(run, o, config, *model, data, settings.text);
 }
 
 int train(const Options& o) {
@@ -204,10 +204,10 @@ int train(const Options& o) {
   Config config;
   load(config, o.config, o.common.overrides());
   if (!o.run_dir.empty()) refuse_taken(o.run_dir);
-  const std::string device = apply_process_settings(config);
+  const ProcessSettings settings = apply_process_settings(config);
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
   check_job(config, data);
-  const auto model = make_model(config, data.source->size(), data.target->size());
+  const auto model = make_model(config, data.source->size(), data.target->size(), settings.device);
   if (const std::string done = init_weights(config.model, *model); !done.empty() && !o.common.quiet) note(done);
   if (o.dry_run) return dry_run(config, *model, data);
 
@@ -216,8 +216,8 @@ int train(const Options& o) {
   const RunLock lock(run);
   refuse_taken(run);  // another process may have been quicker
   catch_stop_signals();
-  write_run_files(run, config, o.config, data, device);
-  return train_in(run, o, config, *model, data, device);
+  write_run_files(run, config, o.config, data, settings.text);
+  return train_in(run, o, config, *model, data, settings.text);
 }
 
 std::function<int()> declare(CLI::App& app) {

@@ -8,7 +8,8 @@
 namespace seqgrad {
 
 // Refuses a model that cannot fit in memory, before it allocates anything.
-std::unique_ptr<SequenceModel> make_model(const Config& config, int64_t source_words, int64_t target_words);
+std::unique_ptr<SequenceModel> make_model(const Config& config, int64_t source_words, int64_t target_words,
+                                          Device device = Device::cpu);
 
 // The sizes of the benchmarks' reference models: small, ref8k, ref32k.
 struct ReferenceModel {

@@ -7,6 +7,7 @@
 
 #include "engine/config/describe.h"
 #include "engine/core/thread_pool.h"
+#include "engine/device/choose.h"
 #include "engine/device/gemm.h"
 #include "engine/io/atomic_write.h"
 
@@ -14,13 +15,14 @@ namespace seqgrad {
 
 namespace fs = std::filesystem;
 
-std::string apply_process_settings(const Config& config) {
-  if (config.device() == "cuda") system_failure("device cuda: this build has no CUDA support; use --device cpu");
+ProcessSettings apply_process_settings(const Config& config) {
+  const DeviceChoice choice = choose_device(config.device());
   set_matmul_precision(config.precision() == "bf16" ? MatmulPrecision::bf16 : MatmulPrecision::fp32);
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   set_threads(static_cast<int>(config.threads().value_or(std::min<int64_t>(cores, 16))));
-  return fmt::format("cpu, {} thread{}{}", threads(), threads() == 1 ? "" : "s",
-                     config.device() == "cpu" ? "" : " (no GPU: built without CUDA)");
+  if (choice.device == Device::cuda) return {Device::cuda, fmt::format("cuda, {}", backend(Device::cuda).describe())};
+  return {Device::cpu, fmt::format("cpu, {} thread{}{}", threads(), threads() == 1 ? "" : "s",
+                                   choice.why_not_gpu.empty() ? "" : fmt::format(" (no GPU: {})", choice.why_not_gpu))};
 }
 
 Vocabularies load_vocabularies(const std::string& directory) {
@@ -94,11 +96,11 @@ std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vec
   auto run = std::make_unique<LoadedRun>();
   run->directory = directory;
   load(run->config, directory + "/config.resolved.yaml", overrides);
-  apply_process_settings(run->config);
+  const Device device = apply_process_settings(run->config).device;
   const Vocabularies vocabularies = load_vocabularies(directory);
   run->source = vocabularies.source;
   run->target = vocabularies.target;
-  run->model = make_model(run->config, run->source->size(), run->target->size());
+  run->model = make_model(run->config, run->source->size(), run->target->size(), device);
   if (checkpoint.empty()) {
     run->averaged =
         load_best(directory, average.value_or(run->config.checkpoint.average()), average.has_value(), *run->model);

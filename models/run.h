@@ -8,9 +8,13 @@
 
 namespace seqgrad {
 
-// Sets the thread count and checks the device. Returns device and threads in words, with the reason where `auto` chose
-// it.
-std::string apply_process_settings(const Config& config);
+struct ProcessSettings {
+  Device device;
+  std::string text;  // "cpu, 2 threads (no GPU: built without CUDA)", the reason where `auto` chose
+};
+
+// Sets the thread count and chooses the device. Throws SystemError when the GPU is asked for and cannot be used.
+ProcessSettings apply_process_settings(const Config& config);
 
 struct Vocabularies {
   std::shared_ptr<const Tokenizer> source, target;

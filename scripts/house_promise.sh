@@ -20,7 +20,7 @@ touched() {  # what, expected new files, expected edited files
 }
 
 # An elementwise op: a struct and its place in the list, both in one file.
-sed -i 's|^template <class... Op>$|struct Cube {\n  static constexpr const char* name = "cube";\n  static constexpr double low = -2, high = 2;\n  template <class T>\n  static T f(T x) {\n    return x * x * x;\n  }\n  template <class T>\n  static T df(T x, T) {\n    return 3 * x * x;\n  }\n};\n\n&|; s|using UnaryOps = OpList<|&Cube, |' engine/ops/elementwise.h
+sed -i 's|^template <class... Op>$|struct Cube {\n  static constexpr const char* name = "cube";\n  static constexpr double low = -2, high = 2;\n  template <class T>\n  SEQGRAD_HD static T f(T x) {\n    return x * x * x;\n  }\n  template <class T>\n  SEQGRAD_HD static T df(T x, T) {\n    return 3 * x * x;\n  }\n};\n\n&|; s|using UnaryOps = OpList<|&Cube, |' engine/ops/elementwise.h
 touched "elementwise op" 0 1
 
 # An op of its own: header and source (a CUDA build adds a third file).
@@ -63,7 +63,7 @@ touched "config key" 0 1
 
 # The tests that walk the registries; the others have nothing to say about these, and take minutes to compile.
 find tests -name '*.cpp' ! -name test_ops.cpp ! -name test_loss_presets.cpp ! -name test_config_keys.cpp ! -path '*/example/*' -delete
-SEQGRAD_TESTS=ON scripts/build.sh seqgrad seqgrad_tests
+SEQGRAD_TESTS=ON SEQGRAD_CUDA=OFF scripts/build.sh seqgrad seqgrad_tests
 build/seqgrad info --ops | grep -E '^(cube|halve) '
 build/seqgrad info --presets | grep '^house.mean_of_all '
 build/seqgrad config --reference | grep 'house_key'

@@ -12,6 +12,8 @@ fi
 say() { printf '%s\n' "$*" >&2; }
 packages=$("$root/scripts/setup.sh" build)
 say "[1/3] $packages"
+# Kernels of the GPU take minutes to compile; what is configured already stays as it is.
+if [[ ! -e /proc/driver/nvidia && ! -e $root/build/CMakeCache.txt ]]; then export SEQGRAD_CUDA=${SEQGRAD_CUDA:-OFF}; fi
 start=$SECONDS
 "$root/scripts/build.sh" seqgrad
 took=$((SECONDS - start))

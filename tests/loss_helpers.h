@@ -42,6 +42,7 @@ struct Numbers {
   LossInputs in;
   LossOptions options;
   std::vector<double> x;  // logits or probabilities [B,T,V]
+  Device device = Device::cpu;
 
   Numbers(int64_t batch, int64_t steps, int64_t classes, std::vector<double> prediction,
           std::vector<int64_t> targets = {})
@@ -58,11 +59,12 @@ struct Numbers {
   Out run() const {  // of a vector loss: with an upstream gradient of ones
     Tape& tape = Tape::current();
     tape.reset();
-    const Tensor z = variable(from_host(x, {in.batch, in.steps, in.classes}));
+    const Tensor z = variable(from_host(x, {in.batch, in.steps, in.classes}, device));
     Out out;
     out.result = sequence_loss(z, in, options);
     out.value = out.result.values;
-    tape.backward(out.result.value, from_host(std::vector<double>(out.value.size(), 1.0), out.result.value.shape));
+    tape.backward(out.result.value,
+                  from_host(std::vector<double>(out.value.size(), 1.0), out.result.value.shape, device));
     out.gradient = to_host<double>(grad(z));
     return out;
   }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "engine/core/random.h"
+#include "tests/devices.h"
 #include "tests/loss_helpers.h"
 
 namespace seqgrad::testing {
@@ -309,14 +310,14 @@ inline Outcome direct(const RandomCase& c, Layout layout = Layout::batch, Device
 }
 
 // Hidden states [B,T,D], or flat [B·T,D].
-inline Outcome fused(const RandomCase& c, bool flat = false) {
+inline Outcome fused(const RandomCase& c, bool flat = false, Device device = Device::cpu) {
   const LossInputs& in = c.in;
   Tape& tape = Tape::current();
   tape.reset();
-  const Tensor h = variable(
-                   tensor_of(c.hidden, flat ? Shape{c.cells(), c.width} : Shape{in.batch, in.steps, c.width}, c.dtype)),
-               w = variable(tensor_of(c.weight, {in.classes, c.width}, c.dtype)),
-               bias = variable(tensor_of(c.bias, {in.classes}, c.dtype));
+  const Tensor h = variable(tensor_of(c.hidden, flat ? Shape{c.cells(), c.width} : Shape{in.batch, in.steps, c.width},
+                                      c.dtype, device)),
+               w = variable(tensor_of(c.weight, {in.classes, c.width}, c.dtype, device)),
+               bias = variable(tensor_of(c.bias, {in.classes}, c.dtype, device));
   const LossResult r = linear_sequence_loss(h, w, bias, in, c.options);
   tape.backward(r.value, upstream_of(c, r.value));
   Outcome out = outcome(r);
@@ -327,15 +328,24 @@ inline Outcome fused(const RandomCase& c, bool flat = false) {
 }
 
 // All forms that the case has: of logits or probabilities, and of hidden states.
-inline std::vector<Outcome> everything(const RandomCase& c) {
-  std::vector<Outcome> out = {direct(c)};
-  if (c.options.input == Input::logits) out.push_back(fused(c));
+inline std::vector<Outcome> everything(const RandomCase& c, Device device = Device::cpu) {
+  std::vector<Outcome> out = {direct(c, Layout::batch, device)};
+  if (c.options.input == Input::logits) out.push_back(fused(c, false, device));
   return out;
 }
 
-// The i-th random case of a promise: both dtypes in turn, 500 of each.
-constexpr uint64_t promise_cases = 1000;
+// The i-th random case of a promise: both dtypes in turn, 500 of each on the CPU and 100 on the GPU.
+constexpr uint64_t promise_cases = 1000, promise_cases_cuda = 200;
 inline DType dtype_of_seed(uint64_t seed) { return seed % 2 == 0 ? DType::f32 : DType::f64; }
+
+template <class F>
+void each_promise_case(F&& f) {  // f(seed, device)
+  for (const Device device : test_devices())
+    for (uint64_t seed = 0; seed < (device == Device::cpu ? promise_cases : promise_cases_cuda); ++seed) {
+      CAPTURE(seed, test_name_of(device));
+      f(seed, device);
+    }
+}
 
 inline RandomCase poisoned(uint64_t seed, std::optional<Input> input = {}, std::optional<Target> target = {}) {
   RandomCase c(seed, dtype_of_seed(seed), input, target);

@@ -50,6 +50,13 @@ inline std::string first_line(const std::string& text) { return text.substr(0, t
 
 inline bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
+// Why `seqgrad` has no GPU here; "" where it has one.
+inline std::string no_gpu(const Scratch& dir) {
+  const std::string out = run_seqgrad(dir, "info").out, key = "gpu      none (";
+  const size_t at = out.find(key);
+  return at == std::string::npos ? "" : out.substr(at + key.size(), out.find(")\n", at) - at - key.size());
+}
+
 // The message of the error that `f` throws, and its exit code: "2 data.txt: error: …"; "" when it throws none.
 template <class F>
 std::string error_of(const F& f) {

@@ -59,7 +59,8 @@ TEST_CASE("a refused run says where and leaves nothing behind") {
   CHECK(r.err.find("3 errors; nothing was run") != std::string::npos);
   CHECK_FALSE(fs::exists(dir / "run"));
   CHECK(run_seqgrad(dir, "train " + (dir / "missing.yaml")).code == 2);
-  CHECK(run_seqgrad(dir, "train " + tiny_config(dir) + " --device cuda --run-dir " + (dir / "run")).code == 3);
+  if (!no_gpu(dir).empty())
+    CHECK(run_seqgrad(dir, "train " + tiny_config(dir) + " --device cuda --run-dir " + (dir / "run")).code == 3);
   CHECK(
       run_seqgrad(dir, "train " + tiny_config(dir, "loss: {weights: {token: true}}\n") + " --run-dir " + (dir / "run"))
           .err.find("needs data.weights.token") != std::string::npos);

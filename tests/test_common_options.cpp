@@ -43,9 +43,13 @@ TEST_CASE("train: seed, quiet, verbose, device") {
   CHECK(has(verbose.err, "# default\n"));
   CHECK(has(verbose.err, "# --set seed=2\n"));
   CHECK_FALSE(has(plain.err, "# default\n"));
+  const std::string why = no_gpu(dir);
+  if (why.empty()) return;
   const Result cuda = run_seqgrad(dir, "train " + config + " --device cuda --run-dir " + (dir / "d"));
   CHECK(cuda.code == 3);
-  CHECK(first_line(cuda.err) == "error: device cuda: this build has no CUDA support; use --device cpu");
+  CHECK(first_line(cuda.err) ==
+        "error: device cuda: " +
+            (why == "built without CUDA" ? "this build has no CUDA support; use --device cpu" : why));
   CHECK_FALSE(fs::exists(dir / "d"));
 }
 
@@ -62,7 +66,7 @@ TEST_CASE("evaluate and translate: shared options") {
   CHECK(json::parse(evaluate("--json --set loss.preset=sum").out)["divisor"] == "1");
   CHECK(has(evaluate("-v").err, "checkpoint: best, "));
   CHECK(evaluate("--threads 0").code == 2);
-  CHECK(evaluate("--device cuda").code == 3);
+  CHECK(evaluate("--device cuda").code == (no_gpu(dir).empty() ? 0 : 3));
   const auto translate = [&](const std::string& options) {
     return run_seqgrad(dir, "translate " + run + " " + options, "1 2 3\n4 zebra\n");
   };
@@ -73,7 +77,7 @@ TEST_CASE("evaluate and translate: shared options") {
   CHECK(translate("-q").err.empty());
   CHECK(has(translate("-v").err, "vocabularies: 54 source, 54 target"));
   CHECK(translate("--set decode.max_ratio=0.01 --set decode.max_extra=1").out != answer.out);
-  CHECK(translate("--device cuda").code == 3);
+  CHECK(translate("--device cuda").code == (no_gpu(dir).empty() ? 0 : 3));
 }
 
 TEST_CASE("data, config and gradcheck: shared options") {
@@ -181,7 +185,7 @@ TEST_CASE("bench prints what it was asked to time") {
   refused("loss --rows 1000000000 --vocab 1000000000", "error: the tensors need about ");
   refused("loss --rows 1000000000 --vocab 1000000 --hidden 1000000", "error: the tensors need about ");
   refused("loss --masked nan", "--masked: expected a number from 0 to 1, got 'nan'");
-  CHECK(run_seqgrad(dir, "bench step --device cuda").code == 3);
+  if (!no_gpu(dir).empty()) CHECK(run_seqgrad(dir, "bench step --device cuda").code == 3);
 }
 
 TEST_CASE("info: what this build knows by name") {

@@ -1,4 +1,5 @@
 // Every error of the layer by its text, and the order in which errors are found (sequence-loss.md 10).
+#include "tests/devices.h"
 #include "tests/loss_batch.h"
 #include "tests/loss_fixture.h"
 
@@ -208,16 +209,17 @@ TEST_CASE("E06, E07: lengths and weights; of several the first in canonical orde
 }
 
 TEST_CASE("E10: logits that are not finite on a live row, cap or not, in place or not") {
-  Numbers n(1, 2, 3, {0, 1, 2, 0, 1, 2}, {0, 1});
+  Device device = Device::cpu;
   const auto said = [&](std::vector<double> row, double softcap = 0) {
-    Numbers m = n;
+    Numbers m(1, 2, 3, {0, 1, 2, 0, 1, 2}, {0, 1});
+    m.device = device;
     if (softcap > 0) m.options.softcap = softcap;
     std::copy(row.begin(), row.end(), m.x.begin() + 3);
     const std::string text = message_of([&] { m.run(); });
     CHECK(message_of([&] {
             Tape::current().reset();
             const LiveRows rows = build_live_rows(m.in, m.options);
-            sequence_loss(variable(from_host(m.x, {1, 2, 3})), m.in, rows, m.options, rows.divisor);
+            sequence_loss(variable(from_host(m.x, {1, 2, 3}, device)), m.in, rows, m.options, rows.divisor);
           }) == text);
     m.options.nonfinite = Nonfinite::propagate;
     const auto out = m.run();
@@ -227,33 +229,42 @@ TEST_CASE("E10: logits that are not finite on a live row, cap or not, in place o
       CHECK(std::isnan(out.gradient[i]) == (i >= 3 && text.starts_with("logits")));
     return text;
   };
-  for (const double cap : {0.0, 2.0}) {
-    CAPTURE(cap);
-    CHECK(said({0, 1, NaN}, cap) == "logits(b=0,t=1,v=2) is nan on a live row");
-    CHECK(said({infinity, 1, NaN}, cap) == "logits(b=0,t=1,v=0) is inf on a live row");
-    CHECK(said({-infinity, -infinity, -infinity}, cap) == "logits(b=0,t=1) are all -inf on a live row");
-    CHECK(said({-infinity, 1, 2}, cap) == "no error");
+  for (const Device d : test_devices()) {
+    device = d;
+    CAPTURE(test_name_of(device));
+    for (const double cap : {0.0, 2.0}) {
+      CAPTURE(cap);
+      CHECK(said({0, 1, NaN}, cap) == "logits(b=0,t=1,v=2) is nan on a live row");
+      CHECK(said({infinity, 1, NaN}, cap) == "logits(b=0,t=1,v=0) is inf on a live row");
+      CHECK(said({-infinity, -infinity, -infinity}, cap) == "logits(b=0,t=1) are all -inf on a live row");
+      CHECK(said({-infinity, 1, 2}, cap) == "no error");
+    }
+    CHECK(said({0, -infinity, 2}) == "the loss at (b=0,t=1) is infinite: a class with target mass has logit -inf");
+    CHECK(said({0, -infinity, 2}, 2.0) == "no error");  // the cap makes it a finite logit
   }
-  CHECK(said({0, -infinity, 2}) == "the loss at (b=0,t=1) is infinite: a class with target mass has logit -inf");
-  CHECK(said({0, -infinity, 2}, 2.0) == "no error");  // the cap makes it a finite logit
 }
 
 TEST_CASE("E12: what probabilities cannot be, told before any E10") {
-  const auto said = [](std::vector<double> p, ProbsMode mode) {
+  Device device = Device::cpu;
+  const auto said = [&](std::vector<double> p, ProbsMode mode) {
     Numbers n(1, 2, 3, {.2, .3, NaN, 0, 0, 0}, {0, 0});  // the first row is E10
+    n.device = device;
     std::copy(p.begin(), p.end(), n.x.begin() + 3);
     n.options.input = Input::probs;
     n.options.probs_mode = mode;
     return message_of([&] { n.run(); });
   };
-  for (const ProbsMode mode : {ProbsMode::renorm_clip, ProbsMode::clip_then_softmax, ProbsMode::strict}) {
-    CHECK(said({-3.1, .2, .3}, mode) == "probs(b=0,t=1) has value -3.1: these look like logits (input: logits)");
-    CHECK(said({.1, 1.5, .3}, mode) == "probs(b=0,t=1) has value 1.5: these look like logits (input: logits)");
-    CHECK(said({0, 0, 0}, mode) == "probs(b=0,t=1) sum to 0; a row of zeros is not a mask – use mask or lengths");
-    CHECK(said({.2, .3, .5}, mode) == "probs(b=0,t=0,v=2) is nan on a live row");
+  for (const Device d : test_devices()) {
+    device = d;
+    for (const ProbsMode mode : {ProbsMode::renorm_clip, ProbsMode::clip_then_softmax, ProbsMode::strict}) {
+      CHECK(said({-3.1, .2, .3}, mode) == "probs(b=0,t=1) has value -3.1: these look like logits (input: logits)");
+      CHECK(said({.1, 1.5, .3}, mode) == "probs(b=0,t=1) has value 1.5: these look like logits (input: logits)");
+      CHECK(said({0, 0, 0}, mode) == "probs(b=0,t=1) sum to 0; a row of zeros is not a mask – use mask or lengths");
+      CHECK(said({.2, .3, .5}, mode) == "probs(b=0,t=0,v=2) is nan on a live row");
+    }
+    CHECK(said({.2, .3, .4}, ProbsMode::strict) ==
+          "probs(b=0,t=1) sum to 0.9; probs.mode: strict needs 1 (renorm_clip divides by the sum)");
   }
-  CHECK(said({.2, .3, .4}, ProbsMode::strict) ==
-        "probs(b=0,t=1) sum to 0.9; probs.mode: strict needs 1 (renorm_clip divides by the sum)");
 }
 
 TEST_CASE("E13, E16: empty divisors and sums of different kinds") {

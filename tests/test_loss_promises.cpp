@@ -66,12 +66,11 @@ RandomCase permuted(const RandomCase& c, const std::vector<int64_t>& order) {
 
 TEST_CASE("P1: poison in dead cells changes no bit, and their gradient is +0") {
   int dead = 0;
-  for (uint64_t seed = 0; seed < promise_cases; ++seed) {
-    CAPTURE(seed);
+  each_promise_case([&](uint64_t seed, Device device) {
     const RandomCase clean(seed, dtype_of_seed(seed)), bad = poisoned(seed);
-    const auto got = everything(bad);
-    REQUIRE(got == everything(clean));
-    if (bad.options.input == Input::logits) REQUIRE(fused(bad, true) == got[1]);  // [B·T,D]
+    const auto got = everything(bad, device);
+    REQUIRE(got == everything(clean, device));
+    if (bad.options.input == Input::logits) REQUIRE(fused(bad, true, device) == got[1]);  // [B·T,D]
     for (int64_t n = 0; n < bad.cells(); ++n) {
       if (bad.live(n)) continue;
       ++dead;
@@ -79,17 +78,16 @@ TEST_CASE("P1: poison in dead cells changes no bit, and their gradient is +0") {
         for (int64_t i = 0; i < (form ? bad.width : bad.in.classes); ++i)
           REQUIRE(got[form].dx[static_cast<size_t>(n * (form ? bad.width : bad.in.classes) + i)] == 0);
     }
-  }
+  });
   CHECK(dead > 1000);
 }
 
 TEST_CASE("P2: more steps or empty examples change no bit of the loss and the live gradients") {
-  for (uint64_t seed = 0; seed < promise_cases; ++seed) {
-    CAPTURE(seed);
+  each_promise_case([&](uint64_t seed, Device device) {
     RandomCase c = poisoned(seed);
     forget_padding(c.options);
     const RandomCase w = widened(c, static_cast<int64_t>(seed % 3), static_cast<int64_t>(seed % 4), seed);
-    const auto before = everything(c), after = everything(w);
+    const auto before = everything(c, device), after = everything(w, device);
     const bool scalar = c.options.over == Over::all || c.options.then != Then::nothing;
     for (size_t form = 0; form < before.size(); ++form) {
       const Outcome &a = before[form], &b = after[form];
@@ -103,28 +101,26 @@ TEST_CASE("P2: more steps or empty examples change no bit of the loss and the li
       if (!scalar && c.options.over == Over::none) REQUIRE(narrowed(b.value, w, c, 1) == a.value);
       if (!scalar && c.options.over != Over::none) REQUIRE(std::equal(a.value.begin(), a.value.end(), b.value.begin()));
     }
-  }
+  });
 }
 
 TEST_CASE("P3: batch-major, time-major and a list of steps are the same bits") {
-  for (uint64_t seed = 0; seed < promise_cases; ++seed) {
-    CAPTURE(seed);
+  each_promise_case([&](uint64_t seed, Device device) {
     const RandomCase c = poisoned(seed);
-    const Outcome batch = direct(c);
-    REQUIRE(direct(c, Layout::time) == batch);
-    REQUIRE(direct(c, Layout::list) == batch);
-  }
+    const Outcome batch = direct(c, Layout::batch, device);
+    REQUIRE(direct(c, Layout::time, device) == batch);
+    REQUIRE(direct(c, Layout::list, device) == batch);
+  });
 }
 
 TEST_CASE("P4: the order of examples changes no bit of the loss, its rows and their gradients") {
-  for (uint64_t seed = 0; seed < promise_cases; ++seed) {
-    CAPTURE(seed);
+  each_promise_case([&](uint64_t seed, Device device) {
     const RandomCase c = poisoned(seed);
     std::vector<int64_t> order(static_cast<size_t>(c.in.batch));
     std::iota(order.begin(), order.end(), 0);
     Random r(seed, 3);
     for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[r.below(i)]);
-    const auto before = everything(c), after = everything(permuted(c, order));
+    const auto before = everything(c, device), after = everything(permuted(c, order), device);
     const bool by_example =
         c.options.then == Then::nothing && (c.options.over == Over::time || c.options.over == Over::none);
     for (size_t form = 0; form < before.size(); ++form) {
@@ -154,7 +150,7 @@ TEST_CASE("P4: the order of examples changes no bit of the loss, its rows and th
       near(b.dweight, a.dweight);
       near(b.dbias, a.dbias);
     }
-  }
+  });
 }
 
 TEST_CASE("P5: any number of threads gives the same bits, in every run") {
@@ -176,8 +172,7 @@ TEST_CASE("P5: any number of threads gives the same bits, in every run") {
 }
 
 TEST_CASE("P6: lengths, mask, ignore_index and weights of 0 and 1 are the same bits") {
-  for (uint64_t seed = 0; seed < promise_cases; ++seed) {
-    CAPTURE(seed);
+  each_promise_case([&](uint64_t seed, Device device) {
     RandomCase c(seed, dtype_of_seed(seed));
     c.in.mask.reset();
     c.in.token_weight.reset();
@@ -197,19 +192,19 @@ TEST_CASE("P6: lengths, mask, ignore_index and weights of 0 and 1 are the same b
       if (!on && c.options.target == Target::ids) ignore.in.targets[static_cast<size_t>(n)] = -100;
     }
     mask.poison(seed + 1);
-    const auto lengths = everything(c);
-    REQUIRE(everything(mask) == lengths);
+    const auto lengths = everything(c, device);
+    REQUIRE(everything(mask, device) == lengths);
     if (c.options.target == Target::ids) {
       ignore.poison(seed + 2);
-      REQUIRE(everything(ignore) == lengths);
+      REQUIRE(everything(ignore, device) == lengths);
     }
     weight.poison(seed + 3);
     const Divide& d = c.options.divide;
     const auto by_weight = [](const std::string& name) {
       return name == "one" || name == "nonzero" || name == "weight";
     };
-    if (d.nested() ? !by_weight(d.time) || (d.batch != "one" && d.batch != "batch") : !by_weight(d.flat)) continue;
-    const auto weights = everything(weight);
+    if (d.nested() ? !by_weight(d.time) || (d.batch != "one" && d.batch != "batch") : !by_weight(d.flat)) return;
+    const auto weights = everything(weight, device);
     for (size_t form = 0; form < lengths.size(); ++form) {
       REQUIRE(weights[form].value == lengths[form].value);
       REQUIRE(weights[form].dx == lengths[form].dx);
@@ -217,5 +212,5 @@ TEST_CASE("P6: lengths, mask, ignore_index and weights of 0 and 1 are the same b
       REQUIRE(weights[form].dbias == lengths[form].dbias);
       REQUIRE(weights[form].row_loss == lengths[form].row_loss);
     }
-  }
+  });
 }

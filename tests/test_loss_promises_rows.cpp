@@ -6,8 +6,7 @@ using namespace seqgrad::testing;
 
 TEST_CASE("P7: one-hot dense targets and ids are the same bits, class weights included") {
   int weighted = 0;
-  for (uint64_t seed = 0; seed < promise_cases; ++seed) {
-    CAPTURE(seed);
+  each_promise_case([&](uint64_t seed, Device device) {
     RandomCase ids(seed, dtype_of_seed(seed), {}, Target::ids);
     if (ids.options.smoothing_kind != SmoothingKind::prior) ids.options.smoothing_kind = SmoothingKind::uniform;
     ids.options.smoothing_excluding.clear();
@@ -26,8 +25,8 @@ TEST_CASE("P7: one-hot dense targets and ids are the same bits, class weights in
     dense.in.targets.clear();
     ids.poison(seed);
     dense.poison(seed + 1);
-    REQUIRE(everything(dense) == everything(ids));
-  }
+    REQUIRE(everything(dense, device) == everything(ids, device));
+  });
   CHECK(weighted > 30);
 }
 

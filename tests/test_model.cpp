@@ -11,6 +11,7 @@
 #include "engine/train/step.h"
 #include "models/models.h"
 #include "tests/catch.h"
+#include "tests/devices.h"
 
 using namespace seqgrad;
 
@@ -33,7 +34,7 @@ Batch batch_of(const SafetensorsFile& f) {
 }
 
 std::unique_ptr<SequenceModel> small_model(const std::string& attention, const std::string& precision,
-                                           const std::vector<std::string>& more = {}) {
+                                           const std::vector<std::string>& more = {}, Device device = Device::cpu) {
   Config config;
   std::vector<std::string> set = {"data.task=copy",
                                   "model.embedding=5",
@@ -43,7 +44,7 @@ std::unique_ptr<SequenceModel> small_model(const std::string& attention, const s
                                   "precision=" + precision};
   set.insert(set.end(), more.begin(), more.end());
   load(config, "", set);
-  return make_model(config, 17, 17);
+  return make_model(config, 17, 17, device);
 }
 
 LossSetup plain_loss(int64_t classes = 17) {
@@ -56,25 +57,28 @@ template <class T>
 void compare_with_pytorch(const std::string& name, const std::string& kind, const char* suffix,
                           const std::string& precision, double tolerance, const std::vector<std::string>& more = {}) {
   const SafetensorsFile f = read_safetensors(root + "/tests/golden/seq2seq_" + name + "_" + suffix + ".safetensors");
-  const auto model = small_model(kind, precision, more);
-  ParameterStore& store = model->store();
-  for (Parameter& p : store.parameters())
-    store.from_file<T>(p, store.values(), f.at("weight." + p.name).template data<T>());
-  const Batch batch = batch_of(f);
-  const StepResult r = accumulate_gradients(*model, plain_loss(), {&batch, 1}, {});
-  const double want = static_cast<double>(*f.at("loss").template data<T>());
-  CHECK(std::abs(r.loss.value({}) - want) <= tolerance * std::abs(want));
-  for (const Parameter& p : store.parameters()) {
-    CAPTURE(name, p.name);
-    const auto got = store.to_file<T>(p, store.grads());
-    const NamedArray& gold = f.at("grad." + p.name);
-    REQUIRE(static_cast<int64_t>(got.size()) == gold.numel());
-    double largest = 0;
-    for (int64_t i = 0; i < gold.numel(); ++i)
-      largest = std::max(largest, std::abs(static_cast<double>(gold.template data<T>()[i])));
-    for (int64_t i = 0; i < gold.numel(); ++i)
-      REQUIRE(std::abs(static_cast<double>(got[static_cast<size_t>(i)]) -
-                       static_cast<double>(gold.template data<T>()[i])) <= tolerance * largest);
+  for (const Device device : test_devices()) {
+    CAPTURE(test_name_of(device));
+    const auto model = small_model(kind, precision, more, device);
+    ParameterStore& store = model->store();
+    for (Parameter& p : store.parameters())
+      store.from_file<T>(p, store.values(), f.at("weight." + p.name).template data<T>());
+    const Batch batch = batch_of(f);
+    const StepResult r = accumulate_gradients(*model, plain_loss(), {&batch, 1}, {});
+    const double want = static_cast<double>(*f.at("loss").template data<T>());
+    CHECK(std::abs(r.loss.value({}) - want) <= tolerance * std::abs(want));
+    for (const Parameter& p : store.parameters()) {
+      CAPTURE(name, p.name);
+      const auto got = store.to_file<T>(p, store.grads());
+      const NamedArray& gold = f.at("grad." + p.name);
+      REQUIRE(static_cast<int64_t>(got.size()) == gold.numel());
+      double largest = 0;
+      for (int64_t i = 0; i < gold.numel(); ++i)
+        largest = std::max(largest, std::abs(static_cast<double>(gold.template data<T>()[i])));
+      for (int64_t i = 0; i < gold.numel(); ++i)
+        REQUIRE(std::abs(static_cast<double>(got[static_cast<size_t>(i)]) -
+                         static_cast<double>(gold.template data<T>()[i])) <= tolerance * largest);
+    }
   }
 }
 
@@ -212,6 +216,32 @@ TEST_CASE("training gives the same bits on 1 to 4 threads and in every run") {
     }
     set_threads(1);
     for (const uint64_t d : digests) CHECK(d == digests[0]);
+  }
+}
+
+TEST_CASE("training takes the same course on every device, with the same bits in every run of it") {
+  for (const char* kind : {"none", "dot", "general", "additive"}) {
+    CAPTURE(kind);
+    std::vector<double> weights[2];
+    uint64_t digests[2];
+    for (const Device device : {Device::cpu, Device::cuda, Device::cuda}) {
+      const bool second = !weights[static_cast<int>(device)].empty();
+      const auto model = small_model(kind, "fp64", {"model.dropout.hidden=0.2"}, device);
+      for (int step = 1; step <= 4; ++step) {
+        const Batch batch = random_batch(static_cast<uint64_t>(step), 5, 7, 6);
+        accumulate_gradients(*model, plain_loss(), {&batch, 1},
+                             {true, 1, static_cast<uint64_t>(step), 0, step % 2 ? 1 : 0.7});
+        scale_grads(model->store(), 1 / std::max(1.0, grad_norm(model->store())));
+        optimizers().at("adam").update(model->store(), {}, step);
+      }
+      weights[static_cast<int>(device)] = to_host<double>(model->store().values());
+      digests[second] = model->store().digest();
+    }
+    CHECK(digests[0] == digests[1]);
+    for (size_t i = 0; i < weights[0].size(); ++i) {
+      CAPTURE(i, weights[0][i], weights[1][i]);
+      REQUIRE(std::abs(weights[0][i] - weights[1][i]) <= 1e-9);
+    }
   }
 }
 

@@ -15,6 +15,7 @@
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
 #include "tests/catch.h"
+#include "tests/devices.h"
 
 using namespace seqgrad;
 
@@ -35,14 +36,14 @@ std::vector<Values> draw_inputs(const OpSample& sample, uint64_t seed) {
 }
 
 template <class T>
-std::vector<Tensor> tensors(const OpSample& sample, const std::vector<Values>& values) {
+std::vector<Tensor> tensors(const OpSample& sample, const std::vector<Values>& values, Device device) {
   std::vector<Tensor> all;
   for (size_t i = 0; i < values.size(); ++i) {
     const SampleInput& input = sample.inputs[i];
     if (input.kind == SampleInput::Kind::ids) {
-      all.push_back(from_host(std::vector<int32_t>(values[i].begin(), values[i].end()), input.shape));
+      all.push_back(from_host(std::vector<int32_t>(values[i].begin(), values[i].end()), input.shape, device));
     } else {
-      const Tensor t = from_host(std::vector<T>(values[i].begin(), values[i].end()), input.shape);
+      const Tensor t = from_host(std::vector<T>(values[i].begin(), values[i].end()), input.shape, device);
       all.push_back(input.differentiable ? variable(t) : t);
     }
   }
@@ -58,8 +59,9 @@ Values as_doubles(const Tensor& t) {
 // Σ weights·op(inputs), so that every output element matters differently.
 Tensor weighted(const OpSample& sample, const std::vector<Tensor>& in, const Values& weights) {
   const Tensor y = sample.call(in);
-  return y.dtype == DType::f32 ? sum(mul(y, from_host(std::vector<float>(weights.begin(), weights.end()), y.shape)))
-                               : sum(mul(y, from_host(weights, y.shape)));
+  return y.dtype == DType::f32
+             ? sum(mul(y, from_host(std::vector<float>(weights.begin(), weights.end()), y.shape, y.device)))
+             : sum(mul(y, from_host(weights, y.shape, y.device)));
 }
 
 Values some_weights(size_t n) {
@@ -69,14 +71,17 @@ Values some_weights(size_t n) {
   return w;
 }
 
-void for_each_sample(const std::function<void(const OpInfo&, const OpSample&)>& f) {
+// On every device there is.
+void for_each_sample(const std::function<void(const OpInfo&, const OpSample&, Device)>& f) {
   for (const auto& [name, op] : ops()) {
     REQUIRE_FALSE(op.samples.empty());
     for (const OpSample& sample : op.samples) {
-      CAPTURE(name, sample.label);
       REQUIRE(sample.call);
       REQUIRE(sample.expected);
-      f(op, sample);
+      for (const Device device : test_devices()) {
+        CAPTURE(name, sample.label, test_name_of(device));
+        f(op, sample, device);
+      }
     }
   }
 }
@@ -91,12 +96,12 @@ TEST_CASE("the registry holds the ops that the models need") {
 }
 
 TEST_CASE("forward agrees with the definition in float64 and float32") {
-  for_each_sample([](const OpInfo&, const OpSample& sample) {
+  for_each_sample([](const OpInfo&, const OpSample& sample, Device device) {
     Tape::current().reset();
     const auto values = draw_inputs(sample, 5);
     const Values want = sample.expected(values);
-    const Values f64 = as_doubles<double>(sample.call(tensors<double>(sample, values)));
-    const Values f32 = as_doubles<float>(sample.call(tensors<float>(sample, values)));
+    const Values f64 = as_doubles<double>(sample.call(tensors<double>(sample, values, device)));
+    const Values f32 = as_doubles<float>(sample.call(tensors<float>(sample, values, device)));
     REQUIRE(f64.size() == want.size());
     REQUIRE(f32.size() == want.size());
     for (size_t i = 0; i < want.size(); ++i) {
@@ -108,10 +113,10 @@ TEST_CASE("forward agrees with the definition in float64 and float32") {
 }
 
 TEST_CASE("gradients agree with central differences") {
-  for_each_sample([](const OpInfo& op, const OpSample& sample) {
+  for_each_sample([](const OpInfo& op, const OpSample& sample, Device device) {
     if (!sample.differentiable) {
       Tape::current().reset();
-      const auto in = tensors<double>(sample, draw_inputs(sample, 5));
+      const auto in = tensors<double>(sample, draw_inputs(sample, 5), device);
       REQUIRE_THROWS_WITH(Tape::current().backward(sum(sample.call(in))), op.name + ": not differentiable");
       return;
     }
@@ -119,7 +124,7 @@ TEST_CASE("gradients agree with central differences") {
     auto values = draw_inputs(sample, 5);
     const Values weights = some_weights(sample.expected(values).size());
     tape.reset();
-    auto in = tensors<double>(sample, values);
+    auto in = tensors<double>(sample, values, device);
     tape.backward(weighted(sample, in, weights));
     std::vector<Values> gradients;
     for (const Tensor& x : in) gradients.push_back(x.requires_grad() ? as_doubles<double>(grad(x)) : Values{});
@@ -131,7 +136,7 @@ TEST_CASE("gradients agree with central differences") {
     const auto loss = [&] {
       tape.reset();
       const NoGrad guard;
-      return *weighted(sample, tensors<double>(sample, values), weights).as<double>();
+      return to_host<double>(weighted(sample, tensors<double>(sample, values, device), weights))[0];
     };
     const GradientReport report = check_gradients(loss, claims);
     INFO(report.where);
@@ -140,7 +145,7 @@ TEST_CASE("gradients agree with central differences") {
 }
 
 TEST_CASE("a second backward doubles, a fresh one repeats the bits, float32 agrees with float64") {
-  for_each_sample([](const OpInfo&, const OpSample& sample) {
+  for_each_sample([](const OpInfo&, const OpSample& sample, Device device) {
     if (!sample.differentiable) return;
     Tape& tape = Tape::current();
     const auto values = draw_inputs(sample, 6);
@@ -148,7 +153,7 @@ TEST_CASE("a second backward doubles, a fresh one repeats the bits, float32 agre
     std::vector<Values> runs[3];  // float64, float64 again, float32
     for (int run = 0; run < 3; ++run) {
       tape.reset();
-      const auto in = run == 2 ? tensors<float>(sample, values) : tensors<double>(sample, values);
+      const auto in = run == 2 ? tensors<float>(sample, values, device) : tensors<double>(sample, values, device);
       const Tensor y = weighted(sample, in, weights);
       tape.backward(y);
       for (const Tensor& x : in)
@@ -172,15 +177,15 @@ TEST_CASE("a second backward doubles, a fresh one repeats the bits, float32 agre
 }
 
 TEST_CASE("results and gradients have the same bits on any number of threads") {
-  for_each_sample([](const OpInfo&, const OpSample& sample) {
-    if (!sample.differentiable) return;
+  for_each_sample([](const OpInfo&, const OpSample& sample, Device device) {
+    if (!sample.differentiable || device != Device::cpu) return;
     const auto values = draw_inputs(sample, 7);
     const Values weights = some_weights(sample.expected(values).size());
     std::vector<std::vector<float>> first;
     for (const int n : {1, 2, 3}) {
       set_threads(n);
       Tape::current().reset();
-      const auto in = tensors<float>(sample, values);
+      const auto in = tensors<float>(sample, values, device);
       const Tensor y = weighted(sample, in, weights);
       Tape::current().backward(y);
       std::vector<std::vector<float>> got{to_host<float>(y)};

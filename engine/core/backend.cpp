@@ -13,6 +13,8 @@ Backend& backend(Device device) {
   return *found;
 }
 
+bool has_backend(Device device) { return backends[static_cast<int>(device)] != nullptr; }
+
 bool install_backend(Device device, Backend& backend) {
   backends[static_cast<int>(device)] = &backend;
   return true;

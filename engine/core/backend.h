@@ -28,6 +28,7 @@ class Backend {
 
 // Throws SystemError with the reason when this build or machine has no such device.
 Backend& backend(Device device);
+bool has_backend(Device device);  // in this build; the machine may still lack it
 
 // Each device's file installs itself; the table is constant-initialised, so the order of static initialisers is no
 // matter.

@@ -51,10 +51,22 @@ Tensor wrap(T* data, Shape shape, Device device = Device::cpu) {
 
 // Copies of the elements on the host, for tests, logs and files.
 template <class T>
-std::vector<T> to_host(const Tensor& t) {
-  std::vector<T> values(static_cast<size_t>(t.numel()));
-  if (!values.empty()) backend(t.device).download(values.data(), t.as<T>(), t.bytes());
+std::vector<T> to_host(const T* data, int64_t count, Device device) {
+  std::vector<T> values(static_cast<size_t>(count));
+  if (count > 0) backend(device).download(values.data(), data, values.size() * sizeof(T));
   return values;
+}
+template <class T>
+std::vector<T> to_host(const Tensor& t) {
+  return to_host<T>(t.as<T>(), t.numel(), t.device);
+}
+
+// The one element of a scalar.
+template <class T>
+T scalar(const Tensor& t) {
+  T value;
+  backend(t.device).download(&value, t.as<T>(), sizeof(T));
+  return value;
 }
 
 }  // namespace seqgrad

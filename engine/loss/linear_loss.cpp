@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/device/gemm.h"
+#include "engine/loss/move_rows.h"
 #include "engine/loss/result_shape.h"
 #include "engine/loss/row_report.h"
 #include "engine/ops/elementwise.h"
@@ -49,10 +50,8 @@ void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const G
   for (int64_t first = 0; first < job.live; first += tile_rows) {
     const int64_t count = std::min(tile_rows, job.live - first),
                   padded = (count + block_rows - 1) / block_rows * block_rows;
-    const auto width = static_cast<size_t>(d) * sizeof(T);
-    for (int64_t i = 0; i < count; ++i)
-      memory.copy(hidden + i * d, job.hidden.as<T>() + job.places[first + i] * d, width);
-    memory.zero(hidden + count * d, static_cast<size_t>(padded - count) * width);
+    kernels::move_rows<T>(device, {job.hidden.as<T>(), hidden, job.places + first, count, d, false});
+    memory.zero(hidden + count * d, static_cast<size_t>((padded - count) * d) * sizeof(T));
     kernels::gemm<T>(device, {false, true, padded, v, d, hidden, d, job.weight.as<T>(), d, T{0}, logits, v});
     kernels::row_loss<T>(device, {logits, g.any() ? logits : nullptr, tasks + first, results + first, count, job.rule,
                                   job.bias.data ? job.bias.as<T>() : nullptr});
@@ -61,8 +60,7 @@ void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const G
     memory.zero(logits + count * v, static_cast<size_t>((padded - count) * v) * sizeof(T));
     if (g.hidden.data) {
       kernels::gemm<T>(device, {false, false, padded, d, v, logits, v, job.weight.as<T>(), d, T{0}, dhidden, d});
-      for (int64_t i = 0; i < count; ++i)
-        memory.copy(g.hidden.as<T>() + job.places[first + i] * d, dhidden + i * d, width);
+      kernels::move_rows<T>(device, {dhidden, g.hidden.as<T>(), job.places + first, count, d, true});
     }
     if (g.weight.data)
       kernels::gemm<T>(device, {true, false, v, d, padded, logits, v, hidden, d, T{1}, g.weight.as<T>(), d});
@@ -135,7 +133,9 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
     run_tiles<T>(job, tasks, results.data(), g, [&](int64_t first, int64_t count, const T* logits) {
       for (int64_t i = 0; i < count && !job.rule.propagate; ++i)
         if (const auto n = static_cast<size_t>(first + i); results[n].nonfinite)
-          refuse(LossCode::nonfinite, "{}", offending_logit(logits + i * rows.classes, rows, rows.rows[n]));
+          refuse(LossCode::nonfinite, "{}",
+                 offending_logit(to_host<T>(logits + i * rows.classes, rows.classes, hidden.device).data(), rows,
+                                 rows.rows[n]));
     });
   });
   out = finish(rows, tasks, results, job.rule, options, divisor, [](size_t) { return "the loss is not finite"; });
@@ -144,16 +144,16 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
     with_floating(hidden.dtype, [&](auto zero) {
       using T = decltype(zero);
       if (!vector) {
-        if (when == ParameterGradients::now && (*ran || *dy.as<T>() != 1))
+        if (when == ParameterGradients::now && (*ran || scalar<T>(dy) != 1))
           refuse(
               "linear_sequence_loss: its parameters have their gradients already, for one backward with an upstream of "
               "1; call it with ParameterGradients::in_backward for any other");
         *ran = true;
-        return add_scaled<T>(*dy.as<T>(), g, job);
+        return add_scaled<T>(scalar<T>(dy), g, job);
       }
       RowResult* unused = Tape::current().scratch<RowResult>(job.live, Device::cpu);
       const Gradients now = gradients_of(job);
-      run_tiles<T>(job, with_upstream(tasks, groups, job.live, dy.as<T>()), unused, now, [](auto&&...) {});
+      run_tiles<T>(job, with_upstream<T>(tasks, groups, job.live, dy), unused, now, [](auto&&...) {});
       add_scaled<T>(T{1}, now, job);
     });
   });

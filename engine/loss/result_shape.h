@@ -23,7 +23,8 @@ inline Tensor value_tensor(const std::vector<double>& values, Shape shape, const
 
 // The tasks with the upstream gradient of their entry of a vector loss folded into the coefficient.
 template <class T>
-const RowTask* with_upstream(const RowTask* tasks, const int64_t* groups, int64_t count, const T* upstream) {
+const RowTask* with_upstream(const RowTask* tasks, const int64_t* groups, int64_t count, const Tensor& dy) {
+  const std::vector<T> upstream = to_host<T>(dy);
   RowTask* out = Tape::current().scratch<RowTask>(count, Device::cpu);
   for (int64_t i = 0; i < count; ++i) {
     out[i] = tasks[i];

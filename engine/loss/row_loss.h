@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 
+#include "engine/core/host_device.h"
 #include "engine/core/kernel.h"
 #include "engine/loss/options.h"
 
@@ -30,9 +31,13 @@ struct RowRule {
   double probs_eps = 0;
   bool propagate = false;  // rows that are not finite get NaN as gradient (else it is unspecified: an error follows)
 
-  double q(const RowTask& task, int64_t v) const { return task.q ? task.q[v] : v == task.target ? 1.0 : 0.0; }
-  double smoothed(const RowTask& task, int64_t v) const { return (off_row ? off_row[v] : off) + on * q(task, v); }
-  double r(const RowTask& task, int64_t v) const {
+  SEQGRAD_HD double q(const RowTask& task, int64_t v) const {
+    return task.q ? task.q[v] : v == task.target ? 1.0 : 0.0;
+  }
+  SEQGRAD_HD double smoothed(const RowTask& task, int64_t v) const {
+    return (off_row ? off_row[v] : off) + on * q(task, v);
+  }
+  SEQGRAD_HD double r(const RowTask& task, int64_t v) const {
     return class_weight ? smoothed(task, v) * class_weight[v] : smoothed(task, v);
   }
 };

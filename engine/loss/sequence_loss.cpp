@@ -42,13 +42,16 @@ void check_steps(const std::vector<Tensor>& steps, const Sizes& sizes, const Los
              sizes.classes);
 }
 
-// The row kernel writes the gradients of live rows only.
+// The row kernel writes the gradients of live rows only; neighbours are cleared at once.
 void clear_dead_rows(const Tensor& x, const LiveRows& rows, const RowTask* tasks) {
   std::vector<uint8_t> live(static_cast<size_t>(rows.batch * rows.steps), 0);
   for (size_t i = 0; i < rows.rows.size(); ++i) live[static_cast<size_t>(tasks[i].at / rows.classes)] = 1;
   const size_t width = static_cast<size_t>(rows.classes) * size_of(x.dtype);
-  for (size_t n = 0; n < live.size(); ++n)
-    if (!live[n]) backend(x.device).zero(static_cast<char*>(x.data) + n * width, width);
+  for (size_t n = 0; n < live.size(); ++n) {
+    const size_t first = n;
+    while (n < live.size() && !live[n]) ++n;
+    if (n > first) backend(x.device).zero(static_cast<char*>(x.data) + first * width, (n - first) * width);
+  }
 }
 
 LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const LiveRows& rows,
@@ -80,9 +83,9 @@ LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const L
     run_rows<T>(x.device, {x.as<T>(), gradient.data ? gradient.as<T>() : nullptr, tasks, results.data(), count, rule});
     // A row with a NaN or an infinity is as it was: the row kernel stops before it overwrites one.
     out = finish(rows, tasks, results, rule, options, divisor, [&](size_t i) {
-      const T* row = x.as<T>() + tasks[i].at;
-      return options.input == Input::probs ? offending_probability(row, rows, rows.rows[i])
-                                           : offending_logit(row, rows, rows.rows[i]);
+      const std::vector<T> row = to_host<T>(x.as<T>() + tasks[i].at, rows.classes, x.device);
+      return options.input == Input::probs ? offending_probability(row.data(), rows, rows.rows[i])
+                                           : offending_logit(row.data(), rows, rows.rows[i]);
     });
   });
   if (gradient.data) clear_dead_rows(gradient, rows, tasks);
@@ -96,8 +99,7 @@ LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const L
         using T = decltype(zero);
         RowResult* unused = Tape::current().scratch<RowResult>(count, Device::cpu);
         const Tensor g = zeros(x.shape, x.dtype, x.device);
-        run_rows<T>(x.device,
-                    {x.as<T>(), g.as<T>(), with_upstream(tasks, groups, count, dy.as<T>()), unused, count, rule});
+        run_rows<T>(x.device, {x.as<T>(), g.as<T>(), with_upstream<T>(tasks, groups, count, dy), unused, count, rule});
         kernels::axpy<T>(x.device, {T{1}, g.as<T>(), grad(x).template as<T>(), g.numel()});
       });
     });
@@ -111,10 +113,10 @@ LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const L
         if (x.slot->grad)
           refuse("sequence_loss: backward ran twice over logits that were moved in; pass them without std::move");
         x.slot->grad = gradient.data;
-        if (const T g = *dy.as<T>(); g != 1)
+        if (const T g = scalar<T>(dy); g != 1)
           kernels::axpy<T>(x.device, {g - 1, gradient.as<T>(), gradient.as<T>(), gradient.numel()});
       } else {
-        kernels::axpy<T>(x.device, {*dy.as<T>(), gradient.as<T>(), grad(x).template as<T>(), gradient.numel()});
+        kernels::axpy<T>(x.device, {scalar<T>(dy), gradient.as<T>(), grad(x).template as<T>(), gradient.numel()});
       }
     });
   });

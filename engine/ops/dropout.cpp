@@ -5,37 +5,16 @@
 #include <cmath>
 
 #include "engine/core/op_registry.h"
-#include "engine/core/random.h"
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
 
 namespace seqgrad {
 namespace {
 
-struct Counter {
-  std::array<uint32_t, 4> counter;
-  std::array<uint32_t, 2> key;
-};
-
-// Philox counter (step, sentence, time, unit / 4), key (seed, layer).
-Counter counter_of(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
-  const uint64_t k = key.seed ^ (uint64_t{key.layer} << 40);
-  return {{static_cast<uint32_t>(key.step), key.first_row + static_cast<uint32_t>(b),
-           key.first_step + static_cast<uint32_t>(t),
-           static_cast<uint32_t>(group) | static_cast<uint32_t>(key.step >> 32 << 16)},
-          {static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32)}};
-}
-std::array<uint32_t, 4> draw(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
-  const Counter c = counter_of(key, b, t, group);
-  return philox(c.counter, c.key);
-}
-
-uint32_t threshold(double rate) { return static_cast<uint32_t>(std::min(rate * 0x1p32, 4294967295.0)); }
-
-// The draws of `lanes` neighbouring groups side by side, each as draw() has it: philox() in lanes, so that compilers
-// make vectors of it. `first` is the counter and key of the first group.
+// The draws of `lanes` neighbouring groups side by side, each as dropout_words() has it: philox() in lanes, so that
+// compilers make vectors of it. `first` is the counter and key of the first group.
 constexpr int64_t lanes = 16;
-SEQGRAD_SIMD void draw_many(const Counter& first, uint32_t* out /*[lanes,4]*/) {
+SEQGRAD_SIMD void draw_many(const DropoutCounter& first, uint32_t* out /*[lanes,4]*/) {
   uint32_t c[4][lanes];
   for (int64_t i = 0; i < lanes; ++i) {
     for (size_t j = 0; j < 3; ++j) c[j][i] = first.counter[j];
@@ -65,14 +44,14 @@ SEQGRAD_SIMD void add_kept(const uint32_t* draws, uint32_t below, T keep, const 
 
 template <class T>
 void dropout_cpu(const kernels::Dropout<T>& k) {
-  const uint32_t below = threshold(k.rate);
+  const uint32_t below = dropout_threshold(k.rate);
   const T keep = static_cast<T>(1 / (1 - k.rate));
   parallel_blocks(k.batch, [&](int64_t b) {
     uint32_t draws[4 * lanes];
     for (int64_t t = 0; t < k.steps; ++t) {
       const int64_t at = (b * k.steps + t) * k.width;
       for (int64_t u = 0; u < k.width; u += 4 * lanes) {
-        draw_many(counter_of(k.key, b, k.variational ? 0 : t, u / 4), draws);
+        draw_many(dropout_counter(k.key, b, k.variational ? 0 : t, u / 4), draws);
         add_kept(draws, below, keep, k.x + at + u, k.y + at + u, std::min(4 * lanes, k.width - u));
       }
     }
@@ -91,7 +70,8 @@ OpSample sample(const char* label, Shape shape, bool variational) {
     const int64_t steps = shape.rank() == 3 ? shape[1] : 1, width = shape[-1];
     for (int64_t i = 0; i < shape.numel(); ++i) {
       const int64_t u = i % width, t = i / width % steps, b = i / width / steps;
-      const double uniform = draw(sample_key, b, variational ? 0 : t, u / 4)[static_cast<size_t>(u % 4)] * 0x1p-32;
+      const double uniform =
+          dropout_words(sample_key, b, variational ? 0 : t, u / 4)[static_cast<size_t>(u % 4)] * 0x1p-32;
       y.push_back(uniform < 0.3 ? 0 : in[0][static_cast<size_t>(i)] / 0.7);
     }
     return y;

@@ -1,7 +1,10 @@
 // Inverted dropout whose mask is a function of seed, layer, step and sentence: never stored, never dependent on
 // batching.
 #pragma once
+#include <array>
+
 #include "engine/core/kernel.h"
+#include "engine/core/random.h"
 #include "engine/core/tape.h"
 
 namespace seqgrad {
@@ -19,6 +22,27 @@ struct DropoutKey {
 // x with each unit zeroed with probability `rate` and the others divided by 1-rate. x is [B,E] or [B,T,E];
 // `variational` shares one mask over T (Gal and Ghahramani 2016).
 Tensor dropout(const Tensor& x, double rate, DropoutKey key, bool variational = false);
+
+// The random words of units 4·group … 4·group+3 at sentence b and time t: Philox counter (step, sentence, time, group),
+// key (seed, layer). A unit is dropped when its word is below dropout_threshold(rate).
+struct DropoutCounter {
+  std::array<uint32_t, 4> counter;
+  std::array<uint32_t, 2> key;
+};
+SEQGRAD_HD inline DropoutCounter dropout_counter(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
+  const uint64_t k = key.seed ^ (uint64_t{key.layer} << 40);
+  return {{static_cast<uint32_t>(key.step), key.first_row + static_cast<uint32_t>(b),
+           key.first_step + static_cast<uint32_t>(t),
+           static_cast<uint32_t>(group) | static_cast<uint32_t>(key.step >> 32 << 16)},
+          {static_cast<uint32_t>(k), static_cast<uint32_t>(k >> 32)}};
+}
+SEQGRAD_HD inline std::array<uint32_t, 4> dropout_words(const DropoutKey& key, int64_t b, int64_t t, int64_t group) {
+  const DropoutCounter c = dropout_counter(key, b, t, group);
+  return philox(c.counter, c.key);
+}
+inline uint32_t dropout_threshold(double rate) {
+  return rate < 1 - 0x1p-32 ? static_cast<uint32_t>(rate * 0x1p32) : 0xFFFFFFFF;
+}
 
 namespace kernels {
 template <class T>

@@ -1,6 +1,7 @@
 // Elementwise ops: a struct with f and df and a place in the list is all that an op needs; loops, gradients, registry
 // entry and test follow from it.
 #pragma once
+#include "engine/core/host_device.h"
 #include "engine/core/kernel.h"
 #include "engine/core/tape.h"
 #include "engine/ops/vector_math.h"
@@ -12,11 +13,11 @@ struct Tanh {
   static constexpr const char* name = "tanh";
   static constexpr double low = -3, high = 3;
   template <class T>
-  static T f(T x) {
+  SEQGRAD_HD static T f(T x) {
     return fast_tanh(x);
   }
   template <class T>
-  static T df(T, T y) {
+  SEQGRAD_HD static T df(T, T y) {
     return 1 - y * y;
   }
 };
@@ -24,11 +25,11 @@ struct Sigmoid {
   static constexpr const char* name = "sigmoid";
   static constexpr double low = -4, high = 4;
   template <class T>
-  static T f(T x) {
+  SEQGRAD_HD static T f(T x) {
     return fast_sigmoid(x);
   }
   template <class T>
-  static T df(T, T y) {
+  SEQGRAD_HD static T df(T, T y) {
     return y * (1 - y);
   }
 };
@@ -36,11 +37,11 @@ struct Relu {
   static constexpr const char* name = "relu";
   static constexpr double low = 0.1, high = 2;  // away from the kink
   template <class T>
-  static T f(T x) {
+  SEQGRAD_HD static T f(T x) {
     return x > 0 ? x : 0;
   }
   template <class T>
-  static T df(T x, T) {
+  SEQGRAD_HD static T df(T x, T) {
     return x > 0 ? 1 : 0;
   }
 };
@@ -48,11 +49,11 @@ struct Exp {
   static constexpr const char* name = "exp";
   static constexpr double low = -2, high = 2;
   template <class T>
-  static T f(T x) {
+  SEQGRAD_HD static T f(T x) {
     return fast_exp(x);
   }
   template <class T>
-  static T df(T, T y) {
+  SEQGRAD_HD static T df(T, T y) {
     return y;
   }
 };
@@ -60,11 +61,11 @@ struct Log {
   static constexpr const char* name = "log";
   static constexpr double low = 0.3, high = 3;
   template <class T>
-  static T f(T x) {
+  SEQGRAD_HD static T f(T x) {
     return std::log(x);
   }
   template <class T>
-  static T df(T x, T) {
+  SEQGRAD_HD static T df(T x, T) {
     return 1 / x;
   }
 };
@@ -72,11 +73,11 @@ struct Square {
   static constexpr const char* name = "square";
   static constexpr double low = -2, high = 2;
   template <class T>
-  static T f(T x) {
+  SEQGRAD_HD static T f(T x) {
     return x * x;
   }
   template <class T>
-  static T df(T x, T) {
+  SEQGRAD_HD static T df(T x, T) {
     return 2 * x;
   }
 };
@@ -84,11 +85,11 @@ struct Negate {
   static constexpr const char* name = "negate";
   static constexpr double low = -2, high = 2;
   template <class T>
-  static T f(T x) {
+  SEQGRAD_HD static T f(T x) {
     return -x;
   }
   template <class T>
-  static T df(T, T) {
+  SEQGRAD_HD static T df(T, T) {
     return -1;
   }
 };
@@ -98,15 +99,15 @@ struct Add {
   static constexpr const char* name = "add";
   static constexpr double low = -1, high = 1;
   template <class T>
-  static T f(T a, T b) {
+  SEQGRAD_HD static T f(T a, T b) {
     return a + b;
   }
   template <class T>
-  static T da(T, T) {
+  SEQGRAD_HD static T da(T, T) {
     return 1;
   }
   template <class T>
-  static T db(T, T) {
+  SEQGRAD_HD static T db(T, T) {
     return 1;
   }
 };
@@ -114,15 +115,15 @@ struct Sub {
   static constexpr const char* name = "sub";
   static constexpr double low = -1, high = 1;
   template <class T>
-  static T f(T a, T b) {
+  SEQGRAD_HD static T f(T a, T b) {
     return a - b;
   }
   template <class T>
-  static T da(T, T) {
+  SEQGRAD_HD static T da(T, T) {
     return 1;
   }
   template <class T>
-  static T db(T, T) {
+  SEQGRAD_HD static T db(T, T) {
     return -1;
   }
 };
@@ -130,15 +131,15 @@ struct Mul {
   static constexpr const char* name = "mul";
   static constexpr double low = -1, high = 1;
   template <class T>
-  static T f(T a, T b) {
+  SEQGRAD_HD static T f(T a, T b) {
     return a * b;
   }
   template <class T>
-  static T da(T, T b) {
+  SEQGRAD_HD static T da(T, T b) {
     return b;
   }
   template <class T>
-  static T db(T a, T) {
+  SEQGRAD_HD static T db(T a, T) {
     return a;
   }
 };
@@ -146,15 +147,15 @@ struct Div {
   static constexpr const char* name = "div";
   static constexpr double low = 0.5, high = 2;
   template <class T>
-  static T f(T a, T b) {
+  SEQGRAD_HD static T f(T a, T b) {
     return a / b;
   }
   template <class T>
-  static T da(T, T b) {
+  SEQGRAD_HD static T da(T, T b) {
     return 1 / b;
   }
   template <class T>
-  static T db(T a, T b) {
+  SEQGRAD_HD static T db(T a, T b) {
     return -a / (b * b);
   }
 };

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <cstring>
 
+#include "engine/core/host_device.h"
+
 namespace seqgrad {
 
 // exp for float: range reduction by ln 2 in two parts and a degree-6 polynomial (the method of Cephes' expf).
 // NaN stays NaN, overflow gives +inf, results below the smallest normal number are 0.
-inline float fast_exp(float x) {
+SEQGRAD_HD inline float fast_exp(float x) {
   constexpr float low = -87.33654f, high = 88.72284f;
   const float c = x < low ? low : x > high ? high : x;
   constexpr float round = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
@@ -31,13 +33,13 @@ inline float fast_exp(float x) {
   const float y = p * fa * fb;
   return x < low ? 0.0f : x > high ? INFINITY : y;
 }
-inline double fast_exp(double x) { return std::exp(x); }
+SEQGRAD_HD inline double fast_exp(double x) { return std::exp(x); }
 
-inline float fast_sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
-inline double fast_sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+SEQGRAD_HD inline float fast_sigmoid(float x) { return 1.0f / (1.0f + fast_exp(-x)); }
+SEQGRAD_HD inline double fast_sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 
 // tanh for float: an odd polynomial near 0 (Cephes' tanhf), (1-e)/(1+e) with e = exp(-2|x|) elsewhere.
-inline float fast_tanh(float x) {
+SEQGRAD_HD inline float fast_tanh(float x) {
   const float a = x < 0 ? -x : x;
   const float e = fast_exp(-2.0f * a);
   const float big = (1.0f - e) / (1.0f + e);
@@ -51,6 +53,6 @@ inline float fast_tanh(float x) {
   const float y = a < 0.625f ? small : big;
   return x < 0 ? -y : y;
 }
-inline double fast_tanh(double x) { return std::tanh(x); }
+SEQGRAD_HD inline double fast_tanh(double x) { return std::tanh(x); }
 
 }  // namespace seqgrad

@@ -64,13 +64,15 @@ class Tree:
         there = [*self.source.glob("tests/*.cpp"), *self.source.glob("tests/fuzz/*_target.cpp")]
         self.tests = [f for f in sorted(p.relative_to(self.source).as_posix() for p in there) if tests and f.startswith(tuple(tests))]
         test_objects = [f"tests/CMakeFiles/seqgrad_tests.dir/{f.removeprefix('tests/')}.o" for f in self.tests]
-        quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "scripts/build.sh", "engine", "commands", "seqgrad", *test_objects],
+        emulated = ["engine_emulated"] if self.tests else []  # the GPU's kernels, which the tests run on the CPU
+        quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "SEQGRAD_CUDA=OFF", "scripts/build.sh", "engine", "commands", "seqgrad",
+               *emulated, *test_objects],
               cwd=self.source)
         self.commands = {Path(c["file"]).relative_to(self.source).as_posix(): shlex.split(c["command"])
                          for c in json.loads((self.build / "compile_commands.json").read_text())}
         self.objects = {file: command[command.index("-o") + 1] for file, command in self.commands.items()}
         self.tests = [f for f in self.tests if f in self.commands]
-        files = [f for f in self.commands if not f.startswith("tests/") or f in self.tests]
+        files = [f for f in self.commands if not f.startswith("tests/") or f in self.tests or f.startswith("tests/emulate/")]
         kept = {self.objects[f] for f in files}
         line = quiet(["ninja", "-C", self.build, "-t", "commands", "-s", program]).strip().splitlines()[-1]
         line = line.removeprefix(": && ").removesuffix(" && :")

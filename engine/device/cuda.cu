@@ -1,0 +1,129 @@
+// The GPU as a Backend: one stream, a stream-ordered memory pool that keeps what it has, copies through pinned memory.
+#include <algorithm>
+#include <cstring>
+
+#include "engine/device/gpu.cuh"
+
+namespace seqgrad {
+namespace {
+
+constexpr size_t staging_bytes = size_t{8} << 20;
+
+struct Gpu {
+  cudaStream_t stream = nullptr;
+  cudaDeviceProp properties{};
+  char* staging = nullptr;  // pinned; the first `staged` bytes may still be read by copies in the stream
+  size_t staged = 0;
+
+  Gpu() {
+    int devices = 0;
+    if (const cudaError_t status = cudaGetDeviceCount(&devices); status != cudaSuccess) {
+      int driver = 0, runtime = 0;
+      cudaGetLastError();
+      cudaDriverGetVersion(&driver);
+      cudaRuntimeGetVersion(&runtime);
+      system_failure("device cuda: {} ({}, {}); CUDA {}.{} in this build, {}", cudaGetErrorString(status),
+                     cudaGetErrorName(status), static_cast<int>(status), runtime / 1000, runtime % 1000 / 10,
+                     driver == 0 ? std::string("no NVIDIA driver found")
+                                 : fmt::format("{}.{} in the driver", driver / 1000, driver % 1000 / 10));
+    }
+    gpu::check(cudaSetDevice(0), "choice of a device");
+    gpu::check(cudaGetDeviceProperties(&properties, 0), "properties of the device");
+    gpu::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
+    cudaMemPool_t pool;
+    gpu::check(cudaDeviceGetDefaultMemPool(&pool, 0), "the memory pool");
+    uint64_t keep_all = ~uint64_t{0};
+    gpu::check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "the memory pool");
+    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&staging), staging_bytes), "pinned memory");
+  }
+
+  void synchronise() {
+    gpu::check(cudaStreamSynchronize(stream), "work on the device");
+    staged = 0;
+  }
+};
+
+Gpu& started() {
+  static Gpu& gpu = *new Gpu;  // never destroyed: the driver may be gone before static objects are
+  return gpu;
+}
+
+class Cuda final : public Backend {
+ public:
+  void* allocate(size_t bytes) override {
+    Gpu& gpu = started();
+    void* memory = nullptr;
+    const cudaError_t status = cudaMallocAsync(&memory, bytes, gpu.stream);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      size_t free = 0, total = 0;
+      gpu::check(cudaMemGetInfo(&free, &total), "free memory of the device");
+      system_failure("out of memory: {} bytes asked of the GPU, {} of {} are free ({}, {})", bytes, free, total,
+                     cudaGetErrorName(status), static_cast<int>(status));
+    }
+    gpu::check(status, "memory of the device");
+    zero(memory, bytes);
+    return memory;
+  }
+  void release(void* memory, size_t) noexcept override { (void)cudaFreeAsync(memory, started().stream); }
+  void zero(void* memory, size_t bytes) override {
+    if (bytes > 0) gpu::check(cudaMemsetAsync(memory, 0, bytes, started().stream), "filling with zeros");
+  }
+  void copy(void* to, const void* from, size_t bytes) override {
+    if (bytes > 0)
+      gpu::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, started().stream), "a copy on the device");
+  }
+
+  // The caller may change its memory at once: what the stream still has to read lies in pinned memory.
+  void upload(void* to, const void* host, size_t bytes) override {
+    Gpu& gpu = started();
+    for (size_t done = 0; done < bytes;) {
+      if (gpu.staged == staging_bytes) gpu.synchronise();
+      const size_t part = std::min(bytes - done, staging_bytes - gpu.staged);
+      char* from = gpu.staging + gpu.staged;
+      std::memcpy(from, static_cast<const char*>(host) + done, part);
+      gpu::check(cudaMemcpyAsync(static_cast<char*>(to) + done, from, part, cudaMemcpyHostToDevice, gpu.stream),
+                 "a copy to the device");
+      gpu.staged += part;
+      done += part;
+    }
+  }
+  void download(void* host, const void* from, size_t bytes) override {
+    Gpu& gpu = started();
+    gpu.synchronise();
+    for (size_t done = 0; done < bytes; done += staging_bytes) {
+      const size_t part = std::min(bytes - done, staging_bytes);
+      gpu::check(
+          cudaMemcpyAsync(gpu.staging, static_cast<const char*>(from) + done, part, cudaMemcpyDeviceToHost, gpu.stream),
+          "a copy from the device");
+      gpu.synchronise();
+      std::memcpy(static_cast<char*>(host) + done, gpu.staging, part);
+    }
+  }
+  void synchronise() override { started().synchronise(); }
+
+  std::string describe() const override {
+    const cudaDeviceProp& p = started().properties;
+    return fmt::format("{}, sm_{}{}, {:.1f} GiB", static_cast<const char*>(p.name), p.major, p.minor,
+                       static_cast<double>(p.totalGlobalMem) / (1 << 30));
+  }
+};
+
+constinit Cuda cuda;
+const bool installed = install_backend(Device::cuda, cuda);
+
+}  // namespace
+
+namespace gpu {
+
+cudaStream_t stream() { return started().stream; }
+
+void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // or the next call would report it again
+  system_failure("device cuda: {}: {} ({}, {})", what, cudaGetErrorString(status), cudaGetErrorName(status),
+                 static_cast<int>(status));
+}
+
+}  // namespace gpu
+}  // namespace seqgrad

@@ -1,0 +1,75 @@
+// What kernels are written with: CUDA, or under SEQGRAD_EMULATE the emulator of tests/emulate, which compiles the same
+// sources for the CPU. Kernels keep to what both have: launch, one block of dynamic shared memory, __syncthreads,
+// __shfl_xor_sync by whole warps; blocks are multiples of 32 threads.
+#pragma once
+#ifdef SEQGRAD_EMULATE
+#include <gpu_emulator.h>
+#else
+#include "engine/device/gpu_cuda.cuh"
+#endif
+
+#include "engine/core/kernel.h"
+#include "engine/core/tape.h"
+
+namespace seqgrad::gpu {
+
+constexpr int warp = 32;
+
+// The one stream that all work runs in; the first call begins to use the device, and throws SystemError where it
+// cannot.
+cudaStream_t stream();
+
+// Throws SystemError with CUDA's words, name and code unless `status` is success. `what` was being done.
+void check(cudaError_t status, const char* what);
+
+// Copies of host numbers for a kernel to read, in the tape's memory until its next reset.
+template <class T>
+T* to_device(const T* host, int64_t count) {
+  T* copy = Tape::current().scratch<T>(count, Device::cuda);
+  if (count > 0) backend(Device::cuda).upload(copy, host, static_cast<size_t>(count) * sizeof(T));
+  return copy;
+}
+
+// Blocks for a kernel that walks n items from index() in steps of step(): as many as needed, at most what fills a GPU.
+inline int64_t blocks_for(int64_t n, int64_t threads) {
+  const int64_t blocks = (n + threads - 1) / threads;
+  return blocks < 4096 ? blocks : 4096;
+}
+__device__ inline int64_t index() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
+__device__ inline int64_t step() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
+
+struct Plus {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+struct Larger {  // NaN wins
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a > b || a != a ? a : b;
+  }
+};
+
+// Of all lanes, to all lanes; in one fixed order, so the same bits everywhere and always.
+template <class T, class F>
+__device__ T warp_reduce(T x, F combine) {
+  for (int lane = warp / 2; lane > 0; lane /= 2) x = combine(x, __shfl_xor_sync(0xFFFFFFFF, x, lane));
+  return x;
+}
+
+// Of all threads of the block, to all. `memory`: shared, one T a warp, used by nothing else between barriers.
+template <class T, class F>
+__device__ T block_reduce(T x, T* memory, F combine) {
+  x = warp_reduce(x, combine);
+  const unsigned warps = blockDim.x / warp;
+  if (warps == 1) return x;
+  __syncthreads();  // an earlier reduction may still be read
+  if (threadIdx.x % warp == 0) memory[threadIdx.x / warp] = x;
+  __syncthreads();
+  x = memory[0];
+  for (unsigned w = 1; w < warps; ++w) x = combine(x, memory[w]);
+  return x;
+}
+
+}  // namespace seqgrad::gpu

@@ -1,0 +1,35 @@
+// The half of gpu.cuh that is CUDA's own; the emulator has its counterpart.
+#pragma once
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace seqgrad::gpu {
+
+void check(cudaError_t status, const char* what);
+
+template <class... P, class... A>
+void launch(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, const A&... args) {
+  if (grid == 0) return;
+  constexpr size_t without_asking = 48 << 10;
+  if (shared > without_asking)
+    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(shared)),
+          "shared memory of a kernel");
+  kernel<<<static_cast<unsigned>(grid), static_cast<unsigned>(block), shared, stream>>>(P(args)...);
+  check(cudaGetLastError(), "launch of a kernel");
+}
+
+// The dynamic shared memory of the block.
+template <class T>
+__device__ T* shared_memory() {
+  extern __shared__ __align__(16) unsigned char memory[];
+  return reinterpret_cast<T*>(memory);
+}
+
+// A function of cuBLAS, which is loaded when first used: linking it would cost every start of the program 0.2 s.
+// Throws SystemError when the library or the function is not there.
+void* cublas_function(const char* name);
+
+}  // namespace seqgrad::gpu

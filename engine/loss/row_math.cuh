@@ -1,0 +1,57 @@
+// What the row kernels of the GPU share: sums over a block, and rules and tasks whose tables lie in device memory.
+#pragma once
+#include <algorithm>
+#include <cmath>
+
+#include "engine/device/gpu.cuh"
+#include "engine/loss/row_loss.h"
+
+namespace seqgrad {
+
+constexpr int row_threads_most = 1024;
+
+// A function of V alone, so that a row has the same bits in every batch.
+inline int row_threads(int64_t classes) {
+  return classes <= 64 ? 32 : classes <= 1024 ? 128 : classes <= 8192 ? 256 : row_threads_most;
+}
+constexpr size_t row_shared = row_threads_most / gpu::warp * sizeof(double);
+
+__device__ inline double block_sum(double x) { return gpu::block_reduce(x, gpu::shared_memory<double>(), gpu::Plus{}); }
+__device__ inline int64_t block_count(int64_t n) {
+  return gpu::block_reduce(n, gpu::shared_memory<int64_t>(), gpu::Plus{});
+}
+struct Smaller {
+  __device__ int64_t operator()(int64_t a, int64_t b) const { return a < b ? a : b; }
+};
+__device__ inline int64_t block_least(int64_t n) {
+  return gpu::block_reduce(n, gpu::shared_memory<int64_t>(), Smaller{});
+}
+
+// The kernel's arguments with tables, tasks and results in device memory; run, then the results on the host.
+template <class T>
+void run_on_device(void (*kernel)(kernels::RowLoss<T>), const kernels::RowLoss<T>& k) {
+  if (k.rows == 0) return;
+  kernels::RowLoss<T> d = k;
+  const int64_t v = k.rule.classes;
+  if (k.rule.off_row) d.rule.off_row = gpu::to_device(k.rule.off_row, v);
+  if (k.rule.class_weight) d.rule.class_weight = gpu::to_device(k.rule.class_weight, v);
+  RowTask* tasks = Tape::current().scratch<RowTask>(k.rows, Device::cpu);
+  std::copy_n(k.tasks, k.rows, tasks);
+  const double *first = nullptr, *last = nullptr;  // all distributions lie in one array
+  for (int64_t i = 0; i < k.rows; ++i)
+    if (const double* q = tasks[i].q) {
+      first = !first || q < first ? q : first;
+      last = !last || q > last ? q : last;
+    }
+  if (first) {
+    const double* copy = gpu::to_device(first, last - first + v);
+    for (int64_t i = 0; i < k.rows; ++i)
+      if (tasks[i].q) tasks[i].q = copy + (tasks[i].q - first);
+  }
+  d.tasks = gpu::to_device(tasks, k.rows);
+  d.results = Tape::current().scratch<RowResult>(k.rows, Device::cuda);
+  gpu::launch(kernel, k.rows, row_threads(v), row_shared, gpu::stream(), d);
+  backend(Device::cuda).download(k.results, d.results, static_cast<size_t>(k.rows) * sizeof(RowResult));
+}
+
+}  // namespace seqgrad

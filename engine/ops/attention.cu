@@ -1,0 +1,136 @@
+// Attention over true lengths: forward and the gradients of query and scores by target position, those of keys and
+// values by source position, so that each number is added up by one thread, in one order. Padding is not read.
+#include "engine/ops/attention.h"
+
+#include <cmath>
+
+#include "engine/device/gpu.cuh"
+#include "engine/ops/vector_math.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr int threads = 256, warps = threads / gpu::warp;
+constexpr size_t shared = warps * sizeof(double);
+
+// The warp's dot product; all lanes get it.
+template <class T>
+__device__ T dot(const T* a, const T* b, int64_t n) {
+  T sum = 0;
+  for (int64_t i = threadIdx.x % gpu::warp; i < n; i += gpu::warp) sum += a[i] * b[i];
+  return gpu::warp_reduce(sum, gpu::Plus{});
+}
+template <class T>
+__device__ T additive_score(const T* q, const T* key, const T* v, int64_t n) {
+  T sum = 0;
+  for (int64_t i = threadIdx.x % gpu::warp; i < n; i += gpu::warp) sum += v[i] * fast_tanh(q[i] + key[i]);
+  return gpu::warp_reduce(sum, gpu::Plus{});
+}
+
+// One block for each target position (b,t).
+template <class T>
+__global__ void attention_kernel(kernels::Attention<T> k) {
+  const int64_t bt = blockIdx.x, b = bt / k.steps, n = k.lengths[b], d = k.key_width, c = k.value_width;
+  if (n == 0) return;
+  const T *q = k.query + bt * d, *keys = k.keys + b * k.source * d, *values = k.values + b * k.source * c;
+  T *a = k.weights + bt * k.source, *context = k.context + bt * c, *memory = gpu::shared_memory<T>();
+  for (int64_t s = threadIdx.x / gpu::warp; s < n; s += warps) {
+    const T score = k.v ? additive_score(q, keys + s * d, k.v, d) : dot(q, keys + s * d, d);
+    if (threadIdx.x % gpu::warp == 0) a[s] = score;
+  }
+  __syncthreads();  // the scores are written
+  T top = -static_cast<T>(INFINITY);
+  for (int64_t s = threadIdx.x; s < n; s += threads) top = gpu::Larger{}(a[s], top);
+  top = gpu::block_reduce(top, memory, gpu::Larger{});
+  T total = 0;
+  for (int64_t s = threadIdx.x; s < n; s += threads) total += a[s] = fast_exp(a[s] - top);
+  total = gpu::block_reduce(total, memory, gpu::Plus{});
+  for (int64_t s = threadIdx.x; s < n; s += threads) a[s] /= total;
+  __syncthreads();  // the weights are written
+  for (int64_t i = threadIdx.x; i < c; i += threads) {
+    T sum = 0;
+    for (int64_t s = 0; s < n; ++s) sum += a[s] * values[s * c + i];
+    context[i] = sum;
+  }
+}
+template <class T>
+void attention_cuda(const kernels::Attention<T>& k) {
+  gpu::launch(attention_kernel<T>, k.batch * k.steps, threads, shared, gpu::stream(), k);
+}
+
+// One block for each target position: dscores, and dquery (additive: dv as well).
+template <class T>
+__global__ void attention_grad_target_kernel(kernels::AttentionGrad<T> k) {
+  const int64_t bt = blockIdx.x, b = bt / k.steps, n = k.lengths[b], d = k.key_width, c = k.value_width;
+  if (n == 0) return;
+  const T *a = k.weights + bt * k.source, *dc = k.dcontext + bt * c, *q = k.query + bt * d,
+          *keys = k.keys + b * k.source * d, *values = k.values + b * k.source * c;
+  T* ds = k.dscores + bt * k.source;
+  for (int64_t s = threadIdx.x / gpu::warp; s < n; s += warps) {
+    const T da = dot(dc, values + s * c, c);
+    if (threadIdx.x % gpu::warp == 0) ds[s] = da;
+  }
+  __syncthreads();  // ds holds the gradients of the weights
+  T sum = 0;
+  for (int64_t s = threadIdx.x; s < n; s += threads) sum += a[s] * ds[s];
+  sum = gpu::block_reduce(sum, gpu::shared_memory<T>(), gpu::Plus{});
+  for (int64_t s = threadIdx.x; s < n; s += threads) ds[s] = a[s] * (ds[s] - sum);
+  __syncthreads();  // ds holds the gradients of the scores
+  for (int64_t i = threadIdx.x; i < d; i += threads) {
+    T dq = 0, dv = 0;
+    for (int64_t s = 0; s < n; ++s) {
+      if (k.v) {
+        const T th = fast_tanh(q[i] + keys[s * d + i]);
+        dq += ds[s] * k.v[i] * (1 - th * th);
+        dv += ds[s] * th;
+      } else {
+        dq += ds[s] * keys[s * d + i];
+      }
+    }
+    if (k.dquery) k.dquery[bt * d + i] += dq;
+    if (k.dv) k.dv[bt * d + i] += dv;
+  }
+}
+
+// One block for each source position (b,s): dkeys and dvalues.
+template <class T>
+__global__ void attention_grad_source_kernel(kernels::AttentionGrad<T> k) {
+  const int64_t b = blockIdx.x / k.source, s = blockIdx.x % k.source, d = k.key_width, c = k.value_width;
+  if (s >= k.lengths[b]) return;
+  const int64_t at = b * k.source + s;
+  const T *a = k.weights + b * k.steps * k.source + s, *ds = k.dscores + b * k.steps * k.source + s,
+          *q = k.query + b * k.steps * d, *dc = k.dcontext + b * k.steps * c;
+  for (int64_t i = threadIdx.x; k.dkeys && i < d; i += threads) {
+    T sum = 0;
+    for (int64_t t = 0; t < k.steps; ++t) {
+      T slope = q[t * d + i];
+      if (k.v) {
+        const T th = fast_tanh(slope + k.keys[at * d + i]);
+        slope = k.v[i] * (1 - th * th);
+      }
+      sum += ds[t * k.source] * slope;
+    }
+    k.dkeys[at * d + i] += sum;
+  }
+  for (int64_t i = threadIdx.x; k.dvalues && i < c; i += threads) {
+    T sum = 0;
+    for (int64_t t = 0; t < k.steps; ++t) sum += a[t * k.source] * dc[t * c + i];
+    k.dvalues[at * c + i] += sum;
+  }
+}
+template <class T>
+void attention_grad_cuda(const kernels::AttentionGrad<T>& k) {
+  gpu::launch(attention_grad_target_kernel<T>, k.batch * k.steps, threads, shared, gpu::stream(), k);
+  gpu::launch(attention_grad_source_kernel<T>, k.batch * k.source, threads, 0, gpu::stream(), k);
+}
+
+template <class T>
+bool add() {
+  return install<Device::cuda>(kernels::attention<T>, attention_cuda<T>) &&
+         install<Device::cuda>(kernels::attention_grad<T>, attention_grad_cuda<T>);
+}
+
+const bool installed = add<float>() && add<double>();
+
+}  // namespace
+}  // namespace seqgrad

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# On a machine with a GPU, in a bundle of scripts/gpu_bundle.sh: tests on the device, compute-sanitizer, equal bits of two
+# runs, accuracy of a trained model, benchmarks beside PyTorch. At most 9 minutes; each part says when it cannot run.
+#   ./gpu_check.sh [RESULT.json]        (gpu_check.json; a table of the parts comes last; exit 1 when one failed)
+set -uo pipefail
+cd "$(dirname "$0")"
+result=${1:-gpu_check.json}
+end=$((SECONDS + ${SEQGRAD_SECONDS:-540}))
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# cuBLAS of CUDA, or of a PyTorch from PyPI.
+export LD_LIBRARY_PATH=$PWD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+cublas=$(find /usr/local/cuda*/lib64 /usr/local/cuda*/targets/*/lib /usr/lib/x86_64-linux-gnu \
+  $(python3 -c 'import site; print(*site.getsitepackages(), site.getusersitepackages())' 2>/dev/null) \
+  -name 'libcublas.so.1[23]' 2>/dev/null | sort -t. -k3 -r | head -n 1)
+[[ -z $cublas ]] || export LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$(dirname "$cublas")
+
+parts=() failed=0
+part() {  # name, seconds it may take, command…: 0 passed, 77 skipped; its last line is what the table says
+  local name=$1 limit=$2 code=0 begin=$SECONDS verdict
+  shift 2
+  ((limit < end - SECONDS)) || limit=$((end - SECONDS))
+  if ((limit < 5)); then
+    code=77
+    echo "no time was left" >"$logs/$name"
+  else
+    timeout -k 5 "$limit" bash -c '"$@"' _ "$@" >"$logs/$name" 2>&1 || code=$?
+  fi
+  case $code in
+    0) verdict=passed ;;
+    77) verdict=skipped ;;
+    124 | 137) verdict=FAILED; failed=1; echo "more than $limit s" >>"$logs/$name" ;;
+    *) verdict=FAILED; failed=1; tail -n 15 "$logs/$name" ;;
+  esac
+  parts+=("$name|$verdict|$((SECONDS - begin))|$(grep . "$logs/$name" | tail -n 1 | tr -d '\\"|' | cut -c1-160)")
+}
+
+device() {
+  bin/seqgrad info
+  bin/seqgrad info | grep -q '^gpu  *none' && return 1
+  bin/seqgrad info | sed -n 's/^gpu *//p'
+}
+tags='[#test_ops],[#test_devices],[#test_loss_promises],[#test_loss_promises_rows],[#test_loss_precision],[#test_loss_errors]'
+tests() { bin/seqgrad_gpu_tests -# "$tags" && bin/seqgrad_gpu_tests 'every recorded case*,one step is PyTorch*,training takes the same course*'; }
+sanitizer() {  # tool
+  command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here"; return 77; }
+  compute-sanitizer --tool "$1" --error-exitcode 1 bin/seqgrad_gpu_tests -# '[#test_devices],[#test_loss_errors]'
+}
+digest() {
+  rm -rf "$logs/run"
+  bin/seqgrad train configs/copy.yaml --device cuda --max-steps 40 --set train.validate_every=20 --set model.dropout.hidden=0.2 \
+    -q --run-dir "$logs/run" >/dev/null && cat "$logs"/run/checkpoints/last/{model,optim}.safetensors | sha256sum | cut -c1-16
+}
+same_bits() {
+  local first second
+  first=$(digest) && second=$(digest) || return 1
+  echo "weights and moments of two runs: $first, $second"
+  [[ $first == "$second" ]]
+}
+reverse() {  # the accuracy that the CPU reaches
+  bin/seqgrad train configs/reverse.yaml --device cuda -q --run-dir "$logs/reverse" >"$logs/reverse.txt" || return 1
+  cat "$logs/reverse.txt"
+  bin/seqgrad evaluate "$logs/reverse" --device cuda --json 2>/dev/null | tee "$logs/reverse.json"
+}
+step() {  # preset, attention
+  bin/seqgrad bench step --preset "$1" --attention "$2" --device cuda --steps 20 --warmup 5 --json | tee "$logs/step_$1_$2.json"
+}
+peer() {  # script, seconds, arguments…
+  python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "no PyTorch with CUDA here"; return 77; }
+  local script=$1 seconds=$2
+  shift 2
+  [[ -f peers/$script ]] || { echo "$script is not in the bundle"; return 77; }
+  python3 "peers/$script" --budget-s "$seconds" --out "$logs/$script.json" "$@" >/dev/null 2>&1
+  [[ -s $logs/$script.json ]] && echo "see $script in the result"
+}
+
+export logs tags
+export -f device tests sanitizer digest same_bits reverse step peer
+
+part device 20 device
+part tests 150 tests
+part memcheck 60 sanitizer memcheck
+part racecheck 60 sanitizer racecheck
+part same_bits 40 same_bits
+part reverse 90 reverse
+for attention in none general additive; do
+  for preset in small ref8k; do part "step_${preset}_$attention" 20 step "$preset" "$attention"; done
+done
+part step_ref32k_none 20 step ref32k none
+part torch_gpu_step.py 120 peer torch_gpu_step.py 100 --quick
+part torch_gpu_ce.py 90 peer torch_gpu_ce.py 70
+
+{
+  printf '{"commit": "%s", "date": "%s", "gpu": "%s", "parts": [' "$(cat commit)" "$(date -u +%FT%TZ)" \
+    "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)"
+  separator=
+  for entry in "${parts[@]}"; do
+    IFS='|' read -r name verdict seconds said <<<"$entry"
+    printf '%s\n  {"part": "%s", "verdict": "%s", "seconds": %d, "said": "%s"}' "$separator" "$name" "$verdict" "$seconds" "$said"
+    separator=,
+  done
+  printf '],\n"figures": {'
+  separator=
+  for figures in "$logs"/*.json; do
+    [[ -s $figures ]] || continue
+    printf '%s\n  "%s": %s' "$separator" "$(basename "$figures" .json)" "$(cat "$figures")"
+    separator=,
+  done
+  printf '}}\n'
+} >"$result"
+
+printf '%-20s %-8s %5s  %s\n' part verdict s said
+for entry in "${parts[@]}"; do
+  IFS='|' read -r name verdict seconds said <<<"$entry"
+  printf '%-20s %-8s %5d  %s\n' "$name" "$verdict" "$seconds" "$said"
+done
+exit "$failed"
