@@ -53,7 +53,7 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("what", all->what, "step, loss or gru")->type_name(names());
   app.add_option("--preset", o->preset, "step, gru: small, ref8k or ref32k; gru: its decoder")->type_name("NAME");
   app.add_option("--attention", o->attention, "step: none, dot, general or additive")->type_name("KIND");
-  app.add_option("--precision", o->precision, "step: fp32, bf16 or fp64")->type_name("P");
+  app.add_option("--precision", o->precision, "step: fp32, tf32, bf16 or fp64")->type_name("P");
   app.add_option("--device", o->device, "step: cpu, cuda or auto")->type_name("DEVICE");
   app.add_option("--axis", o->axes, "step, gru: another size for E, H (encoder H/2 each way), V, B or T, as V=64000")
       ->type_name("SIZE=N");

@@ -15,9 +15,22 @@ namespace seqgrad {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+MatmulPrecision precision_of(const std::string& name, const DeviceChoice& choice) {
+  if (name == "tf32" && choice.device != Device::cuda)
+    refuse("precision: tf32 is made by the tensor cores of a GPU, and this run is on the CPU{}; write fp32",
+           choice.why_not_gpu.empty() ? "" : fmt::format(" ({})", choice.why_not_gpu));
+  if (name == "bf16" && choice.device != Device::cpu)
+    refuse("precision: bf16 is for the CPU, and this run is on a GPU; write tf32, or add --device cpu");
+  return name == "tf32" ? MatmulPrecision::tf32 : name == "bf16" ? MatmulPrecision::bf16 : MatmulPrecision::fp32;
+}
+
+}  // namespace
+
 ProcessSettings apply_process_settings(const Config& config) {
   const DeviceChoice choice = choose_device(config.device());
-  set_matmul_precision(config.precision() == "bf16" ? MatmulPrecision::bf16 : MatmulPrecision::fp32);
+  set_matmul_precision(precision_of(config.precision(), choice));
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   set_threads(static_cast<int>(config.threads().value_or(std::min<int64_t>(cores, 16))));
   if (choice.device == Device::cuda) return {Device::cuda, fmt::format("cuda, {}", backend(Device::cuda).describe())};

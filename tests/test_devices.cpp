@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "engine/core/random.h"
+#include "engine/device/gemm.h"
 #include "engine/nn/parameters.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/dropout.h"
@@ -76,7 +77,10 @@ void compare_all(double tolerance) {
       },
       tolerance);
   compare<T>(
-      "log_softmax", [&](Random& r, Device d, auto& in) { return log_softmax(add(in, draw<T>(r, {2, 700}, d))); },
+      "log_softmax",
+      [&](Random& r, Device d, auto& in) {
+        return log_softmax(add(in, draw<T>(r, {2, 700}, d)));
+      },
       tolerance);
   compare<T>(
       "linear",
@@ -101,7 +105,9 @@ void compare_all(double tolerance) {
       tolerance);
   compare<T>(
       "dropout",
-      [&](Random& r, Device d, auto& in) { return dropout(add(in, draw<T>(r, {7, 5, 66}, d)), 0.4, {1, 2, 3, 4, 5}); },
+      [&](Random& r, Device d, auto& in) {
+        return dropout(add(in, draw<T>(r, {7, 5, 66}, d)), 0.4, {1, 2, 3, 4, 5});
+      },
       tolerance);
   for (const bool reverse : {false, true})
     compare<T>(
@@ -141,6 +147,29 @@ void compare_all(double tolerance) {
 TEST_CASE("the GPU's kernels agree with the CPU's on larger shapes, with the same bits in every run") {
   compare_all<double>(1e-13);
   compare_all<float>(1e-5);
+}
+
+TEST_CASE("tf32 rounds the operands of products on the GPU and nothing else") {
+  const auto product = [](Device device, MatmulPrecision precision) {
+    Tape::current().reset();
+    Random random(8, 0);
+    const Tensor a = draw<float>(random, {40, 300}, device), b = draw<float>(random, {300, 20}, device);
+    set_matmul_precision(precision);
+    const auto y = to_host<float>(softmax(matmul(a, b)));
+    set_matmul_precision(MatmulPrecision::fp32);
+    return y;
+  };
+  const auto full = product(Device::cpu, MatmulPrecision::fp32), gpu = product(Device::cuda, MatmulPrecision::fp32),
+             rounded = product(Device::cuda, MatmulPrecision::tf32);
+  CHECK(product(Device::cpu, MatmulPrecision::tf32) == full);
+  double gpu_worst = 0, rounded_worst = 0;
+  for (size_t i = 0; i < full.size(); ++i) {
+    gpu_worst = std::max(gpu_worst, std::abs(static_cast<double>(gpu[i] - full[i])));
+    rounded_worst = std::max(rounded_worst, std::abs(static_cast<double>(rounded[i] - full[i])));
+  }
+  CHECK(gpu_worst < 1e-5);
+  CHECK(rounded_worst > 1e-5);
+  CHECK(rounded_worst < 2e-2);
 }
 
 TEST_CASE("padding of keys, values and steps is never read on the GPU") {

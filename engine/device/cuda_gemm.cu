@@ -16,6 +16,7 @@ void check(cublasStatus_t status, const char* what) {
 struct Cublas {
   decltype(&cublasSgemm) sgemm;
   decltype(&cublasDgemm) dgemm;
+  decltype(&cublasSetMathMode) set_math_mode;
   cublasHandle_t handle = nullptr;
 
   Cublas() {
@@ -24,6 +25,7 @@ struct Cublas {
     };
     find(sgemm, "cublasSgemm_v2");
     find(dgemm, "cublasDgemm_v2");
+    find(set_math_mode, "cublasSetMathMode");
     decltype(&cublasCreate) create;
     decltype(&cublasSetStream) set_stream;
     decltype(&cublasSetWorkspace) set_workspace;
@@ -65,6 +67,9 @@ void gemm_cuda(const Gemm<T>& g) {
     return;
   }
   const T one = 1;
+  check(cublas().set_math_mode(
+            cublas().handle, matmul_precision() == MatmulPrecision::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
+        "cublasSetMathMode");
   check(cublas().gemm(g.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, g.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, size(g.n),
                       size(g.m), size(g.k), &one, g.b, size(g.ldb), g.a, size(g.lda), &g.beta, g.c, size(g.ldc)),
         "gemm");

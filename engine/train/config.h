@@ -72,8 +72,9 @@ struct RunConfig : Section {
   Field<std::string> device{this, "device", "auto", choice({"cpu", "cuda", "auto"}), "where tensors live"};
   Field<std::optional<int64_t>> threads{this, "threads", std::nullopt, between(1, 256),
                                         "CPU threads; null: one per core; results do not depend on it"};
-  Field<std::string> precision{this, "precision", "fp32", choice({"fp64", "fp32", "bf16"}),
-                               "arithmetic of the model; bf16: fp32 but for the factors of matrix products"};
+  Field<std::string> precision{
+      this, "precision", "fp32", choice({"fp64", "fp32", "tf32", "bf16"}),
+      "arithmetic of the model; tf32 (GPUs), bf16 (CPUs): fp32 but for the factors of matrix products"};
   DataConfig data{this, "data", "what is learned"};
   LossConfig loss{this, "loss", "what is minimised"};
   OptimConfig optim{this, "optim", "how parameters move"};

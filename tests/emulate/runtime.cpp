@@ -7,6 +7,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "engine/device/gemm.h"
 #include "tests/emulate/gpu_emulator.h"
@@ -208,14 +209,34 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   return cudaSuccess;
 }
 
+static cublasMath_t math_mode = CUBLAS_DEFAULT_MATH;
+
 cublasStatus_t cublasCreate(cublasHandle_t* handle) {
   *handle = nullptr;
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
 cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, size_t) { return CUBLAS_STATUS_SUCCESS; }
+cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t mode) {
+  math_mode = mode;
+  return CUBLAS_STATUS_SUCCESS;
+}
 
 namespace {
+
+// A copy of `columns` columns of `rows` numbers as tensor cores take them: rounded to 10 bits after the point.
+std::vector<float> rounded_to_tf32(const float* x, int rows, int columns, int ld) {
+  std::vector<float> out(static_cast<size_t>(ld) * static_cast<size_t>(columns));
+  for (int c = 0; c < columns; ++c)
+    for (int r = 0; r < rows; ++r) {
+      const auto at = static_cast<size_t>(c) * static_cast<size_t>(ld) + static_cast<size_t>(r);
+      uint32_t bits;
+      std::memcpy(&bits, x + at, 4);
+      bits = (bits + 0x1000) & ~uint32_t{0x1FFF};
+      std::memcpy(&out[at], &bits, 4);
+    }
+  return out;
+}
 
 // A column-major matrix is the row-major one of its transpose: Cᵀ = op(B)ᵀ·op(A)ᵀ, where op(X)ᵀ in row-major memory is
 // X itself when op transposes nothing.
@@ -234,7 +255,14 @@ cublasStatus_t gemm(cublasOperation_t ta, cublasOperation_t tb, int m, int n, in
 cublasStatus_t cublasSgemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
                            const float* alpha, const float* a, int lda, const float* b, int ldb, const float* beta,
                            float* c, int ldc) {
-  return gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  if (math_mode == CUBLAS_DEFAULT_MATH) return gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  std::vector<float> short_a, short_b;
+  {
+    const emulate::DeviceAccess access;
+    short_a = rounded_to_tf32(a, ta == CUBLAS_OP_N ? m : k, ta == CUBLAS_OP_N ? k : m, lda);
+    short_b = rounded_to_tf32(b, tb == CUBLAS_OP_N ? k : n, tb == CUBLAS_OP_N ? n : k, ldb);
+  }
+  return gemm(ta, tb, m, n, k, alpha, short_a.data(), lda, short_b.data(), ldb, beta, c, ldc);
 }
 cublasStatus_t cublasDgemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
                            const double* alpha, const double* a, int lda, const double* b, int ldb, const double* beta,
@@ -247,6 +275,7 @@ void* seqgrad::gpu::cublas_function(const char* name) {
       {"cublasCreate_v2", reinterpret_cast<void*>(cublasCreate)},
       {"cublasSetStream_v2", reinterpret_cast<void*>(cublasSetStream)},
       {"cublasSetWorkspace_v2", reinterpret_cast<void*>(cublasSetWorkspace)},
+      {"cublasSetMathMode", reinterpret_cast<void*>(cublasSetMathMode)},
       {"cublasSgemm_v2", reinterpret_cast<void*>(cublasSgemm)},
       {"cublasDgemm_v2", reinterpret_cast<void*>(cublasDgemm)}};
   return functions.at(name);
