@@ -1,4 +1,5 @@
-# Finds nvcc as SEQGRAD_CUDA says and sets SEQGRAD_HAS_CUDA; architectures from Turing to Hopper, and PTX for later ones.
+# Finds nvcc as SEQGRAD_CUDA says and sets SEQGRAD_HAS_CUDA. Turing and Hopper are compiled for, and as PTX for all between
+# and after them, which the driver compiles at the first start; the preset `gpus` has code for each.
 set(SEQGRAD_HAS_CUDA OFF)
 if(NOT SEQGRAD_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "SEQGRAD_CUDA: expected AUTO, ON or OFF, got '${SEQGRAD_CUDA}'")
@@ -13,7 +14,7 @@ if(NVCC)
     set(CMAKE_CUDA_COMPILER ${NVCC})
   endif()
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90 CACHE STRING "NVIDIA architectures to build for")
+    set(CMAKE_CUDA_ARCHITECTURES 75 90 CACHE STRING "NVIDIA architectures to build for")
   endif()
   include(CheckLanguage)
   check_language(CUDA)
