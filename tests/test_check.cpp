@@ -126,6 +126,22 @@ TEST_CASE("a case in one file, and what may be wrong with it") {
   refused("loss: {}\ntensors: 5\n", "expected names and lists");
 }
 
+TEST_CASE("what is a case: a folder with case.yaml, or a YAML file of at most 1 MiB with tensors and a loss") {
+  const Scratch dir;
+  CHECK(is_case(dir.write("one.yaml", small)));
+  CHECK(is_case(dir.write("large.yaml", small + "#" + std::string((1 << 20) - small.size() - 1, '-'))));
+  CHECK_FALSE(is_case(dir.write("larger.yaml", small + "#" + std::string((1 << 20) - small.size(), '-'))));
+  CHECK_FALSE(is_case(dir.write("one.yml", small)));
+  CHECK_FALSE(is_case(dir.write("no_tensors.yaml", "loss: {}\n")));
+  CHECK_FALSE(is_case(dir.write("no_loss.yaml", "tensors: {}\n")));
+  CHECK_FALSE(is_case(dir.write("nested.yaml", " loss: {}\n tensors: {}\n")));
+  CHECK_FALSE(is_case(dir / "none.yaml"));
+  std::filesystem::create_directories(dir / "folder.yaml");
+  CHECK_FALSE(is_case(dir / "folder.yaml"));
+  CHECK_FALSE(is_case(dir.write("folder.yaml/case.yaml", small)));  // the folder is the case
+  CHECK(is_case(dir / "folder.yaml"));
+}
+
 TEST_CASE("numbers of a case in one file may be infinite") {
   const LossCase c = from_text(replaced(small, "[.nan, .nan]", "[-.inf, .inf]"));
   const auto logits = to_doubles(*c.find("logits"));

@@ -16,6 +16,7 @@
 #include "engine/core/utf8.h"
 #include "tests/catch.h"
 #include "tests/config_walk.h"
+#include "tests/scratch.h"
 
 using namespace seqgrad;
 
@@ -472,6 +473,35 @@ TEST_CASE("long values, names and lines are cut, and control bytes escaped") {
   std::istringstream lines(wide);
   for (std::string line; std::getline(lines, line);) CHECK((line.size() <= 120 || line.starts_with("a.yaml:")));
   CHECK(wide.find("0.5, ], lrr: 1, clip: 000") != std::string::npos);
+}
+
+TEST_CASE("the line under a problem is cut where it goes on") {
+  const std::string line = "lrr: [" + repeated("0.5, ", 500) + "]";
+  CHECK(has(report("optim:\n  " + line), "    2 |   " + line.substr(0, 98) + "…\n      |   ^~~\n"));
+  const std::string end = report("{name: a, text: " + std::string(200, 'x') + ", lrr: 1}");
+  CHECK(has(end, "    1 | …" + std::string(31, 'x') + ", lrr: 1}\n      | " + std::string(34, ' ') + "^~~\n"));
+  CHECK(has(report("lrr: " + std::string(95, 'x')), "    1 | lrr: " + std::string(95, 'x') + "\n"));
+}
+
+TEST_CASE("an unknown key is told the nearest name, or the sections that have it") {
+  CHECK(has(report("loss: {name: x}\n"),
+            "'name' in 'loss'\n    1 | loss: {name: x}\n      |        ^~~~\n"
+            "      = sections that have it: the top level, optim\n"));
+  CHECK(closest("lebel_smooting", {"label_smoothing", "compare"}) == "label_smoothing");
+  CHECK(closest(std::string(60, 'k'), {std::string(59, 'k')}) == std::string(59, 'k'));
+  CHECK(closest(std::string(61, 'k'), {std::string(60, 'k')}).empty());
+  CHECK(closest("ab", {"x"}).empty());
+  CHECK(closest("lr", {"lrs", "lr_", "lr"}) == "lr");
+}
+
+TEST_CASE("numbers around bounds lie on the side that is asked for") {
+  using S = std::vector<std::string>;
+  CHECK(numbers_around({}, true, 7, true) == S{"14", "8", "6"});
+  CHECK(numbers_around({}, true, 6, true) == S{"12", "3", "7", "5"});
+  CHECK(numbers_around({{0, true, true}, {2, false, false}}, false, 0.5, true) ==
+        S{"1.0", "0.25", "1.5", "0.0", "0.5", "1.5"});
+  CHECK(numbers_around({{0, true, true}, {2, false, false}}, false, 0.5, false) == S{"-0.5", "2.0", "2.5"});
+  CHECK(numbers_around({{1, true, false}}, true, 0, false) == S{"1", "0"});
 }
 
 TEST_CASE("hundreds of problems end in a count") {

@@ -212,6 +212,9 @@ TEST_CASE("the nearest known words come first") {
   CHECK((near("Wxxen") && !near("Wxxxn")));
   CHECK((near("Fxxster") && !near("Fxxxter")));
   CHECK((near("Strxxxnbahn") && !near("Strxxxxbahn")));
+  std::string emoji;
+  for (int i = 0; i < 12; ++i) emoji += "🐕";
+  CHECK(train({emoji})->vocabulary().nearest(emoji.substr(4) + "犬") == std::vector<std::string>{emoji});
   CHECK(train({"Laus Laus AMaus"})->vocabulary().nearest("Maus") == std::vector<std::string>{"Laus", "AMaus"});
 }
 

@@ -54,6 +54,8 @@ void Section::report_unknown(const Node::Key& key, Problems& problems) const {
     problems.add(key.at, fmt::format("'{}' belongs {}, not {}", shown(key.name), where(homes[0]), where(path())));
     return;
   }
+  for (std::string& home : homes)
+    if (home.empty()) home = "the top level";
   std::string hint;
   if (!near.empty())
     hint = fmt::format("did you mean '{}'?", near);
