@@ -105,6 +105,8 @@ TEST_CASE("E01, E02: shapes, for each tensor") {
   CHECK(with([](Batch& b) {
           b.shape = {3, 7};
         }) == "loss: targets are [B=4,T=7] but logits are [B=3,T=7,V=50]; B must match");
+  CHECK(with([](Batch& b) { b.in.classes = 49; }) ==
+        "loss: targets are [B=4,T=7] but logits are [B=4,T=7,V=50]; V must be 49");
   CHECK(with([](Batch& b) {
           b.in.mask = {1, 1, 1, 1};
         }) == "mask is [4]; expected [4,7]. Per-example lengths go in lengths");
@@ -116,6 +118,39 @@ TEST_CASE("E01, E02: shapes, for each tensor") {
   Batch b;
   CHECK(message_of([&] { sequence_loss(flat, b.in, b.options); }) ==
         "loss: logits are [2,50]; expected rank 3, [B,T,V]");
+  CHECK(message_of([&] { sequence_loss(flat, b.in, b.options, Layout::time); }) ==
+        "loss: logits are [2,50]; expected rank 3, [T,B,V]");
+  b.options.input = Input::probs;
+  CHECK(message_of([&] { sequence_loss(flat, b.in, b.options); }) ==
+        "loss: probs are [2,50]; expected rank 3, [B,T,V]");
+  CHECK(message_of([&] { sequence_loss(std::vector<Tensor>{}, b.in, b.options); }) ==
+        "loss: layout: list without a step; write at least probs.0 and targets.0");
+  CHECK(message_of([&] { reduce(b.in, std::vector<double>(27, 0.0), b.options); }) ==
+        "loss: 27 row losses; expected [B=4,T=7]");
+}
+
+TEST_CASE("hidden states, weight and bias that do not fit each other or the targets") {
+  Batch b;
+  const auto said = [&](Shape hidden, Shape weight, Shape bias = {}) {
+    Tape::current().reset();
+    return message_of([&] {
+      linear_sequence_loss(zeros(hidden, DType::f64), zeros(weight, DType::f64),
+                           bias.rank() ? zeros(bias, DType::f64) : Tensor{}, b.in, b.options);
+    });
+  };
+  const std::string parts = " do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]",
+                    sizes = "; T must match (did you forget to shift or trim?)";
+  CHECK(said({4, 7, 5}, {50, 5}, {50}) == "no error");
+  CHECK(said({28, 5}, {50, 5}) == "no error");
+  CHECK(said({5}, {50, 5}) == "loss: hidden [5], weight [50,5] and bias []" + parts);
+  CHECK(said({4, 7, 5}, {50}) == "loss: hidden [4,7,5], weight [50] and bias []" + parts);
+  CHECK(said({4, 7, 5}, {50, 6}) == "loss: hidden [4,7,5], weight [50,6] and bias []" + parts);
+  CHECK(said({4, 7, 5}, {50, 5}, {5}) == "loss: hidden [4,7,5], weight [50,5] and bias [5]" + parts);
+  for (const Shape hidden : {Shape{27, 5}, Shape{3, 7, 5}, Shape{4, 8, 5}})
+    CHECK(said(hidden, {50, 5}) ==
+          "loss: targets are [B=4,T=7] with V=50 but hidden is " + hidden.str() + " and weight [50,5]" + sizes);
+  CHECK(said({4, 7, 5}, {49, 5}) ==
+        "loss: targets are [B=4,T=7] with V=50 but hidden is [4,7,5] and weight [49,5]" + sizes);
 }
 
 TEST_CASE("E03, E17: lists of steps") {
@@ -137,6 +172,10 @@ TEST_CASE("E03, E17: lists of steps") {
   CHECK(message_of([&] {
           sequence_loss(std::vector<Tensor>{step, wide}, in, {});
         }) == "loss: logits.1 is [1,4]; expected [B=1,V=3]");
+}
+
+TEST_CASE("arrays of steps become one of sentences") {
+  CHECK(from_steps<int64_t>({{1, 2}, {3, 4}, {5, 6}}, 2, 3, "targets") == std::vector<int64_t>{1, 3, 5, 2, 4, 6});
 }
 
 TEST_CASE("E04 and E09: exact texts in both forms") {

@@ -1,5 +1,6 @@
 // Gradients against central differences in float64, over the cross product of what a loss can be.
 #include "engine/check/gradcheck.h"
+#include "engine/ops/elementwise.h"
 #include "tests/loss_helpers.h"
 #include "tests/loss_random.h"
 
@@ -233,4 +234,30 @@ TEST_CASE("backward twice doubles every gradient of the loss") {
       REQUIRE(to_host<double>(grad(x)) == once[i++]);
     }
   }
+}
+
+TEST_CASE("logits that are moved in have their gradient in place, times the upstream one, and once only") {
+  Numbers n(2, 2, 3, {0.5, -1, 2, 0, 1, -2, 3, 0.25, -0.5, 1, 1, 0}, {0, 1, 2, 0});
+  n.in.lengths = {2, 1};
+  const LiveRows rows = build_live_rows(n.in, n.options);
+  const auto gradient = [&](bool moved, double upstream) {
+    Tape::current().reset();
+    const Tensor leaf = variable(from_host(n.x, {2, 2, 3}));
+    Tensor logits = scale(leaf, 1);
+    const Tensor loss = moved ? sequence_loss(std::move(logits), n.in, rows, n.options, rows.divisor).value
+                              : sequence_loss(logits, n.in, rows, n.options, rows.divisor).value;
+    CHECK((logits.data == nullptr) == moved);
+    Tape::current().backward(scale(loss, upstream));
+    const std::vector<double> once = to_host<double>(grad(leaf));
+    if (moved)
+      CHECK(message_of([&] { Tape::current().backward(scale(loss, upstream)); }) ==
+            "sequence_loss: backward ran twice over logits that were moved in; pass them without std::move");
+    return once;
+  };
+  for (const double upstream : {1.0, 3.0, -0.5}) {
+    CAPTURE(upstream);
+    check_close(gradient(true, upstream), gradient(false, upstream), 1e-15);
+  }
+  CHECK(gradient(true, 1)[0] != 0);
+  CHECK(gradient(true, 1)[9] == 0);  // beyond the length
 }
