@@ -67,8 +67,8 @@ void gemm_cuda(const Gemm<T>& g) {
     return;
   }
   const T one = 1;
-  check(cublas().set_math_mode(
-            cublas().handle, matmul_precision() == MatmulPrecision::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
+  check(cublas().set_math_mode(cublas().handle, matmul_precision() == MatmulPrecision::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH
+                                                                                            : CUBLAS_DEFAULT_MATH),
         "cublasSetMathMode");
   check(cublas().gemm(g.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, g.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, size(g.n),
                       size(g.m), size(g.k), &one, g.b, size(g.ldb), g.a, size(g.lda), &g.beta, g.c, size(g.ldc)),

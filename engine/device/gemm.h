@@ -19,9 +19,9 @@ struct Gemm {
   int64_t ldc;
 };
 
-// What products of float32 matrices round their factors to; sums stay float32. tf32, 10 bits after the point, is a GPU's
-// and changes nothing on a CPU; bf16 is refused where the CPU has no instructions for it. One setting for the process,
-// not to be changed while blocks run.
+// What products of float32 matrices round their factors to; sums stay float32. tf32, 10 bits after the point, is a
+// GPU's and changes nothing on a CPU; bf16 is refused where the CPU has no instructions for it. One setting for the
+// process, not to be changed while blocks run.
 enum class MatmulPrecision { fp32, tf32, bf16 };
 void set_matmul_precision(MatmulPrecision precision);
 MatmulPrecision matmul_precision();
