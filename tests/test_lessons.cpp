@@ -47,7 +47,8 @@ TEST_CASE("each lesson asks, answers, shows its experiments, and its number is r
     CHECK(e.experiments.size() == c.config->experiments().size());
     for (const Experiment& x : e.experiments) shown.push_back(x.id);
     const std::string asked = lesson_text(e, false), told = lesson_text(e, true);
-    CHECK(!has(asked, c.config->answer().substr(0, 10)));
+    CHECK(!has(asked, "Repair"));
+    if (right != 0) CHECK(!has(asked, fmt::format("{:.4f}", right)));
     CHECK(has(told, "Repair"));
     const bool refused = !e.warnings.empty() && has(e.warnings[0], "the file as it stands is refused");
     if (!refused && !e.values.empty() && std::isfinite(e.values[0])) {

@@ -177,13 +177,13 @@ TEST_CASE("a second backward doubles, a fresh one repeats the bits, float32 agre
 }
 
 TEST_CASE("an input that wants no gradient costs the others nothing: their gradients keep their bits") {
-  for_each_sample([](const OpInfo&, const OpSample& sample) {
+  for_each_sample([](const OpInfo&, const OpSample& sample, Device device) {
     if (!sample.differentiable) return;
     const auto values = draw_inputs(sample, 8);
     const Values weights = some_weights(sample.expected(values).size());
     const auto gradients = [&](size_t without) {
       Tape::current().reset();
-      auto in = tensors<double>(sample, values);
+      auto in = tensors<double>(sample, values, device);
       if (without < in.size()) in[without] = detach(in[without]);
       const Tensor y = weighted(sample, in, weights);
       std::vector<Values> out(in.size());
