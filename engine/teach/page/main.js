@@ -27,7 +27,7 @@
     showModes(results, before);
     showHeat(result);
     showDivisors(result.whole);
-    codeLines(section("code"), mode);
+    codeLines(section("code"), data, mode);
   }
 
   const all = change => () => { data.tokens.forEach((_, n) => change(n)); update(); };

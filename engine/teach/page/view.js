@@ -211,10 +211,11 @@ function divisorTable(root, data) {
   };
 }
 
-// One line of code for each framework that computes the chosen mode.
-function codeLines(root, mode) {
+// Of each framework the line that makes the row losses, and the one that makes the chosen mode of them.
+function codeLines(root, data, mode) {
   const lines = Object.entries(mode.lines).filter(([, line]) => line);
-  const list = el("dl", {}, ...lines.flatMap(([framework, line]) => [el("dt", {}, framework), el("dd", {}, el("code", {}, line))]));
+  const rows = framework => mode.own_row_loss || !data.rows[framework] ? [] : [`${framework === "d2l" ? "l" : "nll"} = ${data.rows[framework]}`, el("br")];
+  const list = el("dl", {}, ...lines.flatMap(([framework, line]) => [el("dt", {}, framework), el("dd", {}, el("code", {}, ...rows(framework), line))]));
   root.replaceChildren(el("h3", {}, `${mode.name}: ${mode.formula || mode.words}`), mode.who ? el("p", {class: "soft"}, mode.who) : "",
                        lines.length ? list : "");
 }
