@@ -54,13 +54,29 @@ uint32_t* kept_memory(int64_t words) {
   return memory.data();
 }
 
+// The right factors of the last products that named them, e.g. W and Wᵀ of the fused loss from tile to tile.
+const uint32_t* named_factor(const Gemm<float>& g) {
+  struct Kept {
+    uint64_t name = 0;
+    std::vector<uint32_t> words;
+  };
+  thread_local Kept kept[2];
+  Kept& k = kept[g.transpose_b];
+  if (k.name == g.b_name) return k.words.data();
+  k.name = g.b_name;
+  k.words.resize(static_cast<size_t>(bf16_packed_words(g.k, g.n)));
+  bf16_pack(g.transpose_b, g.k, g.n, g.b, g.ldb, k.words.data());
+  return k.words.data();
+}
+
 }  // namespace
 
 void bf16_gemm(const Gemm<float>& g) {
   const int64_t pairs = (g.k + 1) / 2, words = up(g.m, height) * pairs;
-  uint32_t *a = kept_memory(words + bf16_packed_words(g.k, g.n)), *b = a + words;
+  uint32_t* a = kept_memory(words + (g.b_name ? 0 : bf16_packed_words(g.k, g.n)));
   pack_lines(g.a, g.transpose_a ? 1 : g.lda, g.transpose_a ? g.lda : 1, g.m, g.k, height, a);
-  bf16_pack(g.transpose_b, g.k, g.n, g.b, g.ldb, b);
+  if (!g.b_name) bf16_pack(g.transpose_b, g.k, g.n, g.b, g.ldb, a + words);
+  const uint32_t* b = g.b_name ? named_factor(g) : a + words;
   const int64_t columns = g.n >= 20 * width ? 10 * width : g.n, across = (g.n + columns - 1) / columns;
   const int64_t enough = (8 + across - 1) / across;  // blocks of rows, so that a few threads end together
   const int64_t rows = std::min<int64_t>(192, up((g.m + enough - 1) / enough, height));

@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <type_traits>
 #include <vector>
 
@@ -117,6 +118,11 @@ void set_matmul_precision(MatmulPrecision to) {
   precision = to;
 }
 MatmulPrecision matmul_precision() { return precision; }
+
+uint64_t new_operand_name() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
 
 void cpu_gemm(const Gemm<float>& g) {
   if (trivial(g)) return;

@@ -17,7 +17,12 @@ struct Gemm {
   T beta;  // 0: C is not read; 1: the product is added
   T* c;
   int64_t ldc;
+  // A name for the numbers in B, from new_operand_name(); 0: none. A device may keep the form that it brings B into for
+  // later products with that name.
+  uint64_t b_name = 0;
 };
+
+uint64_t new_operand_name();  // never given before
 
 // What products of float32 matrices round their factors to; sums stay float32. tf32, 10 bits after the point, is a
 // GPU's and changes nothing on a CPU; bf16 is refused where the CPU has no instructions for it. One setting for the

@@ -47,19 +47,20 @@ void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const G
   const int64_t height = std::min(tile_rows, (job.live + block_rows - 1) / block_rows * block_rows);
   T *hidden = tape.scratch<T>(height * d, device), *logits = tape.scratch<T>(height * v, device),
     *dhidden = tape.scratch<T>(g.hidden.data ? height * d : 0, device);
+  const uint64_t weight = new_operand_name();
   for (int64_t first = 0; first < job.live; first += tile_rows) {
     const int64_t count = std::min(tile_rows, job.live - first),
                   padded = (count + block_rows - 1) / block_rows * block_rows;
     kernels::move_rows<T>(device, {job.hidden.as<T>(), hidden, job.places + first, count, d, false});
     memory.zero(hidden + count * d, static_cast<size_t>((padded - count) * d) * sizeof(T));
-    kernels::gemm<T>(device, {false, true, padded, v, d, hidden, d, job.weight.as<T>(), d, T{0}, logits, v});
+    kernels::gemm<T>(device, {false, true, padded, v, d, hidden, d, job.weight.as<T>(), d, T{0}, logits, v, weight});
     kernels::row_loss<T>(device, {logits, g.any() ? logits : nullptr, tasks + first, results + first, count, job.rule,
                                   job.bias.data ? job.bias.as<T>() : nullptr});
     inspect(first, count, logits);
     if (!g.any()) continue;
     memory.zero(logits + count * v, static_cast<size_t>((padded - count) * v) * sizeof(T));
     if (g.hidden.data) {
-      kernels::gemm<T>(device, {false, false, padded, d, v, logits, v, job.weight.as<T>(), d, T{0}, dhidden, d});
+      kernels::gemm<T>(device, {false, false, padded, d, v, logits, v, job.weight.as<T>(), d, T{0}, dhidden, d, weight});
       kernels::move_rows<T>(device, {dhidden, g.hidden.as<T>(), job.places + first, count, d, true});
     }
     if (g.weight.data)

@@ -25,7 +25,7 @@ SEQGRAD_SIMD void sum_columns(const kernels::SumRows<T>& k, int64_t begin, int64
 }
 template <class T>
 void sum_rows_cpu(const kernels::SumRows<T>& k) {
-  parallel_ranges(k.n, 256, [&](int64_t begin, int64_t end) { sum_columns(k, begin, end); });
+  parallel_ranges(k.n, 64, [&](int64_t begin, int64_t end) { sum_columns(k, begin, end); });
 }
 
 template <class T>
