@@ -7,6 +7,9 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/random.h"
 #include "engine/ops/reduce.h"
+#include "engine/optim/optimizer.h"
+#include "engine/train/step.h"
+#include "models/models.h"
 #include "tests/catch.h"
 #include "tests/emulate/gpu_emulator.h"
 
@@ -117,6 +120,29 @@ TEST_CASE("the host cannot read device memory outside of copies") {
   close(ends[0]);
   close(ends[1]);
   CHECK(to_host<float>(x) == std::vector<float>{1, 2, 3});
+}
+
+TEST_CASE("a training step waits for the GPU twice: for the rows of its loss and for the norm of its gradients") {
+  Config config;
+  load(config, "",
+       {"data.task=copy", "model.embedding=5", "model.encoder.hidden=4", "model.decoder.hidden=8",
+        "model.attention=general"});
+  const auto model = make_model(config, 17, 17, Device::cuda);
+  LossSetup loss;
+  loss.classes = 17;
+  Batch batch;  // of more rows than a tile of the loss
+  batch.batch = 100, batch.source_steps = 3, batch.target_steps = 5;
+  batch.source.assign(300, 5), batch.target_in.assign(500, 6), batch.target_out.assign(500, 7);
+  batch.source_lengths.assign(100, 3), batch.target_lengths.assign(100, 5), batch.lines.assign(100, 1);
+  int64_t waited = 0, asked = 0;
+  for (int step = 1; step <= 4; ++step) {
+    if (step == 3) waited = emulate::synchronisations(), asked = Tape::current().system_allocations();
+    accumulate_gradients(*model, loss, {&batch, 1}, {true, 1, static_cast<uint64_t>(step), 0});
+    scale_grads(model->store(), 1 / std::max(1.0, grad_norm(model->store())));
+    optimizers().at("adam").update(model->store(), {}, step);
+  }
+  CHECK(emulate::synchronisations() - waited == 2 * 2);
+  CHECK(Tape::current().system_allocations() == asked);
 }
 
 TEST_CASE("the emulated cuBLAS is column-major") {

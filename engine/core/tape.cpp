@@ -66,6 +66,7 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
   ran_backward_ = true;
 
   const Tensor dy = grad(y);
+  one_ = nullptr;
   if (upstream.data) {
     backend(y.device).copy(dy.data, upstream.data, dy.bytes());
   } else {
@@ -73,6 +74,7 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
       const decltype(zero) one = 1;
       backend(y.device).upload(dy.data, &one, sizeof(one));
     });
+    one_ = dy.data;
   }
   const NoGrad guard;
   for (const Entry* e = last_; e; e = e->previous) {

@@ -25,6 +25,9 @@ class Tape {
   // upstream 1. Calling it again adds the same once more.
   void backward(const Tensor& y, const Tensor& upstream = {});
 
+  // Whether dy is the gradient of 1 that this backward began with.
+  bool began_with_one(const Tensor& dy) const { return dy.data && dy.data == one_; }
+
   // Makes y part of the graph when recording is on and an input wants a gradient; `closure(dy)` then adds into
   // grad(input) of each input that requires one. The closure holds handles and numbers only: it is never destroyed.
   template <class F>
@@ -79,6 +82,7 @@ class Tape {
   Entry* last_ = nullptr;
   uint32_t epoch_ = 1;
   size_t recorded_ = 0;
+  const void* one_ = nullptr;  // while backward runs: where its upstream of 1 is, if it was given none
   bool recording_ = true, ran_backward_ = false;
 };
 

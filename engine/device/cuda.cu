@@ -7,13 +7,14 @@
 namespace seqgrad {
 namespace {
 
-constexpr size_t staging_bytes = size_t{8} << 20;
+constexpr size_t staging_bytes = size_t{8} << 20, landing_bytes = size_t{1} << 20;
 
 struct Gpu {
   cudaStream_t stream = nullptr;
   cudaDeviceProp properties{};
   char* staging = nullptr;  // pinned; the first `staged` bytes may still be read by copies in the stream
   size_t staged = 0;
+  char* landing = nullptr;  // pinned, for copies to the host
 
   Gpu() {
     int devices = 0;
@@ -35,6 +36,7 @@ struct Gpu {
     uint64_t keep_all = ~uint64_t{0};
     gpu::check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "the memory pool");
     gpu::check(cudaMallocHost(reinterpret_cast<void**>(&staging), staging_bytes), "pinned memory");
+    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&landing), landing_bytes), "pinned memory");
   }
 
   void synchronise() {
@@ -90,14 +92,13 @@ class Cuda final : public Backend {
   }
   void download(void* host, const void* from, size_t bytes) override {
     Gpu& gpu = started();
-    gpu.synchronise();
-    for (size_t done = 0; done < bytes; done += staging_bytes) {
-      const size_t part = std::min(bytes - done, staging_bytes);
+    for (size_t done = 0; done < bytes; done += landing_bytes) {
+      const size_t part = std::min(bytes - done, landing_bytes);
       gpu::check(
-          cudaMemcpyAsync(gpu.staging, static_cast<const char*>(from) + done, part, cudaMemcpyDeviceToHost, gpu.stream),
+          cudaMemcpyAsync(gpu.landing, static_cast<const char*>(from) + done, part, cudaMemcpyDeviceToHost, gpu.stream),
           "a copy from the device");
       gpu.synchronise();
-      std::memcpy(static_cast<char*>(host) + done, gpu.staging, part);
+      std::memcpy(static_cast<char*>(host) + done, gpu.landing, part);
     }
   }
   void synchronise() override { started().synchronise(); }

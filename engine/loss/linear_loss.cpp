@@ -37,7 +37,8 @@ Gradients gradients_of(const Job& job, ParameterGradients when = ParameterGradie
 }
 
 // `tasks` of live row i start at (i mod tile)·V. A row that is refused ends it: `inspect(first, count, logits)` sees
-// each tile before the row kernel has been trusted.
+// each tile before the row kernel has been trusted. On a GPU, where each look would wait for it, results are fetched
+// once, after the last tile, and the tile of a row that is not finite is made again to be seen.
 template <class T, class Inspect>
 void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const Gradients& g, const Inspect& inspect) {
   const Device device = job.hidden.device;
@@ -48,15 +49,20 @@ void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const G
   T *hidden = tape.scratch<T>(height * d, device), *logits = tape.scratch<T>(height * v, device),
     *dhidden = tape.scratch<T>(g.hidden.data ? height * d : 0, device);
   const uint64_t weight = new_operand_name();
-  for (int64_t first = 0; first < job.live; first += tile_rows) {
-    const int64_t count = std::min(tile_rows, job.live - first),
-                  padded = (count + block_rows - 1) / block_rows * block_rows;
+  RowResult* kept = device == Device::cpu ? nullptr : tape.scratch<RowResult>(job.live, device);
+  const auto padded_to = [](int64_t count) { return (count + block_rows - 1) / block_rows * block_rows; };
+  const auto forward = [&](int64_t first, int64_t count, T* gradient) {
+    const int64_t padded = padded_to(count);
     kernels::move_rows<T>(device, {job.hidden.as<T>(), hidden, job.places + first, count, d, false});
     memory.zero(hidden + count * d, static_cast<size_t>((padded - count) * d) * sizeof(T));
     kernels::gemm<T>(device, {false, true, padded, v, d, hidden, d, job.weight.as<T>(), d, T{0}, logits, v, weight});
-    kernels::row_loss<T>(device, {logits, g.any() ? logits : nullptr, tasks + first, results + first, count, job.rule,
-                                  job.bias.data ? job.bias.as<T>() : nullptr});
-    inspect(first, count, logits);
+    kernels::row_loss<T>(device, {logits, gradient, tasks + first, results + first, count, job.rule,
+                                  job.bias.data ? job.bias.as<T>() : nullptr, kept ? kept + first : nullptr});
+  };
+  for (int64_t first = 0; first < job.live; first += tile_rows) {
+    const int64_t count = std::min(tile_rows, job.live - first), padded = padded_to(count);
+    forward(first, count, g.any() ? logits : nullptr);
+    if (!kept) inspect(first, count, logits);
     if (!g.any()) continue;
     memory.zero(logits + count * v, static_cast<size_t>((padded - count) * v) * sizeof(T));
     if (g.hidden.data) {
@@ -67,6 +73,13 @@ void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const G
       kernels::gemm<T>(device, {true, false, v, d, padded, logits, v, hidden, d, T{1}, g.weight.as<T>(), d});
     if (g.bias.data) kernels::sum_rows<T>(device, {logits, g.bias.as<T>(), padded, v});
   }
+  if (!kept) return;
+  memory.download(results, kept, static_cast<size_t>(job.live) * sizeof(RowResult));
+  const RowResult* bad = std::find_if(results, results + job.live, [](const RowResult& r) { return r.nonfinite; });
+  if (bad == results + job.live || job.rule.propagate) return;
+  const int64_t first = (bad - results) / tile_rows * tile_rows, count = std::min(tile_rows, job.live - first);
+  forward(first, count, nullptr);
+  inspect(first, count, logits);
 }
 
 template <class T>
@@ -145,12 +158,12 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
     with_floating(hidden.dtype, [&](auto zero) {
       using T = decltype(zero);
       if (!vector) {
-        if (when == ParameterGradients::now && (*ran || scalar<T>(dy) != 1))
+        if (when == ParameterGradients::now && (*ran || upstream<T>(dy) != 1))
           refuse(
               "linear_sequence_loss: its parameters have their gradients already, for one backward with an upstream of "
               "1; call it with ParameterGradients::in_backward for any other");
         *ran = true;
-        return add_scaled<T>(scalar<T>(dy), g, job);
+        return add_scaled<T>(upstream<T>(dy), g, job);
       }
       RowResult* unused = Tape::current().scratch<RowResult>(job.live, Device::cpu);
       const Gradients now = gradients_of(job);

@@ -21,6 +21,12 @@ inline Tensor value_tensor(const std::vector<double>& values, Shape shape, const
   });
 }
 
+// The upstream gradient of a scalar loss; a GPU is asked for it only where it may not be 1.
+template <class T>
+T upstream(const Tensor& dy) {
+  return Tape::current().began_with_one(dy) ? T{1} : scalar<T>(dy);
+}
+
 // The tasks with the upstream gradient of their entry of a vector loss folded into the coefficient.
 template <class T>
 const RowTask* with_upstream(const RowTask* tasks, const int64_t* groups, int64_t count, const Tensor& dy) {

@@ -62,6 +62,8 @@ struct RowLoss {
   int64_t rows;
   RowRule rule;
   const T* bias = nullptr;  // [V] to add to x first, in place (logits only); null: none
+  RowResult* kept =
+      nullptr;  // [rows] on a GPU: results stay here, for the caller to fetch, and `results` is not written
 };
 template <class T>
 inline constinit Kernel<RowLoss<T>> row_loss{"row_loss"};

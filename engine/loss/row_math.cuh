@@ -27,7 +27,7 @@ __device__ inline int64_t block_least(int64_t n) {
   return gpu::block_reduce(n, gpu::shared_memory<int64_t>(), Smaller{});
 }
 
-// The kernel's arguments with tables, tasks and results in device memory; run, then the results on the host.
+// Runs the kernel with tables, tasks and results in device memory, and fetches the results unless they are to be kept.
 template <class T>
 void run_on_device(void (*kernel)(kernels::RowLoss<T>), const kernels::RowLoss<T>& k) {
   if (k.rows == 0) return;
@@ -49,9 +49,9 @@ void run_on_device(void (*kernel)(kernels::RowLoss<T>), const kernels::RowLoss<T
       if (tasks[i].q) tasks[i].q = copy + (tasks[i].q - first);
   }
   d.tasks = gpu::to_device(tasks, k.rows);
-  d.results = Tape::current().scratch<RowResult>(k.rows, Device::cuda);
+  d.results = k.kept ? k.kept : Tape::current().scratch<RowResult>(k.rows, Device::cuda);
   gpu::launch(kernel, k.rows, row_threads(v), row_shared, gpu::stream(), d);
-  backend(Device::cuda).download(k.results, d.results, static_cast<size_t>(k.rows) * sizeof(RowResult));
+  if (!k.kept) backend(Device::cuda).download(k.results, d.results, static_cast<size_t>(k.rows) * sizeof(RowResult));
 }
 
 }  // namespace seqgrad

@@ -113,10 +113,10 @@ LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const L
         if (x.slot->grad)
           refuse("sequence_loss: backward ran twice over logits that were moved in; pass them without std::move");
         x.slot->grad = gradient.data;
-        if (const T g = scalar<T>(dy); g != 1)
+        if (const T g = upstream<T>(dy); g != 1)
           kernels::axpy<T>(x.device, {g - 1, gradient.as<T>(), gradient.as<T>(), gradient.numel()});
       } else {
-        kernels::axpy<T>(x.device, {scalar<T>(dy), gradient.as<T>(), grad(x).template as<T>(), gradient.numel()});
+        kernels::axpy<T>(x.device, {upstream<T>(dy), gradient.as<T>(), grad(x).template as<T>(), gradient.numel()});
       }
     });
   });

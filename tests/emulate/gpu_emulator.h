@@ -29,6 +29,7 @@ void set_reverse_order(bool reverse);
 // The next call of the named function of the run time ("launch" for a kernel) returns `status` and does nothing.
 void fail_next(const char* function, int status);
 int64_t launches();
+int64_t synchronisations();  // how often the host has waited for the stream
 
 void block_barrier();
 void exchange(const void* mine, void* theirs, size_t bytes, unsigned lane);  // among the lanes of a warp

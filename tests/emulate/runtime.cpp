@@ -22,6 +22,7 @@ struct Memory {
   size_t used = 0;  // from here on never handed out
   std::map<size_t, size_t> taken, free;
   int access = 0;
+  int64_t synchronisations = 0;
   cudaError_t last = cudaSuccess;
   std::map<std::string, cudaError_t> failures;
 
@@ -63,6 +64,8 @@ void fill_with_zeros(char* begin, size_t bytes) {
   if (pages > 0 && madvise(begin + head, pages, MADV_DONTNEED) != 0) throw std::runtime_error("madvise failed");
   std::memset(begin + head + pages, 0, bytes - head - pages);
 }
+
+int64_t synchronisations() { return memory().synchronisations; }
 
 DeviceAccess::DeviceAccess() {
   if (memory().access++ == 0) memory().protect(PROT_READ | PROT_WRITE);
@@ -130,7 +133,10 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = nullptr;
   return injected(__func__);
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return injected(__func__); }
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  ++memory().synchronisations;
+  return injected(__func__);
+}
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
   *pool = nullptr;
   return injected(__func__);
