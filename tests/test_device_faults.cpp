@@ -64,6 +64,7 @@ TEST_CASE("start of the device with SEQGRAD_FAIL", "[.device_start]") {
   const char* function = std::getenv("SEQGRAD_FAIL");
   if (!function) return;  // the test below runs this one, in a process where nothing has used the device
   emulate::fail_next(function, std::atoi(std::getenv("SEQGRAD_STATUS")));
+  if (std::getenv("SEQGRAD_NO_DRIVER")) emulate::fail_next("cudaDriverGetVersion", cudaErrorInsufficientDriver);
   std::fprintf(stderr, "said: %s\n", said([] { backend(Device::cuda).describe(); }).c_str());
   std::fprintf(stderr, "then: %s\n", said([] { backend(Device::cuda).describe(); }).c_str());
 }
@@ -86,6 +87,9 @@ TEST_CASE("a device that cannot be used is refused with CUDA's reason, and asked
   CHECK_THAT(old, Catch::Matchers::Contains("said: device cuda: CUDA driver version is insufficient for CUDA runtime "
                                             "version (cudaErrorInsufficientDriver, 35); CUDA 13.0 in this build, 12.0 "
                                             "in the driver\n"));
+  CHECK_THAT(start("cudaGetDeviceCount SEQGRAD_NO_DRIVER=1", cudaErrorInsufficientDriver),
+             Catch::Matchers::Contains(
+                 "said: device cuda: no NVIDIA driver found (cudaErrorInsufficientDriver, 35)\nthen: nothing"));
   for (const char* function : {"cudaSetDevice", "cudaGetDeviceProperties", "cudaStreamCreateWithFlags",
                                "cudaDeviceGetDefaultMemPool", "cudaMemPoolSetAttribute", "cudaMallocHost"})
     CHECK_THAT(start(function, cudaErrorLaunchFailure), Catch::Matchers::Contains("(cudaErrorLaunchFailure, 719)"));

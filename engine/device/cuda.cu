@@ -20,13 +20,15 @@ struct Gpu {
     int devices = 0;
     if (const cudaError_t status = cudaGetDeviceCount(&devices); status != cudaSuccess) {
       int driver = 0, runtime = 0;
-      cudaGetLastError();
       cudaDriverGetVersion(&driver);
       cudaRuntimeGetVersion(&runtime);
-      system_failure("device cuda: {} ({}, {}); CUDA {}.{} in this build, {}", cudaGetErrorString(status),
-                     cudaGetErrorName(status), static_cast<int>(status), runtime / 1000, runtime % 1000 / 10,
-                     driver == 0 ? std::string("no NVIDIA driver found")
-                                 : fmt::format("{}.{} in the driver", driver / 1000, driver % 1000 / 10));
+      cudaGetLastError();  // or a later call would report it
+      if (driver == 0)
+        system_failure("device cuda: no NVIDIA driver found ({}, {})", cudaGetErrorName(status),
+                       static_cast<int>(status));
+      system_failure("device cuda: {} ({}, {}); CUDA {}.{} in this build, {}.{} in the driver",
+                     cudaGetErrorString(status), cudaGetErrorName(status), static_cast<int>(status), runtime / 1000,
+                     runtime % 1000 / 10, driver / 1000, driver % 1000 / 10);
     }
     gpu::check(cudaSetDevice(0), "choice of a device");
     gpu::check(cudaGetDeviceProperties(&properties, 0), "properties of the device");

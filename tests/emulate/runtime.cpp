@@ -92,9 +92,10 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   *p = {"emulated GPU", emulate::total_bytes, 9, 0};
   return injected(__func__);
 }
-cudaError_t cudaDriverGetVersion(int* version) {
+cudaError_t cudaDriverGetVersion(int* version) {  // which stays what it was where there is no driver
+  SEQGRAD_INJECTED;
   *version = 12000;
-  return injected(__func__);
+  return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
   *version = 13000;
