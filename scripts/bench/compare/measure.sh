@@ -110,7 +110,7 @@ measure() {  # WHO VERSION COMMAND…
     busy=$(busy_ticks)
     times >"$out.times"; own=$(own_of "$out.times")
     code=0
-    timeout 120 "$@" >"$out.result" 2>"$out.err" || code=$?
+    timeout 120 "$@" >"$out.result" </dev/null 2>"$out.err" || code=$?
     times >"$out.times"
     foreign=$(awk -v b="$busy" -v o="$own" -v b2="$(busy_ticks)" -v o2="$(own_of "$out.times")" -v t="$start" -v t2="$EPOCHREALTIME" \
       'BEGIN {f = ((b2 - b) / 100 - (o2 - o)) / (t2 - t); printf "%.3f", f < 0 ? 0 : f}')
