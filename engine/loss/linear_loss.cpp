@@ -66,7 +66,8 @@ void run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const G
     if (!g.any()) continue;
     memory.zero(logits + count * v, static_cast<size_t>((padded - count) * v) * sizeof(T));
     if (g.hidden.data) {
-      kernels::gemm<T>(device, {false, false, padded, d, v, logits, v, job.weight.as<T>(), d, T{0}, dhidden, d, weight});
+      kernels::gemm<T>(device,
+                       {false, false, padded, d, v, logits, v, job.weight.as<T>(), d, T{0}, dhidden, d, weight});
       kernels::move_rows<T>(device, {dhidden, g.hidden.as<T>(), job.places + first, count, d, true});
     }
     if (g.weight.data)
