@@ -4,11 +4,11 @@
 # Exit 1 under 95 % of lines or 85 % of branches, or when a test fails. Files with the most lines and branches not run stand
 # above; build-coverage/engine.txt has all of them, build-coverage/engine.html each line.
 #   scripts/coverage.sh [--report]     (--report: no build, no tests, the figures of the last run again)
-# What is counted: every line and branch of engine/*.{h,cpp} that g++ -O1 has code for. No file, line or function is left out,
-# and there are no exclusion marks in the source. Functions are instrumented before any is inlined (-fno-early-inlining), so
-# that one line's branches are counted once and not once a caller; headers of others are not (-fprofile-filter-files), which
-# changes no figure and makes the tests several times faster. A template's instantiations count as one: a branch is run when
-# it is in one of them (gcovr adds up the branches of a line by number).
+# What is counted: every line and branch of engine/*.{h,cpp,cu} that g++ -O1 has code for (kernels of the GPU as the emulator
+# of tests/ runs them). No file, line or function is left out, and there are no exclusion marks in the source. Functions are
+# instrumented before any is inlined (-fno-early-inlining), so that one line's branches are counted once and not once a
+# caller; code outside of engine/, which is not counted, has no counters (-fprofile-filter-files). A template's
+# instantiations count as one: a branch is run when it is in one of them (gcovr adds up the branches of a line by number).
 # Not counted, since they are nobody's decision: the edge that g++ adds to each call for an exception that may leave it
 # (--exclude-throw-branches), branches on lines without code, as the end of a scope (--exclude-unreachable-branches), and
 # those of blocks that only an exception reaches, on lines that other blocks stand on too (scripts/gcov_blocks.sh). What a
