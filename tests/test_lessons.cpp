@@ -86,6 +86,17 @@ TEST_CASE("a guess is right, or the mistake that gives it is named") {
   CHECK(judge(lesson("06_nothing_counts"), "0").right);
 }
 
+TEST_CASE("a lesson's experiment has something to show") {
+  for (const std::string& path : find_lessons(folder))
+    for (const Experiment& x : explain_lesson(path).experiments) {
+      CAPTURE(path, x.id);
+      for (const Mistake& m : x.mistakes) CHECK(std::abs(m.value - x.prediction) > 1e-6);
+    }
+  const Explanation e = explain_lesson(lesson("08_ignored_class"));
+  CHECK(e.experiments.at(0).prediction == Approx(1.5 * std::log(2.0)));
+  CHECK(e.experiments[0].mistakes.at(0).value == Approx(1.5 * std::log(2.0) + std::log(1.25)));
+}
+
 TEST_CASE("a lesson keeps its answer until it is asked for") {
   const Scratch dir;
   const Result asked = run_seqgrad(dir, "explain " + lesson("05_micro_batches"));

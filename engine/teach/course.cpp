@@ -37,6 +37,17 @@ double prediction_of(const LossCase& lesson) {
   return gold->numbers[0];
 }
 
+// The lesson's experiments, on the repaired batch where that can show them, else on the flawed one.
+std::vector<Experiment> experiments_of(const LossCase& flawed, const LossCase& repaired) {
+  std::vector<Experiment> out;
+  for (const std::string& id : flawed.config->experiments()) {
+    std::vector<Experiment> found = run_experiments(specimen_of(repaired), id);
+    if (found.empty()) found = run_experiments(specimen_of(flawed), id);
+    for (Experiment& x : found) out.push_back(std::move(x));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> find_lessons(const std::string& folder) {
@@ -60,9 +71,7 @@ Explanation explain_lesson(const std::string& path, const ExplainOptions& option
                       fmt::format("the file as it stands is refused, and this is the repaired batch: {}: {}",
                                   str(error.loss_code), error.what()));
   }
-  const Specimen mended = specimen_of(repaired);
-  for (const std::string& id : flawed.config->experiments())
-    for (Experiment& x : run_experiments(mended, id)) e.experiments.push_back(std::move(x));
+  e.experiments = experiments_of(flawed, repaired);
   return e;
 }
 
@@ -83,14 +92,12 @@ Guess judge(const std::string& path, const std::string& typed) {
   const std::string stands = flawed_answer(flawed, &as_it_stands);
   if (within(got, as_it_stands, asked.tolerance))
     guess.lines.push_back("it is what the file as it stands says: the flaw is in its loss");
-  const Specimen mended = specimen_of(repaired);
-  for (const std::string& id : flawed.config->experiments())
-    for (const Experiment& x : run_experiments(mended, id)) {
-      if (within(got, x.prediction, asked.tolerance))
-        guess.lines.push_back(fmt::format("it is {} (experiment {})", x.predict, id));
-      for (const Mistake& m : x.mistakes)
-        if (within(got, m.value, asked.tolerance)) guess.lines.push_back("it is " + m.words);
-    }
+  for (const Experiment& x : experiments_of(flawed, repaired)) {
+    if (within(got, x.prediction, asked.tolerance))
+      guess.lines.push_back(fmt::format("it is {} (experiment {})", x.predict, x.id));
+    for (const Mistake& m : x.mistakes)
+      if (within(got, m.value, asked.tolerance)) guess.lines.push_back("it is " + m.words);
+  }
   // The search behind `loss --which`: of the repaired batch, then of the flawed one.
   std::vector<std::string> nearest;
   for (const LossCase* c : {&repaired, &flawed}) {

@@ -10,8 +10,9 @@ namespace seqgrad {
 // The lessons of a folder, in the order of their names. InputError where there is none.
 std::vector<std::string> find_lessons(const std::string& folder);
 
-// The flawed batch and the lesson's own experiments, which run on the repaired one. Where the loss refuses the flawed
-// file before it is a batch (a wrong shape), the repaired batch is shown and a warning says what is refused.
+// The flawed batch and the lesson's own experiments, which run on the repaired one where that can show them. Where the
+// loss refuses the flawed file before it is a batch (a wrong shape), the repaired batch is shown and a warning says
+// what is refused.
 Explanation explain_lesson(const std::string& path, const ExplainOptions& options = {});
 
 // What the reader is asked to guess is the lesson's gold.value: what the repaired file's loss is.

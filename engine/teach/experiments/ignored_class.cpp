@@ -32,6 +32,7 @@ std::optional<Experiment> run(const Specimen& batch) {
     pull += with.gradient[i * v + static_cast<size_t>(ignored)];
     without.x[i * v + static_cast<size_t>(ignored)] = -std::numeric_limits<double>::infinity();
   }
+  if (mass == 0) return std::nullopt;  // the class is out already
   const Outcome removed = evaluate(without);
   const double mean_mass = mass / static_cast<double>(with.rows.rows.size());
   Experiment e;
