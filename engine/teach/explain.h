@@ -43,6 +43,7 @@
 //              "printed": number, "gradient_norm": number, "refused": "" | why there are no numbers (then null),
 //              "lines": {"tensorflow": "…", "keras": "…", "pytorch": "…", "d2l": "…"}}],     the first is the batch's
 //              own
+//   "rows": {"tensorflow": "…", "keras": "…", "pytorch": "…", "d2l": "…"},    the line that makes the row losses
 //   "experiments": [{"number": 1, "id": "padding", "title", "question", "predict", "prediction": 2.5,
 //              "mistakes": [{"value": 0.69, "words": "…"}],
 //              "tables": [{"title", "columns": ["…"], "rows": [["text", 1.0], …],

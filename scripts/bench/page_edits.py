@@ -240,7 +240,7 @@ def edit(browser, seqgrad, folder, batch, random, edits):
     tensors = make(batch, random)
     case, page_file = folder / f"edit_{batch['name']}.yaml", folder / f"edit_{batch['name']}.html"
     write_case(case, batch, tensors)
-    subprocess.run([seqgrad, "explain", str(case), "--html", str(page_file)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([seqgrad, "explain", str(case), "--html", str(page_file)], check=True, capture_output=True)
     first = engine(seqgrad, case)
     page = Page(browser, page_file)
     badge = page.run("document.getElementById('badge').className + ' ' + document.getElementById('badge').textContent")
