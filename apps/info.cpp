@@ -6,6 +6,7 @@
 
 #include "apps/command.h"
 #include "engine/core/op_registry.h"
+#include "engine/device/bf16_kernels.h"
 #include "engine/device/choose.h"
 #include "engine/loss/divisors.h"
 #include "engine/loss/presets.h"
@@ -74,9 +75,11 @@ int show_info(const Options& o) {
   fmt::print("seqgrad {}\n", SEQGRAD_VERSION);
   fmt::print("cpu      {}, {} cores\n", backend(Device::cpu).describe(), std::thread::hardware_concurrency());
 #if defined(__x86_64__)
-  fmt::print("isa      {}\n", __builtin_cpu_supports("avx512f") ? "avx512"
-                              : __builtin_cpu_supports("avx2")  ? "avx2"
-                                                                : "x86-64");
+  fmt::print("isa      {}{}\n",
+             __builtin_cpu_supports("avx512f") ? "avx512"
+             : __builtin_cpu_supports("avx2")  ? "avx2"
+                                               : "x86-64",
+             bf16_kernels() ? ", with bfloat16 (precision: bf16)" : "");
 #endif
   const DeviceChoice choice = choose_device("auto");
   fmt::print("gpu      {}\n", choice.device == Device::cuda ? backend(Device::cuda).describe()

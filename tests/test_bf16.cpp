@@ -11,6 +11,7 @@
 #include "engine/train/step.h"
 #include "models/models.h"
 #include "tests/catch.h"
+#include "tests/scratch.h"
 
 using namespace seqgrad;
 
@@ -145,8 +146,11 @@ TEST_CASE("a tile is what the plain loops compute, and writes nothing beside its
   }
 }
 
-TEST_CASE("bf16 is refused with the reason where the CPU has none", "[bf16]") {
+TEST_CASE("bf16 is refused with the reason where the CPU has none, and info says which it is", "[bf16]") {
+  const Scratch dir;
+  CHECK(has(run_seqgrad(dir, "info").out, "precision: bf16") == (bf16_kernels() != nullptr));
   if (bf16_kernels()) return;
+  CHECK(run_seqgrad(dir, "bench step --precision bf16").code == 3);
   CHECK_THROWS_WITH(set_matmul_precision(MatmulPrecision::bf16), Catch::Contains("no bfloat16 arithmetic"));
   CHECK(matmul_precision() == MatmulPrecision::fp32);
 }
