@@ -26,6 +26,8 @@ constexpr int64_t worth_sharing = 2000000;   // multiplications, some 15 us
 
 MatmulPrecision precision = MatmulPrecision::fp32;
 
+constexpr int64_t worth_packing = 128;  // rows of C that earn the packing of B into bfloat16 back
+
 struct Cut {
   int64_t rows, columns;
 };
@@ -90,7 +92,7 @@ void blocked_gemm(const Gemm<T>& given) {
   if (g.transpose_a && !g.transpose_b && g.beta == 1) leave_out_zero_rows(g);
   if (trivial(g)) return;
   if constexpr (std::is_same_v<T, float>)
-    if (precision == MatmulPrecision::bf16) return bf16_gemm(g);
+    if (precision == MatmulPrecision::bf16 && (g.m >= worth_packing || g.b_name != 0)) return bf16_gemm(g);
   const Cut cut = cut_of(g.m, g.n, g.k);
   const int64_t across = (g.n + cut.columns - 1) / cut.columns, down = (g.m + cut.rows - 1) / cut.rows;
   parallel_blocks(across * down, [&](int64_t i) {

@@ -26,18 +26,19 @@ const T* transposed(const T* b, int64_t ldb, int64_t k, int64_t n) {
 
 }  // namespace
 
+// A single product would not earn packing or transposition back.
 template <class T>
 RightFactor<T>::RightFactor(bool transpose, int64_t k, int64_t n, const T* b, int64_t ldb, int64_t uses)
     : transpose_(transpose), k_(k), n_(n), ldb_(ldb), b_(b) {
   if constexpr (std::is_same_v<T, float>) {
-    if (matmul_precision() == MatmulPrecision::bf16) {
+    if (matmul_precision() == MatmulPrecision::bf16 && uses > 1) {
       uint32_t* packed = Tape::current().scratch<uint32_t>(bf16_packed_words(k, n), Device::cpu);
       bf16_pack(transpose, k, n, b, ldb, packed);
       packed_ = packed;
       return;
     }
   }
-  if (!transpose || uses < 2) return;  // a single product would not earn the transposition back
+  if (!transpose || uses < 2) return;
   b_ = transposed(b, ldb, k, n);
   transpose_ = false;
   ldb_ = n;
