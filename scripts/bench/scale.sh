@@ -21,6 +21,7 @@ command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y
 work=$(mktemp)
 trap 'rm -f "$work"' EXIT
 for axis in V=8000 "${axes[@]}"; do  # V=8000 is ref8k itself
+  echo "measuring $axis" >&2
   build/seqgrad bench step --preset ref8k --axis "$axis" --threads "$threads" --steps "$steps" --warmup 2 --json |
     jq -c --arg axis "$axis" '. + {axis: $axis}' >>"$work"
 done
