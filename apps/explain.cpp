@@ -1,4 +1,5 @@
 // `seqgrad explain`: what masks and weights do to the loss of one small batch.
+#include <algorithm>
 #include <filesystem>
 
 #include "apps/command.h"
@@ -23,15 +24,35 @@ void hint(const Options& o, const std::string& text) {
   if (!o.common.quiet) note(text);
 }
 
+// Those that were asked for: a lesson's own on the batch that can show them, others on the batch as it stands.
+std::vector<Experiment> experiments(const Options& o, const Explanation& e) {
+  const bool all = o.experiment == "all";
+  std::vector<Experiment> out;
+  for (const Experiment& x : e.experiments)
+    if (all || x.id == o.experiment) out.push_back(x);
+  for (Experiment& x : run_experiments(e.specimen, all ? "" : o.experiment))
+    if (std::none_of(out.begin(), out.end(), [&](const Experiment& has) { return has.id == x.id; }))
+      out.push_back(std::move(x));
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+  if (out.empty() && all) refuse("explain: no experiment applies to this batch");
+  if (out.empty())
+    refuse("explain: experiment '{}' does not apply: {}; `--experiment all` shows those that do", o.experiment,
+           why_not(e.specimen, o.experiment));
+  return out;
+}
+
 int show(const Options& o, const Explanation& e) {
+  std::error_code error;
+  if (!o.html.empty() && std::filesystem::is_directory(o.html, error))
+    refuse("--html: {} is a folder; write {}", shown_path(o.html),
+           shown_path((std::filesystem::path(o.html) / (e.subject.title + ".html")).string()));
   if (!o.html.empty()) atomic_write(o.html, explain_page(e));
   if (o.json)
     fmt::print("{}\n", to_json(e));
   else if (!o.html.empty())
     hint(o, fmt::format("written: {}", shown_path(o.html)));
   else if (!o.experiment.empty())
-    for (const Experiment& x : run_experiments(e.specimen, o.experiment == "all" ? "" : o.experiment))
-      fmt::print("{}\n", to_text(x));
+    for (const Experiment& x : experiments(o, e)) fmt::print("{}\n", to_text(x));
   else if (e.subject.kind == "lesson")
     fmt::print("{}", lesson_text(e, o.answer));
   else

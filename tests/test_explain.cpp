@@ -136,6 +136,10 @@ TEST_CASE("the terminal shows each token, the line that adds them up, and modes 
   CHECK(!has(one.out, "Experiment 2"));
   CHECK(has(run_seqgrad(dir, "explain " + path + " --experiment all").out, "Experiment 12"));
   CHECK(run_seqgrad(dir, "explain " + path + " --experiment paddling").code == 2);
+  const Result ends = run_seqgrad(dir, "explain " + path + " --experiment pad_is_eos");
+  CHECK(ends.code == 2);
+  CHECK(ends.out.empty());
+  CHECK(has(ends.err, "does not apply: the sentences of this batch do not all end in the same id"));
 }
 
 TEST_CASE("the first batch of a config is explained with its words and the loss that a dry run prints") {
@@ -186,6 +190,15 @@ TEST_CASE("experiments have an answer with its reason, and a prediction that non
     }
     for (const Mistake& m : x.mistakes) CHECK(std::abs(m.value - x.prediction) > 1e-9);
   }
+}
+
+TEST_CASE("targets of -100 are refused with the line that leaves them out") {
+  const Scratch dir;
+  std::string text = two_sentences;
+  text.replace(text.find("[1, 0]"), 6, "[-100, 0]");
+  const Result r = run_seqgrad(dir, "explain " + dir.write("c.yaml", text));
+  CHECK(has(r.out, "E04: target id -100 at (b=1,t=0) is outside [0,3); mask it or set ignore_index\n"));
+  CHECK(has(r.out, "write loss: {mask: {ignore_index: -100}}\n"));
 }
 
 TEST_CASE("what an experiment says of the batch is what arithmetic says") {

@@ -80,10 +80,14 @@ TEST_CASE("a guess is right, or the mistake that gives it is named") {
   const Result none = run_seqgrad(dir, "explain " + path + " --predict 123.4");
   CHECK(none.code == 1);
   CHECK(has(none.out, "is none of them; the nearest:"));
+  CHECK(has(run_seqgrad(dir, "explain " + path + " --predict 6.2381").out, "it is the sum, not yet divided"));
+  CHECK(has(run_seqgrad(dir, "explain " + path + " --predict 1,04").err, "write 1.04"));
   CHECK(run_seqgrad(dir, "explain " + path + " --predict much").code == 2);
   CHECK(run_seqgrad(dir, "explain " SEQGRAD_SOURCE_DIR "/tests/cases/keras/g13_none --predict 1").code == 2);
   CHECK(judge(lesson("04_broadcast"), "2.3105").lines.size() > 1);  // refused as it stands, and still judged
   CHECK(judge(lesson("06_nothing_counts"), "0").right);
+  CHECK(judge(lesson("06_nothing_counts"), "nan").lines.at(1).starts_with("it is what the file as it stands says"));
+  CHECK(judge(path, "inf").lines.at(1) == "no usual mistake gives it");
 }
 
 TEST_CASE("a lesson's experiment has something to show") {
@@ -123,5 +127,12 @@ TEST_CASE("the whole course is an index and a page a lesson") {
   }
   CHECK(has(run_seqgrad(dir, "explain " + folder).out, "12_smoothing.yaml"));
   CHECK(run_seqgrad(dir, "explain " + folder + " --json").code == 2);
+  const Result cases = run_seqgrad(dir, "explain " SEQGRAD_SOURCE_DIR "/tests/cases/keras");
+  CHECK(cases.code == 2);
+  CHECK(has(cases.err, "none of them is a lesson: name one of them, e.g. "));
+  const Result taken = run_seqgrad(dir, "explain " + lesson("01_padding") + " --html " + dir / "course");
+  CHECK(taken.code == 2);
+  CHECK(has(taken.err, "is a folder; write "));
+  CHECK(has(taken.err, "course/01_padding.html"));
   CHECK(run_seqgrad(dir, "explain " + dir / "course").code == 2);  // no lesson there
 }

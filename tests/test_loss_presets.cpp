@@ -144,6 +144,7 @@ TEST_CASE("the sets of flags that TF Addons refuses are refused") {
         "loss: sum_over_timesteps with average_across_batch has no defined order");
   CHECK(message_of([] { preset("token_men"); }).find("unknown preset 'token_men'; expected one of token_mean, sum") !=
         std::string::npos);
+  CHECK(message_of([] { preset("torch.men"); }).find("(did you mean 'torch.mean'?)") != std::string::npos);
 }
 
 TEST_CASE("early contrib's epsilon may stand beside the preset, which has none") {

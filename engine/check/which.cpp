@@ -143,11 +143,8 @@ class Reductions {
       f.names = {r.name};
       if (r.exponential) f.value[0] = std::exp(f.value[0]);
       if (r.options.over == Over::all) {
-        const std::string& counted = r.options.divide.nested() ? r.options.divide.batch : r.options.divide.flat;
         f.divisor = rows.divisor;
-        f.words = divisor(counted).words;
-        if (r.options.divide.nested())
-          f.words += fmt::format(", each first over its {}", divisor(r.options.divide.time).words);
+        f.words = words_of(r.options.divide);
       }
     } catch (const InputError&) {
       return;
@@ -240,6 +237,15 @@ void add_epsilons(const std::vector<Found>& candidates, double value, double tol
 }
 
 }  // namespace
+
+std::string words_of(const Divide& d) {
+  const std::string& counted = d.nested() ? d.batch : d.flat;
+  std::string out = counted == "const" ? "a constant" : divisor(counted).words;
+  if (!d.nested()) return out;
+  if (d.batch == "one") out = "sentences added up";
+  if (d.time == "one") return out + ", each a sum";
+  return fmt::format("{}, each first over its {}", out, d.time == "const" ? "constant" : divisor(d.time).words);
+}
 
 std::string Found::text(size_t most) const {
   const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));

@@ -1,10 +1,9 @@
 // The table of presets. Its expected values on the fixture stand in tests/test_loss_presets.cpp, one line a row.
 #include "engine/loss/presets.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 
+#include "engine/config/field.h"
 #include "engine/loss/errors.h"
 
 namespace seqgrad {
@@ -100,8 +99,8 @@ const Preset& preset(const std::string& name, int flags, Given given) {
   }
   if (found) return *found;
   if (!named)
-    refuse(LossCode::unknown_option, "loss: unknown preset '{}'; expected one of {}", shown(name),
-           fmt::join(preset_names(), ", "));
+    refuse(LossCode::unknown_option, "loss: unknown preset '{}'; {}; `seqgrad info --presets` lists all", shown(name),
+           not_among(preset_names(), name));
   const bool batch_mean = flags & B, time_sum = flags & ST;
   if (time_sum && batch_mean)
     refuse(LossCode::flags, "loss: sum_over_timesteps with average_across_batch has no defined order");

@@ -2,6 +2,7 @@
 #include "engine/teach/course.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 
@@ -16,17 +17,19 @@ namespace {
 
 constexpr size_t most_matches = 2, most_names = 5;  // of the search
 
-bool within(double a, double b, double tolerance) {
+// To a relative tolerance; nan is nan.
+bool same(double a, double b, double tolerance) {
+  if (!std::isfinite(a) || !std::isfinite(b)) return a == b || (std::isnan(a) && std::isnan(b));
   return std::abs(a - b) <= tolerance * std::max(std::abs(a), std::abs(b));
 }
 
-// What the file as it stands says: its loss, or why it has none.
-std::string flawed_answer(const LossCase& flawed, double* value) {
+// What the file as it stands says; false where the loss refuses it.
+bool loss_of_file(const LossCase& flawed, double* value) {
   try {
     *value = run_case(flawed, DType::f64, Device::cpu).of("value").numbers.at(0);
-    return fmt::format("{:.6g}", *value);
-  } catch (const LossError& e) {
-    return fmt::format("no number ({}: {})", str(e.loss_code), e.what());
+    return true;
+  } catch (const LossError&) {
+    return false;
   }
 }
 
@@ -52,8 +55,12 @@ std::vector<Experiment> experiments_of(const LossCase& flawed, const LossCase& r
 
 std::vector<std::string> find_lessons(const std::string& folder) {
   std::vector<std::string> out;
-  for (const std::string& path : find_cases({folder}))
+  const std::vector<std::string> cases = find_cases({folder});
+  for (const std::string& path : cases)
     if (!read_case(path).config->question().empty()) out.push_back(path);
+  if (out.empty() && !cases.empty())
+    refuse("{}: error: a folder of cases, and none of them is a lesson: name one of them, e.g. {}", shown_path(folder),
+           shown_path(cases[0]));
   if (out.empty()) refuse("{}: error: no lesson in this folder (a case with a question)", shown_path(folder));
   return out;
 }
@@ -75,28 +82,73 @@ Explanation explain_lesson(const std::string& path, const ExplainOptions& option
   return e;
 }
 
+namespace {
+
+// "1,04" as a person types it where the comma is the decimal point; else empty.
+std::string with_point(const std::string& typed) {
+  const size_t comma = typed.find(',');
+  if (comma == std::string::npos || typed.find(',', comma + 1) != std::string::npos) return "";
+  std::string out = typed;
+  out[comma] = '.';
+  double x = 0;
+  const auto [stop, error] = std::from_chars(out.data(), out.data() + out.size(), x);
+  return error == std::errc() && stop == out.data() + out.size() ? out : "";
+}
+
+Asked asked_number(const std::string& typed) {
+  double x = 0;
+  const auto [stop, error] = std::from_chars(typed.data(), typed.data() + typed.size(), x);
+  if (error == std::errc() && stop == typed.data() + typed.size() && !std::isfinite(x)) return {{x}, 0};  // nan, inf
+  if (const std::string point = with_point(typed); !point.empty())
+    refuse("--predict: expected one number, got '{}'; write {}", shown(typed), point);
+  Asked asked = asked_value(typed, "--predict");
+  if (asked.value.size() != 1) refuse("--predict: expected one number, got '{}'", shown(typed));
+  return asked;
+}
+
+// Who adds up the table's nll, each rounded to 4 digits, is off by up to half a digit each: the relative error of the
+// sum, and of a mean of it.
+double rounding_of_table(const Explanation& e) {
+  double sum = 0, count = 0;
+  for (const TokenView& t : e.tokens)
+    if (t.mask && t.alone && std::isfinite(t.alone->nll)) sum += t.alone->nll, count += 1;
+  return sum > 0 ? std::min(0.5e-4 * count / sum, 1e-3) : 0;
+}
+
+// A match's names with PyTorch's first, whose users these lessons are written for.
+Found torch_first(Found f) {
+  std::stable_partition(f.names.begin(), f.names.end(), [](const auto& n) { return n.starts_with("torch."); });
+  return f;
+}
+
+}  // namespace
+
 Guess judge(const std::string& path, const std::string& typed) {
   const LossCase flawed = read_case(path), repaired = read_case(path, true);
   const double want = prediction_of(flawed);
-  const Asked asked = asked_value(typed, "--predict");
-  if (asked.value.size() != 1) refuse("--predict: expected one number, got '{}'", shown(typed));
+  Asked asked = asked_number(typed);
   const double got = asked.value[0];
+  const Explanation e = explain_lesson(path, {{"token_mean"}});
+  if (std::isfinite(got)) asked.tolerance = std::max(asked.tolerance, rounding_of_table(e));
   Guess guess;
-  if (within(got, want, asked.tolerance)) {
+  if (same(got, want, asked.tolerance)) {
     guess.right = true;
     guess.lines = {fmt::format("right: {} ({:.9g})", typed, want)};
     return guess;
   }
   guess.lines = {fmt::format("not {}", typed)};
-  double as_it_stands = NAN;
-  const std::string stands = flawed_answer(flawed, &as_it_stands);
-  if (within(got, as_it_stands, asked.tolerance))
+  double as_it_stands = 0;
+  if (loss_of_file(flawed, &as_it_stands) && same(got, as_it_stands, asked.tolerance))
     guess.lines.push_back("it is what the file as it stands says: the flaw is in its loss");
-  for (const Experiment& x : experiments_of(flawed, repaired)) {
-    if (within(got, x.prediction, asked.tolerance))
-      guess.lines.push_back(fmt::format("it is {} (experiment {})", x.predict, x.id));
+  for (const Experiment& x : e.experiments) {
+    if (same(got, x.prediction, asked.tolerance))
+      guess.lines.push_back(fmt::format("it is {} (experiment {}, {})", x.predict, x.number, x.id));
     for (const Mistake& m : x.mistakes)
-      if (within(got, m.value, asked.tolerance)) guess.lines.push_back("it is " + m.words);
+      if (same(got, m.value, asked.tolerance)) guess.lines.push_back("it is " + m.words);
+  }
+  if (!std::isfinite(got)) {
+    if (guess.lines.size() == 1) guess.lines.push_back("no usual mistake gives it");
+    return guess;
   }
   // The search behind `loss --which`: of the repaired batch, then of the flawed one.
   std::vector<std::string> nearest;
@@ -104,7 +156,7 @@ Guess judge(const std::string& path, const std::string& typed) {
     try {
       const Which found = which(*c, inputs_of(*c), asked.value, asked.tolerance);
       for (size_t i = 0; i < found.matches.size() && i < most_matches; ++i)
-        guess.lines.push_back(fmt::format("{} = {}", typed, found.matches[i].text(most_names)));
+        guess.lines.push_back(fmt::format("{} = {}", typed, torch_first(found.matches[i]).text(most_names)));
       if (!found.matches.empty()) break;
       if (nearest.empty()) nearest = lines_of(found, typed);
     } catch (const LossError&) {  // a batch that the loss refuses has no such numbers

@@ -13,6 +13,15 @@ std::vector<ExperimentKind>& registry() {
   return all;
 }
 
+const ExperimentKind& kind_of(const std::string& id) {
+  std::vector<std::string> ids;
+  for (const ExperimentKind& kind : registry()) {
+    if (kind.id == id) return kind;
+    ids.emplace_back(kind.id);
+  }
+  refuse("explain: unknown experiment '{}'; expected one of {}", shown(id), fmt::join(ids, ", "));
+}
+
 }  // namespace
 
 bool register_experiment(ExperimentKind kind) {
@@ -26,9 +35,8 @@ const std::vector<ExperimentKind>& experiment_kinds() { return registry(); }
 
 std::vector<Experiment> run_experiments(const Specimen& s, const std::string& only) {
   std::vector<Experiment> out;
-  std::vector<std::string> ids;
+  if (!only.empty()) kind_of(only);
   for (const ExperimentKind& kind : experiment_kinds()) {
-    ids.emplace_back(kind.id);
     if (!only.empty() && only != kind.id) continue;
     std::optional<Experiment> e;
     try {
@@ -41,9 +49,17 @@ std::vector<Experiment> run_experiments(const Specimen& s, const std::string& on
     e->title = kind.title;
     out.push_back(std::move(*e));
   }
-  if (!only.empty() && std::find(ids.begin(), ids.end(), only) == ids.end())
-    refuse("explain: unknown experiment '{}'; expected one of {}", shown(only), fmt::join(ids, ", "));
   return out;
+}
+
+std::string why_not(const Specimen& s, const std::string& id) {
+  const ExperimentKind& kind = kind_of(id);
+  try {
+    kind.run(s);
+  } catch (const LossError& e) {
+    return fmt::format("the loss refuses the batch or a variant of it: {}: {}", str(e.loss_code), e.what());
+  }
+  return kind.lacks;
 }
 
 }  // namespace seqgrad

@@ -98,11 +98,13 @@ std::vector<double> at_classes(const double* row, const std::vector<int64_t>& sh
 
 // "token mean", "sum", "mean over T per sentence": what kind of loss the options are, for people.
 std::string kind_of(const LossOptions& o) {
-  if (o.divide.nested())
-    return o.divide.batch == "one"
-               ? fmt::format("sum of sentence means, each over its {}", divisor(o.divide.time).words)
-               : fmt::format("mean over {} of sentence means, each over its {}", divisor(o.divide.batch).words,
-                             divisor(o.divide.time).words);
+  if (o.divide.nested()) {
+    const std::string what = o.divide.time == "one" ? "sentence sums" : "sentence means";
+    const std::string inner =
+        o.divide.time == "one" ? "" : fmt::format(", each over its {}", divisor(o.divide.time).words);
+    return o.divide.batch == "one" ? fmt::format("sum of {}{}", what, inner)
+                                   : fmt::format("mean over {} of {}{}", divisor(o.divide.batch).words, what, inner);
+  }
   if (o.divide.flat == "one") return "sum";
   if (o.divide.flat == "const") return "sum over a constant";
   if (o.divide.flat == "active") return "token mean";
@@ -144,6 +146,13 @@ void add_numbers(Explanation& e, const Outcome& o) {
   e.sum = sum_line(e);
 }
 
+// The id below 0 of a token that would count: what other frameworks write where nothing is to be learned (-100).
+std::optional<int64_t> negative_id(const Explanation& e) {
+  for (const TokenView& t : e.tokens)
+    if (t.mask && t.id < 0 && !e.specimen.inputs.targets.empty()) return t.id;
+  return std::nullopt;
+}
+
 }  // namespace
 
 Explanation explain(const Specimen& s, const Subject& subject, const ExplainOptions& options) {
@@ -158,6 +167,9 @@ Explanation explain(const Specimen& s, const Subject& subject, const ExplainOpti
     add_numbers(e, *outcome);
   } catch (const LossError& error) {
     e.error = str(error.loss_code) + ": " + error.what();
+    if (const std::optional<int64_t> id = negative_id(e); id && error.loss_code == LossCode::target_id)
+      e.warnings.push_back(
+          fmt::format("to leave the targets {} out write loss: {{mask: {{ignore_index: {}}}}}", *id, *id));
   }
   for (const Divisor& d : divisors())
     e.all_divisors.push_back({d.name, d.formula, d.words, d.unit, name_of(d.plus), name_of(d.minus),

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/check/which.h"
 #include "engine/loss/presets.h"
 
 namespace seqgrad {
@@ -30,10 +31,7 @@ LossOptions options_under(const Preset& p, const Specimen& s) {
 }
 
 void fill(Mode& mode, const Specimen& s) {
-  const std::string counted = mode.options.divide.nested() ? mode.options.divide.batch : mode.options.divide.flat;
-  mode.divisor_words = counted == "const" ? "a constant" : divisor(counted).words;
-  if (mode.options.divide.nested())
-    mode.divisor_words += fmt::format(", each first over its {}", divisor(mode.options.divide.time).words);
+  mode.divisor_words = words_of(mode.options.divide);
   const bool target_weights = s.inputs.class_weight && mode.options.class_scope == ClassScope::target;
   mode.lines = reduction_lines(mode.options, s.inputs.token_weight || s.inputs.example_weight || target_weights);
   try {

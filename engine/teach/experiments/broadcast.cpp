@@ -53,7 +53,8 @@ std::optional<Experiment> run(const Specimen& s) {
   return e;
 }
 
-const bool registered = register_experiment({4, "broadcast", "Shapes that broadcast: [N,1] x [N]", run});
+const bool registered = register_experiment({4, "broadcast", "Shapes that broadcast: [N,1] x [N]",
+                                             "it shows something only where sentences have different losses", run});
 
 }  // namespace
 }  // namespace seqgrad

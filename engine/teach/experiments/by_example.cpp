@@ -75,7 +75,8 @@ std::optional<Experiment> run(const Specimen& s) {
 }
 
 const bool registered =
-    register_experiment({15, "by_example", "What sequence_loss_by_example returned, and what replaced it", run});
+    register_experiment({15, "by_example", "What sequence_loss_by_example returned, and what replaced it",
+                         "it needs logits, ids as targets and a token that counts, without z_loss and softcap", run});
 
 }  // namespace
 }  // namespace seqgrad

@@ -25,8 +25,9 @@ std::optional<Experiment> run(const Specimen& batch) {
       "theirs changed. Does their loss?";
   e.predict = "the mean over all cells with 64 more columns";
   e.prediction = last;
-  e.mistakes = {{first, "that without more columns: each masked cell still enlarges the divisor"},
-                {tokens, "the token mean, which does not see padding"}};
+  e.mistakes = {
+      {first, "the mean over all cells as the batch stands, with no column more: each added cell enlarges the divisor"},
+      {tokens, "the token mean, which does not see padding"}};
   e.tables = {std::move(table)};
   e.answer = fmt::format(
       "The mean over all cells falls from {:.4f} to {:.4f}, a factor of {:.3g}; the token mean stays {:.4f} to the "
@@ -36,7 +37,8 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered = register_experiment({11, "columns", "Padding contamination: 0 to 64 extra columns", run});
+const bool registered = register_experiment(
+    {11, "columns", "Padding contamination: 0 to 64 extra columns", "no token of this batch counts", run});
 
 }  // namespace
 }  // namespace seqgrad

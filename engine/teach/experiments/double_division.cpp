@@ -39,7 +39,8 @@ std::optional<Experiment> run(const Specimen& s) {
   return e;
 }
 
-const bool registered = register_experiment({3, "double_division", "Mask in one place, mean in another", run});
+const bool registered = register_experiment({3, "double_division", "Mask in one place, mean in another",
+                                             "it needs at least two tokens that count, and a loss other than 0", run});
 
 }  // namespace
 }  // namespace seqgrad

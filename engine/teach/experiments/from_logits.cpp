@@ -39,21 +39,23 @@ std::optional<Experiment> run(const Specimen& batch) {
   Specimen twice = with_probabilities(s);  // probabilities, read as logits: a softmax of a softmax
   twice.options.input = Input::logits;
   const Outcome flat = evaluate(twice);
+  const double whole = gradient_norm(s, right);
   DataTable table{"What is handed over, and what the loss takes it for",
-                  {"handed over", "taken for", "loss", "|gradient|"},
-                  {{"logits", "logits", right.value(), gradient_norm(s, right)}},
+                  {"handed over", "taken for", "loss", "|gradient by the model's logits|"},
+                  {{"logits", "logits", right.value(), whole}},
                   std::nullopt};
   Specimen probs = with_probabilities(s);
   probs.options.probs_mode = ProbsMode::renorm_clip;
   probs.options.probs_eps = 1e-7;
   const Outcome p = evaluate(probs);
+  const double through = gradient_norm(probs, flat);  // back through the softmax that made them
   table.rows.push_back({"probabilities", "probabilities", p.value(), gradient_norm(probs, p)});
-  table.rows.push_back({"probabilities", "logits", flat.value(), gradient_norm(twice, flat)});
+  table.rows.push_back({"probabilities", "logits", flat.value(), through});
   Specimen wrong = s;
   wrong.options.input = Input::probs;
   try {
     const Outcome o = evaluate(wrong);
-    table.rows.push_back({"logits", "probabilities", o.value(), gradient_norm(wrong, o)});
+    table.rows.push_back({"logits", "probabilities", o.value(), gradient_norm(s, o)});
   } catch (const LossError& error) {
     table.rows.push_back({"logits", "probabilities", "refused", error.what()});
   }
@@ -84,14 +86,17 @@ std::optional<Experiment> run(const Specimen& batch) {
   e.numbers = {{"the lowest it can get", floor}};
   e.answer = fmt::format(
       "{:.4f}. Logits between 0 and 1 say almost nothing: with {:g} classes the loss can never fall below {:.4f}, and "
-      "the gradient is faint. The other way round seqgrad refuses negative or large `probabilities`. And from real "
+      "of a gradient of {:.4f} the model's logits get {:.4f}. The other way round seqgrad refuses negative or large "
+      "`probabilities`. And from real "
       "probabilities a saturated one is clipped to 1e-7: the loss stops at 16.118 and its gradient is 0, so the worst "
       "token of the batch teaches nothing.",
-      flat.value(), v, floor);
+      flat.value(), v, floor, whole, through);
   return e;
 }
 
-const bool registered = register_experiment({13, "from_logits", "from_logits, and the saturated probability", run});
+const bool registered = register_experiment(
+    {13, "from_logits", "from_logits, and the saturated probability",
+     "it needs ids as targets and a token that counts, without class weights, smoothing, z_loss and softcap", run});
 
 }  // namespace
 }  // namespace seqgrad

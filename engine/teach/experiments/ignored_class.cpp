@@ -57,7 +57,9 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered = register_experiment({8, "ignored_class", "Ignoring an index does not remove the class", run});
+const bool registered = register_experiment(
+    {8, "ignored_class", "Ignoring an index does not remove the class",
+     "it needs logits, three classes, ids as targets without smoothing, and a class that has probability", run});
 
 }  // namespace
 }  // namespace seqgrad

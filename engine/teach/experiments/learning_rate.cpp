@@ -32,7 +32,7 @@ std::optional<Experiment> run(const Specimen& batch) {
   e.predict = "the factor";
   e.prediction = factor_of_batch;
   e.mistakes = {{1 / factor_of_batch, "the inverse: the divisor became smaller, so the step became larger"},
-                {1, "none: the loss is another number, and so is its gradient"}};
+                {1, "what no change would be: the loss is another number, and so is its gradient"}};
   e.tables = {std::move(table)};
   e.answer = fmt::format(
       "{:.4g}, the mean number of tokens a sentence. All these gradients point the same way; only their length "
@@ -42,7 +42,8 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered = register_experiment({10, "learning_rate", "Every reduction is a learning rate", run});
+const bool registered = register_experiment({10, "learning_rate", "Every reduction is a learning rate",
+                                             "no token of this batch counts, or its gradient is 0", run});
 
 }  // namespace
 }  // namespace seqgrad

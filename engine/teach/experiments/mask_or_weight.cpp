@@ -42,7 +42,8 @@ std::optional<Experiment> run(const Specimen& s) {
   return e;
 }
 
-const bool registered = register_experiment({2, "mask_or_weight", "The same vector as mask and as sample weight", run});
+const bool registered = register_experiment(
+    {2, "mask_or_weight", "The same vector as mask and as sample weight", "this batch has no padding", run});
 
 }  // namespace
 }  // namespace seqgrad

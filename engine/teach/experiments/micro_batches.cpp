@@ -89,8 +89,8 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered =
-    register_experiment({5, "micro_batches", "Micro-batches: mean of means against one divisor", run});
+const bool registered = register_experiment({5, "micro_batches", "Micro-batches: mean of means against one divisor",
+                                             "it needs two sentences, and a token that counts", run});
 
 }  // namespace
 }  // namespace seqgrad

@@ -59,7 +59,9 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered = register_experiment({7, "nan_in_padding", "NaN or -inf in an ignored row", run});
+const bool registered =
+    register_experiment({7, "nan_in_padding", "NaN or -inf in an ignored row",
+                         "this batch has no padding whose logits and target could be replaced", run});
 
 }  // namespace
 }  // namespace seqgrad

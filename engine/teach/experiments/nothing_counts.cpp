@@ -36,7 +36,8 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered = register_experiment({6, "nothing_counts", "An all-masked batch: zero, NaN or an error", run});
+const bool registered = register_experiment(
+    {6, "nothing_counts", "An all-masked batch: zero, NaN or an error", "this batch has no cells", run});
 
 }  // namespace
 }  // namespace seqgrad

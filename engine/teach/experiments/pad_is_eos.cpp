@@ -52,7 +52,8 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered = register_experiment({9, "pad_is_eos", "Padding with the end of the sentence", run});
+const bool registered = register_experiment({9, "pad_is_eos", "Padding with the end of the sentence",
+                                             "the sentences of this batch do not all end in the same id", run});
 
 }  // namespace
 }  // namespace seqgrad

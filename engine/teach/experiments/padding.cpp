@@ -31,7 +31,8 @@ std::optional<Experiment> run(const Specimen& s) {
   return e;
 }
 
-const bool registered = register_experiment({1, "padding", "Mask, multiply, then mean counts the padding", run});
+const bool registered = register_experiment(
+    {1, "padding", "Mask, multiply, then mean counts the padding", "this batch has no padding", run});
 
 }  // namespace
 }  // namespace seqgrad

@@ -39,7 +39,8 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered = register_experiment({12, "sentence_mean", "Mean of sentence means against token mean", run});
+const bool registered = register_experiment({12, "sentence_mean", "Mean of sentence means against token mean",
+                                             "it needs two sentences of different lengths", run});
 
 }  // namespace
 }  // namespace seqgrad

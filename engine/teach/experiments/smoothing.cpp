@@ -62,7 +62,9 @@ std::optional<Experiment> run(const Specimen& batch) {
   return e;
 }
 
-const bool registered = register_experiment({14, "smoothing", "Label smoothing puts mass on padding", run});
+const bool registered =
+    register_experiment({14, "smoothing", "Label smoothing puts mass on padding",
+                         "it needs logits, four classes, padding, and ids as targets without class weights", run});
 
 }  // namespace
 }  // namespace seqgrad

@@ -19,7 +19,7 @@ const Guess = (() => {
     if (typed === "") return "";
     if (typed !== "nan" && !Number.isFinite(Number(typed))) return "That is no number.";
     const hit = answers.find(a => says(typed, a.value));
-    if (hit) return hit.right ? "Right." : `That is what one gets by this: ${hit.words}`;
+    if (hit) return hit.right ? "Right." : `That is ${hit.words}`;
     return "Not that; and no usual mistake gives it.";
   }
 
