@@ -242,6 +242,7 @@ std::string words_of(const Divide& d) {
   const std::string& counted = d.nested() ? d.batch : d.flat;
   std::string out = counted == "const" ? "a constant" : divisor(counted).words;
   if (!d.nested()) return out;
+  if (d.batch == "one" && d.time == "one") return out;  // a plain sum
   if (d.batch == "one") out = "sentences added up";
   if (d.time == "one") return out + ", each a sum";
   return fmt::format("{}, each first over its {}", out, d.time == "const" ? "constant" : divisor(d.time).words);
