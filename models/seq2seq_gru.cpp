@@ -83,9 +83,7 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
       backward_.emplace_back(store_, "enc.gru", suffix + "_reverse", i == 0 ? e : context, h, true);
   }
   bridge_ = Linear(store_, "enc.bridge", context, d);
-  // A table that is also the output projection begins small, as fairseq's: else the first logits are far from even.
-  target_embedding_ =
-      Embedding(store_, "dec.emb", target_words, e, c.tied_embeddings() ? 1 / std::sqrt(static_cast<double>(e)) : 1);
+  target_embedding_ = Embedding(store_, "dec.emb", target_words, e);
   for (int64_t i = 0; i < c.decoder.layers(); ++i) {
     if (has_cell() && i == 0)  // PyTorch's GRUCell has no layer suffix
       decoder_.emplace_back(store_, "dec.cell", "", e + (input_feeding_ ? o : context), d, false);

@@ -147,19 +147,6 @@ TEST_CASE("one step is PyTorch's with input feeding, several layers and tied emb
   compare_with_pytorch<double>("feeding_readout", "general", "f64", "fp64", 1e-10, {feeding, "model.readout=3"});
 }
 
-TEST_CASE("training begins near an even guess over the words, with tied embeddings too") {
-  for (const char* tied : {"false", "true"}) {
-    CAPTURE(tied);
-    Config config;
-    load(config, "",
-         {"data.task=copy", "model.embedding=64", "model.readout=64", std::string("model.tied_embeddings=") + tied});
-    const auto model = make_model(config, 1000, 1000);
-    const Batch batch = random_batch(3, 8, 9, 9, 1000);
-    const double loss = accumulate_gradients(*model, plain_loss(1000), {&batch, 1}, {}).loss.value({});
-    CHECK(std::abs(loss - std::log(1000.0)) < 0.1 * std::log(1000.0));
-  }
-}
-
 TEST_CASE("the whole model's gradients agree with central differences") {
   struct Kind {
     const char* attention;

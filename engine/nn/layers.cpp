@@ -19,8 +19,8 @@ Tensor Linear::operator()(const Tensor& x) const {
   return linear(x, weight_->tensor, bias_ ? bias_->tensor : Tensor{});
 }
 
-Embedding::Embedding(ParameterStore& store, const std::string& name, int64_t rows, int64_t width, double deviation) {
-  table_ = &store.add(name + ".weight", {rows, width}, Init::normal(deviation, 0));
+Embedding::Embedding(ParameterStore& store, const std::string& name, int64_t rows, int64_t width) {
+  table_ = &store.add(name + ".weight", {rows, width}, Init::normal(1, 0));
 }
 
 Tensor Embedding::operator()(const Tensor& ids) const { return embedding(ids, table_->tensor, 0); }

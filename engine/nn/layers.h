@@ -19,11 +19,11 @@ class Linear {
   Parameter *weight_ = nullptr, *bias_ = nullptr;
 };
 
-// Rows of a [V,E] table; begins normal(0, deviation²) with row 0, the padding, at zero, where it stays.
+// Rows of a [V,E] table; begins normal(0,1) with row 0, the padding, at zero, where it stays.
 class Embedding {
  public:
   Embedding() = default;
-  Embedding(ParameterStore& store, const std::string& name, int64_t rows, int64_t width, double deviation = 1);
+  Embedding(ParameterStore& store, const std::string& name, int64_t rows, int64_t width);
   Tensor operator()(const Tensor& ids /*[...] i32*/) const;  // [...,E]
   Parameter& table() const { return *table_; }
 
