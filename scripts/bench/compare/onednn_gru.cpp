@@ -1,5 +1,6 @@
-// oneDNN's own GRU layer (lbr_gru, PyTorch's variant) over a full rectangle of T steps, forward and backward: the peer of
-// `seqgrad bench gru --preset ref8k`. Only the two primitives are timed, weights already in the layouts that they choose.
+// oneDNN's own GRU layer (lbr_gru, PyTorch's variant) over a full rectangle of T steps, forward and backward: the peer
+// of `seqgrad bench gru --preset ref8k`. Only the two primitives are timed, weights already in the layouts that they
+// choose.
 //   g++ -O2 -fopenmp onednn_gru.cpp -ldnnl && ./a.out --threads 2 [--repeats N]      prints one JSON object
 #include <omp.h>
 
@@ -53,11 +54,10 @@ int main(int argc, char** argv) {
                                                   bias, dst, state, src, state, any_layer, any_iter, bias, dst, state,
                                                   forward);
 #else
-  const lbr_gru_forward::primitive_desc forward({prop_kind::forward_training, direction, src, state, any_layer,
-                                                 any_iter, bias, dst, state},
-                                                cpu);
-  const lbr_gru_backward::primitive_desc backward({prop_kind::backward, direction, src, state, any_layer, any_iter, bias,
-                                                   dst, state, src, state, any_layer, any_iter, bias, dst, state},
+  const lbr_gru_forward::primitive_desc forward(
+      {prop_kind::forward_training, direction, src, state, any_layer, any_iter, bias, dst, state}, cpu);
+  const lbr_gru_backward::primitive_desc backward({prop_kind::backward, direction, src, state, any_layer, any_iter,
+                                                   bias, dst, state, src, state, any_layer, any_iter, bias, dst, state},
                                                   cpu, forward);
 #endif
   const auto filled = [&](const memory::desc& d, float scale) {
@@ -108,7 +108,8 @@ int main(int argc, char** argv) {
     behind.push_back(end - middle);
     total.push_back(end - start);
   }
-  std::printf("{\"what\":\"onednn_lbr_gru\",\"threads\":%d,\"total_ms\":{\"median\":%g,\"n\":%d},\"forward_ms\":%g,"
-              "\"backward_ms\":%g}\n",
-              threads, median(total), repeats, median(ahead), median(behind));
+  std::printf(
+      "{\"what\":\"onednn_lbr_gru\",\"threads\":%d,\"total_ms\":{\"median\":%g,\"n\":%d},\"forward_ms\":%g,"
+      "\"backward_ms\":%g}\n",
+      threads, median(total), repeats, median(ahead), median(behind));
 }
