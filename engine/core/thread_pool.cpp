@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -44,8 +45,13 @@ thread_local bool inside_block = false;
 
 class Pool {
  public:
+  // Workers take no signals: a handler's frame must not land where a product keeps the stack pointer (io/signals.cpp).
   explicit Pool(int threads) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   ~Pool() {

@@ -3,7 +3,8 @@
 
 namespace seqgrad {
 
-// From now on the first SIGINT or SIGTERM only sets the flag; a second one leaves at once with 128 + its number.
+// For the main thread; the pool's workers take no signals. From now on the first SIGINT or SIGTERM only sets the flag;
+// a second one leaves at once with 128 + its number.
 void catch_stop_signals();
 void release_stop_signals();  // from now on a signal ends the process as it usually does
 int stop_signal();            // the number of the signal that asked to stop, or 0
