@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with clang, AddressSanitizer and UndefinedBehaviorSanitizer, and runs each for some seconds.
-#   scripts/fuzz.sh [SECONDS] [TARGET]…      (60 seconds, all targets; SECONDS 0: until 10^6 executions)
+#   scripts/fuzz.sh [SECONDS] [TARGET]…      (60 seconds, all targets; SECONDS 0: until 10^6 executions, which
+#                                             tests/fuzz/log.txt then has a line of)
 # New inputs collect in build-fuzz/corpus; a crash is saved in build-fuzz/crashes and ends the script with exit 1.
 # Mended crashes and a small choice of inputs stay in tests/fuzz/corpus, which every build's tests run.
 set -euo pipefail
@@ -17,6 +18,15 @@ cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYP
 cmake --build build-fuzz -j "${SEQGRAD_JOBS:-$(nproc)}" --target "${targets[@]/#/fuzz_}" >build-fuzz/build.log ||
   { tail -n 40 build-fuzz/build.log; exit 1; }
 
+# The last complete run of each target without a finding.
+keep_line() {  # TARGET EXECUTIONS
+  local log=tests/fuzz/log.txt line
+  line="$1: $2 executions, no finding, $(date +%F), commit $(git rev-parse --short HEAD 2>/dev/null || echo none), $(clang++ --version | head -n 1 | grep -o 'clang version [0-9.]*')"
+  touch "$log"
+  { grep -v "^$1: " "$log" || true; echo "$line"; } | sort >"$log.new"
+  mv "$log.new" "$log"
+}
+
 mkdir -p build-fuzz/crashes
 bound=(-max_total_time="$seconds")
 [[ $seconds -gt 0 ]] || bound=(-runs=1000000)
@@ -28,7 +38,13 @@ for target in "${targets[@]}"; do
   build-fuzz/tests/fuzz/fuzz_"$target" "build-fuzz/corpus/$target" "tests/fuzz/corpus/$target" "${bound[@]}" -timeout=10 \
     -rss_limit_mb=1024 -max_len=4096 -artifact_prefix="build-fuzz/crashes/$target-" -print_final_stats=1 >"$log" 2>&1 || code=$?
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-  if [[ $code -eq 0 ]]; then verdict="no finding"; else verdict="FINDING, see $log"; failed=1; tail -n 25 "$log"; fi
+  if [[ $code -eq 0 ]]; then
+    verdict="no finding"
+    [[ $seconds -gt 0 ]] || keep_line "$target" "$runs"
+  else
+    verdict="FINDING, see $log" failed=1
+    tail -n 25 "$log"
+  fi
   summary+="$target: ${runs:-?} executions, $verdict; "
 done
 echo "${summary%; }"
