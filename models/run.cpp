@@ -26,13 +26,24 @@ MatmulPrecision precision_of(const std::string& name, const DeviceChoice& choice
   return name == "tf32" ? MatmulPrecision::tf32 : name == "bf16" ? MatmulPrecision::bf16 : MatmulPrecision::fp32;
 }
 
+// Threads that a step has work for, by the multiplications of one time step of its decoder: with fewer than these for
+// each, two threads were as often slower than one as faster (`bench step` with --axis, 2 cores).
+int64_t threads_worth_having(const Config& c) {
+  constexpr int64_t worth_a_thread = 750'000;
+  const auto& batch = c.train.batch;
+  const int64_t sentences = batch.by() == "sentences" ? batch.size() : std::max<int64_t>(1, batch.size() / 16),
+                decoder = c.model.decoder.hidden();
+  return std::max<int64_t>(1, sentences * 3 * decoder * (c.model.embedding() + decoder) / worth_a_thread);
+}
+
 }  // namespace
 
 ProcessSettings apply_process_settings(const Config& config) {
   const DeviceChoice choice = choose_device(config.device());
   set_matmul_precision(precision_of(config.precision(), choice));
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
-  set_threads(static_cast<int>(config.threads().value_or(std::min<int64_t>(cores, 16))));
+  set_threads(
+      static_cast<int>(config.threads().value_or(std::min({cores, int64_t{16}, threads_worth_having(config)}))));
   if (choice.device == Device::cuda) return {Device::cuda, fmt::format("cuda, {}", backend(Device::cuda).describe())};
   return {Device::cpu, fmt::format("cpu, {} thread{}{}", threads(), threads() == 1 ? "" : "s",
                                    choice.why_not_gpu.empty() ? "" : fmt::format(" (no GPU: {})", choice.why_not_gpu))};

@@ -1,9 +1,13 @@
 // The options that sub-commands share, and those of bench and info: what each changes.
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "engine/core/thread_pool.h"
+#include "models/run.h"
 #include "tests/catch.h"
 #include "tests/scratch.h"
 
+using namespace seqgrad;
 namespace fs = std::filesystem;
 using nlohmann::json;
 
@@ -193,4 +197,24 @@ TEST_CASE("info: what this build knows by name") {
   CHECK(has(run_seqgrad(dir, "info --ops").out, "\ngru"));
   CHECK(has(run_seqgrad(dir, "info --divisors").out, "\nactive "));
   CHECK(has(run_seqgrad(dir, "info --presets").out, "\ntf1.sequence_loss_by_example "));
+}
+
+TEST_CASE("small models take few of the cores, large ones all, and --threads any number") {
+  const auto taken = [](std::vector<std::string> set) {
+    Config config;
+    set.emplace_back("data.task=copy");
+    load(config, "", set);
+    const std::string text = apply_process_settings(config).text;
+    const int count = threads();
+    set_threads(1);
+    CHECK(has(text, fmt::format("cpu, {} thread", count)));
+    return count;
+  };
+  const int cores = static_cast<int>(std::min(16u, std::max(1u, std::thread::hardware_concurrency())));
+  const std::string small = "train.batch.size=16", narrow = "model.embedding=48", units = "model.decoder.hidden=96";
+  CHECK(taken({"device=cpu", small, narrow, units}) == 1);  // 16·3·96·(48 + 96) multiplications a time step
+  CHECK(taken({"device=cpu", "train.batch={by: tokens, size: 256}", narrow, units}) == 1);
+  CHECK(taken({"device=cpu", "train.batch.size=48", narrow, units}) == std::min(cores, 2));
+  CHECK(taken({"device=cpu", "model.decoder.hidden=512"}) == cores);
+  CHECK(taken({"device=cpu", small, narrow, units, "threads=3"}) == 3);
 }
