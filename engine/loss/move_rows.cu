@@ -11,8 +11,11 @@ constexpr int threads = 256;
 template <class T>
 __global__ void move_rows_kernel(kernels::MoveRows<T> k) {
   for (int64_t i = gpu::index(); i < k.count * k.width; i += gpu::step()) {
-    const int64_t array = k.places[i / k.width] * k.width + i % k.width;
-    k.to[k.scatter ? array : i] = k.from[k.scatter ? i : array];
+    const int64_t place = k.places[i / k.width], array = place * k.width + i % k.width;
+    if (place >= 0)
+      k.to[k.scatter ? array : i] = k.from[k.scatter ? i : array];
+    else if (!k.scatter)
+      k.to[i] = 0;
   }
 }
 template <class T>

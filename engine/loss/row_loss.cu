@@ -1,6 +1,7 @@
-// One block a row: an online pass for maximum and sums, then the gradient where the logits were. The row comes from
-// memory once; the second pass finds it in cache. Statistics of a thread are in the row's precision for at most 64
-// terms, then in float64; threads are combined in one fixed order.
+// A block reads a row once, 16 bytes at a time: an online pass for maximum and sums, then the gradient where the logits
+// were, which finds the row in cache. A row of many classes is read by several blocks, whose sums a second kernel puts
+// together. Statistics of a thread are in the row's precision for at most 64 terms, then in float64; threads and parts
+// are combined in one fixed order.
 #include "engine/loss/row_math.cuh"
 #include "engine/ops/vector_math.h"
 
@@ -9,6 +10,7 @@ namespace {
 
 constexpr int64_t no_place = INT64_MAX;
 constexpr int terms_at_once = 64;
+constexpr int64_t of_one_block = 32768, of_a_part = 8192;  // classes
 
 // Of the entries that one thread has seen.
 template <class T>
@@ -17,7 +19,6 @@ struct Online {
   int64_t maxima = 0, first = no_place, seen = 0;  // how often a = top, and where first
   double tail = 0, distance = 0;                   // Σ exp(a − top) over a < top; Σ (top − a)
   T part = 0;                                      // of the tail: not yet in it
-  bool bad = false;                                // a NaN or +inf
 
   __device__ void see(T a, int64_t v) {
     if (a > top) {
@@ -56,10 +57,8 @@ struct Online {
     distance = block_sum(distance);
     maxima = block_count(maxima);
     first = block_least(first);
-    bad = block_count(bad) > 0;
   }
 
- private:
   __device__ static double exp_of(T x) { return static_cast<double>(std::exp(x)); }
 };
 
@@ -69,109 +68,280 @@ struct Walk {
   int64_t count = 0, only = no_place;  // how many r are not 0, and the place of the first
 };
 
+// What one pass learns of the classes [begin,end) of a row, or of all.
 template <class T>
-__global__ void row_loss_kernel(kernels::RowLoss<T> k) {
-  const RowRule& rule = k.rule;
-  const RowTask task = k.tasks[blockIdx.x];
-  const int64_t n = rule.classes;
-  T* z = k.x + task.at;
-  T* g = k.g ? k.g + task.at : nullptr;
-  const T kappa = static_cast<T>(rule.softcap);
-  const auto logit = [&](int64_t v) { return k.bias ? z[v] + k.bias[v] : z[v]; };
-  const auto capped = [&](T x) { return kappa > 0 ? kappa * fast_tanh(x / kappa) : x; };
+struct Part {
+  T top, at_target, at_only;  // the largest logit; those of the target and of walk.only, if they are among these
+  int64_t maxima, first;
+  double tail, distance;
+  bool bad, any_finite;  // a NaN or +inf; a number above -inf
+  Walk walk;
+};
 
-  Online<T> row;
-  bool any_finite = false;
-  for (int64_t v = threadIdx.x; v < n; v += blockDim.x) {
-    const T x = logit(v);
-    row.bad |= x != x || x == static_cast<T>(INFINITY);  // which a cap would hide
-    any_finite |= x > -static_cast<T>(INFINITY);
-    row.see(capped(x), v);
+template <class T>
+struct alignas(16) Pack {
+  static constexpr int64_t size = 16 / sizeof(T);
+  T x[size];
+};
+template <class T>
+__device__ Pack<T>& pack_at(T* x) {
+  return *reinterpret_cast<Pack<T>*>(x);
+}
+
+// One row of logits, with the bias that is still to be added.
+template <class T>
+struct Row {
+  T *z, *g;
+  const T* bias;
+  T kappa;
+  bool packed;  // all are aligned to 16 bytes: a function of V, since arrays are
+
+  __device__ Row(const kernels::RowLoss<T>& k, const RowTask& task)
+      : z(k.x + task.at), g(k.g ? k.g + task.at : nullptr), bias(k.bias), kappa(static_cast<T>(k.rule.softcap)) {
+    const auto address = [](const T* p) { return reinterpret_cast<uintptr_t>(p); };
+    packed = (address(z) | address(g) | address(bias)) % 16 == 0 && k.rule.classes % Pack<T>::size == 0;
   }
-  const T at_target = capped(logit(task.target));
-  row.combine();
+  __device__ T logit(int64_t v) const { return bias ? z[v] + bias[v] : z[v]; }
+  __device__ T capped(T x) const { return kappa > 0 ? kappa * fast_tanh(x / kappa) : x; }
+
+  // f(v, logit) for each of this thread's classes in [begin,end).
+  template <class F>
+  __device__ void each(int64_t begin, int64_t end, const F& f) const {
+    if (!packed) {
+      for (int64_t v = begin + threadIdx.x; v < end; v += blockDim.x) f(v, logit(v));
+      return;
+    }
+    for (int64_t v = begin + threadIdx.x * Pack<T>::size; v < end; v += blockDim.x * Pack<T>::size) {
+      Pack<T> x = pack_at(z + v);
+      if (bias) add(x, v);
+      for (int i = 0; i < Pack<T>::size; ++i) f(v + i, x.x[i]);
+    }
+  }
+  // The same, and what f gives becomes the gradient.
+  template <class F>
+  __device__ void each_gradient(int64_t begin, int64_t end, const F& f) const {
+    if (!packed) {
+      for (int64_t v = begin + threadIdx.x; v < end; v += blockDim.x) g[v] = f(v, logit(v));
+      return;
+    }
+    for (int64_t v = begin + threadIdx.x * Pack<T>::size; v < end; v += blockDim.x * Pack<T>::size) {
+      Pack<T> x = pack_at(z + v);
+      if (bias) add(x, v);
+      for (int i = 0; i < Pack<T>::size; ++i) x.x[i] = f(v + i, x.x[i]);
+      pack_at(g + v) = x;
+    }
+  }
+
+ private:
+  __device__ void add(Pack<T>& x, int64_t v) const {
+    const Pack<T> b = pack_at(const_cast<T*>(bias) + v);
+    for (int i = 0; i < Pack<T>::size; ++i) x.x[i] += b.x[i];
+  }
+};
+
+__device__ bool is_walked(const RowRule& rule, const RowTask& task) {
+  return rule.off_row || rule.class_weight || task.q;
+}
+
+// By all threads of a block, to all.
+template <class T>
+__device__ Part<T> scan(const RowRule& rule, const RowTask& task, const Row<T>& row, int64_t begin, int64_t end) {
+  Online<T> seen;
+  bool bad = false, any_finite = false;
+  row.each(begin, end, [&](int64_t v, T x) {
+    bad |= x != x || x == static_cast<T>(INFINITY);  // which a cap would hide
+    any_finite |= x > -static_cast<T>(INFINITY);
+    seen.see(row.capped(x), v);
+  });
+  seen.combine();
+  Part<T> part{seen.top,
+               0,
+               0,
+               seen.maxima,
+               seen.first,
+               seen.tail,
+               seen.distance,
+               block_count(bad) > 0,
+               block_count(any_finite) > 0,
+               {}};
+  const auto at = [&](int64_t v) { return v >= begin && v < end ? row.capped(row.logit(v)) : T{0}; };
+  part.at_only = part.at_target = at(task.target);
+  if (!is_walked(rule, task)) return part;
+  Walk& walk = part.walk;
+  row.each(begin, end, [&](int64_t v, T x) {
+    const double r = rule.r(task, v), q = rule.q(task, v);
+    if (r == 0 && q == 0) return;  // so that 0·∞ is 0
+    const T a = row.capped(x);
+    const double distance = a == part.top ? 0.0 : static_cast<double>(part.top - a);
+    if (r != 0) {
+      walk.r_sum += r;
+      walk.r_distance += r * distance;
+      ++walk.count;
+      walk.only = v < walk.only ? v : walk.only;
+    }
+    if (q != 0) {
+      walk.q_sum += q;
+      walk.q_distance += q * distance;
+    }
+  });
+  walk = {block_sum(walk.r_sum),      block_sum(walk.r_distance), block_sum(walk.q_sum),
+          block_sum(walk.q_distance), block_count(walk.count),    block_least(walk.only)};
+  part.at_only = at(walk.only);
+  return part;
+}
+
+// Of a whole row of n classes, from its parts in their order.
+template <class T>
+__device__ Part<T> combined(const Part<T>* parts, int64_t n, const RowTask& task) {
+  const int64_t count = (n + of_a_part - 1) / of_a_part;
+  Part<T> all{parts[0].top, 0, 0, 0, no_place, 0, 0, false, false, {}};
+  for (int64_t p = 1; p < count; ++p) all.top = gpu::Larger{}(all.top, parts[p].top);
+  for (int64_t p = 0; p < count; ++p) {
+    const Part<T>& part = parts[p];
+    const int64_t classes = (p + 1 < count ? (p + 1) * of_a_part : n) - p * of_a_part;
+    all.bad |= part.bad;
+    all.any_finite |= part.any_finite;
+    double lower = 0;
+    if (part.top == all.top) {
+      all.maxima += part.maxima;
+      all.tail += part.tail;
+      all.first = part.first < all.first ? part.first : all.first;
+      all.distance += part.distance;
+    } else {
+      lower = static_cast<double>(all.top - part.top);
+      all.tail += (part.tail + static_cast<double>(part.maxima)) * Online<T>::exp_of(part.top - all.top);
+      all.distance += part.distance + static_cast<double>(classes) * lower;
+    }
+    all.walk.r_sum += part.walk.r_sum;
+    all.walk.q_sum += part.walk.q_sum;
+    all.walk.r_distance += part.walk.r_distance + (part.walk.r_sum != 0 ? part.walk.r_sum * lower : 0);
+    all.walk.q_distance += part.walk.q_distance + (part.walk.q_sum != 0 ? part.walk.q_sum * lower : 0);
+    all.walk.count += part.walk.count;
+    all.walk.only = part.walk.only < all.walk.only ? part.walk.only : all.walk.only;
+  }
+  all.at_only = all.at_target = parts[task.target / of_a_part].at_target;
+  if (all.walk.only != no_place) all.at_only = parts[all.walk.only / of_a_part].at_only;
+  return all;
+}
+
+template <class T>
+__device__ void give(const kernels::RowLoss<T>& k, int64_t i, const RowResult& result) {
+  k.results[i] = result;
+  if (result.nonfinite && !k.rule.propagate && k.stop) *k.stop = 1;
+}
+
+// Loss of row i, if this block is the one to tell it, and the gradient of its classes [begin,end).
+template <class T>
+__device__ void finish(const kernels::RowLoss<T>& k, int64_t i, const RowTask& task, const Row<T>& row,
+                       const Part<T>& all, int64_t begin, int64_t end) {
+  const RowRule& rule = k.rule;
+  const int64_t n = rule.classes;
+  const bool tells = begin == 0 && threadIdx.x == 0;
   RowResult result;
-  if (row.bad || block_count(any_finite) == 0) {
+  if (all.bad || !all.any_finite) {
     result.nonfinite = true;
     result.loss = result.nll = result.lambda = NAN;
-    if (threadIdx.x == 0) k.results[blockIdx.x] = result;
-    for (int64_t v = threadIdx.x; v < n; v += blockDim.x) {
-      if (k.bias) z[v] = logit(v);  // as a report will name it
-      if (g && rule.propagate) g[v] = static_cast<T>(NAN);
+    if (tells) give(k, i, result);
+    for (int64_t v = begin + threadIdx.x; v < end; v += blockDim.x) {
+      if (k.bias) row.z[v] = row.logit(v);  // as a report will name it
+      if (row.g && rule.propagate) row.g[v] = static_cast<T>(NAN);
     }
     return;
   }
-  result.correct = row.first == task.target;
+  result.correct = all.first == task.target;
 
-  const double top = static_cast<double>(row.top), gap = top - static_cast<double>(at_target);
-  const bool is_walked = rule.off_row || rule.class_weight || task.q;
-  Walk walk;
-  if (is_walked) {
-    for (int64_t v = threadIdx.x; v < n; v += blockDim.x) {
-      const double r = rule.r(task, v), q = rule.q(task, v);
-      if (r == 0 && q == 0) continue;  // so that 0·∞ is 0
-      const double distance = static_cast<double>(row.top - capped(logit(v)));
-      if (r != 0) {
-        walk.r_sum += r;
-        walk.r_distance += r * distance;
-        ++walk.count;
-        walk.only = v < walk.only ? v : walk.only;
-      }
-      if (q != 0) {
-        walk.q_sum += q;
-        walk.q_distance += q * distance;
-      }
-    }
-    walk = {block_sum(walk.r_sum),      block_sum(walk.r_distance), block_sum(walk.q_sum),
-            block_sum(walk.q_distance), block_count(walk.count),    block_least(walk.only)};
-  }
-  const double maxima = static_cast<double>(row.maxima), total = maxima + row.tail;
-  const double log_sum = std::log(maxima) + std::log1p(row.tail / maxima);
-  const bool flat = !is_walked && rule.off != 0;
-  result.nll = task.q ? walk.q_sum * log_sum + walk.q_distance : log_sum + gap;
+  const double top = static_cast<double>(all.top), gap = top - static_cast<double>(all.at_target);
+  const bool walked = is_walked(rule, task);
+  const double maxima = static_cast<double>(all.maxima), total = maxima + all.tail;
+  const double log_sum = std::log(maxima) + std::log1p(all.tail / maxima);
+  const bool flat = !walked && rule.off != 0;
+  result.nll = task.q ? all.walk.q_sum * log_sum + all.walk.q_distance : log_sum + gap;
   result.lambda = top + log_sum;
   double r_sum = rule.on;
-  if (is_walked) {
-    r_sum = walk.r_sum;
-    result.loss = r_sum * log_sum + walk.r_distance;
+  if (walked) {
+    r_sum = all.walk.r_sum;
+    result.loss = r_sum * log_sum + all.walk.r_distance;
   } else if (flat) {
     r_sum += rule.off * static_cast<double>(n);
-    result.loss = rule.off * (static_cast<double>(n) * log_sum + row.distance) + rule.on * result.nll;
+    result.loss = rule.off * (static_cast<double>(n) * log_sum + all.distance) + rule.on * result.nll;
   } else {
     result.loss = rule.on * result.nll;
   }
   if (!(std::abs(result.loss) < INFINITY)) result.nonfinite = true;
-  if (threadIdx.x == 0) k.results[blockIdx.x] = result;
-  if (!g) return;
+  if (tells) give(k, i, result);
+  if (!row.g) return;
 
   const double c = task.coefficient, pull = 2 * rule.z_loss * result.lambda;
-  const T factor = static_cast<T>(c * (r_sum + pull) / total);
-  const bool single = is_walked ? walk.count == 1 : rule.off == 0;  // all mass on one class
-  const int64_t only = is_walked ? walk.only : task.target;
-  const T single_gap = single ? row.top - capped(logit(only)) : T{0};
-  __syncthreads();  // all have read the target's logit
-  for (int64_t v = threadIdx.x; v < n; v += blockDim.x) {
-    const T a = capped(logit(v));
-    const T e = std::exp(a - row.top);
+  const T factor = static_cast<T>(c * (r_sum + pull) / total), off = static_cast<T>(c * rule.off),
+          on = static_cast<T>(c * rule.on);
+  const bool single = walked ? all.walk.count == 1 : rule.off == 0;  // all mass on one class
+  const int64_t only = walked ? all.walk.only : task.target;
+  const double single_log = single ? log_sum + static_cast<double>(all.top - all.at_only) : 0;
+  __syncthreads();  // all have read the logits of the target and of the only class
+  row.each_gradient(begin, end, [&](int64_t v, T x) {
+    const T a = row.capped(x);
+    const T e = std::exp(a - all.top);
     T d;
     if (single && v == only)  // p − 1 would cancel as p nears 1
-      d = static_cast<T>(c * (rule.r(task, only) * std::expm1(-(log_sum + static_cast<double>(single_gap))) +
-                              pull * static_cast<double>(e) / total));
-    else if (is_walked)
+      d = static_cast<T>(c * (rule.r(task, only) * std::expm1(-single_log) + pull * static_cast<double>(e) / total));
+    else if (walked)
       d = e * factor - static_cast<T>(c * rule.r(task, v));
     else
-      d = e * factor - static_cast<T>(c * rule.off) - (v == task.target ? static_cast<T>(c * rule.on) : T{0});
-    if (kappa > 0) {
-      const T th = a / kappa;
+      d = e * factor - off - (v == task.target ? on : T{0});
+    if (row.kappa > 0) {
+      const T th = a / row.kappa;
       d *= 1 - th * th;
     }
-    g[v] = d;
-  }
+    return d;
+  });
+}
+
+// A row of no loss, which only rounds their number up.
+template <class T>
+__device__ void clear(const kernels::RowLoss<T>& k, int64_t i, const RowTask& task, int64_t begin, int64_t end) {
+  if (begin == 0 && threadIdx.x == 0) k.results[i] = {};
+  for (int64_t v = begin + threadIdx.x; k.g && v < end; v += blockDim.x) k.g[task.at + v] = 0;
+}
+
+template <class T>
+__global__ void __launch_bounds__(row_threads_most) row_loss_kernel(kernels::RowLoss<T> k) {
+  const RowTask task = k.tasks[blockIdx.x];
+  const int64_t n = k.rule.classes;
+  if (task.target < 0) return clear(k, blockIdx.x, task, 0, n);
+  const Row<T> row(k, task);
+  finish(k, blockIdx.x, task, row, scan(k.rule, task, row, 0, n), 0, n);
+}
+
+template <class T>
+__global__ void __launch_bounds__(row_threads_most) scan_kernel(kernels::RowLoss<T> k, int64_t count, Part<T>* parts) {
+  const RowTask task = k.tasks[blockIdx.x / count];
+  const int64_t n = k.rule.classes, begin = blockIdx.x % count * of_a_part;
+  if (task.target < 0) return;
+  const Part<T> part = scan(k.rule, task, Row<T>(k, task), begin, begin + of_a_part < n ? begin + of_a_part : n);
+  if (threadIdx.x == 0) parts[blockIdx.x] = part;
+}
+template <class T>
+__global__ void __launch_bounds__(row_threads_most)
+    finish_kernel(kernels::RowLoss<T> k, int64_t count, const Part<T>* parts) {
+  const int64_t i = blockIdx.x / count;
+  const RowTask task = k.tasks[i];
+  const int64_t n = k.rule.classes, begin = blockIdx.x % count * of_a_part,
+                end = begin + of_a_part < n ? begin + of_a_part : n;
+  if (task.target < 0) return clear(k, i, task, begin, end);
+  finish(k, i, task, Row<T>(k, task), combined(parts + i * count, n, task), begin, end);
 }
 
 template <class T>
 void row_loss_cuda(const kernels::RowLoss<T>& k) {
-  run_on_device(row_loss_kernel<T>, k);
+  run_on_device(k, [](const kernels::RowLoss<T>& d) {
+    const int64_t n = d.rule.classes;
+    const int threads = row_threads(n);
+    if (n <= of_one_block) return gpu::launch(row_loss_kernel<T>, d.rows, threads, row_shared, gpu::stream(), d);
+    const int64_t count = (n + of_a_part - 1) / of_a_part;
+    auto* parts = Tape::current().scratch<Part<T>>(d.rows * count, Device::cuda);
+    gpu::launch(scan_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, count, parts);
+    gpu::launch(finish_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, count, parts);
+  });
 }
 
 const bool installed = install<Device::cuda>(kernels::row_loss<float>, row_loss_cuda<float>) &&

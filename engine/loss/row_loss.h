@@ -13,7 +13,7 @@ namespace seqgrad {
 // What is asked of one row.
 struct RowTask {
   int64_t at = 0;             // offset of the row in z (and in g)
-  int64_t target = 0;         // id, in [0,V)
+  int64_t target = 0;         // id, in [0,V); -1: no row, its gradient is 0 (on a GPU, to round their number up)
   const double* q = nullptr;  // [V] the target distribution, where it is not one-hot at `target`
   double coefficient = 0;     // what the gradient is multiplied by: s·ω
 };
@@ -62,8 +62,10 @@ struct RowLoss {
   int64_t rows;
   RowRule rule;
   const T* bias = nullptr;  // [V] to add to x first, in place (logits only); null: none
-  RowResult* kept =
-      nullptr;  // [rows] on a GPU: results stay here, for the caller to fetch, and `results` is not written
+  // On a GPU, where to fetch results costs a wait: [rows] in its memory, instead of `results`; and what a row that is
+  // not finite sets to 1 there.
+  RowResult* kept = nullptr;
+  int32_t* stop = nullptr;
 };
 template <class T>
 inline constinit Kernel<RowLoss<T>> row_loss{"row_loss"};

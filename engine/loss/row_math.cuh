@@ -8,12 +8,10 @@
 
 namespace seqgrad {
 
-constexpr int row_threads_most = 1024;
+constexpr int row_threads_most = 256;  // of which each may have all registers that there are
 
 // A function of V alone, so that a row has the same bits in every batch.
-inline int row_threads(int64_t classes) {
-  return classes <= 64 ? 32 : classes <= 1024 ? 128 : classes <= 8192 ? 256 : row_threads_most;
-}
+inline int row_threads(int64_t classes) { return classes <= 64 ? 32 : classes <= 1024 ? 128 : row_threads_most; }
 constexpr size_t row_shared = row_threads_most / gpu::warp * sizeof(double);
 
 __device__ inline double block_sum(double x) { return gpu::block_reduce(x, gpu::shared_memory<double>(), gpu::Plus{}); }
@@ -27,9 +25,9 @@ __device__ inline int64_t block_least(int64_t n) {
   return gpu::block_reduce(n, gpu::shared_memory<int64_t>(), Smaller{});
 }
 
-// Runs the kernel with tables, tasks and results in device memory, and fetches the results unless they are to be kept.
-template <class T>
-void run_on_device(void (*kernel)(kernels::RowLoss<T>), const kernels::RowLoss<T>& k) {
+// Runs launch(k) with tables, tasks and results in device memory, and fetches the results unless they are to be kept.
+template <class T, class Launch>
+void run_on_device(const kernels::RowLoss<T>& k, const Launch& launch) {
   if (k.rows == 0) return;
   kernels::RowLoss<T> d = k;
   const int64_t v = k.rule.classes;
@@ -50,7 +48,7 @@ void run_on_device(void (*kernel)(kernels::RowLoss<T>), const kernels::RowLoss<T
   }
   d.tasks = gpu::to_device(tasks, k.rows);
   d.results = k.kept ? k.kept : Tape::current().scratch<RowResult>(k.rows, Device::cuda);
-  gpu::launch(kernel, k.rows, row_threads(v), row_shared, gpu::stream(), d);
+  launch(d);
   if (!k.kept) backend(Device::cuda).download(k.results, d.results, static_cast<size_t>(k.rows) * sizeof(RowResult));
 }
 
