@@ -36,9 +36,9 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nv
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
 endif()
 
-# A kernel that spills registers is an error.
+# A kernel that spills registers, or has a stack, is an error.
 add_library(seqgrad_cuda_options INTERFACE)
 target_compile_definitions(seqgrad_cuda_options INTERFACE FMT_USE_CONSTEXPR=1)  # fmt 9 thinks that nvcc cannot
 target_compile_options(seqgrad_cuda_options INTERFACE --expt-relaxed-constexpr
-  -Xptxas=-warn-spills,-Werror -Xcompiler=-Wall,-fno-math-errno)
+  -Xptxas=-warn-spills,-warn-lmem-usage,-Werror -Xcompiler=-Wall,-fno-math-errno)
 set(SEQGRAD_HAS_CUDA ON)
