@@ -61,17 +61,19 @@ Batch bench_batch(const ReferenceModel& m, uint64_t seed) {
 Json bench_step(const BenchOptions& o) {
   const ReferenceModel m = sized_model(o);
   Config config;
-  load(config, "",
-       {"data.task=copy", fmt::format("model.embedding={}", m.embedding),
-        fmt::format("model.encoder.hidden={}", m.encoder_hidden),
-        fmt::format("model.decoder.hidden={}", m.decoder_hidden), "model.attention=" + o.attention,
-        "precision=" + o.precision, fmt::format("threads={}", o.threads), "device=" + o.device});
+  load(
+      config, "",
+      {"data.task=copy", fmt::format("model.embedding={}", m.embedding),
+       fmt::format("model.encoder.hidden={}", m.encoder_hidden),
+       fmt::format("model.decoder.hidden={}", m.decoder_hidden), "model.attention=" + o.attention,
+       "precision=" + o.precision, "optim.clip_norm=null", fmt::format("threads={}", o.threads), "device=" + o.device});
   const Device device = apply_process_settings(config).device;
   check_memory(step_cost(m, o.attention, static_cast<double>(m.batch * m.steps), 0).memory_bytes, "a step needs",
                "make its sizes smaller");
   const auto model = make_model(config, m.vocabulary, m.vocabulary, device);
   LossSetup loss;
   loss.classes = m.vocabulary;
+  StepQueue queue(*model, loss, config.optim);
   std::vector<Batch> data;
   for (uint64_t i = 0; i < 4; ++i) data.push_back(bench_batch(m, i + 1));
   double words = 0;
@@ -87,13 +89,15 @@ Json bench_step(const BenchOptions& o) {
     if (i == o.warmup) faults = minor_page_faults();
     if (o.phases && i >= o.warmup) start_phase_times();
     const double start = now_ms(), cpu = cpu_ms();
-    value = accumulate_gradients(*model, loss, {&batch, 1}, {true, 1, static_cast<uint64_t>(i), 0})
-                .loss.value(loss.options);
-    {
+    const ForwardContext context{true, 1, static_cast<uint64_t>(i), 0};
+    if (device == Device::cpu) {
+      value = accumulate_gradients(*model, loss, {&batch, 1}, context).loss.value(loss.options);
       const Phase phase("optimiser");
       optimizers().at("adam").update(model->store(), {}, i + 1);
+    } else {  // and the norm of the gradient
+      queue.run({batch}, context, OptimOptions{}.lr, i + 1);
+      value = queue.collect().at(0).loss.value(loss.options);
     }
-    backend(device).synchronise();
     const double took = now_ms() - start, worked = cpu_ms() - cpu;
     if (i < o.warmup) continue;
     if (o.phases) add_phases(phases, ms.size());

@@ -9,6 +9,7 @@
 #include "engine/core/thread_pool.h"
 #include "engine/device/choose.h"
 #include "engine/device/gemm.h"
+#include "engine/device/step_graph.h"
 #include "engine/io/atomic_write.h"
 
 namespace seqgrad {
@@ -21,8 +22,6 @@ MatmulPrecision precision_of(const std::string& name, const DeviceChoice& choice
   if (name == "tf32" && choice.device != Device::cuda)
     refuse("precision: tf32 is made by the tensor cores of a GPU, and this run is on the CPU{}; write fp32",
            choice.why_not_gpu.empty() ? "" : fmt::format(" ({})", choice.why_not_gpu));
-  if (name == "bf16" && choice.device != Device::cpu)
-    refuse("precision: bf16 is for the CPU, and this run is on a GPU; write tf32, or add --device cpu");
   return name == "tf32" ? MatmulPrecision::tf32 : name == "bf16" ? MatmulPrecision::bf16 : MatmulPrecision::fp32;
 }
 
@@ -40,7 +39,8 @@ int64_t threads_worth_having(const Config& c) {
 
 ProcessSettings apply_process_settings(const Config& config) {
   const DeviceChoice choice = choose_device(config.device());
-  set_matmul_precision(precision_of(config.precision(), choice));
+  set_matmul_precision(precision_of(config.precision(), choice), choice.device);
+  set_step_graphs(config.graphs());
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   set_threads(
       static_cast<int>(config.threads().value_or(std::min({cores, int64_t{16}, threads_worth_having(config)}))));

@@ -47,16 +47,16 @@ sanitizer() {  # tool
   command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here"; return 77; }
   compute-sanitizer --tool "$1" --error-exitcode 1 bin/seqgrad_gpu_tests -# '[#test_devices],[#test_loss_errors]'
 }
-digest() {
+digest() {  # whether steps are repeated as graphs
   rm -rf "$logs/run"
   bin/seqgrad train configs/copy.yaml --device cuda --max-steps 40 --set train.validate_every=20 --set model.dropout.hidden=0.2 \
-    -q --run-dir "$logs/run" >/dev/null && cat "$logs"/run/checkpoints/last/{model,optim}.safetensors | sha256sum | cut -c1-16
+    --set graphs="$1" -q --run-dir "$logs/run" >/dev/null && cat "$logs"/run/checkpoints/last/{model,optim}.safetensors | sha256sum | cut -c1-16
 }
 same_bits() {
-  local first second
-  first=$(digest) && second=$(digest) || return 1
-  echo "weights and moments of two runs: $first, $second"
-  [[ $first == "$second" ]]
+  local first second without
+  first=$(digest true) && second=$(digest true) && without=$(digest false) || return 1
+  echo "weights and moments of two runs: $first, $second; of one without graphs: $without"
+  [[ $first == "$second" && $first == "$without" ]]
 }
 reverse() {  # sequences of which every word is right, as on the CPU
   bin/seqgrad train configs/reverse.yaml --device cuda -q --run-dir "$logs/reverse" || return 1
@@ -67,7 +67,7 @@ reverse() {  # sequences of which every word is right, as on the CPU
   awk -v share="${share:-0}" 'BEGIN { exit !(share >= 0.99) }'
 }
 step() {  # preset, attention
-  bin/seqgrad bench step --preset "$1" --attention "$2" --device cuda --steps 20 --warmup 5 --json | tee "$logs/step_$1_$2.json"
+  bin/seqgrad bench step --preset "$1" --attention "$2" --device cuda --steps 20 --warmup 10 --json | tee "$logs/step_$1_$2.json"
 }
 peer() {  # script, seconds, arguments…
   python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "no PyTorch with CUDA here"; return 77; }

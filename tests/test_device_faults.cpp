@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "engine/core/tape.h"
+#include "engine/device/step_graph.h"
 #include "engine/ops/reduce.h"
 #include "tests/catch.h"
 #include "tests/emulate/gpu_emulator.h"
@@ -32,6 +33,12 @@ void use_every_call() {
   float host[16] = {};
   gpu.upload(memory, host, 64);
   gpu.download(host, memory, 64);
+  static int64_t key = 1 << 20;
+  ++key;
+  for (int i = 0; i < 3; ++i) {  // as it is, recorded, repeated
+    Tape::current().reset();
+    kernels::repeated_step(Device::cuda, {{key}, [] { zeros({2}, DType::f32, Device::cuda); }});
+  }
   Tape::current().reset();
   sum(from_host(std::vector<float>{1, 2}, {2}, Device::cuda));
 }
@@ -41,7 +48,8 @@ void use_every_call() {
 TEST_CASE("a failing call of the run time is an error of the system that names CUDA's reason") {
   use_every_call();
   for (const char* function :
-       {"cudaMallocAsync", "cudaMemsetAsync", "cudaMemcpyAsync", "cudaStreamSynchronize", "launch"}) {
+       {"cudaMallocAsync", "cudaMemsetAsync", "cudaMemcpyAsync", "cudaStreamSynchronize", "launch",
+        "cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphLaunch"}) {
     CAPTURE(function);
     emulate::fail_next(function, cudaErrorLaunchFailure);
     const std::string text = said(use_every_call);

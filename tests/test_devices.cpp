@@ -149,27 +149,32 @@ TEST_CASE("the GPU's kernels agree with the CPU's on larger shapes, with the sam
   compare_all<float>(1e-5);
 }
 
-TEST_CASE("tf32 rounds the operands of products on the GPU and nothing else") {
+TEST_CASE("tf32 and bf16 round the operands of products on the GPU and nothing else") {
   const auto product = [](Device device, MatmulPrecision precision) {
     Tape::current().reset();
     Random random(8, 0);
     const Tensor a = draw<float>(random, {40, 300}, device), b = draw<float>(random, {300, 20}, device);
-    set_matmul_precision(precision);
+    set_matmul_precision(precision, device);
     const auto y = to_host<float>(softmax(matmul(a, b)));
     set_matmul_precision(MatmulPrecision::fp32);
     return y;
   };
-  const auto full = product(Device::cpu, MatmulPrecision::fp32), gpu = product(Device::cuda, MatmulPrecision::fp32),
-             rounded = product(Device::cuda, MatmulPrecision::tf32);
+  const auto full = product(Device::cpu, MatmulPrecision::fp32);
+  const auto worst = [&](MatmulPrecision precision) {
+    const auto y = product(Device::cuda, precision);
+    CHECK(product(Device::cuda, precision) == y);
+    double largest = 0;
+    for (size_t i = 0; i < full.size(); ++i) largest = std::max(largest, std::abs(static_cast<double>(y[i] - full[i])));
+    return largest;
+  };
   CHECK(product(Device::cpu, MatmulPrecision::tf32) == full);
-  double gpu_worst = 0, rounded_worst = 0;
-  for (size_t i = 0; i < full.size(); ++i) {
-    gpu_worst = std::max(gpu_worst, std::abs(static_cast<double>(gpu[i] - full[i])));
-    rounded_worst = std::max(rounded_worst, std::abs(static_cast<double>(rounded[i] - full[i])));
-  }
-  CHECK(gpu_worst < 1e-5);
-  CHECK(rounded_worst > 1e-5);
-  CHECK(rounded_worst < 2e-2);
+  const double fp32 = worst(MatmulPrecision::fp32), tf32 = worst(MatmulPrecision::tf32),
+               bf16 = worst(MatmulPrecision::bf16);
+  CHECK(fp32 < 1e-5);
+  CHECK(tf32 > 1e-5);
+  CHECK(tf32 < 2e-2);
+  CHECK(bf16 > 2 * tf32);  // three bits fewer
+  CHECK(bf16 < 2e-1);
 }
 
 TEST_CASE("padding of keys, values and steps is never read on the GPU") {

@@ -43,7 +43,8 @@ void butterfly(int* out) {
 std::vector<int> ran(void (*kernel)(int*), int64_t grid, int block) {
   Tape::current().reset();
   const Tensor out = empty({grid * block}, DType::i32, Device::cuda);
-  gpu::launch(kernel, grid, block, static_cast<size_t>(block) * sizeof(int), nullptr, out.as<int32_t>());
+  gpu::launch_now(kernel, grid, block, static_cast<size_t>(block) * sizeof(int), nullptr,
+                  static_cast<int*>(out.as<int32_t>()));
   const auto values = to_host<int32_t>(out);
   return {values.begin(), values.end()};
 }
@@ -76,12 +77,12 @@ std::vector<std::vector<double>> gradients(const OpSample& sample) {
 }  // namespace
 
 TEST_CASE("a barrier or shuffle that some threads do not reach is a fault, and the next kernel runs") {
-  CHECK_THROWS_WITH(gpu::launch(half_waits, 1, 64, 0, nullptr),
+  CHECK_THROWS_WITH(gpu::launch_now(half_waits, 1, 64, 0, nullptr),
                     "kernel: 32 of 64 threads of a block wait at a barrier or shuffle that the others do not reach");
-  CHECK_THROWS_WITH(gpu::launch(lanes_missing, 1, 32, 0, nullptr),
+  CHECK_THROWS_WITH(gpu::launch_now(lanes_missing, 1, 32, 0, nullptr),
                     "kernel: 7 of 32 threads of a block wait at a barrier or shuffle that the others do not reach");
-  CHECK_THROWS_AS(gpu::launch(half_waits, 1, 48, 0, nullptr), std::logic_error);
-  CHECK_THROWS_AS(gpu::launch(half_waits, 1, 2048, 0, nullptr), std::logic_error);
+  CHECK_THROWS_AS(gpu::launch_now(half_waits, 1, 48, 0, nullptr), std::logic_error);
+  CHECK_THROWS_AS(gpu::launch_now(half_waits, 1, 2048, 0, nullptr), std::logic_error);
   CHECK(ran(butterfly, 3, 64) == [] {
     std::vector<int> want;
     for (int i = 0; i < 3 * 64; ++i) want.push_back(i % 64 < 32 ? 31 * 16 : 31 * 16 + 32 * 32);

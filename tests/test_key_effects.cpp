@@ -34,6 +34,7 @@ struct Trial {
 const std::map<std::string, std::string> no_effect = {
     {"threads", "results do not depend on it: a promise with tests of its own"},
     {"device", "a build without CUDA has one device"},
+    {"graphs", "of a GPU; test_step_graph counts them"},
     {"name", "names the run directory, which --run-dir overrides here; test_cli tries it"},
 };
 

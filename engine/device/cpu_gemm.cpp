@@ -112,8 +112,8 @@ const bool installed = install<Device::cpu>(kernels::gemm<float>, blocked_gemm<f
 
 }  // namespace
 
-void set_matmul_precision(MatmulPrecision to) {
-  if (to == MatmulPrecision::bf16 && !bf16_kernels())
+void set_matmul_precision(MatmulPrecision to, Device device) {
+  if (to == MatmulPrecision::bf16 && device == Device::cpu && !bf16_kernels())
     system_failure(
         "precision bf16: this CPU has no bfloat16 arithmetic (avx512_bf16), so it would be slower than fp32; use "
         "precision: fp32");

@@ -2,18 +2,17 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/device/gpu.cuh"
+#include "engine/device/recording.cuh"
 
 namespace seqgrad {
 namespace {
 
-constexpr size_t staging_bytes = size_t{8} << 20, landing_bytes = size_t{1} << 20;
+constexpr size_t landing_bytes = size_t{4} << 20;
 
 struct Gpu {
   cudaStream_t stream = nullptr;
   cudaDeviceProp properties{};
-  char* staging = nullptr;  // pinned; the first `staged` bytes may still be read by copies in the stream
-  size_t staged = 0;
+  gpu::Staging staging;
   char* landing = nullptr;  // pinned, for copies to the host
 
   Gpu() {
@@ -37,13 +36,14 @@ struct Gpu {
     gpu::check(cudaDeviceGetDefaultMemPool(&pool, 0), "the memory pool");
     uint64_t keep_all = ~uint64_t{0};
     gpu::check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "the memory pool");
-    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&staging), staging_bytes), "pinned memory");
+    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&staging.memory), gpu::Staging::capacity), "pinned memory");
     gpu::check(cudaMallocHost(reinterpret_cast<void**>(&landing), landing_bytes), "pinned memory");
   }
 
   void synchronise() {
+    gpu::refuse_in_graph("waits for the device");
     gpu::check(cudaStreamSynchronize(stream), "work on the device");
-    staged = 0;
+    staging.used = 0;
   }
 };
 
@@ -55,6 +55,7 @@ Gpu& started() {
 class Cuda final : public Backend {
  public:
   void* allocate(size_t bytes) override {
+    gpu::refuse_in_graph("asks for memory");
     Gpu& gpu = started();
     void* memory = nullptr;
     const cudaError_t status = cudaMallocAsync(&memory, bytes, gpu.stream);
@@ -71,28 +72,38 @@ class Cuda final : public Backend {
   }
   void release(void* memory, size_t) noexcept override { (void)cudaFreeAsync(memory, started().stream); }
   void zero(void* memory, size_t bytes) override {
-    if (bytes > 0) gpu::check(cudaMemsetAsync(memory, 0, bytes, started().stream), "filling with zeros");
+    if (bytes > 0 && gpu::is_made(gpu::Asked::zero, memory, bytes))
+      gpu::check(cudaMemsetAsync(memory, 0, bytes, started().stream), "filling with zeros");
   }
   void copy(void* to, const void* from, size_t bytes) override {
-    if (bytes > 0)
+    if (bytes > 0 && gpu::is_made(gpu::Asked::copy, to, from, bytes))
       gpu::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, started().stream), "a copy on the device");
   }
 
   // The caller may change its memory at once: what the stream still has to read lies in pinned memory.
   void upload(void* to, const void* host, size_t bytes) override {
+    if (bytes == 0) return;
     Gpu& gpu = started();
+    if (gpu::recording != gpu::Recording::none) {
+      const void* staged = gpu::stage_for_graph(host, bytes);
+      if (gpu::is_made(gpu::Asked::upload, to, staged, bytes))
+        gpu::check(cudaMemcpyAsync(to, staged, bytes, cudaMemcpyDeviceToDevice, gpu.stream), "a copy on the device");
+      return;
+    }
+    gpu::uploaded += gpu::staged_size(bytes);
     for (size_t done = 0; done < bytes;) {
-      if (gpu.staged == staging_bytes) gpu.synchronise();
-      const size_t part = std::min(bytes - done, staging_bytes - gpu.staged);
-      char* from = gpu.staging + gpu.staged;
+      if (gpu.staging.used == gpu::Staging::capacity) gpu.synchronise();
+      const size_t part = std::min(bytes - done, gpu::Staging::capacity - gpu.staging.used);
+      char* from = gpu.staging.memory + gpu.staging.used;
       std::memcpy(from, static_cast<const char*>(host) + done, part);
       gpu::check(cudaMemcpyAsync(static_cast<char*>(to) + done, from, part, cudaMemcpyHostToDevice, gpu.stream),
                  "a copy to the device");
-      gpu.staged += part;
+      gpu.staging.used += part;
       done += part;
     }
   }
   void download(void* host, const void* from, size_t bytes) override {
+    gpu::refuse_in_graph("waits for the device");
     Gpu& gpu = started();
     for (size_t done = 0; done < bytes; done += landing_bytes) {
       const size_t part = std::min(bytes - done, landing_bytes);
@@ -120,6 +131,7 @@ const bool installed = install_backend(Device::cuda, cuda);
 namespace gpu {
 
 cudaStream_t stream() { return started().stream; }
+Staging& staging() { return started().staging; }
 
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;

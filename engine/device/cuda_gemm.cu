@@ -12,20 +12,32 @@ void check(cublasStatus_t status, const char* what) {
     system_failure("cuBLAS: {} failed with status {}", what, static_cast<int>(status));
 }
 
+// Factors are rounded by tensor cores as they read them; what they multiply is summed in float32.
+cublasComputeType_t compute_type() {
+  switch (matmul_precision()) {
+    case MatmulPrecision::tf32: return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case MatmulPrecision::bf16: return CUBLAS_COMPUTE_32F_FAST_16BF;
+    case MatmulPrecision::fp32: break;
+  }
+  return CUBLAS_COMPUTE_32F;
+}
+
 // An own workspace, so that nothing is allocated later and the same call always takes the same algorithm.
 struct Cublas {
-  decltype(&cublasSgemm) sgemm;
+  // cublasGemmEx is overloaded.
+  using GemmEx = cublasStatus_t (*)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*,
+                                    const void*, cudaDataType, int, const void*, cudaDataType, int, const void*, void*,
+                                    cudaDataType, int, cublasComputeType_t, cublasGemmAlgo_t);
+  GemmEx gemm_ex;
   decltype(&cublasDgemm) dgemm;
-  decltype(&cublasSetMathMode) set_math_mode;
   cublasHandle_t handle = nullptr;
 
   Cublas() {
     const auto find = [](auto& function, const char* name) {
       function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(gpu::cublas_function(name));
     };
-    find(sgemm, "cublasSgemm_v2");
+    find(gemm_ex, "cublasGemmEx");
     find(dgemm, "cublasDgemm_v2");
-    find(set_math_mode, "cublasSetMathMode");
     decltype(&cublasCreate) create;
     decltype(&cublasSetStream) set_stream;
     decltype(&cublasSetWorkspace) set_workspace;
@@ -39,7 +51,8 @@ struct Cublas {
   }
   cublasStatus_t gemm(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const float* alpha,
                       const float* a, int lda, const float* b, int ldb, const float* beta, float* c, int ldc) const {
-    return sgemm(handle, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    return gemm_ex(handle, ta, tb, m, n, k, alpha, a, CUDA_R_32F, lda, b, CUDA_R_32F, ldb, beta, c, CUDA_R_32F, ldc,
+                   compute_type(), CUBLAS_GEMM_DEFAULT);
   }
   cublasStatus_t gemm(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const double* alpha,
                       const double* a, int lda, const double* b, int ldb, const double* beta, double* c,
@@ -66,10 +79,10 @@ void gemm_cuda(const Gemm<T>& g) {
       backend(Device::cuda).zero(g.c + i * g.ldc, static_cast<size_t>(g.n) * sizeof(T));
     return;
   }
+  Gemm<T> call = g;
+  call.b_name = 0;  // another one each time
+  if (!gpu::is_made(gpu::Asked::gemm, call, matmul_precision())) return;
   const T one = 1;
-  check(cublas().set_math_mode(cublas().handle, matmul_precision() == MatmulPrecision::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH
-                                                                                            : CUBLAS_DEFAULT_MATH),
-        "cublasSetMathMode");
   check(cublas().gemm(g.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, g.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, size(g.n),
                       size(g.m), size(g.k), &one, g.b, size(g.ldb), g.a, size(g.lda), &g.beta, g.c, size(g.ldc)),
         "gemm");

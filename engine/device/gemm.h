@@ -25,10 +25,10 @@ struct Gemm {
 uint64_t new_operand_name();  // never given before
 
 // What products of float32 matrices round their factors to; sums stay float32. tf32, 10 bits after the point, is a
-// GPU's and changes nothing on a CPU; bf16 is refused where the CPU has no instructions for it. One setting for the
-// process, not to be changed while blocks run.
+// GPU's and changes nothing on a CPU; bf16 is refused for a CPU that has no instructions for it. One setting for the
+// process, not to be changed while blocks run; `device` is where products will be made.
 enum class MatmulPrecision { fp32, tf32, bf16 };
-void set_matmul_precision(MatmulPrecision precision);
+void set_matmul_precision(MatmulPrecision precision, Device device = Device::cpu);
 MatmulPrecision matmul_precision();
 
 namespace kernels {

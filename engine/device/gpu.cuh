@@ -8,6 +8,8 @@
 #include "engine/device/gpu_cuda.cuh"
 #endif
 
+#include <cstdint>
+
 #include "engine/core/kernel.h"
 #include "engine/core/tape.h"
 
@@ -21,6 +23,28 @@ cudaStream_t stream();
 
 // Throws SystemError with CUDA's words, name and code unless `status` is success. `what` was being done.
 void check(cudaError_t status, const char* what);
+
+// A step may be recorded in a graph, and then repeated: nothing reaches the stream, but what would is compared with
+// what was recorded (step_graph.cu).
+enum class Recording : uint8_t { none, records, repeats };
+inline Recording recording = Recording::none;
+void note(const void* part, size_t bytes);  // the next of the bytes that tell calls apart
+
+// Asked before every call that reaches the stream, with all that tells it from others: whether it is to be made.
+enum class Asked : uint8_t { launch, gemm, zero, copy, upload };
+template <class... P>
+bool is_made(Asked what, P... parts) {
+  if (recording == Recording::none) return true;
+  note(&what, sizeof(what));
+  ((__builtin_clear_padding(&parts), note(&parts, sizeof(parts))), ...);
+  return recording == Recording::records;
+}
+
+template <class... P, class... A>
+void launch(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, const A&... args) {
+  if (grid > 0 && is_made(Asked::launch, kernel, grid, block, shared, P(args)...))
+    launch_now<P...>(kernel, grid, block, shared, stream, P(args)...);
+}
 
 // Copies of host numbers for a kernel to read, in the tape's memory until its next reset.
 template <class T>

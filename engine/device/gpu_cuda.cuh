@@ -9,15 +9,14 @@ namespace seqgrad::gpu {
 
 void check(cudaError_t status, const char* what);
 
-template <class... P, class... A>
-void launch(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, const A&... args) {
-  if (grid == 0) return;
+template <class... P>
+void launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, P... args) {
   constexpr size_t without_asking = 48 << 10;
   if (shared > without_asking)
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(shared)),
           "shared memory of a kernel");
-  kernel<<<static_cast<unsigned>(grid), static_cast<unsigned>(block), shared, stream>>>(P(args)...);
+  kernel<<<static_cast<unsigned>(grid), static_cast<unsigned>(block), shared, stream>>>(args...);
   check(cudaGetLastError(), "launch of a kernel");
 }
 

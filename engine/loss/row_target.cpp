@@ -64,9 +64,11 @@ RowRule row_rule(const LossInputs& in, const LossOptions& o) {
   return rule;
 }
 
-RowTask* row_tasks(const LiveRows& rows) {
+RowTask* row_tasks(const LiveRows& rows, int64_t count) {
   const double* dense = rows.dense.empty() ? nullptr : keep(rows.dense);
-  auto* tasks = Tape::current().scratch<RowTask>(static_cast<int64_t>(rows.rows.size()), Device::cpu);
+  const auto live = static_cast<int64_t>(rows.rows.size());
+  auto* tasks = Tape::current().scratch<RowTask>(std::max(live, count), Device::cpu);
+  for (int64_t i = live; i < count; ++i) tasks[i] = {0, -1, nullptr, 0};
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     const LiveRow& r = rows.rows[i];
     tasks[i] = {0, r.target, r.dense < 0 ? nullptr : dense + r.dense, 0};

@@ -10,7 +10,8 @@ namespace seqgrad {
 RowRule row_rule(const LossInputs& inputs, const LossOptions& options);
 
 // One task for each live row, in the current tape like their distributions; `at` and `coefficient` are the caller's.
-RowTask* row_tasks(const LiveRows& rows);
+// Those beyond the live ones, up to `count`, are of no row.
+RowTask* row_tasks(const LiveRows& rows, int64_t count = 0);
 
 // H(q'), what a report as `kl` subtracts.
 class TargetEntropy {

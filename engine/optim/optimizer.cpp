@@ -82,7 +82,7 @@ void adam(ParameterStore& store, const OptimOptions& o, int64_t step) {
     kernels::adam<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.moment(1).as<T>(),
                                       store.grads().as<T>(), store.size(), o.lr, o.beta1, o.beta2, o.eps,
                                       o.weight_decay, 1 - std::pow(o.beta1, static_cast<double>(step)),
-                                      1 - std::pow(o.beta2, static_cast<double>(step)), decoupled});
+                                      1 - std::pow(o.beta2, static_cast<double>(step)), decoupled, o.state});
   });
 }
 
@@ -90,7 +90,7 @@ void sgd(ParameterStore& store, const OptimOptions& o, int64_t step) {
   with_floating(store.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::sgd<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.grads().as<T>(),
-                                     store.size(), o.lr, o.momentum, o.weight_decay, step == 1});
+                                     store.size(), o.lr, o.momentum, o.weight_decay, step == 1, o.state});
   });
 }
 
@@ -135,6 +135,13 @@ void scale_grads(const ParameterStore& store, double factor) {
   with_floating(store.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::scale_in_place<T>(store.device(), {store.grads().as<T>(), store.size(), factor});
+  });
+}
+
+void measure_gradient(const ParameterStore& store, double clip, GradientState* state) {
+  with_floating(store.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::measure_gradient<T>(store.device(), {store.grads().as<T>(), store.size(), clip, state});
   });
 }
 

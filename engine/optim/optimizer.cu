@@ -10,20 +10,25 @@ namespace {
 
 constexpr int threads = 256;
 
-// What Adam's pass needs beside the buffers, in the precision that it computes in.
+// What changes from step to step, and what it scales gradients by, is read from device memory: a launch is then the
+// same in every step.
 template <class T>
 struct AdamStep {
   T beta1, beta2, rest1, rest2, decay, shrink, step, root, eps;
 };
 
 template <class T>
-__global__ void adam_kernel(kernels::Adam<T> k, AdamStep<T> s) {
-  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) {
-    const T x = k.x[i] * s.shrink, g = k.g[i] + s.decay * k.x[i];
-    const T m = s.beta1 * k.m[i] + s.rest1 * g, v = s.beta2 * k.v[i] + s.rest2 * g * g;
-    k.m[i] = m;
-    k.v[i] = v;
-    k.x[i] = x - s.step * m / (std::sqrt(v) * s.root + s.eps);
+__global__ void adam_kernel(T* x, T* m, T* v, const T* g, int64_t n, const AdamStep<T>* in,
+                            const GradientState* state) {
+  if (state && state->stopped) return;
+  const AdamStep<T> s = *in;
+  const T scale = state ? static_cast<T>(state->scale) : T{1};
+  for (int64_t i = gpu::index(); i < n; i += gpu::step()) {
+    const T before = x[i] * s.shrink, slope = g[i] * scale + s.decay * x[i];
+    const T first = s.beta1 * m[i] + s.rest1 * slope, second = s.beta2 * v[i] + s.rest2 * slope * slope;
+    m[i] = first;
+    v[i] = second;
+    x[i] = before - s.step * first / (std::sqrt(second) * s.root + s.eps);
   }
 }
 template <class T>
@@ -38,21 +43,32 @@ void adam_cuda(const kernels::Adam<T>& k) {
                       as(k.lr / k.correction1),
                       as(1 / std::sqrt(k.correction2)),
                       as(k.eps)};
-  gpu::launch(adam_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k, s);
+  gpu::launch(adam_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k.x, k.m, k.v, k.g, k.n,
+              gpu::to_device(&s, 1), k.state);
 }
 
 template <class T>
-__global__ void sgd_kernel(kernels::Sgd<T> k, T lr, T momentum, T decay) {
-  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) {
-    T g = k.g[i] + decay * k.x[i];
-    if (momentum != 0) g = k.m[i] = k.first ? g : momentum * k.m[i] + g;
-    k.x[i] -= lr * g;
+struct SgdStep {
+  T lr, momentum, decay, kept;  // kept: momentum, but 0 in the first step
+};
+
+template <class T>
+__global__ void sgd_kernel(T* x, T* m, const T* g, int64_t n, const SgdStep<T>* in, const GradientState* state) {
+  if (state && state->stopped) return;
+  const SgdStep<T> s = *in;
+  const T scale = state ? static_cast<T>(state->scale) : T{1};
+  for (int64_t i = gpu::index(); i < n; i += gpu::step()) {
+    T slope = g[i] * scale + s.decay * x[i];
+    if (s.momentum != 0) slope = m[i] = s.kept != 0 ? s.kept * m[i] + slope : slope;
+    x[i] -= s.lr * slope;
   }
 }
 template <class T>
 void sgd_cuda(const kernels::Sgd<T>& k) {
-  gpu::launch(sgd_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k, static_cast<T>(k.lr),
-              static_cast<T>(k.momentum), static_cast<T>(k.decay));
+  const SgdStep<T> s{static_cast<T>(k.lr), static_cast<T>(k.momentum), static_cast<T>(k.decay),
+                     static_cast<T>(k.first ? 0 : k.momentum)};
+  gpu::launch(sgd_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k.x, k.m, k.g, k.n,
+              gpu::to_device(&s, 1), k.state);
 }
 
 template <class T>
@@ -82,24 +98,42 @@ __global__ void total_kernel(double* sums, int64_t n) {
   sum = gpu::block_reduce(sum, gpu::shared_memory<double>(), gpu::Plus{});
   if (threadIdx.x == 0) sums[0] = sum;
 }
+// The sum is the first of what is returned, in device memory; n > 0.
+template <class T>
+double* sum_squares(const T* x, int64_t n) {
+  constexpr int64_t most = 1024;
+  const int64_t blocks = std::min(most, (n + threads - 1) / threads);
+  double* sums = Tape::current().scratch<double>(blocks, Device::cuda);
+  constexpr size_t shared = threads / gpu::warp * sizeof(double);
+  gpu::launch(squares_kernel<T>, blocks, threads, shared, gpu::stream(), x, n, sums);
+  gpu::launch(total_kernel, 1, threads, shared, gpu::stream(), sums, blocks);
+  return sums;
+}
 template <class T>
 void sum_squares_cuda(const kernels::SumSquares<T>& k) {
   *k.sum = 0;
-  if (k.n == 0) return;
-  constexpr int64_t most = 1024;
-  const int64_t blocks = std::min(most, (k.n + threads - 1) / threads);
-  double* sums = Tape::current().scratch<double>(blocks, Device::cuda);
-  constexpr size_t shared = threads / gpu::warp * sizeof(double);
-  gpu::launch(squares_kernel<T>, blocks, threads, shared, gpu::stream(), k.x, k.n, sums);
-  gpu::launch(total_kernel, 1, threads, shared, gpu::stream(), sums, blocks);
-  backend(Device::cuda).download(k.sum, sums, sizeof(double));
+  if (k.n > 0) backend(Device::cuda).download(k.sum, sum_squares(k.x, k.n), sizeof(double));
+}
+
+__global__ void state_kernel(const double* sum, double clip, GradientState* state) {
+  if (threadIdx.x != 0) return;
+  const double norm = sum ? std::sqrt(*sum) : 0;
+  state->norm = norm;
+  state->scale = norm > clip ? clip / norm : 1;
+  if (!(norm < INFINITY)) state->stopped = 1;
+}
+template <class T>
+void measure_gradient_cuda(const kernels::MeasureGradient<T>& k) {
+  const double* sum = k.n > 0 ? sum_squares(k.g, k.n) : nullptr;
+  gpu::launch(state_kernel, 1, gpu::warp, 0, gpu::stream(), sum, k.clip, k.state);
 }
 
 template <class T>
 bool add() {
   return install<Device::cuda>(kernels::adam<T>, adam_cuda<T>) && install<Device::cuda>(kernels::sgd<T>, sgd_cuda<T>) &&
          install<Device::cuda>(kernels::scale_in_place<T>, scale_cuda<T>) &&
-         install<Device::cuda>(kernels::sum_squares<T>, sum_squares_cuda<T>);
+         install<Device::cuda>(kernels::sum_squares<T>, sum_squares_cuda<T>) &&
+         install<Device::cuda>(kernels::measure_gradient<T>, measure_gradient_cuda<T>);
 }
 
 const bool installed = add<float>() && add<double>();

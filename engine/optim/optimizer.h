@@ -9,8 +9,16 @@
 
 namespace seqgrad {
 
+// What a GPU knows of a step's gradient, in its own memory: an update need not wait until the host has seen the norm.
+struct GradientState {
+  double norm;      // Euclidean, of all gradients, before clipping
+  double scale;     // what clips it
+  int32_t stopped;  // 1 since a loss or a gradient was not finite: no update is made any more
+};
+
 struct OptimOptions {
   double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0, momentum = 0;
+  const GradientState* state = nullptr;  // GPU only: scales the gradient, and may stop the update
 };
 
 // One update in place; `step` counts from 1. Formulas and order of operations as in torch.optim.
@@ -27,6 +35,9 @@ std::vector<std::string> optimizer_names();
 double grad_norm(const ParameterStore& store);  // Euclidean norm of all gradients, summed in float64
 void scale_grads(const ParameterStore& store, double factor);
 
+// On a GPU: the norm of all gradients and what scales them to a norm of at most `clip` (infinity: any), into *state.
+void measure_gradient(const ParameterStore& store, double clip, GradientState* state);
+
 namespace kernels {
 template <class T>
 struct Adam {
@@ -35,6 +46,7 @@ struct Adam {
   int64_t n;
   double lr, beta1, beta2, eps, decay, correction1, correction2;
   bool decoupled;
+  const GradientState* state = nullptr;
 };
 template <class T>
 struct Sgd {
@@ -43,12 +55,20 @@ struct Sgd {
   int64_t n;
   double lr, momentum, decay;
   bool first;
+  const GradientState* state = nullptr;
 };
 template <class T>
 struct SumSquares {
   const T* x;
   int64_t n;
   double* sum;
+};
+template <class T>
+struct MeasureGradient {
+  const T* g;
+  int64_t n;
+  double clip;
+  GradientState* state;
 };
 template <class T>
 struct ScaleInPlace {
@@ -62,6 +82,8 @@ template <class T>
 inline constinit Kernel<Sgd<T>> sgd{"sgd"};
 template <class T>
 inline constinit Kernel<SumSquares<T>> sum_squares{"sum_squares"};
+template <class T>
+inline constinit Kernel<MeasureGradient<T>> measure_gradient{"measure_gradient"};  // of GPUs
 template <class T>
 inline constinit Kernel<ScaleInPlace<T>> scale_in_place{"scale_in_place"};
 }  // namespace kernels

@@ -70,12 +70,14 @@ struct RunConfig : Section {
   Field<std::string> name{this, "name", "run", "first part of the run directory's name"};
   Field<int64_t> seed{this, "seed", 1, at_least(0), "seed of initialisation, shuffling, dropout and built-in tasks"};
   Field<std::string> device{this, "device", "auto", choice({"cpu", "cuda", "auto"}), "where tensors live"};
+  Field<bool> graphs{this, "graphs", true,
+                     "GPU: steps of sizes seen before are repeated as CUDA graphs; results do not depend on it"};
   Field<std::optional<int64_t>> threads{
       this, "threads", std::nullopt, between(1, 256),
       "CPU threads; null: one per core, fewer for a small model; results do not depend on it"};
   Field<std::string> precision{
       this, "precision", "fp32", choice({"fp64", "fp32", "tf32", "bf16"}),
-      "arithmetic of the model; tf32 (GPUs), bf16 (CPUs): fp32 but for the factors of matrix products"};
+      "arithmetic of the model; tf32 (GPUs), bf16: fp32 but for the factors of matrix products"};
   DataConfig data{this, "data", "what is learned"};
   LossConfig loss{this, "loss", "what is minimised"};
   OptimConfig optim{this, "optim", "how parameters move"};

@@ -9,6 +9,7 @@
 
 #include "engine/core/phases.h"
 #include "engine/core/tape.h"
+#include "engine/device/step_graph.h"
 #include "engine/io/text.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
@@ -90,6 +91,12 @@ void add_compared(const LossSetup& setup, const LossInputs& inputs, const LossRe
   for (size_t i = 0; i < sums.size(); ++i) sums[i] += compared(setup.compare[i], inputs, loss);
 }
 
+void add_result(const LossSetup& setup, const LossInputs& inputs, const LossResult& loss, StepResult& to) {
+  to.loss += loss.sum;
+  add_compared(setup, inputs, loss, to.compared);
+  to.warnings.insert(to.warnings.end(), loss.warnings.begin(), loss.warnings.end());
+}
+
 }  // namespace
 
 LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
@@ -153,48 +160,52 @@ void diverged(SequenceModel& model, std::span<const Batch> batches, ForwardConte
   throw Error(ExitCode::no, message);
 }
 
-StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches,
-                                ForwardContext context) {
-  StepResult result;
-  std::vector<LossInputs> inputs;
-  std::vector<LiveRows> rows;
+StepPlan plan_step(const LossSetup& setup, std::span<const Batch> batches, uint64_t step) {
+  StepPlan plan;
+  StepResult& result = plan.result;
   LossSum counted;  // divisors only, merged as the sums will be
   for (const Batch& batch : batches) {
-    inputs.push_back(loss_inputs(batch, setup));
-    rows.push_back(build_live_rows(inputs.back(), setup.options));
-    counted += count(rows.back(), setup.options);
-    result.warnings.insert(result.warnings.end(), rows.back().warnings.begin(), rows.back().warnings.end());
+    plan.inputs.push_back(loss_inputs(batch, setup));
+    plan.rows.push_back(build_live_rows(plan.inputs.back(), setup.options));
+    const LiveRows& rows = plan.rows.back();
+    counted += count(rows, setup.options);
+    result.warnings.insert(result.warnings.end(), rows.warnings.begin(), rows.warnings.end());
     result.target_tokens += batch.target_tokens();
     result.positions += batch.batch * batch.target_steps;
   }
   const bool micro = setup.options.scope == Scope::micro;
-  if (!micro) share_counts(rows, setup.options);
+  if (!micro) share_counts(plan.rows, setup.options);
   const auto parts = static_cast<double>(batches.size());
-  const bool nothing = std::all_of(rows.begin(), rows.end(), [](const LiveRows& r) { return r.rows.empty(); });
+  for (const LiveRows& rows : plan.rows) plan.divisors.push_back(micro ? rows.divisor * parts : counted.divisor);
+  const bool nothing = std::all_of(plan.rows.begin(), plan.rows.end(), [](const auto& r) { return r.rows.empty(); });
   if (counted.divisor == 0 || nothing) {
     if (setup.options.on_zero == OnZero::error)
-      throw Error(ExitCode::no, fmt::format("step {}: no active target in this batch ({} examples)", context.step,
+      throw Error(ExitCode::no, fmt::format("step {}: no active target in this batch ({} examples)", step,
                                             batches.empty() ? 0 : batches[0].batch));
     result.skipped = true;
-    result.warnings.push_back({"empty", fmt::format("step {} had no active target: no update was made", context.step)});
-    return result;
+    result.warnings.push_back({"empty", fmt::format("step {} had no active target: no update was made", step)});
   }
+  return plan;
+}
+
+StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches,
+                                ForwardContext context) {
+  const StepPlan plan = plan_step(setup, batches, context.step);
+  StepResult result = plan.result;
+  if (result.skipped) return result;
   model.store().zero_grad();
   const ForwardContext whole = context;
   Tape& tape = Tape::current();
   try {
     for (size_t i = 0; i < batches.size(); ++i) {
-      if (!rows[i].rows.empty()) {
+      if (!plan.rows[i].rows.empty()) {
         tape.reset();
         const Readout readout = model.forward(batches[i], context);
-        const LossResult loss =
-            run_loss(readout, inputs[i], rows[i], setup, micro ? rows[i].divisor * parts : counted.divisor);
+        const LossResult loss = run_loss(readout, plan.inputs[i], plan.rows[i], setup, plan.divisors[i]);
         tape.backward(loss.value);
-        result.loss += loss.sum;
-        add_compared(setup, inputs[i], loss, result.compared);
-        result.warnings.insert(result.warnings.end(), loss.warnings.begin(), loss.warnings.end());
+        add_result(setup, plan.inputs[i], loss, result);
       } else {
-        result.loss += count(rows[i], setup.options);
+        result.loss += count(plan.rows[i], setup.options);
       }
       context.first_row += static_cast<uint32_t>(batches[i].batch);
     }
@@ -202,6 +213,49 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
     diverged(model, batches, whole, fmt::format("the loss is not finite: {}", e.what()));
   }
   return result;
+}
+
+void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan, std::span<const Batch> batches,
+                     ForwardContext context, int32_t* stop, const TakeResults& take) {
+  model.store().zero_grad();
+  Tape& tape = Tape::current();
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (const LiveRows& rows = plan.rows[i]; !rows.rows.empty()) {
+      const Batch& batch = batches[i];
+      UnfinishedLoss loss;
+      const auto body = [&] {
+        const Readout r = model.forward(batch, context);
+        loss = unfinished_linear_loss(r.hidden, r.weight, r.bias, plan.inputs[i], rows, setup.options, plan.divisors[i],
+                                      stop);
+        tape.backward(loss.value);
+      };
+      tape.reset();
+      if (context.teacher_forcing < 1)  // the model waits to see its own words
+        body();
+      else
+        kernels::repeated_step(model.store().device(),
+                               {{reinterpret_cast<intptr_t>(model.store().values().data), batch.batch,
+                                 batch.source_steps, batch.target_steps, computed_rows(rows, Device::cuda)},
+                                body});
+      take(i, loss.results, static_cast<int64_t>(rows.rows.size()));
+    }
+    context.first_row += static_cast<uint32_t>(batches[i].batch);
+  }
+}
+
+StepResult finish_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results) {
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const LiveRows& rows = plan.rows[i];
+    if (rows.rows.empty()) {
+      plan.result.loss += count(rows, setup.options);
+      continue;
+    }
+    add_result(setup, plan.inputs[i],
+               finish_loss(plan.inputs[i], rows, setup.options, plan.divisors[i], results.first(rows.rows.size())),
+               plan.result);
+    results = results.subspan(rows.rows.size());
+  }
+  return std::move(plan.result);
 }
 
 LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch,

@@ -1,5 +1,6 @@
 // One optimiser step: micro-batches to gradients under one divisor, then clipping and the update.
 #pragma once
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -7,7 +8,7 @@
 
 #include "engine/loss/compare.h"
 #include "engine/loss/config.h"
-#include "engine/loss/sequence_loss.h"
+#include "engine/loss/unfinished_loss.h"
 #include "engine/train/model.h"
 
 namespace seqgrad {
@@ -42,6 +43,26 @@ struct StepResult {
 // tensor.
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches,
                                 ForwardContext context);
+
+// What the host knows of a step before any of it runs.
+struct StepPlan {
+  std::vector<LossInputs> inputs;  // of each micro-batch
+  std::vector<LiveRows> rows;
+  std::vector<double> divisors;
+  StepResult result;  // all that does not depend on losses
+};
+// `step` is what errors name.
+StepPlan plan_step(const LossSetup& setup, std::span<const Batch> micro_batches, uint64_t step);
+
+// accumulate_gradients in two halves, for a GPU and a loss that is fused. The first does not wait for the device:
+// `take(i, results, count)` may have the results of micro-batch i copied there, before the next one runs. A loss that
+// is not finite sets *stop, on the device, to 1. The second half has those of all micro-batches, in order, and throws
+// InputError for a loss that is not finite.
+using TakeResults = std::function<void(size_t micro_batch, const RowResult* results, int64_t count)>;
+void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
+                     std::span<const Batch> micro_batches, ForwardContext context, int32_t* stop,
+                     const TakeResults& take);
+StepResult finish_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results);
 
 // Ends a step whose numbers are not finite: throws Error with ExitCode::no that names the step, `why`, the first bad
 // tensor (a parameter, a gradient or what a layer gave) and the lines of the batches.

@@ -31,6 +31,7 @@ Trainer::Trainer(const TrainJob& job)
     : job_(job),
       loss_(make_loss_setup(job.config.loss, job.data.target->size())),
       batcher_(job.data.train, batch_options(job.config)),
+      queue_(job.model, loss_, job.config.optim),
       metrics_(job.run),
       progress_(job.quiet, job.run + "/train.log") {
   const TrainConfig& t = job.config.train;
@@ -62,27 +63,26 @@ void Trainer::one_step() {
   ++state_.step;
   const ForwardContext context{true, static_cast<uint64_t>(c.seed()), static_cast<uint64_t>(state_.step), 0,
                                c.train.teacher_forcing()};
-  const StepResult r = accumulate_gradients(job_.model, loss_, batches, context);
   state_.epoch = batcher_.position().epoch;
   state_.index = batcher_.position().index;
-  warn(r.warnings);
-  state_.interval += r.loss;
-  state_.interval_compared.resize(loss_.compare.size());
-  for (size_t i = 0; i < r.compared.size(); ++i) state_.interval_compared[i] += r.compared[i];
-  state_.interval_tokens += r.target_tokens;
-  state_.interval_positions += r.positions;
-  if (r.skipped) {
-    ++state_.skipped;
-    return;
+  if (queue_.run(std::move(batches), context, rate(), state_.updates + 1)) ++state_.updates;
+  if (job_.model.store().device() == Device::cpu) collect();
+}
+
+// Takes in what steps gave; on a GPU this waits for it.
+void Trainer::collect() {
+  for (const StepResult& r : queue_.collect()) {
+    warn(r.warnings);
+    state_.interval += r.loss;
+    state_.interval_compared.resize(loss_.compare.size());
+    for (size_t i = 0; i < r.compared.size(); ++i) state_.interval_compared[i] += r.compared[i];
+    state_.interval_tokens += r.target_tokens;
+    state_.interval_positions += r.positions;
+    if (r.skipped)
+      ++state_.skipped;
+    else
+      state_.grad_norm = r.grad_norm;
   }
-  ParameterStore& store = job_.model.store();
-  state_.grad_norm = grad_norm(store);
-  if (!std::isfinite(state_.grad_norm)) diverged(job_.model, batches, context, "the gradient is not finite");
-  if (c.optim.clip_norm() && state_.grad_norm > *c.optim.clip_norm())
-    scale_grads(store, *c.optim.clip_norm() / state_.grad_norm);
-  OptimOptions options = c.optim.options();
-  options.lr = rate();
-  optimizers().at(c.optim.name()).update(store, options, ++state_.updates);
 }
 
 void Trainer::warn(const std::vector<LossWarning>& warnings) {
@@ -133,6 +133,7 @@ void Trainer::show_progress() {
 }
 
 void Trainer::log_interval() {
+  collect();
   const ProgressLine p = progress();
   progress_.log(p);
   logged_ = p;
@@ -170,6 +171,7 @@ void Trainer::show_samples() {
 }
 
 void Trainer::validate() {
+  collect();
   const Evaluation e = evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode);
   progress_.say(fmt::format("step {}  dev: loss {:.3f}{}  ppl {:.2f}  exact {:.1f} %  BLEU {:.1f}", state_.step,
                             e.loss_value, unit_of(loss_.options), e.perplexity, 100 * e.sequence_accuracy, e.bleu));
@@ -212,6 +214,7 @@ void Trainer::keep_best(double metric) {
 }
 
 void Trainer::checkpoint() {
+  collect();
   save_checkpoint(job_.run + "/checkpoints", job_.model, state_);
   saved_step_ = state_.step;
   tidy_checkpoints();
@@ -240,6 +243,7 @@ void Trainer::write_report(const std::vector<std::string>& test) const {
 }
 
 void Trainer::save_what_is_not() {
+  collect();
   if (saved_step_ != state_.step) checkpoint();
   write_report();
 }

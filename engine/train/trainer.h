@@ -10,6 +10,7 @@
 #include "engine/train/config.h"
 #include "engine/train/evaluate.h"
 #include "engine/train/progress.h"
+#include "engine/train/step_queue.h"
 
 namespace seqgrad {
 
@@ -42,6 +43,7 @@ class Trainer {
 
  private:
   void one_step();
+  void collect();
   ProgressLine progress();
   void show_progress();
   void log_interval();
@@ -58,6 +60,7 @@ class Trainer {
   const TrainJob job_;
   LossSetup loss_;
   Batcher batcher_;
+  StepQueue queue_;
   TrainState state_;
   MetricLog metrics_;
   Progress progress_;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <tuple>
 #include <type_traits>
 
@@ -17,6 +18,19 @@ struct dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
 inline dim3 threadIdx, blockIdx, blockDim, gridDim;  // of the thread that runs
+
+// The run time. Names and values are CUDA's.
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorInvalidConfiguration = 9,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorNoDevice = 100,
+  cudaErrorIllegalAddress = 700,
+  cudaErrorLaunchFailure = 719,
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901
+};
 
 namespace emulate {
 
@@ -31,6 +45,13 @@ void set_reverse_order(bool reverse);
 void fail_next(const char* function, int status);
 int64_t launches();
 int64_t synchronisations();  // how often the host has waited for the stream
+int64_t graph_launches();
+int64_t graphs();  // that have been made and not destroyed
+
+// While a stream is captured: keeps the call for the graph, and true.
+bool kept_for_graph(std::function<void()> call);
+// What a call that no graph can hold returns: while a stream is captured an error, which spoils the capture.
+cudaError_t outside_of_graphs();
 
 void block_barrier();
 void exchange(const void* mine, void* theirs, size_t bytes, unsigned lane);  // among the lanes of a warp
@@ -56,16 +77,6 @@ T __shfl_xor_sync(unsigned, T x, int mask) {
   return out;
 }
 
-// The run time. Names and values are CUDA's.
-enum cudaError_t {
-  cudaSuccess = 0,
-  cudaErrorMemoryAllocation = 2,
-  cudaErrorInvalidConfiguration = 9,
-  cudaErrorInsufficientDriver = 35,
-  cudaErrorNoDevice = 100,
-  cudaErrorIllegalAddress = 700,
-  cudaErrorLaunchFailure = 719
-};
 using cudaStream_t = struct EmulatedStream*;
 using cudaMemPool_t = struct EmulatedPool*;
 struct cudaDeviceProp {
@@ -95,18 +106,35 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
 
+// Graphs: stream capture, of calls in their order.
+using cudaGraph_t = struct EmulatedGraph*;
+using cudaGraphExec_t = struct EmulatedGraph*;
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+
 // cuBLAS: column-major, on the CPU's GEMM.
 enum cublasStatus_t { CUBLAS_STATUS_SUCCESS = 0 };
 enum cublasOperation_t { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1 };
-enum cublasMath_t { CUBLAS_DEFAULT_MATH = 0, CUBLAS_TF32_TENSOR_OP_MATH = 3 };
+enum cudaDataType { CUDA_R_32F = 0 };
+enum cublasComputeType_t {
+  CUBLAS_COMPUTE_32F = 68,
+  CUBLAS_COMPUTE_32F_FAST_16BF = 75,
+  CUBLAS_COMPUTE_32F_FAST_TF32 = 77
+};
+enum cublasGemmAlgo_t { CUBLAS_GEMM_DEFAULT = -1 };
 using cublasHandle_t = struct EmulatedCublas*;
 cublasStatus_t cublasCreate(cublasHandle_t* handle);
 cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream);
 cublasStatus_t cublasSetWorkspace(cublasHandle_t handle, void* workspace, size_t bytes);
-cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t mode);
-cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
-                           const float* alpha, const float* a, int lda, const float* b, int ldb, const float* beta,
-                           float* c, int ldc);
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
+                            const void* alpha, const void* a, cudaDataType a_type, int lda, const void* b,
+                            cudaDataType b_type, int ldb, const void* beta, void* c, cudaDataType c_type, int ldc,
+                            cublasComputeType_t type, cublasGemmAlgo_t algorithm);
 cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
                            const double* alpha, const double* a, int lda, const double* b, int ldb, const double* beta,
                            double* c, int ldc);
@@ -115,13 +143,15 @@ namespace seqgrad::gpu {
 
 void check(cudaError_t status, const char* what);
 
-template <class... P, class... A>
-void launch(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t, const A&... args) {
-  if (grid == 0) return;
+template <class... P>
+void launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t, P... args) {
   const std::tuple<std::remove_cv_t<P>...> values{args...};
-  const auto call = [&] { std::apply(kernel, values); };
-  emulate::run(
-      grid, block, shared, [](const void* f) { (*static_cast<const decltype(call)*>(f))(); }, &call);
+  const auto run = [=] {
+    const auto call = [&] { std::apply(kernel, values); };
+    emulate::run(
+        grid, block, shared, [](const void* f) { (*static_cast<const decltype(call)*>(f))(); }, &call);
+  };
+  if (!emulate::kept_for_graph(run)) run();
   check(cudaGetLastError(), "launch of a kernel");
 }
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/device/gemm.h"
+#include "engine/device/cpu_gemm.h"
 #include "tests/emulate/gpu_emulator.h"
 
 namespace emulate {
@@ -40,12 +40,12 @@ Memory& memory() {
   return m;
 }
 
+}  // namespace
+
 cudaError_t remember(cudaError_t status) {
   if (status != cudaSuccess) memory().last = status;
   return status;
 }
-
-}  // namespace
 
 cudaError_t injected(const char* function) {
   const auto found = memory().failures.find(function);
@@ -115,6 +115,8 @@ const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorNoDevice: return "cudaErrorNoDevice";
     case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
     case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
+    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
   }
   return "unrecognized error code";
 }
@@ -127,6 +129,8 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
     case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
     case cudaErrorLaunchFailure: return "unspecified launch failure";
+    case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated: return "operation failed due to a previous error during capture";
   }
   return "unrecognized error code";
 }
@@ -135,8 +139,9 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return injected(__func__);
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  SEQGRAD_INJECTED;
   ++memory().synchronisations;
-  return injected(__func__);
+  return emulate::outside_of_graphs();
 }
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
   *pool = nullptr;
@@ -152,6 +157,7 @@ cudaError_t cudaMallocHost(void** memory, size_t bytes) {
 // First fit. What is new begins with bytes that are NaN in every format.
 cudaError_t cudaMallocAsync(void** out, size_t bytes, cudaStream_t) {
   SEQGRAD_INJECTED;
+  if (const cudaError_t status = emulate::outside_of_graphs(); status != cudaSuccess) return status;
   auto& m = memory();
   const size_t size = (bytes + emulate::unit - 1) / emulate::unit * emulate::unit;
   size_t at = m.used;
@@ -176,6 +182,7 @@ cudaError_t cudaMallocAsync(void** out, size_t bytes, cudaStream_t) {
 }
 cudaError_t cudaFreeAsync(void* freed, cudaStream_t) {
   SEQGRAD_INJECTED;
+  if (const cudaError_t status = emulate::outside_of_graphs(); status != cudaSuccess) return status;
   auto& m = memory();
   const auto found = m.taken.find(static_cast<size_t>(static_cast<char*>(freed) - m.base));
   if (found == m.taken.end()) throw std::logic_error("cudaFreeAsync: memory that was not allocated");
@@ -196,11 +203,14 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
   SEQGRAD_INJECTED;
-  const emulate::DeviceAccess access;
-  if (value == 0)
-    emulate::fill_with_zeros(static_cast<char*>(to), bytes);
-  else
-    std::memset(to, value, bytes);
+  const auto fill = [=] {
+    const emulate::DeviceAccess access;
+    if (value == 0)
+      emulate::fill_with_zeros(static_cast<char*>(to), bytes);
+    else
+      std::memset(to, value, bytes);
+  };
+  if (!emulate::kept_for_graph(fill)) fill();
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t) {
@@ -211,12 +221,15 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   };
   if (on_device(to) != (kind != cudaMemcpyDeviceToHost) || on_device(from) != (kind != cudaMemcpyHostToDevice))
     throw std::logic_error("cudaMemcpyAsync: the pointers are not what the kind of copy says");
-  const emulate::DeviceAccess access;
-  std::memmove(to, from, bytes);
+  if (kind != cudaMemcpyDeviceToDevice)  // a graph would read or write the host's memory when it is launched
+    if (const cudaError_t status = emulate::outside_of_graphs(); status != cudaSuccess) return status;
+  const auto copy = [=] {
+    const emulate::DeviceAccess access;
+    std::memmove(to, from, bytes);
+  };
+  if (!emulate::kept_for_graph(copy)) copy();
   return cudaSuccess;
 }
-
-static cublasMath_t math_mode = CUBLAS_DEFAULT_MATH;
 
 cublasStatus_t cublasCreate(cublasHandle_t* handle) {
   *handle = nullptr;
@@ -224,57 +237,72 @@ cublasStatus_t cublasCreate(cublasHandle_t* handle) {
 }
 cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
 cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, size_t) { return CUBLAS_STATUS_SUCCESS; }
-cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t mode) {
-  math_mode = mode;
-  return CUBLAS_STATUS_SUCCESS;
-}
 
 namespace {
 
-// A copy of `columns` columns of `rows` numbers as tensor cores take them: rounded to 10 bits after the point.
-std::vector<float> rounded_to_tf32(const float* x, int rows, int columns, int ld) {
+float rounded(float x, cublasComputeType_t type) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  if (type == CUBLAS_COMPUTE_32F_FAST_TF32) bits = (bits + 0x1000) & ~uint32_t{0x1FFF};
+  if (type == CUBLAS_COMPUTE_32F_FAST_16BF) bits = (bits + 0x7FFF + (bits >> 16 & 1)) & ~uint32_t{0xFFFF};
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+// A copy of `columns` columns of `rows` numbers as tensor cores take them: 10 or 7 bits after the point.
+std::vector<float> rounded(const float* x, int rows, int columns, int ld, cublasComputeType_t type) {
   std::vector<float> out(static_cast<size_t>(ld) * static_cast<size_t>(columns));
   for (int c = 0; c < columns; ++c)
     for (int r = 0; r < rows; ++r) {
       const auto at = static_cast<size_t>(c) * static_cast<size_t>(ld) + static_cast<size_t>(r);
-      uint32_t bits;
-      std::memcpy(&bits, x + at, 4);
-      bits = (bits + 0x1000) & ~uint32_t{0x1FFF};
-      std::memcpy(&out[at], &bits, 4);
+      out[at] = rounded(x[at], type);
     }
   return out;
 }
 
 // A column-major matrix is the row-major one of its transpose: Cᵀ = op(B)ᵀ·op(A)ᵀ, where op(X)ᵀ in row-major memory is
-// X itself when op transposes nothing.
+// X itself when op transposes nothing. cpu_gemm: whatever the precision of the CPU's own products is.
 template <class T>
-cublasStatus_t gemm(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const T* alpha, const T* a,
-                    int lda, const T* b, int ldb, const T* beta, T* c, int ldc) {
-  if (*alpha != 1) throw std::logic_error("emulated gemm: alpha is 1");
+void multiply(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const T* a, int lda, const T* b, int ldb,
+              T beta, T* c, int ldc) {
   const emulate::DeviceAccess access;
-  seqgrad::kernels::gemm<T>(seqgrad::Device::cpu,
-                            {tb == CUBLAS_OP_T, ta == CUBLAS_OP_T, n, m, k, b, ldb, a, lda, *beta, c, ldc});
+  seqgrad::cpu_gemm(seqgrad::Gemm<T>{tb == CUBLAS_OP_T, ta == CUBLAS_OP_T, n, m, k, b, ldb, a, lda, beta, c, ldc});
+}
+
+void multiply_rounded(cublasComputeType_t type, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
+                      const float* a, int lda, const float* b, int ldb, float beta, float* c, int ldc) {
+  if (type == CUBLAS_COMPUTE_32F) return multiply(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
+  std::vector<float> short_a, short_b;
+  {
+    const emulate::DeviceAccess access;
+    short_a = rounded(a, ta == CUBLAS_OP_N ? m : k, ta == CUBLAS_OP_N ? k : m, lda, type);
+    short_b = rounded(b, tb == CUBLAS_OP_N ? k : n, tb == CUBLAS_OP_N ? n : k, ldb, type);
+  }
+  multiply(ta, tb, m, n, k, short_a.data(), lda, short_b.data(), ldb, beta, c, ldc);
+}
+
+// Now, or when the graph that is being captured is launched.
+cublasStatus_t make(double alpha, const std::function<void()>& product) {
+  if (alpha != 1) throw std::logic_error("emulated gemm: alpha is 1");
+  if (!emulate::kept_for_graph(product)) product();
   return CUBLAS_STATUS_SUCCESS;
 }
 
 }  // namespace
 
-cublasStatus_t cublasSgemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
-                           const float* alpha, const float* a, int lda, const float* b, int ldb, const float* beta,
-                           float* c, int ldc) {
-  if (math_mode == CUBLAS_DEFAULT_MATH) return gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  std::vector<float> short_a, short_b;
-  {
-    const emulate::DeviceAccess access;
-    short_a = rounded_to_tf32(a, ta == CUBLAS_OP_N ? m : k, ta == CUBLAS_OP_N ? k : m, lda);
-    short_b = rounded_to_tf32(b, tb == CUBLAS_OP_N ? k : n, tb == CUBLAS_OP_N ? n : k, ldb);
-  }
-  return gemm(ta, tb, m, n, k, alpha, short_a.data(), lda, short_b.data(), ldb, beta, c, ldc);
+cublasStatus_t cublasGemmEx(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
+                            const void* alpha, const void* a, cudaDataType, int lda, const void* b, cudaDataType,
+                            int ldb, const void* beta, void* c, cudaDataType, int ldc, cublasComputeType_t type,
+                            cublasGemmAlgo_t) {
+  return make(static_cast<double>(*static_cast<const float*>(alpha)), [=, scale = *static_cast<const float*>(beta)] {
+    multiply_rounded(type, ta, tb, m, n, k, static_cast<const float*>(a), lda, static_cast<const float*>(b), ldb, scale,
+                     static_cast<float*>(c), ldc);
+  });
 }
 cublasStatus_t cublasDgemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
                            const double* alpha, const double* a, int lda, const double* b, int ldb, const double* beta,
                            double* c, int ldc) {
-  return gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  return make(*alpha, [=, scale = *beta] { multiply(ta, tb, m, n, k, a, lda, b, ldb, scale, c, ldc); });
 }
 
 void* seqgrad::gpu::cublas_function(const char* name) {
@@ -282,8 +310,7 @@ void* seqgrad::gpu::cublas_function(const char* name) {
       {"cublasCreate_v2", reinterpret_cast<void*>(cublasCreate)},
       {"cublasSetStream_v2", reinterpret_cast<void*>(cublasSetStream)},
       {"cublasSetWorkspace_v2", reinterpret_cast<void*>(cublasSetWorkspace)},
-      {"cublasSetMathMode", reinterpret_cast<void*>(cublasSetMathMode)},
-      {"cublasSgemm_v2", reinterpret_cast<void*>(cublasSgemm)},
+      {"cublasGemmEx", reinterpret_cast<void*>(cublasGemmEx)},
       {"cublasDgemm_v2", reinterpret_cast<void*>(cublasDgemm)}};
   return functions.at(name);
 }

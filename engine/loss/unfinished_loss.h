@@ -1,0 +1,27 @@
+// The fused loss of a GPU for a caller that does not want to wait for it.
+#pragma once
+#include <span>
+
+#include "engine/loss/row_loss.h"
+#include "engine/loss/sequence_loss.h"
+
+namespace seqgrad {
+
+// How many rows the fused loss computes on a device. On a GPU the number of live ones is rounded up to one of eight or
+// so for each size of batch, with rows that count nothing: steps of the same sizes then do the same.
+int64_t computed_rows(const LiveRows& rows, Device device);
+
+// linear_sequence_loss without its end: `value` is good for backward, but its number is not filled in, and the results
+// of the live rows stay on the GPU until the tape's reset, for finish_loss. Parameters have their gradients `now`. A
+// row that is not finite sets *stop, on the GPU, to 1. Scalars only.
+struct UnfinishedLoss {
+  Tensor value;
+  const RowResult* results = nullptr;
+};
+UnfinishedLoss unfinished_linear_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+                                      const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
+                                      double divisor, int32_t* stop);
+LossResult finish_loss(const LossInputs& inputs, const LiveRows& rows, const LossOptions& options, double divisor,
+                       std::span<const RowResult> results);
+
+}  // namespace seqgrad

@@ -1,0 +1,52 @@
+// Optimiser steps one after the other. On a GPU the host runs ahead of the device and asks for results only when they
+// are wanted: losses, norms and what stops a run stay in its memory until then.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "engine/optim/config.h"
+#include "engine/train/step.h"
+
+namespace seqgrad {
+
+class StepQueue {
+ public:
+  StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim);
+  ~StepQueue();
+  StepQueue(const StepQueue&) = delete;
+  StepQueue& operator=(const StepQueue&) = delete;
+
+  // Makes step context.step: gradients, clipping, and the update, which is number `update`. False: nothing counted and
+  // no update was made. Throws as accumulate_gradients and diverged do, for this step or an earlier one.
+  bool run(std::vector<Batch> micro_batches, const ForwardContext& context, double lr, int64_t update);
+
+  // The results of all steps since the last call, in order. Throws like run(): on a GPU no step after one that is not
+  // finite has moved any parameter, so that one is made again to see what was wrong.
+  std::vector<StepResult> collect();
+
+ private:
+  struct Step {
+    std::vector<Batch> batches;
+    ForwardContext context;
+    StepPlan plan;
+    size_t at;  // in the log: the norm, then the results of live rows
+  };
+  bool run_now(std::span<const Batch> batches, const ForwardContext& context, double lr, int64_t number);
+  void begin(const Step& step, double lr, int64_t number);
+  void make_room(size_t bytes);
+  void finish_all();
+  StepResult finish(Step& step, const char* log);
+  void update(double lr, int64_t number, const GradientState* state);
+
+  SequenceModel& model_;
+  const LossSetup& loss_;
+  const OptimConfig& optim_;
+  const bool runs_ahead_;           // a loss that is not fused fetches its results in the middle of a step
+  GradientState* state_ = nullptr;  // in memory of the GPU, like the log
+  char* log_ = nullptr;
+  size_t used_ = 0, capacity_ = 0;
+  std::vector<Step> steps_;       // that nobody has looked at
+  std::vector<StepResult> done_;  // finished, and not yet handed out
+};
+
+}  // namespace seqgrad
