@@ -313,7 +313,7 @@ __global__ void __launch_bounds__(row_threads_most) row_loss_kernel(kernels::Row
 }
 
 template <class T>
-__global__ void __launch_bounds__(row_threads_most) scan_kernel(kernels::RowLoss<T> k, int64_t count, Part<T>* parts) {
+__global__ void __launch_bounds__(row_threads_most) scan_kernel(kernels::RowLoss<T> k, unsigned count, Part<T>* parts) {
   const RowTask task = k.tasks[blockIdx.x / count];
   const int64_t n = k.rule.classes, begin = blockIdx.x % count * of_a_part;
   if (task.target < 0) return;
@@ -322,7 +322,7 @@ __global__ void __launch_bounds__(row_threads_most) scan_kernel(kernels::RowLoss
 }
 template <class T>
 __global__ void __launch_bounds__(row_threads_most)
-    finish_kernel(kernels::RowLoss<T> k, int64_t count, const Part<T>* parts) {
+    finish_kernel(kernels::RowLoss<T> k, unsigned count, const Part<T>* parts) {
   const int64_t i = blockIdx.x / count;
   const RowTask task = k.tasks[i];
   const int64_t n = k.rule.classes, begin = blockIdx.x % count * of_a_part,
@@ -339,8 +339,10 @@ void row_loss_cuda(const kernels::RowLoss<T>& k) {
     if (n <= of_one_block) return gpu::launch(row_loss_kernel<T>, d.rows, threads, row_shared, gpu::stream(), d);
     const int64_t count = (n + of_a_part - 1) / of_a_part;
     auto* parts = Tape::current().scratch<Part<T>>(d.rows * count, Device::cuda);
-    gpu::launch(scan_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, count, parts);
-    gpu::launch(finish_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, count, parts);
+    gpu::launch(scan_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, static_cast<unsigned>(count),
+                parts);
+    gpu::launch(finish_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, static_cast<unsigned>(count),
+                parts);
   });
 }
 
