@@ -60,6 +60,8 @@ std::function<int()> parse_command_line(const std::vector<std::string>& argument
   std::function<int()> run;
   for (const auto& [name, command] : commands()) {
     CLI::App* sub = app->add_subcommand(name, command.doc);
+    if (std::find(arguments.begin(), arguments.end(), name) == arguments.end())
+      continue;  // nobody asks for its options
     sub->footer("Example:\n  " + command.example);
     sub->callback([&run, chosen = command.declare(*sub)] { run = chosen; });
   }
