@@ -93,6 +93,12 @@ std::string usage_problem(const CLI::App& app, const CLI::ParseError& error,
                                     shown(fmt::format("{}", fmt::join(o->results(), " "))))
                   : o->count() == 0 ? fmt::format("{}: {} is missing after it", o->get_name(), o->get_type_name())
                                     : fmt::format("{}: given {} times; once is enough", o->get_name(), o->count());
+  if (dynamic_cast<const CLI::ConversionError*>(&error))
+    for (const CLI::Option* o : command.get_options())
+      if (o->count() > 0 && message.find(": " + o->get_name() + " = ") != message.npos)
+        message = fmt::format("{}: {}, got '{}'", o->get_name(),
+                              o->get_items_expected_max() == 0 ? "takes no value" : "expected " + o->get_type_name(),
+                              shown(fmt::format("{}", fmt::join(o->results(), " "))));
   if (const size_t at = message.find(" excludes ");
       dynamic_cast<const CLI::ExcludesError*>(&error) && at != message.npos)
     message.replace(at, 10, " does not go with ");

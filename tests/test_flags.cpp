@@ -212,6 +212,8 @@ TEST_CASE("a command line that is wrong is told what it should be") {
   CHECK(said({"train", "--threads"}) == "2 train: --threads: N is missing after it (see seqgrad train --help)");
   CHECK(said({"data", "a", "--head", "1", "--head", "2"}) ==
         "2 data: --head: given 2 times; once is enough (see seqgrad data --help)");
+  CHECK(said({"bench", "step", "--json=-\x01"}) ==
+        "2 bench: --json: takes no value, got '-\\x01' (see seqgrad bench --help)");
   CHECK(said({"train", "--resume", "a", "--run-dir", "b"}) ==
         "2 train: --resume does not go with --run-dir (see seqgrad train --help)");
   CHECK(has(said({"evaluate", "a", "--src", "b", "--ref", "c", "--split", "dev"}), "--split does not go with --src"));
