@@ -11,6 +11,7 @@
 #include "engine/device/gemm.h"
 #include "engine/device/step_graph.h"
 #include "engine/io/atomic_write.h"
+#include "engine/loss/loss_tile.h"
 
 namespace seqgrad {
 
@@ -41,6 +42,7 @@ ProcessSettings apply_process_settings(const Config& config) {
   const DeviceChoice choice = choose_device(config.device());
   set_matmul_precision(precision_of(config.precision(), choice), choice.device);
   set_step_graphs(config.graphs());
+  set_loss_tile_mib(config.logits_mib());
   const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
   set_threads(
       static_cast<int>(config.threads().value_or(std::min({cores, int64_t{16}, threads_worth_having(config)}))));

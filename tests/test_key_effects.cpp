@@ -35,6 +35,7 @@ const std::map<std::string, std::string> no_effect = {
     {"threads", "results do not depend on it: a promise with tests of its own"},
     {"device", "a build without CUDA has one device"},
     {"graphs", "of a GPU; test_step_graph counts them"},
+    {"logits_mib", "of a GPU; test_loss_chunks tries it"},
     {"name", "names the run directory, which --run-dir overrides here; test_cli tries it"},
 };
 

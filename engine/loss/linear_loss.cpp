@@ -1,93 +1,14 @@
-// Output projection and loss in tiles: gather live rows, multiply, row kernel in place, multiply back.
+// The loss of hidden states: its tiles (linear_tiles.h) between checks, coefficients and the tape.
 #include <algorithm>
 
-#include "engine/device/gemm.h"
-#include "engine/loss/move_rows.h"
+#include "engine/loss/linear_tiles.h"
 #include "engine/loss/result_shape.h"
 #include "engine/loss/row_report.h"
 #include "engine/loss/unfinished_loss.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/matmul.h"
 
 namespace seqgrad {
 namespace {
-
-constexpr int64_t tile_rows = 384;  // a fixed height: kernels and sums never depend on the batch
-constexpr int64_t block_rows = 32;  // the last tile is filled with zero rows up to a multiple of this
-
-int64_t padded_to(int64_t count) { return (count + block_rows - 1) / block_rows * block_rows; }
-
-// Everything but the coefficients; backward of a vector loss runs it again with its upstream in them.
-struct Job {
-  Tensor hidden, weight, bias;
-  RowRule rule;
-  const int64_t* places;  // of each row: b·T + t; -1: it only rounds their number up
-  int64_t live, rows;     // the live ones come first
-  int32_t* stop = nullptr;
-};
-
-// What is wanted; tensors without data are not formed.
-struct Gradients {
-  Tensor hidden, weight, bias;
-  bool any() const { return hidden.data || weight.data || bias.data; }
-};
-
-Gradients gradients_of(const Job& job, ParameterGradients when = ParameterGradients::in_backward) {
-  const auto like = [](const Tensor& x) { return x.requires_grad() ? zeros(x.shape, x.dtype, x.device) : Tensor{}; };
-  const auto own = [&](const Tensor& x) {
-    return when == ParameterGradients::now && x.requires_grad() ? grad(x) : like(x);
-  };
-  return {like(job.hidden), own(job.weight), own(job.bias)};
-}
-
-// `tasks` of row i start at (i mod tile)·V. A row that is refused ends it: `inspect(first, count, logits)` sees each
-// tile before the row kernel has been trusted. On a GPU, where each look would wait for it, results are fetched once,
-// after the last tile, and the tile of a row that is not finite is made again to be seen. Without `results` they stay
-// there; where, is returned.
-template <class T, class Inspect>
-const RowResult* run_tiles(const Job& job, const RowTask* tasks, RowResult* results, const Gradients& g,
-                           const Inspect& inspect) {
-  const Device device = job.hidden.device;
-  Backend& memory = backend(device);
-  Tape& tape = Tape::current();
-  const int64_t d = job.hidden.shape[-1], v = job.rule.classes;
-  const int64_t height = std::min(tile_rows, padded_to(job.rows));
-  T *hidden = tape.scratch<T>(height * d, device), *logits = tape.scratch<T>(height * v, device),
-    *dhidden = tape.scratch<T>(g.hidden.data ? height * d : 0, device);
-  const uint64_t weight = new_operand_name();
-  RowResult* kept = device == Device::cpu ? nullptr : tape.scratch<RowResult>(job.rows, device);
-  const auto forward = [&](int64_t first, int64_t count, T* gradient) {
-    const int64_t padded = padded_to(count);
-    kernels::move_rows<T>(device, {job.hidden.as<T>(), hidden, job.places + first, count, d, false});
-    if (padded > count) memory.zero(hidden + count * d, static_cast<size_t>((padded - count) * d) * sizeof(T));
-    kernels::gemm<T>(device, {false, true, padded, v, d, hidden, d, job.weight.as<T>(), d, T{0}, logits, v, weight});
-    kernels::row_loss<T>(device, {logits, gradient, tasks + first, kept ? nullptr : results + first, count, job.rule,
-                                  job.bias.data ? job.bias.as<T>() : nullptr, kept ? kept + first : nullptr, job.stop});
-  };
-  for (int64_t first = 0; first < job.rows; first += tile_rows) {
-    const int64_t count = std::min(tile_rows, job.rows - first), padded = padded_to(count);
-    forward(first, count, g.any() ? logits : nullptr);
-    if (!kept) inspect(first, count, logits);
-    if (!g.any()) continue;
-    if (padded > count) memory.zero(logits + count * v, static_cast<size_t>((padded - count) * v) * sizeof(T));
-    if (g.hidden.data) {
-      kernels::gemm<T>(device,
-                       {false, false, padded, d, v, logits, v, job.weight.as<T>(), d, T{0}, dhidden, d, weight});
-      kernels::move_rows<T>(device, {dhidden, g.hidden.as<T>(), job.places + first, count, d, true});
-    }
-    if (g.weight.data)
-      kernels::gemm<T>(device, {true, false, v, d, padded, logits, v, hidden, d, T{1}, g.weight.as<T>(), d});
-    if (g.bias.data) kernels::sum_rows<T>(device, {logits, g.bias.as<T>(), padded, v});
-  }
-  if (!kept || !results) return kept;
-  memory.download(results, kept, static_cast<size_t>(job.live) * sizeof(RowResult));
-  const RowResult* bad = std::find_if(results, results + job.live, [](const RowResult& r) { return r.nonfinite; });
-  if (bad == results + job.live || job.rule.propagate) return kept;
-  const int64_t first = (bad - results) / tile_rows * tile_rows, count = std::min(tile_rows, job.live - first);
-  forward(first, count, nullptr);
-  inspect(first, count, logits);
-  return kept;
-}
 
 template <class T>
 void add_scaled(T scale, const Gradients& from, const Job& to) {
@@ -137,8 +58,9 @@ Call make_call(const Tensor& hidden, const Tensor& weight, const Tensor& bias, c
   Tape& tape = Tape::current();
   auto *places = tape.scratch<int64_t>(count, Device::cpu), *groups = tape.scratch<int64_t>(count, Device::cpu);
   RowTask* tasks = row_tasks(rows, count);
+  const LossTile tile = loss_tile(hidden.device, rows.classes, static_cast<int64_t>(size_of(hidden.dtype)));
   for (int64_t i = 0; i < count; ++i) {
-    tasks[i].at = i % tile_rows * rows.classes;
+    tasks[i].at = i % tile.rows * rows.classes;
     places[i] = -1;
     groups[i] = 0;
     if (i >= live) continue;
@@ -148,7 +70,7 @@ Call make_call(const Tensor& hidden, const Tensor& weight, const Tensor& bias, c
     tasks[i].coefficient = c.rows[static_cast<size_t>(i)];
   }
   const Shape shape = result_shape(rows, options);
-  return {{hidden, weight, bias, row_rule(inputs, options), places, live, count},
+  return {{hidden, weight, bias, row_rule(inputs, options), tile, places, live, count},
           tasks,
           groups,
           shape,

@@ -1,228 +1,12 @@
 // A block reads a row once, 16 bytes at a time: an online pass for maximum and sums, then the gradient where the logits
 // were, which finds the row in cache. A row of many classes is read by several blocks, whose sums a second kernel puts
-// together. Statistics of a thread are in the row's precision for at most 64 terms, then in float64; threads and parts
-// are combined in one fixed order.
-#include "engine/loss/row_math.cuh"
-#include "engine/ops/vector_math.h"
+// together; one that is not in memory as a whole is read chunk by chunk, twice.
+#include "engine/loss/row_parts.cuh"
 
 namespace seqgrad {
 namespace {
 
-constexpr int64_t no_place = INT64_MAX;
-constexpr int terms_at_once = 64;
-constexpr int64_t of_one_block = 32768, of_a_part = 8192;  // classes
-
-// Of the entries that one thread has seen.
-template <class T>
-struct Online {
-  T top = -static_cast<T>(INFINITY);
-  int64_t maxima = 0, first = no_place, seen = 0;  // how often a = top, and where first
-  double tail = 0, distance = 0;                   // Σ exp(a − top) over a < top; Σ (top − a)
-  T part = 0;                                      // of the tail: not yet in it
-
-  __device__ void see(T a, int64_t v) {
-    if (a > top) {
-      tail = (tail + static_cast<double>(part) + static_cast<double>(maxima)) * exp_of(top - a);
-      part = 0;
-      if (seen > 0) distance += static_cast<double>(seen) * static_cast<double>(a - top);
-      maxima = 0;
-      top = a;
-      first = v;
-    }
-    if (a == top) {
-      ++maxima;
-      if (first == no_place) first = v;
-    } else {
-      part += std::exp(a - top);
-      distance += static_cast<double>(top - a);
-    }
-    if (++seen % terms_at_once == 0) {
-      tail += static_cast<double>(part);
-      part = 0;
-    }
-  }
-
-  // Of all threads of the block, in each.
-  __device__ void combine() {
-    const T own = top;
-    top = gpu::block_reduce(own, gpu::shared_memory<T>(), gpu::Larger{});
-    tail += static_cast<double>(part);
-    if (own < top) {
-      tail = (tail + static_cast<double>(maxima)) * exp_of(own - top);
-      if (seen > 0) distance += static_cast<double>(seen) * static_cast<double>(top - own);
-      maxima = 0;
-      first = no_place;
-    }
-    tail = block_sum(tail);
-    distance = block_sum(distance);
-    maxima = block_count(maxima);
-    first = block_least(first);
-  }
-
-  __device__ static double exp_of(T x) { return static_cast<double>(std::exp(x)); }
-};
-
-// Σ r, Σ r·(top − a) and the same of q, for distributions that are walked class by class.
-struct Walk {
-  double r_sum = 0, r_distance = 0, q_sum = 0, q_distance = 0;
-  int64_t count = 0, only = no_place;  // how many r are not 0, and the place of the first
-};
-
-// What one pass learns of the classes [begin,end) of a row, or of all.
-template <class T>
-struct Part {
-  T top, at_target, at_only;  // the largest logit; those of the target and of walk.only, if they are among these
-  int64_t maxima, first;
-  double tail, distance;
-  bool bad, any_finite;  // a NaN or +inf; a number above -inf
-  Walk walk;
-};
-
-template <class T>
-struct alignas(16) Pack {
-  static constexpr int64_t size = 16 / sizeof(T);
-  T x[size];
-};
-template <class T>
-__device__ Pack<T>& pack_at(T* x) {
-  return *reinterpret_cast<Pack<T>*>(x);
-}
-
-// One row of logits, with the bias that is still to be added.
-template <class T>
-struct Row {
-  T *z, *g;
-  const T* bias;
-  T kappa;
-  bool packed;  // all are aligned to 16 bytes: a function of V, since arrays are
-
-  __device__ Row(const kernels::RowLoss<T>& k, const RowTask& task)
-      : z(k.x + task.at), g(k.g ? k.g + task.at : nullptr), bias(k.bias), kappa(static_cast<T>(k.rule.softcap)) {
-    const auto address = [](const T* p) { return reinterpret_cast<uintptr_t>(p); };
-    packed = (address(z) | address(g) | address(bias)) % 16 == 0 && k.rule.classes % Pack<T>::size == 0;
-  }
-  __device__ T logit(int64_t v) const { return bias ? z[v] + bias[v] : z[v]; }
-  __device__ T capped(T x) const { return kappa > 0 ? kappa * fast_tanh(x / kappa) : x; }
-
-  // f(v, logit) for each of this thread's classes in [begin,end).
-  template <class F>
-  __device__ void each(int64_t begin, int64_t end, const F& f) const {
-    if (!packed) {
-      for (int64_t v = begin + threadIdx.x; v < end; v += blockDim.x) f(v, logit(v));
-      return;
-    }
-    for (int64_t v = begin + threadIdx.x * Pack<T>::size; v < end; v += blockDim.x * Pack<T>::size) {
-      Pack<T> x = pack_at(z + v);
-      if (bias) add(x, v);
-      for (int i = 0; i < Pack<T>::size; ++i) f(v + i, x.x[i]);
-    }
-  }
-  // The same, and what f gives becomes the gradient.
-  template <class F>
-  __device__ void each_gradient(int64_t begin, int64_t end, const F& f) const {
-    if (!packed) {
-      for (int64_t v = begin + threadIdx.x; v < end; v += blockDim.x) g[v] = f(v, logit(v));
-      return;
-    }
-    for (int64_t v = begin + threadIdx.x * Pack<T>::size; v < end; v += blockDim.x * Pack<T>::size) {
-      Pack<T> x = pack_at(z + v);
-      if (bias) add(x, v);
-      for (int i = 0; i < Pack<T>::size; ++i) x.x[i] = f(v + i, x.x[i]);
-      pack_at(g + v) = x;
-    }
-  }
-
- private:
-  __device__ void add(Pack<T>& x, int64_t v) const {
-    const Pack<T> b = pack_at(const_cast<T*>(bias) + v);
-    for (int i = 0; i < Pack<T>::size; ++i) x.x[i] += b.x[i];
-  }
-};
-
-__device__ bool is_walked(const RowRule& rule, const RowTask& task) {
-  return rule.off_row || rule.class_weight || task.q;
-}
-
-// By all threads of a block, to all.
-template <class T>
-__device__ Part<T> scan(const RowRule& rule, const RowTask& task, const Row<T>& row, int64_t begin, int64_t end) {
-  Online<T> seen;
-  bool bad = false, any_finite = false;
-  row.each(begin, end, [&](int64_t v, T x) {
-    bad |= x != x || x == static_cast<T>(INFINITY);  // which a cap would hide
-    any_finite |= x > -static_cast<T>(INFINITY);
-    seen.see(row.capped(x), v);
-  });
-  seen.combine();
-  Part<T> part{seen.top,
-               0,
-               0,
-               seen.maxima,
-               seen.first,
-               seen.tail,
-               seen.distance,
-               block_count(bad) > 0,
-               block_count(any_finite) > 0,
-               {}};
-  const auto at = [&](int64_t v) { return v >= begin && v < end ? row.capped(row.logit(v)) : T{0}; };
-  part.at_only = part.at_target = at(task.target);
-  if (!is_walked(rule, task)) return part;
-  Walk& walk = part.walk;
-  row.each(begin, end, [&](int64_t v, T x) {
-    const double r = rule.r(task, v), q = rule.q(task, v);
-    if (r == 0 && q == 0) return;  // so that 0·∞ is 0
-    const T a = row.capped(x);
-    const double distance = a == part.top ? 0.0 : static_cast<double>(part.top - a);
-    if (r != 0) {
-      walk.r_sum += r;
-      walk.r_distance += r * distance;
-      ++walk.count;
-      walk.only = v < walk.only ? v : walk.only;
-    }
-    if (q != 0) {
-      walk.q_sum += q;
-      walk.q_distance += q * distance;
-    }
-  });
-  walk = {block_sum(walk.r_sum),      block_sum(walk.r_distance), block_sum(walk.q_sum),
-          block_sum(walk.q_distance), block_count(walk.count),    block_least(walk.only)};
-  part.at_only = at(walk.only);
-  return part;
-}
-
-// Of a whole row of n classes, from its parts in their order.
-template <class T>
-__device__ Part<T> combined(const Part<T>* parts, int64_t n, const RowTask& task) {
-  const int64_t count = (n + of_a_part - 1) / of_a_part;
-  Part<T> all{parts[0].top, 0, 0, 0, no_place, 0, 0, false, false, {}};
-  for (int64_t p = 1; p < count; ++p) all.top = gpu::Larger{}(all.top, parts[p].top);
-  for (int64_t p = 0; p < count; ++p) {
-    const Part<T>& part = parts[p];
-    const int64_t classes = (p + 1 < count ? (p + 1) * of_a_part : n) - p * of_a_part;
-    all.bad |= part.bad;
-    all.any_finite |= part.any_finite;
-    double lower = 0;
-    if (part.top == all.top) {
-      all.maxima += part.maxima;
-      all.tail += part.tail;
-      all.first = part.first < all.first ? part.first : all.first;
-      all.distance += part.distance;
-    } else {
-      lower = static_cast<double>(all.top - part.top);
-      all.tail += (part.tail + static_cast<double>(part.maxima)) * Online<T>::exp_of(part.top - all.top);
-      all.distance += part.distance + static_cast<double>(classes) * lower;
-    }
-    all.walk.r_sum += part.walk.r_sum;
-    all.walk.q_sum += part.walk.q_sum;
-    all.walk.r_distance += part.walk.r_distance + (part.walk.r_sum != 0 ? part.walk.r_sum * lower : 0);
-    all.walk.q_distance += part.walk.q_distance + (part.walk.q_sum != 0 ? part.walk.q_sum * lower : 0);
-    all.walk.count += part.walk.count;
-    all.walk.only = part.walk.only < all.walk.only ? part.walk.only : all.walk.only;
-  }
-  all.at_only = all.at_target = parts[task.target / of_a_part].at_target;
-  if (all.walk.only != no_place) all.at_only = parts[all.walk.only / of_a_part].at_only;
-  return all;
-}
+constexpr int64_t of_one_block = 32768;  // classes
 
 template <class T>
 __device__ void give(const kernels::RowLoss<T>& k, int64_t i, const RowResult& result) {
@@ -298,37 +82,49 @@ __device__ void finish(const kernels::RowLoss<T>& k, int64_t i, const RowTask& t
 
 // A row of no loss, which only rounds their number up.
 template <class T>
-__device__ void clear(const kernels::RowLoss<T>& k, int64_t i, const RowTask& task, int64_t begin, int64_t end) {
+__device__ void clear(const kernels::RowLoss<T>& k, int64_t i, int64_t at, int64_t begin, int64_t end) {
   if (begin == 0 && threadIdx.x == 0) k.results[i] = {};
-  for (int64_t v = begin + threadIdx.x; k.g && v < end; v += blockDim.x) k.g[task.at + v] = 0;
+  for (int64_t v = begin + threadIdx.x; k.g && v < end; v += blockDim.x) k.g[at + v] = 0;
 }
 
 template <class T>
 __global__ void __launch_bounds__(row_threads_most) row_loss_kernel(kernels::RowLoss<T> k) {
   const RowTask task = k.tasks[blockIdx.x];
   const int64_t n = k.rule.classes;
-  if (task.target < 0) return clear(k, blockIdx.x, task, 0, n);
-  const Row<T> row(k, task);
+  if (task.target < 0) return clear(k, blockIdx.x, task.at, 0, n);
+  const Row<T> row(k, task.at);
   finish(k, blockIdx.x, task, row, scan(k.rule, task, row, 0, n), 0, n);
 }
 
+unsigned parts_in(int64_t classes) { return static_cast<unsigned>((classes + of_a_part - 1) / of_a_part); }
+
+// The classes [begin,end) of all rows, which are in memory: as they lie in rows of V, or alone and dense.
+struct Slice {
+  int64_t begin, end;
+  bool dense;
+  unsigned parts;  // in it
+
+  __device__ int64_t row() const { return blockIdx.x / parts; }
+  __device__ int64_t first() const { return begin + blockIdx.x % parts * of_a_part; }
+  __device__ int64_t last() const { return first() + of_a_part < end ? first() + of_a_part : end; }
+  __device__ int64_t at(const RowTask& task) const { return dense ? row() * (end - begin) - begin : task.at; }
+};
+
 template <class T>
-__global__ void __launch_bounds__(row_threads_most) scan_kernel(kernels::RowLoss<T> k, unsigned count, Part<T>* parts) {
-  const RowTask task = k.tasks[blockIdx.x / count];
-  const int64_t n = k.rule.classes, begin = blockIdx.x % count * of_a_part;
+__global__ void __launch_bounds__(row_threads_most)
+    scan_kernel(kernels::RowLoss<T> k, Slice slice, unsigned count, Part<T>* parts) {
+  const RowTask task = k.tasks[slice.row()];
   if (task.target < 0) return;
-  const Part<T> part = scan(k.rule, task, Row<T>(k, task), begin, begin + of_a_part < n ? begin + of_a_part : n);
-  if (threadIdx.x == 0) parts[blockIdx.x] = part;
+  const Part<T> part = scan(k.rule, task, Row<T>(k, slice.at(task)), slice.first(), slice.last());
+  if (threadIdx.x == 0) parts[slice.row() * count + slice.first() / of_a_part] = part;
 }
 template <class T>
 __global__ void __launch_bounds__(row_threads_most)
-    finish_kernel(kernels::RowLoss<T> k, unsigned count, const Part<T>* parts) {
-  const int64_t i = blockIdx.x / count;
+    finish_kernel(kernels::RowLoss<T> k, Slice slice, unsigned count, const Part<T>* parts) {
+  const int64_t i = slice.row(), at = slice.at(k.tasks[i]);
   const RowTask task = k.tasks[i];
-  const int64_t n = k.rule.classes, begin = blockIdx.x % count * of_a_part,
-                end = begin + of_a_part < n ? begin + of_a_part : n;
-  if (task.target < 0) return clear(k, i, task, begin, end);
-  finish(k, i, task, Row<T>(k, task), combined(parts + i * count, n, task), begin, end);
+  if (task.target < 0) return clear(k, i, at, slice.first(), slice.last());
+  finish(k, i, task, Row<T>(k, at), combined(parts + i * count, k.rule.classes, task), slice.first(), slice.last());
 }
 
 template <class T>
@@ -337,17 +133,47 @@ void row_loss_cuda(const kernels::RowLoss<T>& k) {
     const int64_t n = d.rule.classes;
     const int threads = row_threads(n);
     if (n <= of_one_block) return gpu::launch(row_loss_kernel<T>, d.rows, threads, row_shared, gpu::stream(), d);
-    const int64_t count = (n + of_a_part - 1) / of_a_part;
+    const unsigned count = parts_in(n);
+    const Slice all{0, n, false, count};
     auto* parts = Tape::current().scratch<Part<T>>(d.rows * count, Device::cuda);
-    gpu::launch(scan_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, static_cast<unsigned>(count),
-                parts);
-    gpu::launch(finish_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, static_cast<unsigned>(count),
-                parts);
+    gpu::launch(scan_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, all, count, parts);
+    gpu::launch(finish_kernel<T>, d.rows * count, threads, row_shared, gpu::stream(), d, all, count, parts);
   });
 }
 
-const bool installed = install<Device::cuda>(kernels::row_loss<float>, row_loss_cuda<float>) &&
-                       install<Device::cuda>(kernels::row_loss<double>, row_loss_cuda<double>);
+// The second pass begins with the chunk that the first has left in memory.
+template <class T>
+void row_chunks_cuda(const kernels::RowChunks<T>& k) {
+  run_on_device(k.rows, [&](kernels::RowLoss<T> d) {
+    const int64_t n = d.rule.classes, last = (n - 1) / k.width * k.width;
+    const unsigned count = parts_in(n);
+    auto* parts = Tape::current().scratch<Part<T>>(d.rows * count, Device::cuda);
+    const auto run = [&](auto kernel, int64_t begin) {
+      const int64_t end = std::min(n, begin + k.width);
+      const Slice slice{begin, end, true, parts_in(end - begin)};
+      gpu::launch(kernel, d.rows * slice.parts, row_threads(n), row_shared, gpu::stream(), d, slice, count, parts);
+      return end;
+    };
+    for (int64_t begin = 0; begin < n; begin += k.width) {
+      d.x = k.logits(begin, std::min(n, begin + k.width));
+      run(scan_kernel<T>, begin);
+    }
+    if (!k.gradient) return void(run(finish_kernel<T>, 0));  // which tells the losses, and reads no logits
+    for (int64_t begin = last; begin >= 0; begin -= k.width) {
+      if (begin != last) d.x = k.logits(begin, begin + k.width);
+      d.g = d.x;
+      k.gradient(begin, run(finish_kernel<T>, begin), d.x);
+    }
+  });
+}
+
+template <class T>
+bool add() {
+  return install<Device::cuda>(kernels::row_loss<T>, row_loss_cuda<T>) &&
+         install<Device::cuda>(kernels::row_chunks<T>, row_chunks_cuda<T>);
+}
+
+const bool installed = add<float>() && add<double>();
 
 }  // namespace
 }  // namespace seqgrad

@@ -3,6 +3,7 @@
 //   ℓ = Σ_{r_v≠0} r_v·(log S + (A − a_v));   λ = A + log S;   gradient: c·[R·p_v − r_v + 2ζλ·p_v]·(1 − tanh²(z_v/κ))
 #pragma once
 #include <cstdint>
+#include <functional>
 
 #include "engine/core/host_device.h"
 #include "engine/core/kernel.h"
@@ -67,8 +68,18 @@ struct RowLoss {
   RowResult* kept = nullptr;
   int32_t* stop = nullptr;
 };
+// Rows of which only some classes are in memory at a time, in two passes over them (a GPU).
+template <class T>
+struct RowChunks {
+  RowLoss<T> rows;  // without x and tasks[].at; results: kept
+  int64_t width;    // classes of a chunk: a multiple of of_a_part (row_parts.cuh); the last may have fewer
+  std::function<T*(int64_t begin, int64_t end)> logits;  // makes those of the classes [begin,end): [rows,end-begin]
+  std::function<void(int64_t begin, int64_t end, T*)> gradient;  // takes them, made where the logits were; empty: none
+};
 template <class T>
 inline constinit Kernel<RowLoss<T>> row_loss{"row_loss"};
+template <class T>
+inline constinit Kernel<RowChunks<T>> row_chunks{"row_chunks"};
 template <class T>
 inline constinit Kernel<RowLoss<T>> probs_loss{"probs_loss"};  // probs_loss.cpp
 }  // namespace kernels

@@ -72,6 +72,8 @@ struct RunConfig : Section {
   Field<std::string> device{this, "device", "auto", choice({"cpu", "cuda", "auto"}), "where tensors live"};
   Field<bool> graphs{this, "graphs", true,
                      "GPU: steps of sizes seen before are repeated as CUDA graphs; results do not depend on it"};
+  Field<int64_t> logits_mib{this, "logits_mib", 256, between(1, 1e6),
+                            "GPU: MiB that the logits of a step may take at once; more of them are made in parts"};
   Field<std::optional<int64_t>> threads{
       this, "threads", std::nullopt, between(1, 256),
       "CPU threads; null: one per core, fewer for a small model; results do not depend on it"};

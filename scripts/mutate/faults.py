@@ -31,7 +31,7 @@ def applied(fault, read):
 DIVISORS, PRESETS, REDUCTION, LIVE = (f"engine/loss/{f}.cpp" for f in ("divisors", "presets", "reduction", "live_rows"))
 TARGET, ROW, PROBS = (f"engine/loss/{f}.cpp" for f in ("row_target", "row_loss", "probs_loss"))
 CASES = "engine/check/case_inputs.cpp"
-SEQUENCE, LINEAR = "engine/loss/sequence_loss.cpp", "engine/loss/linear_loss.cpp"
+SEQUENCE, LINEAR = "engine/loss/sequence_loss.cpp", "engine/loss/linear_tiles.h"
 REPORT, SHAPE, SUM = (f"engine/loss/{f}.h" for f in ("row_report", "result_shape", "order_free_sum"))
 
 

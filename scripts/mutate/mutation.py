@@ -28,7 +28,7 @@ SETS = {
     # name: the files, the test files of its binary (the beginnings of their names), the bar in percent
     "loss": ([f"engine/loss/{stem}.cpp" for stem in ("row_loss", "probs_loss", "row_target", "live_rows", "divisors", "reduction",
                                                      "linear_loss", "sequence_loss", "options", "presets")] +
-             [f"engine/loss/{stem}.h" for stem in ("row_loss", "row_report", "result_shape", "order_free_sum")] +
+             [f"engine/loss/{stem}.h" for stem in ("linear_tiles", "row_loss", "row_report", "result_shape", "order_free_sum")] +
              ["engine/ops/row_passes.cpp", "engine/ops/row_passes_simd.h"],
              ["tests/test_loss", "tests/test_row_passes", "tests/test_check."], 90),
     "parsers": (["engine/config/codec.cpp", "engine/config/field.cpp", "engine/config/load.cpp", "engine/config/node.cpp",
