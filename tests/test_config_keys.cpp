@@ -3,6 +3,7 @@
 
 #include "models/config.h"
 #include "tests/config_walk.h"
+#include "tests/scratch.h"
 
 using namespace seqgrad;
 
@@ -27,4 +28,22 @@ TEST_CASE("the schema has every key, and its defaults are legal") {
     CHECK(schema[place]["description"] == f.doc);
     CHECK(schema[place].contains("default"));
   });
+}
+
+TEST_CASE("keys as other frameworks name them, and numbers where a section stands, are told what to write") {
+  const auto refusal = [](const std::string& yaml) {
+    Config config;
+    return error_of([&] { load(config, parse_yaml("data: {task: copy}\n" + yaml, "a.yaml")); });
+  };
+  const auto tells = [&](const std::string& yaml, const char* what) {
+    CAPTURE(yaml, refusal(yaml));
+    CHECK(refusal(yaml).find(what) != std::string::npos);
+  };
+  tells("loss: {label_smoothing: 0.1}", "= write smoothing: {epsilon: 0.1}");
+  tells("loss: {label_smothing: 0.1}", "= write smoothing: {epsilon: 0.1}");
+  tells("loss: {reduction: mean}", "= write preset: torch.mean");
+  tells("loss: {from_logits: true}", "= write input: logits");
+  tells("loss: {smoothing: 0.1}",
+        "loss.smoothing: expected a section with keys, got '0.1' (write smoothing: {epsilon: 0.1})");
+  tells("loss: token_mean", "(write loss: {preset: token_mean})");
 }

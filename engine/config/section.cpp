@@ -44,9 +44,12 @@ void Section::report_unknown(const Node::Key& key, Problems& problems) const {
   std::vector<std::string> names, homes;
   for (const FieldBase* f : fields_) names.emplace_back(f->name);
   for (const Section* s : sections_) names.emplace_back(s->name());
+  const auto foreign = foreign_names();
+  for (const auto& [theirs, ours] : foreign) names.push_back(theirs);
   collect_homes(*root, key.name, homes);
   const std::string near = closest(key.name, names);
-  distrust(near);
+  const auto alias = std::find_if(foreign.begin(), foreign.end(), [&](const auto& f) { return f.first == near; });
+  distrust(alias == foreign.end() ? near : alias->second.substr(0, alias->second.find(':')));
   if (homes.size() == 1) {
     root->for_each_field([&](FieldBase& f) {
       if (f.parent->path() == homes[0] && f.name == key.name) f.distrust();
@@ -57,7 +60,9 @@ void Section::report_unknown(const Node::Key& key, Problems& problems) const {
   for (std::string& home : homes)
     if (home.empty()) home = "the top level";
   std::string hint;
-  if (!near.empty())
+  if (alias != foreign.end())
+    hint = "write " + alias->second;
+  else if (!near.empty())
     hint = fmt::format("did you mean '{}'?", near);
   else if (!homes.empty())
     hint = fmt::format("sections that have it: {}", fmt::join(homes, ", "));
@@ -71,13 +76,23 @@ void Section::distrust(const std::string& name) const {
     if (s->name() == name) s->for_each_field([](FieldBase& f) { f.distrust(); });
 }
 
+// " (write smoothing: {epsilon: 0.1})" for a number or a name that the section's first key could have.
+std::string Section::written_as_section(const Node& node) const {
+  if (node.kind != Node::Kind::scalar || node.quoted || fields_.empty() || path().empty()) return "";
+  Problems trial;
+  fields_[0]->read(node, trial);  // the caller refuses the section, whatever the field holds now
+  if (!trial.empty()) return "";
+  return fmt::format(" (write {}: {{{}: {}}})", name_, fields_[0]->name, shown(node.text));
+}
+
 void Section::read(const Node& node, Problems& problems) {
   if (node.kind == Node::Kind::null) return;  // an empty section is the defaults
   if (node.kind != Node::Kind::map) {
+    const std::string meant = written_as_section(node);
     for_each_field([](FieldBase& f) { f.distrust(); });
     const bool unspaced = node.kind == Node::Kind::scalar && node.text.find(':') != std::string::npos;
     problems.add(node.at, fmt::format("{}: expected a section with keys, got {}{}", path().empty() ? "config" : path(),
-                                      node.describe(), unspaced ? " (write a space after each ':')" : ""));
+                                      node.describe(), unspaced ? " (write a space after each ':')" : meant));
     return;
   }
   for (size_t i = 0; i < node.keys.size(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/config/field.h"
@@ -20,6 +21,9 @@ class Section {
   // Contradictions between keys. Runs even when other keys were refused; see FieldBase::distrust.
   virtual void check(Problems&) const {}
 
+  // Other programs' names of keys, and what stands for them here: {"label_smoothing", "smoothing: {epsilon: 0.1}"}.
+  virtual std::vector<std::pair<std::string, std::string>> foreign_names() const { return {}; }
+
   std::string path() const;  // "" for a root without a name
   const char* name() const { return name_; }
   const char* doc() const { return doc_; }
@@ -37,6 +41,7 @@ class Section {
  private:
   friend class FieldBase;
   void report_unknown(const Node::Key& key, Problems& problems) const;
+  std::string written_as_section(const Node& node) const;
 
   Section* parent_ = nullptr;
   const char* name_ = "";

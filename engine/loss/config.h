@@ -135,6 +135,11 @@ struct LossConfig : Section {
                                           choice(preset_names),
                                           "presets whose value is reported beside this loss, on the same batches"};
 
+  std::vector<std::pair<std::string, std::string>> foreign_names() const override {
+    return {{"label_smoothing", "smoothing: {epsilon: 0.1}"},
+            {"reduction", "preset: torch.mean, or another of `seqgrad info --presets`"},
+            {"from_logits", "input: logits, or input: probs"}};
+  }
   // Contradictions: an unknown set of flags, or explicit fields that say other than the preset (E14, E15).
   void check(Problems& problems) const override;
   // `class_weights`: they are given otherwise than by weights.class.file (a case's tensor).
