@@ -1,6 +1,8 @@
 // The tape's one loop, and the life of gradients.
 #include "engine/core/tape.h"
 
+#include <algorithm>
+
 #include "engine/core/phases.h"
 
 namespace seqgrad {
@@ -77,11 +79,19 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
     one_ = dy.data;
   }
   const NoGrad guard;
+  at_end_.clear();
   for (const Entry* e = last_; e; e = e->previous) {
     if (!e->y.slot->grad) continue;
     const Phase phase(e->phase, true);
     e->run(e->closure, grad(e->y));
   }
+  for (const auto last : at_end_) last();
+}
+
+bool Tape::at_end(void (*last)()) {
+  if (std::find(at_end_.begin(), at_end_.end(), last) != at_end_.end()) return false;
+  at_end_.push_back(last);
+  return true;
 }
 
 Tensor Tape::empty(Shape shape, DType dtype, Device device) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <vector>
 
 #include "engine/core/arena.h"
 #include "engine/core/tensor.h"
@@ -24,6 +25,9 @@ class Tape {
   // Adds d(sum of y·upstream)/dx into grad(x) for every x that y was made from; without `upstream`, y is a scalar and
   // upstream 1. Calling it again adds the same once more.
   void backward(const Tensor& y, const Tensor& upstream = {});
+
+  // While backward runs: calls `last` when it has passed the whole tape. False if that was asked for before.
+  bool at_end(void (*last)());
 
   // Whether dy is the gradient of 1 that this backward began with.
   bool began_with_one(const Tensor& dy) const { return dy.data && dy.data == one_; }
@@ -82,6 +86,7 @@ class Tape {
   Entry* last_ = nullptr;
   uint32_t epoch_ = 1;
   size_t recorded_ = 0;
+  std::vector<void (*)()> at_end_;
   const void* one_ = nullptr;  // while backward runs: where its upstream of 1 is, if it was given none
   bool recording_ = true, ran_backward_ = false;
 };

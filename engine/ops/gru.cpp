@@ -7,10 +7,10 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
-#include "engine/device/gemm.h"
 #include "engine/device/right_factor.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/vector_math.h"
+#include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
 namespace {
@@ -197,8 +197,7 @@ Tensor gru(const Tensor& gx, const Tensor& w_hh, const Tensor& b_hh, const Tenso
                                        gx.requires_grad() ? grad(gx).as<T>() : nullptr, dgh.as<T>(),
                                        h0.requires_grad() ? grad(h0).as<T>() : nullptr, batch, steps, h, reverse});
       if (w_hh.requires_grad())  // one product for all steps; rows beyond a length are zero
-        kernels::gemm<T>(gx.device, {true, false, h, 3 * h, batch * steps, before.as<T>(), h, dgh.as<T>(), 3 * h, T{1},
-                                     grad(w_hh).as<T>(), 3 * h});
+        add_weight_gradient<T>(w_hh, batch * steps, before.as<T>(), dgh.as<T>(), steps == 1);
       if (b_hh.requires_grad())
         kernels::sum_rows<T>(gx.device, {dgh.as<T>(), grad(b_hh).as<T>(), batch * steps, 3 * h});
     });

@@ -7,6 +7,7 @@
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/gemm.h"
+#include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
 namespace {
@@ -154,7 +155,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
       using T = decltype(zero);
       const T* pdy = dy.as<T>();
       if (x.requires_grad()) product<T>(x.device, false, true, rows, in, out, pdy, w.as<T>(), 1, grad(x).as<T>());
-      if (w.requires_grad()) product<T>(x.device, true, false, in, out, rows, x.as<T>(), pdy, 1, grad(w).as<T>());
+      if (w.requires_grad()) add_weight_gradient<T>(w, rows, x.as<T>(), pdy, x.shape.rank() == 2);
       if (bias.requires_grad()) kernels::sum_rows<T>(x.device, {pdy, grad(bias).as<T>(), rows, out});
     });
   });
