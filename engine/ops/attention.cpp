@@ -24,6 +24,7 @@ SEQGRAD_SIMD T additive_score(const T* q, const T* k, const T* v, int64_t n) {
 
 template <class T>
 SEQGRAD_SIMD void additive_score_grad(const T* q, const T* k, const T* v, T d, T* dq, T* dk, T* dv, int64_t n) {
+#pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
     const T th = fast_tanh(q[i] + k[i]);
     const T du = d * v[i] * (1 - th * th);
