@@ -8,26 +8,27 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "error: $1" >&2; cat "$work/said" >&2 || true; exit 1; }
 
-# PyTorch 2.x: tuned in 100 ms, compiled in 126 (too slow to be run again), as installed in 1000; it notes each of its runs.
+# PyTorch 2.x: tuned in 100 ms, compiled in 126 (too slow to be run again), as installed in 1000; JAX in 50, which leaves
+# out no PyTorch. Each run is noted.
 cat >"$work/python" <<'PEER'
 #!/usr/bin/env bash
 if [[ $1 == -c ]]; then
-  [[ $2 == *torch* ]] && echo 2.15.0 || exit 1
+  case $2 in *torch*) echo 2.15.0 ;; *jax*) echo 0.10.2 ;; *) exit 1 ;; esac
   exit 0
 fi
 echo "$*" >>"$(dirname "$0")/runs"
-case "$*" in *--compile*) ms=126 ;; *--fused*) ms=100 ;; *) ms=1000 ;; esac
+case "$*" in *jax*) ms=50 ;; *--compile*) ms=126 ;; *--fused*) ms=100 ;; *) ms=1000 ;; esac
 echo "{\"step_ms\": {\"median\": $ms}, \"peak_rss_mib\": 7}"
 PEER
 chmod +x "$work/python"
-touch "$work/torch_cpu_step.py" "$work/runs"
+touch "$work/torch_cpu_step.py" "$work/jax_cpu_step.py" "$work/runs"
 compare() {
   scripts/bench/compare_cpu.sh --python "$work/python" --peers "$work" --out "$work/out" --threads 1 --rounds "$1" --tries 1 \
     "small, none" "${@:2}" >"$work/said" 2>&1
 }
 
 compare 1 || [[ $? -eq 1 ]] || fail "the first call ends in neither 0 nor 1"
-[[ $(wc -l <"$work/runs") -eq 3 ]] || fail "one round is one run of each way, got $(wc -l <"$work/runs")"
+[[ $(wc -l <"$work/runs") -eq 4 ]] || fail "one round is one run of each way, got $(wc -l <"$work/runs")"
 echo '{"row": "small, none", "threads": 1, "rou' >>"$work/out"  # a call that was killed
 compare 3 || [[ $? -eq 1 ]] || fail "the second call ends in neither 0 nor 1"
 [[ $(grep -c -- --compile "$work/runs") -eq 1 ]] || fail "a way that is 1.25 times slower is run again"

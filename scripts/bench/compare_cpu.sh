@@ -73,7 +73,7 @@ while IFS= read -r row; do
       measure seqgrad "" build/seqgrad bench "${ours[@]}" --threads "$n" --json
       ours_failed && continue
       while IFS=$'\t' read -r python framework version variant flags; do
-        worth_another "$variant" "$version" || continue
+        worth_another "$framework" "$variant" "$version" || continue
         read -ra args < <(jq -r --arg f "$framework" '(if $f == "jax" then .jax else .peer end) // ""' <<<"$row")
         read -ra more <<<"$flags"
         [[ ${#args[@]} -gt 0 ]] || continue

@@ -81,13 +81,14 @@ variants() {
   done <<<"${found%$'\n'}"
 }
 
-# A variant that was 1.25 times slower than the fastest of its kind (as installed, or in any other way) when it was first
-# measured, or failed, is not measured again for this row; PyTorch as installed is measured at the first thread count.
-worth_another() {  # VARIANT VERSION
-  [[ $1 != installed || $n == "${threads%% *}" ]] || return 1
-  jq -se --arg row "$name" --arg variant "$1" --arg version "$2" --argjson n "${threads%% *}" '
-    [.[] | select(.row == $row and .threads == $n and .round == 1 and .who != "seqgrad" and (.who | endswith("installed")) == ($variant == "installed"))]
-    | (map(.ms // empty) | min) as $best | map(select((.who | endswith(" " + $variant)) and .version == $version))
+# A variant that was 1.25 times slower than the fastest of its framework (as installed, or in any other way) when it was
+# first measured, or failed, is not measured again for this row; PyTorch as installed is measured at the first thread count.
+worth_another() {  # FRAMEWORK VARIANT VERSION
+  [[ $2 != installed || $n == "${threads%% *}" ]] || return 1
+  jq -se --arg row "$name" --arg framework "$1" --arg variant "$2" --arg version "$3" --argjson n "${threads%% *}" '
+    [.[] | select(.row == $row and .threads == $n and .round == 1 and (.who | startswith($framework + " "))
+      and (.who | endswith("installed")) == ($variant == "installed"))]
+    | (map(.ms // empty) | min) as $best | map(select(.who == $framework + " " + $variant and .version == $version))
     | . == [] or (.[0].ms != null and .[0].ms <= 1.25 * $best)' "$out" >/dev/null
 }
 
