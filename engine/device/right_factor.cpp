@@ -45,10 +45,10 @@ RightFactor<T>::RightFactor(bool transpose, int64_t k, int64_t n, const T* b, in
 }
 
 template <class T>
-void RightFactor<T>::add_product(int64_t m, const T* a, int64_t lda, T* c, int64_t ldc) const {
+void RightFactor<T>::multiply(int64_t m, const T* a, int64_t lda, bool add, T* c, int64_t ldc) const {
   if constexpr (std::is_same_v<T, float>)
-    if (packed_) return bf16_multiply(m, n_, k_, a, lda, packed_, true, c, ldc);
-  cpu_gemm(Gemm<T>{false, transpose_, m, n_, k_, a, lda, b_, ldb_, T{1}, c, ldc});
+    if (packed_) return bf16_multiply(m, n_, k_, a, lda, packed_, add, c, ldc);
+  cpu_gemm(Gemm<T>{false, transpose_, m, n_, k_, a, lda, b_, ldb_, T(add), c, ldc});
 }
 
 template class RightFactor<float>;

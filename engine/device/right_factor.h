@@ -11,8 +11,8 @@ class RightFactor {
   // op(B) [k,n], to be multiplied by `uses` times in each block.
   RightFactor(bool transpose, int64_t k, int64_t n, const T* b, int64_t ldb, int64_t uses);
 
-  // C [m,n] = A [m,k]·op(B) + C, on this thread.
-  void add_product(int64_t m, const T* a, int64_t lda, T* c, int64_t ldc) const;
+  // C [m,n] = A [m,k]·op(B), or with `add` C += A·op(B), on this thread.
+  void multiply(int64_t m, const T* a, int64_t lda, bool add, T* c, int64_t ldc) const;
 
  private:
   bool transpose_;

@@ -20,13 +20,13 @@ namespace {
 int64_t block_of(int64_t hidden) { return hidden <= 128 ? 16 : 32; }
 
 template <class T>
-SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* h, T* next, T* r_out, T* z_out, T* n_out, T* q_out,
-                       int64_t hidden) {
+SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r_out, T* z_out, T* n_out,
+                       T* q_out, int64_t hidden) {
 #pragma GCC ivdep
   for (int64_t i = 0; i < hidden; ++i) {
-    const T r = fast_sigmoid(gx[i] + gh[i]);
-    const T z = fast_sigmoid(gx[hidden + i] + gh[hidden + i]);
-    const T q = gh[2 * hidden + i];
+    const T r = fast_sigmoid(gx[i] + gh[i] + bias[i]);
+    const T z = fast_sigmoid(gx[hidden + i] + gh[hidden + i] + bias[hidden + i]);
+    const T q = gh[2 * hidden + i] + bias[2 * hidden + i];
     const T n = fast_tanh(gx[2 * hidden + i] + r * q);
     next[i] = (1 - z) * n + z * h[i];
     r_out[i] = r;
@@ -72,8 +72,7 @@ void gru_cpu(const kernels::Gru<T>& k) {
     std::copy_n(k.h0 + begin * h, rows * h, state);
     for (int64_t i = 0; i < steps; ++i) {
       const int64_t t = k.reverse ? steps - 1 - i : i;
-      for (int64_t b = 0; b < rows; ++b) std::copy_n(k.b, 3 * h, gh + b * 3 * h);
-      w.add_product(rows, state, h, gh, 3 * h);
+      w.multiply(rows, state, h, false, gh, 3 * h);
       for (int64_t b = 0; b < rows; ++b) {
         if (t >= k.lengths[begin + b]) continue;
         const int64_t at = ((begin + b) * k.steps + t) * h, gate = k.batch * k.steps * h;
@@ -81,7 +80,7 @@ void gru_cpu(const kernels::Gru<T>& k) {
         if (k.before) std::copy_n(s, h, k.before + at);
         T* g = k.gates ? k.gates + at : spare;
         const int64_t stride = k.gates ? gate : h;
-        cell(k.gx + 3 * at, gh + b * 3 * h, s, s, g, g + stride, g + 2 * stride, g + 3 * stride, h);
+        cell(k.gx + 3 * at, gh + b * 3 * h, k.b, s, s, g, g + stride, g + 2 * stride, g + 3 * stride, h);
         std::copy_n(s, h, k.y + at);
       }
     }
@@ -94,24 +93,20 @@ void gru_grad_cpu(const kernels::GruGrad<T>& k) {
   const RightFactor<T> w(true, 3 * h, h, k.w, 3 * h, k.steps);
   parallel_ranges(k.batch, block_of(h), [&](int64_t begin, int64_t end) {
     const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
-    thread_local std::vector<T> memory;  // dh [rows,H], gradients of products [rows,3H], unwanted dgx [3H]
-    memory.assign(static_cast<size_t>(rows * 4 * h + 3 * h), T{0});
-    T *dh = memory.data(), *dgh = dh + rows * h, *spare = dgh + rows * 3 * h;
+    thread_local std::vector<T> memory;  // dh [rows,H], unwanted dgx [3H]
+    memory.assign(static_cast<size_t>(rows * h + 3 * h), T{0});
+    T *dh = memory.data(), *spare = dh + rows * h;
     for (int64_t i = 0; i < steps; ++i) {
       const int64_t t = k.reverse ? i : steps - 1 - i;
       for (int64_t b = 0; b < rows; ++b) {
-        T* row = dgh + b * 3 * h;
-        if (t >= k.lengths[begin + b]) {
-          std::fill_n(row, 3 * h, T{0});
-          continue;
-        }
+        if (t >= k.lengths[begin + b]) continue;
         const int64_t at = ((begin + b) * k.steps + t) * h;
         const T* g = k.gates + at;
         cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + at, dh + b * h, k.dy + at,
-                  k.dgx ? k.dgx + 3 * at : spare, row, h);
-        std::copy_n(row, 3 * h, k.dgh + 3 * at);
+                  k.dgx ? k.dgx + 3 * at : spare, k.dgh + 3 * at, h);
       }
-      w.add_product(rows, dgh, 3 * h, dh, h);
+      // Rows of sentences that have ended are the zeros of the caller.
+      w.multiply(rows, k.dgh + (begin * k.steps + t) * 3 * h, k.steps * 3 * h, true, dh, h);
     }
     if (k.dh0)
       for (int64_t j = 0; j < rows * h; ++j) k.dh0[begin * h + j] += dh[j];

@@ -19,14 +19,23 @@ void fill_rows_cpu(const kernels::AddRows<T>& k) {
   });
 }
 
+constexpr int64_t columns_at_once = 128;  // their sums stay in registers
+
 template <class T>
-SEQGRAD_SIMD void sum_columns(const kernels::SumRows<T>& k, int64_t begin, int64_t end) {
-  for (int64_t r = 0; r < k.rows; ++r)
-    for (int64_t i = begin; i < end; ++i) k.sum[i] += k.x[r * k.n + i];
+SEQGRAD_SIMD void sum_columns(const T* x, int64_t rows, int64_t stride, T* sum) {
+  T sums[columns_at_once];
+  std::copy_n(sum, columns_at_once, sums);
+  for (int64_t r = 0; r < rows; ++r, x += stride)
+    for (int64_t i = 0; i < columns_at_once; ++i) sums[i] += x[i];
+  std::copy_n(sums, columns_at_once, sum);
 }
 template <class T>
 void sum_rows_cpu(const kernels::SumRows<T>& k) {
-  parallel_ranges(k.n, 64, [&](int64_t begin, int64_t end) { sum_columns(k, begin, end); });
+  parallel_ranges(k.n, columns_at_once, [&](int64_t begin, int64_t end) {
+    if (end - begin == columns_at_once) return sum_columns(k.x + begin, k.rows, k.n, k.sum + begin);
+    for (int64_t r = 0; r < k.rows; ++r)
+      for (int64_t i = begin; i < end; ++i) k.sum[i] += k.x[r * k.n + i];
+  });
 }
 
 template <class T>
