@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <vector>
 
 #include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
@@ -12,9 +13,8 @@
 namespace seqgrad {
 namespace {
 
-// Bᵀ [k,n] of B [n,k].
 template <class T>
-const T* transposed(const T* b, int64_t ldb, int64_t k, int64_t n) {
+const T* transposed(int64_t k, int64_t n, const T* b, int64_t ldb) {
   T* out = Tape::current().scratch<T>(k * n, Device::cpu);
   parallel_ranges(k, 64, [=](int64_t begin, int64_t end) {
     for (int64_t i0 = 0; i0 < n; i0 += 16)  // a tile of both fits in the first cache
@@ -26,7 +26,24 @@ const T* transposed(const T* b, int64_t ldb, int64_t k, int64_t n) {
 
 }  // namespace
 
-// A single product would not earn packing or transposition back.
+template <class T>
+const T* transposed_once(int64_t k, int64_t n, const T* b, int64_t ldb) {
+  struct Kept {
+    const T *b, *copy;
+    int64_t k, n;
+  };
+  thread_local std::vector<Kept> all;
+  thread_local uint32_t epoch = 0;
+  if (epoch != Tape::current().epoch()) all.clear();
+  epoch = Tape::current().epoch();
+  for (const Kept& kept : all)
+    if (kept.b == b && kept.k == k && kept.n == n) return kept.copy;
+  return all.emplace_back(Kept{b, transposed(k, n, b, ldb), k, n}).copy;
+}
+template const float* transposed_once(int64_t, int64_t, const float*, int64_t);
+template const double* transposed_once(int64_t, int64_t, const double*, int64_t);
+
+// A single product would not earn packing back.
 template <class T>
 RightFactor<T>::RightFactor(bool transpose, int64_t k, int64_t n, const T* b, int64_t ldb, int64_t uses)
     : transpose_(transpose), k_(k), n_(n), ldb_(ldb), b_(b) {
@@ -38,8 +55,8 @@ RightFactor<T>::RightFactor(bool transpose, int64_t k, int64_t n, const T* b, in
       return;
     }
   }
-  if (!transpose || uses < 2) return;
-  b_ = transposed(b, ldb, k, n);
+  if (!transpose) return;
+  b_ = transposed_once(k, n, b, ldb);
   transpose_ = false;
   ldb_ = n;
 }

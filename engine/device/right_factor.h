@@ -8,7 +8,7 @@ namespace seqgrad {
 template <class T>
 class RightFactor {
  public:
-  // op(B) [k,n], to be multiplied by `uses` times in each block.
+  // op(B) [k,n], to be multiplied by `uses` times in each block; a transposed one is for products of backward.
   RightFactor(bool transpose, int64_t k, int64_t n, const T* b, int64_t ldb, int64_t uses);
 
   // C [m,n] = A [m,k]·op(B), or with `add` C += A·op(B), on this thread.
@@ -20,5 +20,10 @@ class RightFactor {
   const T* b_;
   const uint32_t* packed_ = nullptr;  // in bfloat16, if products are
 };
+
+// Bᵀ [k,n] of B [n,k] (rows ldb apart), for products of backward; made once until the tape's reset, however many time
+// steps ask for it.
+template <class T>
+const T* transposed_once(int64_t k, int64_t n, const T* b, int64_t ldb);
 
 }  // namespace seqgrad

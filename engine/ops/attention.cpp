@@ -35,6 +35,37 @@ SEQGRAD_SIMD void additive_score_grad(const T* q, const T* k, const T* v, T d, T
 }
 
 template <class T>
+SEQGRAD_SIMD T dot(const T* x, const T* y, int64_t n) {
+  T sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i] * y[i];
+  return sum;
+}
+template <class T>
+SEQGRAD_SIMD void add_scaled(T a, const T* x, T* y, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+// y [rows,n] (+)= x [rows,k]·M [k,n], or Mᵀ; one row, a step of a decoder, is not worth a call of the GEMM.
+template <class T>
+void multiply(bool transpose, int64_t rows, int64_t n, int64_t k, const T* x, int64_t ldx, const T* m, T beta, T* y,
+              int64_t ldy) {
+  if (rows > 1) return cpu_gemm(Gemm<T>{false, transpose, rows, n, k, x, ldx, m, transpose ? k : n, beta, y, ldy});
+  if (transpose) {
+    for (int64_t j = 0; j < n; ++j) y[j] = (beta == 0 ? 0 : y[j]) + dot(x, m + j * k, k);
+  } else {
+    if (beta == 0) std::fill_n(y, n, T{0});
+    for (int64_t i = 0; i < k; ++i) add_scaled(x[i], m + i * n, y, n);
+  }
+}
+// y [k,n] += x [rows,k]ᵀ·z [rows,n]
+template <class T>
+void multiply_back(int64_t rows, int64_t n, int64_t k, const T* x, int64_t ldx, const T* z, T* y) {
+  if (rows > 1) return cpu_gemm(Gemm<T>{true, false, k, n, rows, x, ldx, z, n, T{1}, y, n});
+  for (int64_t i = 0; i < k; ++i) add_scaled(x[i], z, y + i * n, n);
+}
+
+template <class T>
 void softmax_rows(T* x, int64_t rows, int64_t n, int64_t stride) {
   for (int64_t r = 0; r < rows; ++r, x += stride) {
     const T top = *std::max_element(x, x + n);
@@ -55,9 +86,9 @@ void attention_cpu(const kernels::Attention<T>& k) {
     if (k.v)
       for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, keys + i * d, k.v, d);
     else
-      cpu_gemm(Gemm<T>{false, true, k.steps, n, d, q, d, keys, d, T{0}, a, s});
+      multiply(true, k.steps, n, d, q, d, keys, T{0}, a, s);
     softmax_rows(a, k.steps, n, s);
-    cpu_gemm(Gemm<T>{false, false, k.steps, c, n, a, s, k.values + b * s * c, c, T{0}, k.context + b * k.steps * c, c});
+    multiply(false, k.steps, c, n, a, s, k.values + b * s * c, T{0}, k.context + b * k.steps * c, c);
   });
 }
 
@@ -70,8 +101,8 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
     const T *a = k.weights + b * k.steps * s, *dc = k.dcontext + b * k.steps * c, *q = k.query + b * k.steps * d,
             *keys = k.keys + b * s * d;
     T* ds = k.dscores + b * k.steps * s;
-    if (k.dvalues) cpu_gemm(Gemm<T>{true, false, n, c, k.steps, a, s, dc, c, T{1}, k.dvalues + b * s * c, c});
-    cpu_gemm(Gemm<T>{false, true, k.steps, n, c, dc, c, k.values + b * s * c, c, T{0}, ds, s});
+    if (k.dvalues) multiply_back(k.steps, c, n, a, s, dc, k.dvalues + b * s * c);
+    multiply(true, k.steps, n, c, dc, c, k.values + b * s * c, T{0}, ds, s);
     for (int64_t t = 0; t < k.steps; ++t) {
       T dot = 0;
       for (int64_t i = 0; i < n; ++i) dot += a[t * s + i] * ds[t * s + i];
@@ -82,8 +113,8 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
       for (int64_t i = 0; i < n; ++i) additive_score_grad(q, keys + i * d, k.v, ds[i], dq, dk + i * d, k.dv + b * d, d);
       return;
     }
-    if (dq) cpu_gemm(Gemm<T>{false, false, k.steps, d, n, ds, s, keys, d, T{1}, dq, d});
-    if (dk) cpu_gemm(Gemm<T>{true, false, n, d, k.steps, ds, s, q, d, T{1}, dk, d});
+    if (dq) multiply(false, k.steps, d, n, ds, s, keys, T{1}, dq, d);
+    if (dk) multiply_back(k.steps, d, n, ds, s, q, dk);
   });
 }
 

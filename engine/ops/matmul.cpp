@@ -7,6 +7,7 @@
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/gemm.h"
+#include "engine/device/right_factor.h"
 #include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
@@ -163,8 +164,13 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
     with_floating(x.dtype, [&](auto zero) {
       using T = decltype(zero);
       const T* pdy = dy.as<T>();
-      if (x.requires_grad()) product<T>(x.device, false, true, rows, in, out, pdy, w.as<T>(), 1, grad(x).as<T>());
-      if (w.requires_grad()) add_weight_gradient<T>(w, rows, x.as<T>(), pdy, x.shape.rank() == 2);
+      const bool step = x.shape.rank() == 2;
+      if (x.requires_grad() && step && x.device == Device::cpu)
+        product<T>(x.device, false, false, rows, in, out, pdy, transposed_once(out, in, w.as<T>(), out), 1,
+                   grad(x).as<T>());
+      else if (x.requires_grad())
+        product<T>(x.device, false, true, rows, in, out, pdy, w.as<T>(), 1, grad(x).as<T>());
+      if (w.requires_grad()) add_weight_gradient<T>(w, rows, x.as<T>(), pdy, step);
       if (bias.requires_grad()) kernels::sum_rows<T>(x.device, {pdy, grad(bias).as<T>(), rows, out});
     });
   });
