@@ -140,6 +140,13 @@ void compare_all(double tolerance) {
         return select_steps(add(in, draw<T>(r, {5, 4, 130}, d)), draw_ids(r, {5}, 4, d));
       },
       tolerance);
+  compare<T>(
+      "batched_matmul",
+      [&](Random& r, Device d, auto& in) {
+        const Tensor a = add(in, draw<T>(r, {3, 70, 40}, d));
+        return batched_matmul(a, add(in, draw<T>(r, {3, 40, 50}, d)));
+      },
+      tolerance);
 }
 
 }  // namespace
@@ -150,31 +157,66 @@ TEST_CASE("the GPU's kernels agree with the CPU's on larger shapes, with the sam
 }
 
 TEST_CASE("tf32 and bf16 round the operands of products on the GPU and nothing else") {
-  const auto product = [](Device device, MatmulPrecision precision) {
+  const auto product = [](bool batched, Device device, MatmulPrecision precision) {
     Tape::current().reset();
     Random random(8, 0);
     const Tensor a = draw<float>(random, {40, 300}, device), b = draw<float>(random, {300, 20}, device);
     set_matmul_precision(precision, device);
-    const auto y = to_host<float>(softmax(matmul(a, b)));
+    const auto y = to_host<float>(
+        softmax(batched ? batched_matmul(reshape(a, {2, 20, 300}), reshape(b, {2, 300, 10})) : matmul(a, b)));
     set_matmul_precision(MatmulPrecision::fp32);
     return y;
   };
-  const auto full = product(Device::cpu, MatmulPrecision::fp32);
-  const auto worst = [&](MatmulPrecision precision) {
-    const auto y = product(Device::cuda, precision);
-    CHECK(product(Device::cuda, precision) == y);
-    double largest = 0;
-    for (size_t i = 0; i < full.size(); ++i) largest = std::max(largest, std::abs(static_cast<double>(y[i] - full[i])));
-    return largest;
-  };
-  CHECK(product(Device::cpu, MatmulPrecision::tf32) == full);
-  const double fp32 = worst(MatmulPrecision::fp32), tf32 = worst(MatmulPrecision::tf32),
-               bf16 = worst(MatmulPrecision::bf16);
-  CHECK(fp32 < 1e-5);
-  CHECK(tf32 > 1e-5);
-  CHECK(tf32 < 2e-2);
-  CHECK(bf16 > 2 * tf32);  // three bits fewer
-  CHECK(bf16 < 2e-1);
+  for (const bool batched : {false, true}) {
+    CAPTURE(batched);
+    const auto full = product(batched, Device::cpu, MatmulPrecision::fp32);
+    const auto worst = [&](MatmulPrecision precision) {
+      const auto y = product(batched, Device::cuda, precision);
+      CHECK(product(batched, Device::cuda, precision) == y);
+      double largest = 0;
+      for (size_t i = 0; i < full.size(); ++i)
+        largest = std::max(largest, std::abs(static_cast<double>(y[i] - full[i])));
+      return largest;
+    };
+    CHECK(product(batched, Device::cpu, MatmulPrecision::tf32) == full);
+    const double fp32 = worst(MatmulPrecision::fp32), tf32 = worst(MatmulPrecision::tf32),
+                 bf16 = worst(MatmulPrecision::bf16);
+    CHECK(fp32 < 1e-5);
+    CHECK(tf32 > 1e-5);
+    CHECK(tf32 < 2e-2);
+    CHECK(bf16 > 2 * tf32);  // three bits fewer
+    CHECK(bf16 < 2e-1);
+  }
+}
+
+TEST_CASE("a batched product reaches operands in any order, and adds where it is asked to") {
+  for (const Device device : test_devices()) {
+    CAPTURE(test_name_of(device));
+    Tape::current().reset();
+    const auto of = [&](std::vector<double> x) {
+      const auto n = static_cast<int64_t>(x.size());
+      return from_host(x, {n}, device);
+    };
+    for (const auto& [stride_a, stride_b] : {std::pair{2, 2}, {0, 2}, {2, 0}, {1, 1}, {-2, 2}, {2, -2}, {-1, -1}})
+      for (const double beta : {0.0, 1.0}) {
+        CAPTURE(stride_a, stride_b, beta);
+        const std::vector<double> a{1, 2, 3, 4, 5, 6}, b{7, 8, 9, 10, 11, 12};
+        const Tensor ta = of(a), tb = of(b), c = of({100, 200, 300});
+        const int64_t a0 = stride_a < 0 ? 4 : 0, b0 = stride_b < 0 ? 4 : 0;
+        kernels::batched_gemm<double>(
+            device, {{false, false, 1, 1, 2, ta.as<double>() + a0, 2, tb.as<double>() + b0, 1, beta, c.as<double>(), 1},
+                     3,
+                     stride_a,
+                     stride_b,
+                     1});
+        std::vector<double> want;
+        for (int i = 0; i < 3; ++i) {
+          const auto x = static_cast<size_t>(a0 + i * stride_a), y = static_cast<size_t>(b0 + i * stride_b);
+          want.push_back(100 * (i + 1) * beta + a[x] * b[y] + a[x + 1] * b[y + 1]);
+        }
+        CHECK(to_host<double>(c) == want);
+      }
+  }
 }
 
 TEST_CASE("padding of keys, values and steps is never read on the GPU") {

@@ -107,8 +107,18 @@ void blocked_gemm(const Gemm<T>& given) {
   });
 }
 
-const bool installed = install<Device::cpu>(kernels::gemm<float>, blocked_gemm<float>) &&
-                       install<Device::cpu>(kernels::gemm<double>, blocked_gemm<double>);
+template <class T>
+void one_by_one(const BatchedGemm<T>& g) {
+  for (int64_t i = 0; i < g.count; ++i) blocked_gemm(g.at(i));
+}
+
+template <class T>
+bool add() {
+  return install<Device::cpu>(kernels::gemm<T>, blocked_gemm<T>) &&
+         install<Device::cpu>(kernels::batched_gemm<T>, one_by_one<T>);
+}
+
+const bool installed = add<float>() && add<double>();
 
 }  // namespace
 

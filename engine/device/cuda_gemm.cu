@@ -24,12 +24,18 @@ cublasComputeType_t compute_type() {
 
 // An own workspace, so that nothing is allocated later and the same call always takes the same algorithm.
 struct Cublas {
-  // cublasGemmEx is overloaded.
+  // Both are overloaded.
   using GemmEx = cublasStatus_t (*)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*,
                                     const void*, cudaDataType, int, const void*, cudaDataType, int, const void*, void*,
                                     cudaDataType, int, cublasComputeType_t, cublasGemmAlgo_t);
+  using BatchedEx = cublasStatus_t (*)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void*,
+                                       const void*, cudaDataType, int, long long, const void*, cudaDataType, int,
+                                       long long, const void*, void*, cudaDataType, int, long long, int,
+                                       cublasComputeType_t, cublasGemmAlgo_t);
   GemmEx gemm_ex;
+  BatchedEx batched_ex;
   decltype(&cublasDgemm) dgemm;
+  decltype(&cublasDgemmStridedBatched) batched_dgemm;
   cublasHandle_t handle = nullptr;
 
   Cublas() {
@@ -37,7 +43,9 @@ struct Cublas {
       function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(gpu::cublas_function(name));
     };
     find(gemm_ex, "cublasGemmEx");
+    find(batched_ex, "cublasGemmStridedBatchedEx");
     find(dgemm, "cublasDgemm_v2");
+    find(batched_dgemm, "cublasDgemmStridedBatched");
     decltype(&cublasCreate) create;
     decltype(&cublasSetStream) set_stream;
     decltype(&cublasSetWorkspace) set_workspace;
@@ -48,16 +56,6 @@ struct Cublas {
     check(set_stream(handle, gpu::stream()), "cublasSetStream");
     check(set_workspace(handle, backend(Device::cuda).allocate(workspace_bytes), workspace_bytes),
           "cublasSetWorkspace");
-  }
-  cublasStatus_t gemm(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const float* alpha,
-                      const float* a, int lda, const float* b, int ldb, const float* beta, float* c, int ldc) const {
-    return gemm_ex(handle, ta, tb, m, n, k, alpha, a, CUDA_R_32F, lda, b, CUDA_R_32F, ldb, beta, c, CUDA_R_32F, ldc,
-                   compute_type(), CUBLAS_GEMM_DEFAULT);
-  }
-  cublasStatus_t gemm(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const double* alpha,
-                      const double* a, int lda, const double* b, int ldb, const double* beta, double* c,
-                      int ldc) const {
-    return dgemm(handle, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
   }
 };
 
@@ -71,6 +69,39 @@ int size(int64_t n) {
   return static_cast<int>(n);
 }
 
+cublasOperation_t operation(bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; }
+
+cublasStatus_t multiply(const Gemm<float>& g) {
+  const Cublas& library = cublas();
+  const float one = 1;
+  return library.gemm_ex(library.handle, operation(g.transpose_b), operation(g.transpose_a), size(g.n), size(g.m),
+                         size(g.k), &one, g.b, CUDA_R_32F, size(g.ldb), g.a, CUDA_R_32F, size(g.lda), &g.beta, g.c,
+                         CUDA_R_32F, size(g.ldc), compute_type(), CUBLAS_GEMM_DEFAULT);
+}
+cublasStatus_t multiply(const Gemm<double>& g) {
+  const Cublas& library = cublas();
+  const double one = 1;
+  return library.dgemm(library.handle, operation(g.transpose_b), operation(g.transpose_a), size(g.n), size(g.m),
+                       size(g.k), &one, g.b, size(g.ldb), g.a, size(g.lda), &g.beta, g.c, size(g.ldc));
+}
+cublasStatus_t multiply(const BatchedGemm<float>& all) {
+  const Cublas& library = cublas();
+  const Gemm<float>& g = all.first;
+  const float one = 1;
+  return library.batched_ex(library.handle, operation(g.transpose_b), operation(g.transpose_a), size(g.n), size(g.m),
+                            size(g.k), &one, g.b, CUDA_R_32F, size(g.ldb), all.stride_b, g.a, CUDA_R_32F, size(g.lda),
+                            all.stride_a, &g.beta, g.c, CUDA_R_32F, size(g.ldc), all.stride_c, size(all.count),
+                            compute_type(), CUBLAS_GEMM_DEFAULT);
+}
+cublasStatus_t multiply(const BatchedGemm<double>& all) {
+  const Cublas& library = cublas();
+  const Gemm<double>& g = all.first;
+  const double one = 1;
+  return library.batched_dgemm(library.handle, operation(g.transpose_b), operation(g.transpose_a), size(g.n), size(g.m),
+                               size(g.k), &one, g.b, size(g.ldb), all.stride_b, g.a, size(g.lda), all.stride_a, &g.beta,
+                               g.c, size(g.ldc), all.stride_c, size(all.count));
+}
+
 template <class T>
 void gemm_cuda(const Gemm<T>& g) {
   if (g.m == 0 || g.n == 0) return;
@@ -81,15 +112,27 @@ void gemm_cuda(const Gemm<T>& g) {
   }
   Gemm<T> call = g;
   call.b_name = 0;  // another one each time
-  if (!gpu::is_made(gpu::Asked::gemm, call, matmul_precision())) return;
-  const T one = 1;
-  check(cublas().gemm(g.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, g.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, size(g.n),
-                      size(g.m), size(g.k), &one, g.b, size(g.ldb), g.a, size(g.lda), &g.beta, g.c, size(g.ldc)),
-        "gemm");
+  if (gpu::is_made(gpu::Asked::gemm, call, matmul_precision())) check(multiply(g), "gemm");
 }
 
-const bool installed = install<Device::cuda>(kernels::gemm<float>, gemm_cuda<float>) &&
-                       install<Device::cuda>(kernels::gemm<double>, gemm_cuda<double>);
+template <class T>
+void batched_gemm_cuda(const BatchedGemm<T>& g) {
+  const bool backwards = g.stride_a < 0 || g.stride_b < 0 || g.stride_c < 0;  // which cuBLAS promises nothing about
+  if (g.count < 2 || g.first.k == 0 || backwards) {
+    for (int64_t i = 0; i < g.count; ++i) gemm_cuda(g.at(i));
+    return;
+  }
+  if (g.first.m == 0 || g.first.n == 0) return;
+  if (gpu::is_made(gpu::Asked::batched_gemm, g, matmul_precision())) check(multiply(g), "batched gemm");
+}
+
+template <class T>
+bool add() {
+  return install<Device::cuda>(kernels::gemm<T>, gemm_cuda<T>) &&
+         install<Device::cuda>(kernels::batched_gemm<T>, batched_gemm_cuda<T>);
+}
+
+const bool installed = add<float>() && add<double>();
 
 }  // namespace
 }  // namespace seqgrad

@@ -22,6 +22,22 @@ struct Gemm {
   uint64_t b_name = 0;
 };
 
+// `count` such products: the operands of each lie a stride, in elements, behind those of the one before. Those of A and
+// B may overlap, those of C may not; `first` names no B.
+template <class T>
+struct BatchedGemm {
+  Gemm<T> first;
+  int64_t count, stride_a, stride_b, stride_c;
+
+  Gemm<T> at(int64_t i) const {
+    Gemm<T> g = first;
+    g.a += i * stride_a;
+    g.b += i * stride_b;
+    g.c += i * stride_c;
+    return g;
+  }
+};
+
 uint64_t new_operand_name();  // never given before
 
 // What products of float32 matrices round their factors to; sums stay float32. tf32, 10 bits after the point, is a
@@ -34,6 +50,8 @@ MatmulPrecision matmul_precision();
 namespace kernels {
 template <class T>
 inline constinit Kernel<Gemm<T>> gemm{"gemm"};
-}
+template <class T>
+inline constinit Kernel<BatchedGemm<T>> batched_gemm{"batched_gemm"};
+}  // namespace kernels
 
 }  // namespace seqgrad

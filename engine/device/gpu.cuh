@@ -31,7 +31,7 @@ inline Recording recording = Recording::none;
 void note(const void* part, size_t bytes);  // the next of the bytes that tell calls apart
 
 // Asked before every call that reaches the stream, with all that tells it from others: whether it is to be made.
-enum class Asked : uint8_t { launch, gemm, zero, copy, upload };
+enum class Asked : uint8_t { launch, gemm, batched_gemm, zero, copy, upload };
 template <class... P>
 bool is_made(Asked what, P... parts) {
   if (recording == Recording::none) return true;

@@ -40,6 +40,12 @@ void sum_rows_cpu(const kernels::SumRows<T>& k) {
 }
 
 template <class T>
+void products(Device device, int64_t count, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b,
+              T beta, T* c) {
+  kernels::batched_gemm<T>(device,
+                           {{ta, tb, m, n, k, a, ta ? m : k, b, tb ? k : n, beta, c, n}, count, m * k, k * n, m * n});
+}
+template <class T>
 void product(Device device, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta, T* c) {
   kernels::gemm<T>(device, {ta, tb, m, n, k, a, ta ? m : k, b, tb ? k : n, beta, c, n});
 }
@@ -187,20 +193,16 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
   Tensor y = empty({batch, m, n}, a.dtype, a.device);
   with_floating(a.dtype, [&](auto zero) {
     using T = decltype(zero);
-    for (int64_t i = 0; i < batch; ++i)
-      product<T>(a.device, false, false, m, n, k, a.as<T>() + i * m * k, b.as<T>() + i * k * n, 0,
-                 y.as<T>() + i * m * n);
+    products<T>(a.device, batch, false, false, m, n, k, a.as<T>(), b.as<T>(), 0, y.as<T>());
   });
   for (const Tensor& x : {a, b})
     if (x.slot) x.slot->saved = true;
   Tape::current().record(y, {a, b}, [=](const Tensor& dy) {
     with_floating(a.dtype, [&](auto zero) {
       using T = decltype(zero);
-      for (int64_t i = 0; i < batch; ++i) {
-        const T *pa = a.as<T>() + i * m * k, *pb = b.as<T>() + i * k * n, *pdy = dy.as<T>() + i * m * n;
-        if (a.requires_grad()) product<T>(a.device, false, true, m, k, n, pdy, pb, 1, grad(a).as<T>() + i * m * k);
-        if (b.requires_grad()) product<T>(a.device, true, false, k, n, m, pa, pdy, 1, grad(b).as<T>() + i * k * n);
-      }
+      const T* pdy = dy.as<T>();
+      if (a.requires_grad()) products<T>(a.device, batch, false, true, m, k, n, pdy, b.as<T>(), 1, grad(a).as<T>());
+      if (b.requires_grad()) products<T>(a.device, batch, true, false, k, n, m, a.as<T>(), pdy, 1, grad(b).as<T>());
     });
   });
   return y;

@@ -46,7 +46,7 @@ void fail_next(const char* function, int status);
 int64_t launches();
 int64_t synchronisations();  // how often the host has waited for the stream
 int64_t graph_launches();
-int64_t graphs();  // that have been made and not destroyed
+int64_t graphs();       // that have been made and not destroyed
 
 // While a stream is captured: keeps the call for the graph, and true.
 bool kept_for_graph(std::function<void()> call);
@@ -138,6 +138,16 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t ta, cublasO
 cublasStatus_t cublasDgemm(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
                            const double* alpha, const double* a, int lda, const double* b, int ldb, const double* beta,
                            double* c, int ldc);
+cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int m,
+                                          int n, int k, const void* alpha, const void* a, cudaDataType a_type, int lda,
+                                          long long stride_a, const void* b, cudaDataType b_type, int ldb,
+                                          long long stride_b, const void* beta, void* c, cudaDataType c_type, int ldc,
+                                          long long stride_c, int count, cublasComputeType_t type,
+                                          cublasGemmAlgo_t algorithm);
+cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_t ta, cublasOperation_t tb, int m,
+                                         int n, int k, const double* alpha, const double* a, int lda,
+                                         long long stride_a, const double* b, int ldb, long long stride_b,
+                                         const double* beta, double* c, int ldc, long long stride_c, int count);
 
 namespace seqgrad::gpu {
 

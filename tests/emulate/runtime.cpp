@@ -288,6 +288,10 @@ cublasStatus_t make(double alpha, const std::function<void()>& product) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
+void check_strides(long long a, long long b, long long c) {
+  if (a < 0 || b < 0 || c <= 0) throw std::logic_error("emulated batched gemm: a stride that cuBLAS need not take");
+}
+
 }  // namespace
 
 cublasStatus_t cublasGemmEx(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
@@ -304,6 +308,29 @@ cublasStatus_t cublasDgemm(cublasHandle_t, cublasOperation_t ta, cublasOperation
                            double* c, int ldc) {
   return make(*alpha, [=, scale = *beta] { multiply(ta, tb, m, n, k, a, lda, b, ldb, scale, c, ldc); });
 }
+cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n,
+                                          int k, const void* alpha, const void* a, cudaDataType, int lda,
+                                          long long stride_a, const void* b, cudaDataType, int ldb, long long stride_b,
+                                          const void* beta, void* c, cudaDataType, int ldc, long long stride_c,
+                                          int count, cublasComputeType_t type, cublasGemmAlgo_t) {
+  check_strides(stride_a, stride_b, stride_c);
+  return make(static_cast<double>(*static_cast<const float*>(alpha)), [=, scale = *static_cast<const float*>(beta)] {
+    for (int i = 0; i < count; ++i)
+      multiply_rounded(type, ta, tb, m, n, k, static_cast<const float*>(a) + i * stride_a, lda,
+                       static_cast<const float*>(b) + i * stride_b, ldb, scale, static_cast<float*>(c) + i * stride_c,
+                       ldc);
+  });
+}
+cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n,
+                                         int k, const double* alpha, const double* a, int lda, long long stride_a,
+                                         const double* b, int ldb, long long stride_b, const double* beta, double* c,
+                                         int ldc, long long stride_c, int count) {
+  check_strides(stride_a, stride_b, stride_c);
+  return make(*alpha, [=, scale = *beta] {
+    for (int i = 0; i < count; ++i)
+      multiply(ta, tb, m, n, k, a + i * stride_a, lda, b + i * stride_b, ldb, scale, c + i * stride_c, ldc);
+  });
+}
 
 void* seqgrad::gpu::cublas_function(const char* name) {
   static const std::map<std::string, void*> functions = {
@@ -311,6 +338,8 @@ void* seqgrad::gpu::cublas_function(const char* name) {
       {"cublasSetStream_v2", reinterpret_cast<void*>(cublasSetStream)},
       {"cublasSetWorkspace_v2", reinterpret_cast<void*>(cublasSetWorkspace)},
       {"cublasGemmEx", reinterpret_cast<void*>(cublasGemmEx)},
-      {"cublasDgemm_v2", reinterpret_cast<void*>(cublasDgemm)}};
+      {"cublasDgemm_v2", reinterpret_cast<void*>(cublasDgemm)},
+      {"cublasGemmStridedBatchedEx", reinterpret_cast<void*>(cublasGemmStridedBatchedEx)},
+      {"cublasDgemmStridedBatched", reinterpret_cast<void*>(cublasDgemmStridedBatched)}};
   return functions.at(name);
 }
