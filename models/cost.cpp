@@ -15,7 +15,7 @@ StepCost step_cost(const ReferenceModel& m, const std::string& attention, double
   if (additive) products += target * (d * d + 3 * d * c);  // query; the context is an input of the cell
 
   // Of a GRU: projected input 3, gates 4, states and the states before them 2; gradients of input, gates and states 7.
-  double numbers = source * (2 * e + 2 * 16 * h + 2 * c) + target * (2 * e + 16 * d) + 2 * target_words * d + 512 * v;
+  double numbers = source * (2 * e + 2 * 16 * h) + target * (2 * e + 16 * d) + 2 * target_words * d + 512 * v;
   if (attends) numbers += source * 2 * d + target * (2 * n(m.steps) + 2 * c + 2 * (d + c) + 4 * d);
   if (additive) numbers += target * 2 * (e + c + d);
   return {6e-9 * products, 32 * parameters, 16 * parameters + 4 * numbers};

@@ -9,17 +9,12 @@
 #include "engine/data/vocabulary.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/last_states.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
 
 namespace seqgrad {
 namespace {
-
-Tensor last_steps(const Tensor& y, const std::vector<int32_t>& lengths) {
-  std::vector<int32_t> at;
-  for (const int32_t l : lengths) at.push_back(std::max(0, l - 1));
-  return select_steps(y, from_host(at, {static_cast<int64_t>(at.size())}, y.device));
-}
 
 Tensor ids(const std::vector<int32_t>& values, Shape shape, Device device) { return from_host(values, shape, device); }
 
@@ -125,23 +120,13 @@ Seq2SeqGru::Source Seq2SeqGru::encode(const Batch& batch, Pass& pass) const {
   s.lengths = ids(batch.source_lengths, {batch.batch}, device);
   Tensor x = pass.seen("enc.emb", source_embedding_(ids(batch.source, {batch.batch, batch.source_steps}, device)));
   x = pass.drop(x, drop_embedding_);
-  Tensor last;
   for (size_t i = 0; i < forward_.size(); ++i) {
     if (i > 0) x = pass.drop(x, drop_hidden_);
-    const Tensor zero = zeros({batch.batch, forward_[i].hidden()}, x.dtype, device);
-    const Tensor ahead = forward_[i](x, zero, s.lengths);
-    last = last_steps(ahead, batch.source_lengths);
-    if (backward_.empty()) {
-      x = ahead;
-    } else {
-      const Tensor back = backward_[i](x, zero, s.lengths);
-      last = concat(last, time_step(back, 0));
-      x = concat(ahead, back);
-    }
+    x = backward_.empty() ? forward_[i](x, {}, s.lengths) : both_directions(forward_[i], backward_[i], x, s.lengths);
     pass.seen("enc.gru", x, static_cast<int64_t>(i));
   }
   s.states = x;
-  s.first = pass.seen("enc.bridge", tanh(bridge_(last)));
+  s.first = pass.seen("enc.bridge", tanh(bridge_(last_states(x, s.lengths, backward_.empty() ? 1 : 2))));
   if (attention_ == "dot") s.keys = s.states;
   if (attention_ == "general" || attention_ == "additive") s.keys = pass.seen("keys", keys_(s.states));
   return s;

@@ -10,6 +10,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/embedding.h"
 #include "engine/ops/gru.h"
+#include "engine/ops/last_states.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/softmax.h"
@@ -134,10 +135,23 @@ void compare_all(double tolerance) {
         return additive_attention(q, keys, v, values, draw_ids(r, {3}, 41, d));
       },
       tolerance);
+  for (const bool back_first : {false, true})  // in memory, so that products have strides of either sign
+    compare<T>(
+        "bidirectional_gru",
+        [&](Random& r, Device d, auto& in) {
+          const auto direction = [&]() -> GruDirection {
+            const Tensor gx = add(in, draw<T>(r, {9, 6, 3 * 40}, d)), w = add(in, draw<T>(r, {40, 120}, d));
+            return {gx, w, add(in, draw<T>(r, {120}, d)), {}};
+          };
+          const GruDirection one = direction(), other = direction();
+          const Tensor lengths = draw_ids(r, {9}, 7, d);
+          return back_first ? bidirectional_gru(other, one, lengths) : bidirectional_gru(one, other, lengths);
+        },
+        tolerance);
   compare<T>(
-      "select_steps",
+      "last_states",
       [&](Random& r, Device d, auto& in) {
-        return select_steps(add(in, draw<T>(r, {5, 4, 130}, d)), draw_ids(r, {5}, 4, d));
+        return last_states(add(in, draw<T>(r, {5, 4, 130}, d)), draw_ids(r, {5}, 5, d), 2);
       },
       tolerance);
   compare<T>(
@@ -233,10 +247,11 @@ TEST_CASE("padding of keys, values and steps is never read on the GPU") {
     const Tensor q = poisoned({2, 2, 5}, 2, 5), keys = poisoned({2, 6, 5}, 3, 5), values = poisoned({2, 6, 4}, 3, 4);
     const Tensor gx = poisoned({2, 6, 12}, 3, 12), w = poisoned({4, 12}, 12, 12), b = poisoned({1, 12}, 1, 12),
                  h0 = poisoned({2, 4}, 4, 4);
-    const Tensor y = add(sum(attention(q, keys, values, lengths)), sum(gru(gx, w, reshape(b, {12}), h0, lengths)));
+    const GruDirection ahead{gx, w, reshape(b, {12}), h0}, back{poisoned({2, 6, 12}, 3, 12), w, ahead.b_hh, {}};
+    const Tensor y = add(sum(attention(q, keys, values, lengths)), sum(bidirectional_gru(ahead, back, lengths)));
     Tape::current().backward(y);
     std::vector<std::vector<float>> out{to_host<float>(y)};
-    for (const Tensor& x : {q, keys, values, gx, w, b, h0}) out.push_back(to_host<float>(grad(x)));
+    for (const Tensor& x : {q, keys, values, gx, back.gx, w, b, h0}) out.push_back(to_host<float>(grad(x)));
     return out;
   };
   CHECK(run(0) == run(NAN));

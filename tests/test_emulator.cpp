@@ -6,6 +6,7 @@
 
 #include "engine/core/op_registry.h"
 #include "engine/core/random.h"
+#include "engine/ops/gru.h"
 #include "engine/ops/reduce.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/step.h"
@@ -109,6 +110,26 @@ TEST_CASE("no kernel of an op depends on the order of threads or blocks") {
       emulate::set_reverse_order(false);
       CHECK(forwards == backwards);
     }
+}
+
+TEST_CASE("two directions of a GRU do not race for the gradient of an input that they share") {
+  const auto gradient = [](bool reverse) {
+    emulate::set_reverse_order(reverse);
+    Tape::current().reset();
+    Random random(8, 1);
+    const auto draw = [&](Shape s) {
+      std::vector<float> x(static_cast<size_t>(s.numel()));
+      for (float& v : x) v = static_cast<float>(random.normal());
+      return variable(from_host(x, s, Device::cuda));
+    };
+    const Tensor gx = draw({4, 3, 30}), w = draw({10, 30}), b = draw({30}), other = draw({10, 30}),
+                 lengths = from_host(std::vector<int32_t>{3, 3, 3, 3}, {4}, Device::cuda);
+    const Tensor y = sum(bidirectional_gru({gx, w, b, {}}, {gx, other, b, {}}, lengths));
+    for (int i = 0; i < 2; ++i) Tape::current().backward(y);  // at the middle step three numbers meet, or more
+    emulate::set_reverse_order(false);
+    return to_host<float>(grad(gx));
+  };
+  CHECK(gradient(false) == gradient(true));
 }
 
 TEST_CASE("the host cannot read device memory outside of copies") {

@@ -10,6 +10,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/embedding.h"
 #include "engine/ops/gru.h"
+#include "engine/ops/last_states.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/softmax.h"
@@ -160,6 +161,42 @@ TEST_CASE("a GRU and attention refuse each tensor and length that does not fit")
          gru(gx, w, bias, h0, ints({-1, 3}));
        },
        "gru: lengths[0]=-1 is outside [0,3]"},
+      {[&] {
+         bidirectional_gru({gx, w, bias, {}}, {gx, w, bias, f32({1, 2})}, good);
+       },
+       "bidirectional_gru: gx [2,3,6], w_hh [2,6], b_hh [6], h0 [1,2], lengths [2] do not fit"},
+      {[&] {
+         bidirectional_gru({gx, w, f32({5}), {}}, {gx, w, bias, {}}, good);
+       },
+       "bidirectional_gru: gx [2,3,6], w_hh [2,6], b_hh [5], h0 none, lengths [2] do not fit"},
+      {[&] {
+         bidirectional_gru({gx, w, bias, {}}, {f32({2, 4, 6}), w, bias, {}}, good);
+       },
+       "bidirectional_gru: gx is [2,3,6] ahead and [2,4,6] back"},
+      {[&] {
+         bidirectional_gru({gx, w, bias, {}}, {f32({2, 3, 3}), f32({1, 3}), f32({3}), {}}, good);
+       },
+       "bidirectional_gru: gx is [2,3,6] ahead and [2,3,3] back"},
+      {[&] {
+         bidirectional_gru({gx, w, bias, {}}, {gx, w, bias, {}}, ints({1, 4}));
+       },
+       "bidirectional_gru: lengths[1]=4 is outside [0,3]"},
+      {[&] { last_states(w, good, 1); },
+       "last_states: [2,6] of 1 directions with lengths [2]; expected [B,T,D·H], D = 1 or 2, and [B]"},
+      {[&] { last_states(keys, good, 2); },
+       "last_states: [2,3,5] of 2 directions with lengths [2]; expected [B,T,D·H], D = 1 or 2, and [B]"},
+      {[&] { last_states(gx, good, 3); },
+       "last_states: [2,3,6] of 3 directions with lengths [2]; expected [B,T,D·H], D = 1 or 2, and [B]"},
+      {[&] { last_states(gx, ints({1}), 2); },
+       "last_states: [2,3,6] of 2 directions with lengths [1]; expected [B,T,D·H], D = 1 or 2, and [B]"},
+      {[&] {
+         last_states(gx, ints({-1, 1}), 2);
+       },
+       "last_states: lengths[0]=-1 is outside [0,3]"},
+      {[&] {
+         last_states(gx, ints({1, 4}), 2);
+       },
+       "last_states: lengths[1]=4 is outside [0,3]"},
       {[&] { attention(one, keys, values, good); }, "attention: query is [2,5]; expected [B,T,D]"},
       {attend(f32({2, 5}), values, good),
        "attention: query [2,4,5], keys [2,5], values [2,3,7], lengths [2] do not fit"},
@@ -214,19 +251,6 @@ TEST_CASE("views refuse what lies outside of the tensor") {
        },
        "stack_steps: step 1 is [2,4], the first is [2,3]"},
       {[&] { stack_steps({x}); }, "stack_steps: step 0 is [2,3,4], the first is [2,3,4]"},
-      {[&] {
-         select_steps(a, ints({0, 0}));
-       },
-       "select_steps: [2,3] with indices [2]; expected [B,T,E] and [B]"},
-      {[&] { select_steps(x, ints({0})); }, "select_steps: [2,3,4] with indices [1]; expected [B,T,E] and [B]"},
-      {[&] {
-         select_steps(x, ints({0, 3}));
-       },
-       "select_steps: step 3 is outside [0,3)"},
-      {[&] {
-         select_steps(x, ints({-1, 0}));
-       },
-       "select_steps: step -1 is outside [0,3)"},
   });
   CHECK(to_host<float>(slice(f32({2, 0}), 0, 0)).empty());
   CHECK(concat(f32({2, 0}), f32({2, 0})).shape == Shape{2, 0});

@@ -10,6 +10,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/embedding.h"
 #include "engine/ops/gru.h"
+#include "engine/ops/last_states.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/softmax.h"
@@ -91,7 +92,7 @@ void for_each_sample(const std::function<void(const OpInfo&, const OpSample&, De
 TEST_CASE("the registry holds the ops that the models need") {
   for (const char* name :
        {"matmul", "linear", "batched_matmul", "tanh", "add", "sum", "softmax", "embedding", "dropout", "gru",
-        "attention", "additive_attention", "reshape", "concat", "slice", "select_steps"})
+        "bidirectional_gru", "last_states", "attention", "additive_attention", "reshape", "concat", "slice"})
     CHECK(ops().count(name) == 1);
 }
 

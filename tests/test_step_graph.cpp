@@ -1,6 +1,7 @@
 // Steps that run ahead of the host, and those that a GPU repeats as graphs: the bits of steps that do neither.
 #include "engine/core/tape.h"
 #include "engine/device/step_graph.h"
+#include "engine/loss/loss_tile.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduce.h"
 #include "engine/train/step_queue.h"
@@ -105,6 +106,23 @@ TEST_CASE("steps that are repeated as graphs have the bits of steps that are not
     CHECK(launches <= 5 + 4);
     CHECK(plain.losses.size() == 6);
   }
+}
+
+TEST_CASE("a step without attention is at most 300 nodes at 30 words a side, eight of them for each") {
+  const auto nodes = [](int64_t words) {
+    Run run(Device::cuda, {"model.attention=none"});
+    int64_t before = 0;
+    for (int64_t step = 1; step <= 3; ++step) {  // as it is, recorded, repeated
+      before = emulate::graph_nodes();
+      run.step(step, {random_batch(1, 8, words, words)});
+    }
+    return emulate::graph_nodes() - before;
+  };
+  const int64_t at_30 = nodes(30);
+  CAPTURE(at_30);
+  CHECK(at_30 <= 300);
+  CHECK(at_30 - nodes(29) == 8);                            // of encoder and decoder, forward and backward, two
+  CHECK(loss_tile(Device::cuda, 8000, 4).rows >= 64 * 30);  // ref8k: one tile too
 }
 
 TEST_CASE("micro-batches are repeated one by one") {

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "engine/ops/embedding.h"
-#include "engine/ops/gru.h"
 #include "engine/ops/matmul.h"
 
 namespace seqgrad {
@@ -27,7 +26,7 @@ Tensor Embedding::operator()(const Tensor& ids) const { return embedding(ids, ta
 
 GruLayer::GruLayer(ParameterStore& store, const std::string& prefix, const std::string& suffix, int64_t in,
                    int64_t hidden, bool reverse)
-    : hidden_(hidden), reverse_(reverse) {
+    : reverse_(reverse) {
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(hidden)));
   w_ih_ = &store.add(prefix + ".weight_ih" + suffix, {in, 3 * hidden}, init, true);
   w_hh_ = &store.add(prefix + ".weight_hh" + suffix, {hidden, 3 * hidden}, init, true);
@@ -36,7 +35,17 @@ GruLayer::GruLayer(ParameterStore& store, const std::string& prefix, const std::
 }
 
 Tensor GruLayer::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
-  return gru(linear(x, w_ih_->tensor, b_ih_->tensor), w_hh_->tensor, b_hh_->tensor, h0, lengths, reverse_);
+  const GruDirection d = on(x, h0);
+  return gru(d.gx, d.w_hh, d.b_hh, d.h0, lengths, reverse_);
+}
+
+GruDirection GruLayer::on(const Tensor& x, const Tensor& h0) const {
+  return {linear(x, w_ih_->tensor, b_ih_->tensor), w_hh_->tensor, b_hh_->tensor, h0};
+}
+
+Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x, const Tensor& lengths) {
+  const GruDirection first = ahead.on(x, {});
+  return bidirectional_gru(first, back.on(x, {}), lengths);
 }
 
 }  // namespace seqgrad

@@ -5,6 +5,7 @@
 
 #include "engine/nn/parameters.h"
 #include "engine/ops/dropout.h"
+#include "engine/ops/gru.h"
 
 namespace seqgrad {
 
@@ -37,14 +38,19 @@ class GruLayer {
   GruLayer() = default;
   GruLayer(ParameterStore& store, const std::string& prefix, const std::string& suffix, int64_t in, int64_t hidden,
            bool reverse);
-  Tensor operator()(const Tensor& x /*[B,T,in]*/, const Tensor& h0 /*[B,H]*/,
+  Tensor operator()(const Tensor& x /*[B,T,in]*/, const Tensor& h0 /*[B,H]; no data: 0*/,
                     const Tensor& lengths /*[B] i32*/) const;  // [B,T,H]
-  int64_t hidden() const { return hidden_; }
+
+  // Two directions of a layer, from states of 0.
+  friend Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x /*[B,T,in]*/,
+                                const Tensor& lengths /*[B] i32*/);  // [B,T,2H]
 
  private:
+  GruDirection on(const Tensor& x, const Tensor& h0) const;
+
   Parameter *w_ih_ = nullptr, *w_hh_ = nullptr, *b_ih_ = nullptr, *b_hh_ = nullptr;
-  int64_t hidden_ = 0;
   bool reverse_ = false;
 };
+Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x, const Tensor& lengths);
 
 }  // namespace seqgrad

@@ -1,7 +1,10 @@
-// Sentences are independent in the recurrence, so a thread takes a fixed block of them through all time steps.
+// Sentences are independent in the recurrence, so a thread takes a fixed block of them through all time steps of one
+// direction.
 #include "engine/ops/gru.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <vector>
 
 #include "engine/core/op_registry.h"
@@ -10,6 +13,7 @@
 #include "engine/device/right_factor.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/vector_math.h"
+#include "engine/ops/view.h"
 #include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
@@ -60,28 +64,57 @@ int64_t longest(const int32_t* lengths, int64_t begin, int64_t end) {
   return *std::max_element(lengths + begin, lengths + end);
 }
 
+// Calls f(direction, begin, end) for each block of sentences of each direction, in parallel.
+template <class F>
+void each_block(const kernels::GruSizes& size, const F& f) {
+  const int64_t height = block_of(size.hidden), blocks = (size.batch + height - 1) / height;
+  parallel_blocks(size.directions * blocks, [&](int64_t i) {
+    const int64_t begin = i % blocks * height;
+    f(i / blocks, begin, std::min(begin + height, size.batch));
+  });
+}
+
+// W, or its transpose, of each direction.
+template <class T>
+struct Factors {
+  std::optional<RightFactor<T>> of[2];
+
+  template <class K>
+  Factors(const K& k, bool transpose) {
+    const int64_t h = k.size.hidden, in = transpose ? 3 * h : h;
+    for (int64_t d = 0; d < k.size.directions; ++d)
+      of[d].emplace(transpose, in, 4 * h - in, k.of[d].w, 3 * h, k.size.steps);
+  }
+};
+
 template <class T>
 void gru_cpu(const kernels::Gru<T>& k) {
-  const int64_t h = k.hidden;
-  const RightFactor<T> w(false, h, 3 * h, k.w, 3 * h, k.steps);
-  parallel_ranges(k.batch, block_of(h), [&](int64_t begin, int64_t end) {
+  const kernels::GruSizes& size = k.size;
+  const int64_t h = size.hidden, gate = size.directions * size.batch * size.steps * h;
+  const Factors<T> w(k, false);
+  each_block(size, [&](int64_t d, int64_t begin, int64_t end) {
+    const auto& from = k.of[d];
     const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
     thread_local std::vector<T> memory;  // state [rows,H], products [rows,3H], discarded gates [4,H]
-    memory.resize(static_cast<size_t>(rows * 4 * h + 4 * h));
+    memory.assign(static_cast<size_t>(rows * 4 * h + 4 * h), T{0});
     T *state = memory.data(), *gh = state + rows * h, *spare = gh + rows * 3 * h;
-    std::copy_n(k.h0 + begin * h, rows * h, state);
-    for (int64_t i = 0; i < steps; ++i) {
-      const int64_t t = k.reverse ? steps - 1 - i : i;
-      w.multiply(rows, state, h, false, gh, 3 * h);
+    if (from.h0) std::copy_n(from.h0 + begin * h, rows * h, state);
+    for (int64_t i = 0; i < size.steps; ++i) {
+      const int64_t t = i < steps && size.backwards(d) ? steps - 1 - i : i;
+      if (i < steps && (i > 0 || from.h0)) w.of[d]->multiply(rows, state, h, false, gh, 3 * h);
       for (int64_t b = 0; b < rows; ++b) {
-        if (t >= k.lengths[begin + b]) continue;
-        const int64_t at = ((begin + b) * k.steps + t) * h, gate = k.batch * k.steps * h;
-        T* s = state + b * h;
+        const int64_t row = (begin + b) * size.steps + t, at = (d * size.batch * size.steps + row) * h;
+        T *s = state + b * h, *y = k.y + (row * size.directions + d) * h;
+        if (t >= k.lengths[begin + b]) {
+          std::fill_n(y, h, T{0});
+          if (k.before) std::fill_n(k.before + at, h, T{0});
+          continue;
+        }
         if (k.before) std::copy_n(s, h, k.before + at);
         T* g = k.gates ? k.gates + at : spare;
         const int64_t stride = k.gates ? gate : h;
-        cell(k.gx + 3 * at, gh + b * 3 * h, k.b, s, s, g, g + stride, g + 2 * stride, g + 3 * stride, h);
-        std::copy_n(s, h, k.y + at);
+        cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, g, g + stride, g + 2 * stride, g + 3 * stride, h);
+        std::copy_n(s, h, y);
       }
     }
   });
@@ -89,38 +122,50 @@ void gru_cpu(const kernels::Gru<T>& k) {
 
 template <class T>
 void gru_grad_cpu(const kernels::GruGrad<T>& k) {
-  const int64_t h = k.hidden, gate = k.batch * k.steps * h;
-  const RightFactor<T> w(true, 3 * h, h, k.w, 3 * h, k.steps);
-  parallel_ranges(k.batch, block_of(h), [&](int64_t begin, int64_t end) {
+  const kernels::GruSizes& size = k.size;
+  const int64_t h = size.hidden, gate = size.directions * size.batch * size.steps * h;
+  const Factors<T> w(k, true);
+  each_block(size, [&](int64_t d, int64_t begin, int64_t end) {
+    const auto& to = k.of[d];
     const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
     thread_local std::vector<T> memory;  // dh [rows,H], unwanted dgx [3H]
     memory.assign(static_cast<size_t>(rows * h + 3 * h), T{0});
     T *dh = memory.data(), *spare = dh + rows * h;
-    for (int64_t i = 0; i < steps; ++i) {
-      const int64_t t = k.reverse ? i : steps - 1 - i;
+    for (int64_t i = 0; i < size.steps; ++i) {
+      const int64_t t = i < steps && !size.backwards(d) ? steps - 1 - i : i;
+      T* dgh = k.dgh + ((d * size.batch + begin) * size.steps + t) * 3 * h;
       for (int64_t b = 0; b < rows; ++b) {
-        if (t >= k.lengths[begin + b]) continue;
-        const int64_t at = ((begin + b) * k.steps + t) * h;
+        const int64_t row = (begin + b) * size.steps + t, at = (d * size.batch * size.steps + row) * h;
+        T* product = dgh + b * size.steps * 3 * h;
+        if (t >= k.lengths[begin + b]) {
+          std::fill_n(product, 3 * h, T{0});
+          continue;
+        }
         const T* g = k.gates + at;
-        cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + at, dh + b * h, k.dy + at,
-                  k.dgx ? k.dgx + 3 * at : spare, k.dgh + 3 * at, h);
+        cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + at, dh + b * h,
+                  k.dy + (row * size.directions + d) * h, to.dgx ? to.dgx + 3 * row * h : spare, product, h);
       }
-      // Rows of sentences that have ended are the zeros of the caller.
-      w.multiply(rows, k.dgh + (begin * k.steps + t) * 3 * h, k.steps * 3 * h, true, dh, h);
+      if (i + 1 < steps || (i < steps && to.dh0)) w.of[d]->multiply(rows, dgh, size.steps * 3 * h, true, dh, h);
     }
-    if (k.dh0)
-      for (int64_t j = 0; j < rows * h; ++j) k.dh0[begin * h + j] += dh[j];
+    if (to.dh0)
+      for (int64_t j = 0; j < rows * h; ++j) to.dh0[begin * h + j] += dh[j];
   });
 }
 
-Values naive(const std::vector<Values>& in, int64_t batch, int64_t steps, int64_t h, bool reverse) {
+struct SampleSizes {
+  int64_t batch, steps, h;
+};
+
+// `in`: gx, w, b and, unless the state begins with 0, h0.
+Values naive(std::span<const Values> in, const Values& lengths, SampleSizes size, bool reverse) {
+  const auto& [batch, steps, h] = size;
   const auto at = [](const Values& v, int64_t i) { return v[static_cast<size_t>(i)]; };
   const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
   Values y(static_cast<size_t>(batch * steps * h), 0.0);
   for (int64_t b = 0; b < batch; ++b) {
     Values state;
-    for (int64_t i = 0; i < h; ++i) state.push_back(at(in[3], b * h + i));
-    const auto length = static_cast<int64_t>(at(in[4], b));
+    for (int64_t i = 0; i < h; ++i) state.push_back(in.size() > 3 ? at(in[3], b * h + i) : 0);
+    const auto length = static_cast<int64_t>(at(lengths, b));
     for (int64_t s = 0; s < length; ++s) {
       const int64_t t = reverse ? length - 1 - s : s;
       Values gh;
@@ -141,63 +186,145 @@ Values naive(const std::vector<Values>& in, int64_t batch, int64_t steps, int64_
   return y;
 }
 
-OpSample sample(const char* label, int64_t batch, int64_t steps, int64_t h, bool reverse) {
-  return {label,
-          {SampleInput::reals({batch, steps, 3 * h}), SampleInput::reals({h, 3 * h}), SampleInput::reals({3 * h}),
-           SampleInput::reals({batch, h}), SampleInput::ids({batch}, steps + 1)},
-          [=](std::span<const Tensor> in) { return gru(in[0], in[1], in[2], in[3], in[4], reverse); },
-          [=](const std::vector<Values>& in) { return naive(in, batch, steps, h, reverse); }};
+std::vector<SampleInput> direction_inputs(SampleSizes s, bool h0) {
+  std::vector<SampleInput> in{SampleInput::reals({s.batch, s.steps, 3 * s.h}), SampleInput::reals({s.h, 3 * s.h}),
+                              SampleInput::reals({3 * s.h})};
+  if (h0) in.push_back(SampleInput::reals({s.batch, s.h}));
+  return in;
 }
 
-const bool registered = install<Device::cpu>(kernels::gru<float>, gru_cpu<float>) &&
-                        install<Device::cpu>(kernels::gru<double>, gru_cpu<double>) &&
-                        install<Device::cpu>(kernels::gru_grad<float>, gru_grad_cpu<float>) &&
-                        install<Device::cpu>(kernels::gru_grad<double>, gru_grad_cpu<double>) &&
+OpSample sample(const char* label, SampleSizes s, bool reverse, bool h0 = true) {
+  std::vector<SampleInput> inputs = direction_inputs(s, h0);
+  inputs.push_back(SampleInput::ids({s.batch}, s.steps + 1));
+  return {
+      label, inputs,
+      [=](std::span<const Tensor> in) { return gru(in[0], in[1], in[2], h0 ? in[3] : Tensor{}, in.back(), reverse); },
+      [=](const std::vector<Values>& in) { return naive(std::span(in).first(in.size() - 1), in.back(), s, reverse); }};
+}
+
+OpSample bidirectional_sample(const char* label, SampleSizes s, bool h0_ahead, bool h0_back) {
+  const size_t ahead = h0_ahead ? 4 : 3, back = h0_back ? 4 : 3;
+  std::vector<SampleInput> inputs = direction_inputs(s, h0_ahead);
+  for (const SampleInput& i : direction_inputs(s, h0_back)) inputs.push_back(i);
+  inputs.push_back(SampleInput::ids({s.batch}, s.steps + 1));
+  const auto direction = [](std::span<const Tensor> in) {
+    return GruDirection{in[0], in[1], in[2], in.size() > 3 ? in[3] : Tensor{}};
+  };
+  return {label, inputs,
+          [=](std::span<const Tensor> in) {
+            return bidirectional_gru(direction(in.first(ahead)), direction(in.subspan(ahead, back)), in.back());
+          },
+          [=](const std::vector<Values>& in) {
+            const std::span all(in);
+            const Values a = naive(all.first(ahead), in.back(), s, false),
+                         b = naive(all.subspan(ahead, back), in.back(), s, true);
+            Values y;
+            for (size_t i = 0; i < a.size(); i += static_cast<size_t>(s.h))
+              for (const Values* side : {&a, &b})
+                for (size_t j = i; j < i + static_cast<size_t>(s.h); ++j) y.push_back((*side)[j]);
+            return y;
+          }};
+}
+
+template <class T>
+bool install_kernels() {
+  return install<Device::cpu>(kernels::gru<T>, gru_cpu<T>) &&
+         install<Device::cpu>(kernels::gru_grad<T>, gru_grad_cpu<T>);
+}
+
+const bool registered = install_kernels<float>() && install_kernels<double>() &&
                         register_op({"gru",
-                                     "GRU layer with true lengths",
-                                     {sample("forwards", 3, 4, 2, false), sample("backwards", 3, 4, 2, true),
-                                      sample("more sentences than a block", 37, 2, 3, false)}});
+                                     "one direction of a GRU layer with true lengths",
+                                     {sample("forwards", {3, 4, 2}, false), sample("backwards", {3, 4, 2}, true),
+                                      sample("from 0", {3, 4, 2}, false, false),
+                                      sample("more sentences than a block", {37, 2, 3}, false)}}) &&
+                        register_op({"bidirectional_gru",
+                                     "both directions of a GRU layer, side by side",
+                                     {bidirectional_sample("from 0", {3, 4, 2}, false, false),
+                                      bidirectional_sample("from two states", {3, 3, 2}, true, true),
+                                      bidirectional_sample("from one state", {2, 3, 2}, false, true),
+                                      bidirectional_sample("more sentences than a block", {37, 2, 3}, false, false)}});
+
+using Directions = std::array<GruDirection, 2>;
+
+void check(const char* op, const Directions& all, int64_t directions, const Tensor& lengths) {
+  for (int64_t d = 0; d < directions; ++d) {
+    const GruDirection& x = all[static_cast<size_t>(d)];
+    check_alive(op, {x.gx, x.w_hh, x.b_hh, x.h0, lengths});
+    if (x.gx.shape.rank() != 3 || x.w_hh.shape.rank() != 2)
+      refuse("{}: gx is {}, w_hh is {}; expected [B,T,3H] and [H,3H]", op, x.gx.shape.str(), x.w_hh.shape.str());
+    const int64_t batch = x.gx.shape[0], h = x.w_hh.shape[0];
+    if (x.gx.shape[2] != 3 * h || x.w_hh.shape[1] != 3 * h || !(x.b_hh.shape == Shape{3 * h}) ||
+        (x.h0.data && !(x.h0.shape == Shape{batch, h})) || !(lengths.shape == Shape{batch}))
+      refuse("{}: gx {}, w_hh {}, b_hh {}, h0 {}, lengths {} do not fit", op, x.gx.shape.str(), x.w_hh.shape.str(),
+             x.b_hh.shape.str(), x.h0.data ? x.h0.shape.str() : "none", lengths.shape.str());
+  }
+  const Shape &ahead = all[0].gx.shape, &back = all[1].gx.shape;
+  if (directions == 2 && !(ahead == back)) refuse("{}: gx is {} ahead and {} back", op, ahead.str(), back.str());
+  if (lengths.device != Device::cpu) return;
+  for (int64_t b = 0; b < ahead[0]; ++b)
+    if (const int32_t l = lengths.as<int32_t>()[b]; l < 0 || l > ahead[1])
+      refuse("{}: lengths[{}]={} is outside [0,{}]", op, b, l, ahead[1]);
+}
+
+Tensor run(const char* op, const Directions& all, int64_t directions, const Tensor& lengths, bool reverse) {
+  check(op, all, directions, lengths);
+  const DType dtype = all[0].gx.dtype;
+  const Device device = all[0].gx.device;
+  const kernels::GruSizes size{directions, all[0].gx.shape[0], all[0].gx.shape[1], all[0].w_hh.shape[0], reverse};
+  const int64_t batch = size.batch, steps = size.steps, h = size.hidden;
+  const bool recorded = Tape::current().wants_grad(
+      {all[0].gx, all[0].w_hh, all[0].b_hh, all[0].h0, all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0});
+  Tensor y = empty({batch, steps, directions * h}, dtype, device);
+  const Tensor before = recorded ? empty({directions, batch, steps, h}, dtype, device) : Tensor{};
+  const Tensor gates = recorded ? empty({4 * directions, batch, steps, h}, dtype, device) : Tensor{};
+  with_floating(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), nullptr, nullptr};
+    for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
+      k.of[d] = {all[d].gx.as<T>(), all[d].w_hh.as<T>(), all[d].b_hh.as<T>(),
+                 all[d].h0.data ? all[d].h0.as<T>() : nullptr};
+    if (recorded) k.before = before.as<T>(), k.gates = gates.as<T>();
+    kernels::gru<T>(device, k);
+  });
+  Tape::current().record(
+      y, {all[0].gx, all[0].w_hh, all[0].b_hh, all[0].h0, all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0},
+      [=](const Tensor& dy) {
+        const Tensor dgh = empty({directions, batch, steps, 3 * h}, dtype, device);
+        with_floating(dtype, [&](auto zero) {
+          using T = decltype(zero);
+          const auto grad_of = [](const Tensor& x) { return x.requires_grad() ? grad(x).as<T>() : nullptr; };
+          kernels::GruGrad<T> k{{},         size,       lengths.as<int32_t>(), before.as<T>(), gates.as<T>(),
+                                dy.as<T>(), dgh.as<T>()};
+          for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
+            k.of[d] = {all[d].w_hh.as<T>(), grad_of(all[d].gx), grad_of(all[d].h0)};
+          kernels::gru_grad<T>(device, k);
+          for (int64_t d = directions - 1; d >= 0; --d) {  // as of two ops, the later one first
+            const GruDirection& x = all[static_cast<size_t>(d)];
+            const T *states = k.before + d * batch * steps * h, *products = k.dgh + d * batch * steps * 3 * h;
+            if (x.w_hh.requires_grad())  // one product for all steps; rows beyond a length are zero
+              add_weight_gradient<T>(x.w_hh, batch * steps, states, products, steps == 1);
+            if (x.b_hh.requires_grad()) kernels::sum_rows<T>(device, {products, grad_of(x.b_hh), batch * steps, 3 * h});
+          }
+        });
+      });
+  return y;
+}
 
 }  // namespace
 
 Tensor gru(const Tensor& gx, const Tensor& w_hh, const Tensor& b_hh, const Tensor& h0, const Tensor& lengths,
            bool reverse) {
-  check_alive("gru", {gx, w_hh, b_hh, h0, lengths});
-  if (gx.shape.rank() != 3 || w_hh.shape.rank() != 2)
-    refuse("gru: gx is {}, w_hh is {}; expected [B,T,3H] and [H,3H]", gx.shape.str(), w_hh.shape.str());
-  const int64_t batch = gx.shape[0], steps = gx.shape[1], h = w_hh.shape[0];
-  if (gx.shape[2] != 3 * h || w_hh.shape[1] != 3 * h || !(b_hh.shape == Shape{3 * h}) ||
-      !(h0.shape == Shape{batch, h}) || !(lengths.shape == Shape{batch}))
-    refuse("gru: gx {}, w_hh {}, b_hh {}, h0 {}, lengths {} do not fit", gx.shape.str(), w_hh.shape.str(),
-           b_hh.shape.str(), h0.shape.str(), lengths.shape.str());
-  if (lengths.device == Device::cpu)
-    for (int64_t b = 0; b < batch; ++b)
-      if (const int32_t l = lengths.as<int32_t>()[b]; l < 0 || l > steps)
-        refuse("gru: lengths[{}]={} is outside [0,{}]", b, l, steps);
-  const bool recorded = Tape::current().wants_grad({gx, w_hh, b_hh, h0});
-  Tensor y = zeros({batch, steps, h}, gx.dtype, gx.device);
-  const Tensor before = recorded ? zeros({batch, steps, h}, gx.dtype, gx.device) : Tensor{};
-  const Tensor gates = recorded ? empty({4, batch, steps, h}, gx.dtype, gx.device) : Tensor{};
-  with_floating(gx.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::gru<T>(
-        gx.device, {gx.as<T>(), w_hh.as<T>(), b_hh.as<T>(), h0.as<T>(), lengths.as<int32_t>(), y.as<T>(),
-                    recorded ? before.as<T>() : nullptr, recorded ? gates.as<T>() : nullptr, batch, steps, h, reverse});
-  });
-  Tape::current().record(y, {gx, w_hh, b_hh, h0}, [=](const Tensor& dy) {
-    const Tensor dgh = zeros({batch, steps, 3 * h}, gx.dtype, gx.device);
-    with_floating(gx.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      kernels::gru_grad<T>(gx.device, {w_hh.as<T>(), before.as<T>(), gates.as<T>(), dy.as<T>(), lengths.as<int32_t>(),
-                                       gx.requires_grad() ? grad(gx).as<T>() : nullptr, dgh.as<T>(),
-                                       h0.requires_grad() ? grad(h0).as<T>() : nullptr, batch, steps, h, reverse});
-      if (w_hh.requires_grad())  // one product for all steps; rows beyond a length are zero
-        add_weight_gradient<T>(w_hh, batch * steps, before.as<T>(), dgh.as<T>(), steps == 1);
-      if (b_hh.requires_grad())
-        kernels::sum_rows<T>(gx.device, {dgh.as<T>(), grad(b_hh).as<T>(), batch * steps, 3 * h});
-    });
-  });
-  return y;
+  return run("gru", {{{gx, w_hh, b_hh, h0}, {}}}, 1, lengths, reverse);
+}
+
+Tensor bidirectional_gru(const GruDirection& ahead, const GruDirection& back, const Tensor& lengths) {
+  const auto same = [](const Tensor& a, const Tensor& b) { return a.slot && a.slot == b.slot; };
+  if (same(ahead.gx, back.gx) || same(ahead.h0, back.h0)) {  // both at once would add to one gradient
+    const Tensor first = gru(ahead.gx, ahead.w_hh, ahead.b_hh, ahead.h0, lengths);
+    return concat(first, gru(back.gx, back.w_hh, back.b_hh, back.h0, lengths, true));
+  }
+  return run("bidirectional_gru", {{ahead, back}}, 2, lengths, false);
 }
 
 }  // namespace seqgrad

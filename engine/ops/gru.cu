@@ -1,4 +1,5 @@
-// A step of a GRU is one product and one kernel; sentences that have ended keep their state.
+// A step of a GRU layer is one product and one kernel, of both directions if it has two; sentences that have ended keep
+// their state.
 #include "engine/ops/gru.h"
 
 #include "engine/device/gemm.h"
@@ -10,24 +11,55 @@ namespace {
 
 constexpr int threads = 128;
 
-// One step of the layer: state [B,H] moves on, gh [B,3H] is state·W without the bias.
+// Which numbers belong to unit j of sentence b of direction d, in step `step`.
+struct Unit {
+  int64_t d, b, j, t, row;
+
+  __device__ Unit(const kernels::GruSizes& size, int64_t i, int64_t step) {  // i-th of [D,B,H]
+    const int64_t h = size.hidden, n = size.batch * h;
+    d = i >= n;
+    b = (i - d * n) / h;
+    j = i - d * n - b * h;
+    t = size.backwards(d) ? size.steps - 1 - step : step;
+    row = b * size.steps + t;
+  }
+  // Where it lies in [B,T,D,H], and in the first H of each row of [D,B,T,width·H].
+  __device__ int64_t beside(const kernels::GruSizes& size) const {
+    return (row * size.directions + d) * size.hidden + j;
+  }
+  __device__ int64_t apart(const kernels::GruSizes& size, int64_t width) const {
+    return (d * size.batch * size.steps + row) * width * size.hidden + j;
+  }
+};
+
+__device__ int64_t units(const kernels::GruSizes& size) { return size.directions * size.batch * size.hidden; }
+
+// State [D,B,H] moves on by a step; gh [D,B,3H] is state·W without the bias. In the first step the state is read from
+// where it begins, and gh only if that is not 0.
 template <class T>
-__global__ void gru_kernel(kernels::Gru<T> k, int64_t t, T* state, const T* gh) {
-  const int64_t h = k.hidden, gate = k.batch * k.steps * h;
-  for (int64_t i = gpu::index(); i < k.batch * h; i += gpu::step()) {
-    const int64_t b = i / h, j = i % h;
-    if (t >= k.lengths[b]) continue;
-    const int64_t row = b * k.steps + t, at = row * h + j;
-    const T *x = k.gx + row * 3 * h, *g = gh + b * 3 * h;
-    const T before = state[i];
-    const T r = fast_sigmoid(x[j] + g[j] + k.b[j]);
-    const T z = fast_sigmoid(x[h + j] + g[h + j] + k.b[h + j]);
-    const T q = g[2 * h + j] + k.b[2 * h + j];
-    const T n = fast_tanh(x[2 * h + j] + r * q);
-    const T next = (1 - z) * n + z * before;
-    state[i] = next;
-    k.y[at] = next;
-    if (k.before) k.before[at] = before;
+__global__ void gru_kernel(kernels::Gru<T> k, int64_t step, T* state, const T* gh) {
+  const int64_t h = k.size.hidden, gate = k.size.steps * units(k.size);
+  for (int64_t i = gpu::index(); i < units(k.size); i += gpu::step()) {
+    const Unit u(k.size, i, step);
+    const T* first = u.d == 0 ? k.of[0].h0 : k.of[1].h0;
+    const bool multiplied = step > 0 || first;
+    const T before = step > 0 ? state[i] : first ? first[u.b * h + u.j] : T{0};
+    T& y = k.y[u.beside(k.size)];
+    const int64_t at = u.apart(k.size, 1);
+    const bool padding = u.t >= k.lengths[u.b];
+    if (k.before) k.before[at] = padding ? T{0} : before;
+    if (padding) {
+      y = 0;
+      if (step == 0) state[i] = before;
+      continue;
+    }
+    const T *x = (u.d == 0 ? k.of[0].gx : k.of[1].gx) + u.row * 3 * h + u.j, *w = gh + 3 * (i - u.j) + u.j,
+            *bias = (u.d == 0 ? k.of[0].b : k.of[1].b) + u.j;
+    const T r = fast_sigmoid(multiplied ? x[0] + w[0] + bias[0] : x[0] + bias[0]);
+    const T z = fast_sigmoid(multiplied ? x[h] + w[h] + bias[h] : x[h] + bias[h]);
+    const T q = multiplied ? w[2 * h] + bias[2 * h] : bias[2 * h];
+    const T n = fast_tanh(x[2 * h] + r * q);
+    y = state[i] = (1 - z) * n + z * before;
     if (!k.gates) continue;
     k.gates[at] = r;
     k.gates[gate + at] = z;
@@ -36,40 +68,61 @@ __global__ void gru_kernel(kernels::Gru<T> k, int64_t t, T* state, const T* gh) 
   }
 }
 
+// How far the W of a second direction lies behind that of the first, in elements.
+template <template <class> class K, class T>
+int64_t distance_of_weights(const K<T>& k) {
+  if (k.size.directions < 2) return 0;
+  return (reinterpret_cast<intptr_t>(k.of[1].w) - reinterpret_cast<intptr_t>(k.of[0].w)) /
+         static_cast<int64_t>(sizeof(T));
+}
+
 template <class T>
 void gru_cuda(const kernels::Gru<T>& k) {
-  const int64_t h = k.hidden, n = k.batch * h;
-  T *state = Tape::current().scratch<T>(n, Device::cuda), *gh = Tape::current().scratch<T>(3 * n, Device::cuda);
-  backend(Device::cuda).copy(state, k.h0, static_cast<size_t>(n) * sizeof(T));
-  for (int64_t i = 0; i < k.steps; ++i) {
-    kernels::gemm<T>(Device::cuda, {false, false, k.batch, 3 * h, h, state, h, k.w, 3 * h, T{0}, gh, 3 * h});
-    gpu::launch(gru_kernel<T>, gpu::blocks_for(n, threads), threads, 0, gpu::stream(), k,
-                k.reverse ? k.steps - 1 - i : i, state, gh);
+  const int64_t h = k.size.hidden, batch = k.size.batch, n = batch * h, all = k.size.directions * n;
+  T *state = Tape::current().scratch<T>(all, Device::cuda), *gh = Tape::current().scratch<T>(3 * all, Device::cuda);
+  for (int64_t step = 0; step < k.size.steps; ++step) {
+    const auto product = [&](int64_t d, const T* of) -> Gemm<T> {
+      return {false, false, batch, 3 * h, h, of, h, k.of[d].w, 3 * h, T{0}, gh + d * 3 * n, 3 * h};
+    };
+    if (step > 0) {
+      kernels::batched_gemm<T>(Device::cuda, {product(0, state), k.size.directions, n, distance_of_weights(k), 3 * n});
+    } else {
+      for (int64_t d = 0; d < k.size.directions; ++d)
+        if (k.of[d].h0) kernels::gemm<T>(Device::cuda, product(d, k.of[d].h0));
+    }
+    gpu::launch(gru_kernel<T>, gpu::blocks_for(all, threads), threads, 0, gpu::stream(), k, step, state, gh);
   }
 }
 
-// One step back: from dh [B,H], the gradient of the state after step t, to dgh and dgx of t and to what of dh passes
-// the gate z; the rest reaches dh through the product with W.
+// One step back, the last first: from dh [D,B,H], the gradient of the state after it, to dgh and dgx and to what of dh
+// passes the gate z; the rest reaches dh through the product with W. dh begins with 0.
 template <class T>
-__global__ void gru_grad_kernel(kernels::GruGrad<T> k, int64_t t, T* dh) {
-  const int64_t h = k.hidden, gate = k.batch * k.steps * h;
-  for (int64_t i = gpu::index(); i < k.batch * h; i += gpu::step()) {
-    const int64_t b = i / h, j = i % h;
-    if (t >= k.lengths[b]) continue;
-    const int64_t row = b * k.steps + t, at = row * h + j, gates = row * 3 * h + j;
+__global__ void gru_grad_kernel(kernels::GruGrad<T> k, int64_t step, T* dh) {
+  const int64_t h = k.size.hidden, gate = k.size.steps * units(k.size);
+  for (int64_t i = gpu::index(); i < units(k.size); i += gpu::step()) {
+    const Unit u(k.size, i, step);
+    const bool last = step == k.size.steps - 1;
+    T* dgh = k.dgh + u.apart(k.size, 3);
+    if (u.t >= k.lengths[u.b]) {
+      dgh[0] = dgh[h] = dgh[2 * h] = 0;
+      if (last) dh[i] = 0;
+      continue;
+    }
+    const int64_t at = u.apart(k.size, 1);
     const T r = k.gates[at], z = k.gates[gate + at], n = k.gates[2 * gate + at], q = k.gates[3 * gate + at];
-    const T d = dh[i] + k.dy[at];
+    const T dy = k.dy[u.beside(k.size)], d = last ? dy : dh[i] + dy;
     const T dn = d * (1 - z) * (1 - n * n);
     const T dz = d * (k.before[at] - n) * z * (1 - z);
     const T dr = dn * q * r * (1 - r);
-    if (k.dgx) {
-      k.dgx[gates] += dr;
-      k.dgx[gates + h] += dz;
-      k.dgx[gates + 2 * h] += dn;
+    if (T* dgx = u.d == 0 ? k.of[0].dgx : k.of[1].dgx) {
+      dgx += u.row * 3 * h + u.j;
+      dgx[0] += dr;
+      dgx[h] += dz;
+      dgx[2 * h] += dn;
     }
-    k.dgh[gates] = dr;
-    k.dgh[gates + h] = dz;
-    k.dgh[gates + 2 * h] = dn * r;
+    dgh[0] = dr;
+    dgh[h] = dz;
+    dgh[2 * h] = dn * r;
     dh[i] = d * z;
   }
 }
@@ -81,17 +134,29 @@ __global__ void add_kernel(const T* x, T* y, int64_t n) {
 
 template <class T>
 void gru_grad_cuda(const kernels::GruGrad<T>& k) {
-  const int64_t h = k.hidden, n = k.batch * h;
-  T* dh = Tape::current().scratch<T>(n, Device::cuda);
-  backend(Device::cuda).zero(dh, static_cast<size_t>(n) * sizeof(T));
-  for (int64_t i = 0; i < k.steps; ++i) {
-    const int64_t t = k.reverse ? i : k.steps - 1 - i;
-    gpu::launch(gru_grad_kernel<T>, gpu::blocks_for(n, threads), threads, 0, gpu::stream(), k, t, dh);
-    // Rows of sentences that have ended are the zeros of the caller.
-    kernels::gemm<T>(Device::cuda,
-                     {false, true, k.batch, h, 3 * h, k.dgh + t * 3 * h, k.steps * 3 * h, k.w, 3 * h, T{1}, dh, h});
+  const kernels::GruSizes& size = k.size;
+  const int64_t h = size.hidden, n = size.batch * h, all = size.directions * n, width = size.steps * 3 * h;
+  T* dh = Tape::current().scratch<T>(all, Device::cuda);
+  for (int64_t step = size.steps - 1; step >= 0; --step) {
+    gpu::launch(gru_grad_kernel<T>, gpu::blocks_for(all, threads), threads, 0, gpu::stream(), k, step, dh);
+    const auto begin = [&](int64_t d) {  // of what the kernel has written of dgh, in rows that lie `width` apart
+      return d * size.batch * width + (size.backwards(d) ? size.steps - 1 - step : step) * 3 * h;
+    };
+    const auto product = [&](int64_t d) -> Gemm<T> {
+      return {false, true, size.batch, h, 3 * h, k.dgh + begin(d), width, k.of[d].w, 3 * h, T{1}, dh + d * n, h};
+    };
+    if (step > 0) {
+      kernels::batched_gemm<T>(Device::cuda,
+                               {product(0), size.directions, begin(1) - begin(0), distance_of_weights(k), n});
+      continue;
+    }
+    for (int64_t d = 0; d < size.directions; ++d) {
+      T* dh0 = k.of[d].dh0;
+      if (!dh0) continue;
+      kernels::gemm<T>(Device::cuda, product(d));
+      gpu::launch(add_kernel<T>, gpu::blocks_for(n, threads), threads, 0, gpu::stream(), dh + d * n, dh0, n);
+    }
   }
-  if (k.dh0) gpu::launch(add_kernel<T>, gpu::blocks_for(n, threads), threads, 0, gpu::stream(), dh, k.dh0, n);
 }
 
 template <class T>

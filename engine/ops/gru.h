@@ -2,36 +2,57 @@
 //   r = σ(gx_r + h·W_r + b_r)   z = σ(gx_z + h·W_z + b_z)   n = tanh(gx_n + r∘(h·W_n + b_n))   h' = (1-z)∘n + z∘h
 // Cho et al. 2014; the variant is that of torch.nn.GRU, cuDNN and Keras `reset_after`.
 #pragma once
+#include "engine/core/host_device.h"
 #include "engine/core/kernel.h"
 #include "engine/core/tape.h"
 
 namespace seqgrad {
 
-// `gx` is the input projection x·W_ih + b_ih of all steps, gates in the order r, z, n. Sentence b runs over its first
-// lengths[b] steps, from its own end backwards if `reverse`; outputs beyond them are 0 and padding is never read.
+// What one direction of a layer reads. `gx` is the input projection x·W_ih + b_ih of all steps, gates in the order
+// r, z, n; without `h0` the first state is 0.
+struct GruDirection {
+  Tensor gx /*[B,T,3H]*/, w_hh /*[H,3H]*/, b_hh /*[3H]*/, h0 /*[B,H], or no data*/;
+};
+
+// Sentence b runs over its first lengths[b] steps, from its own end backwards if `reverse`; outputs beyond them are 0
+// and padding is never read.
 Tensor gru(const Tensor& gx /*[B,T,3H]*/, const Tensor& w_hh /*[H,3H]*/, const Tensor& b_hh /*[3H]*/,
-           const Tensor& h0 /*[B,H]*/, const Tensor& lengths /*[B] i32, 0..T*/, bool reverse = false);  // [B,T,H]
+           const Tensor& h0 /*[B,H], or no data*/, const Tensor& lengths /*[B] i32, 0..T*/,
+           bool reverse = false);  // [B,T,H]
+
+// concat(gru(ahead…), gru(back…, reverse)), of which a GPU makes each step of both directions at once.
+Tensor bidirectional_gru(const GruDirection& ahead, const GruDirection& back,
+                         const Tensor& lengths /*[B] i32, 0..T*/);  // [B,T,2H]
 
 namespace kernels {
+// Sizes of a layer of one or two directions (D); a second runs the other way.
+struct GruSizes {
+  int64_t directions, batch, steps, hidden;
+  bool reverse;  // the first direction
+
+  SEQGRAD_HD bool backwards(int64_t direction) const { return reverse != (direction == 1); }
+};
 template <class T>
 struct Gru {
-  const T *gx, *w, *b, *h0;
+  struct Direction {
+    const T *gx, *w, *b, *h0;  // h0 may be null
+  } of[2];
+  GruSizes size;
   const int32_t* lengths;
-  T* y;       // [B,T,H], zero-filled by the caller
-  T* before;  // [B,T,H] state before each step, zero-filled; null when nothing is recorded
-  T* gates;   // [4,B,T,H]: r, z, n and h·W_n + b_n; null when nothing is recorded
-  int64_t batch, steps, hidden;
-  bool reverse;
+  T* y;       // [B,T,D,H], written in full
+  T* before;  // [D,B,T,H] state before each step, 0 beyond the lengths; null when nothing is recorded
+  T* gates;   // [4,D,B,T,H]: r, z, n and h·W_n + b_n, of what is not padding; null when nothing is recorded
 };
 template <class T>
 struct GruGrad {
-  const T *w, *before, *gates, *dy;
+  struct Direction {
+    const T* w;
+    T *dgx, *dh0;  // added to; may be null. Those of two directions are not the same.
+  } of[2];
+  GruSizes size;
   const int32_t* lengths;
-  T* dgx;  // [B,T,3H], added to; may be null
-  T* dgh;  // [B,T,3H] gradient of h·W + b, zero-filled by the caller
-  T* dh0;  // [B,H], added to; may be null
-  int64_t batch, steps, hidden;
-  bool reverse;
+  const T *before, *gates, *dy;
+  T* dgh;  // [D,B,T,3H] gradient of h·W + b, 0 beyond the lengths
 };
 template <class T>
 inline constinit Kernel<Gru<T>> gru{"gru"};

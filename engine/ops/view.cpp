@@ -17,16 +17,6 @@ void add_strided_cpu(const kernels::AddStrided<T>& k) {
   });
 }
 
-template <class T>
-void select_steps_cpu(const kernels::SelectSteps<T>& k) {
-  for (int64_t b = 0; b < k.batch; ++b) {
-    const int64_t wide = (b * k.steps + k.at[b]) * k.width, narrow = b * k.width;
-    const T* from = k.x + (k.scatter ? narrow : wide);
-    T* to = k.y + (k.scatter ? wide : narrow);
-    for (int64_t c = 0; c < k.width; ++c) to[c] += from[c];
-  }
-}
-
 // One side of a strided addition: `rows` rows of `width` numbers, `stride` apart, from `offset` on.
 struct Part {
   int64_t offset, stride;
@@ -56,8 +46,6 @@ Values gathered(const Values& x, const std::vector<int64_t>& at) {
 const bool registered =
     install<Device::cpu>(kernels::add_strided<float>, add_strided_cpu<float>) &&
     install<Device::cpu>(kernels::add_strided<double>, add_strided_cpu<double>) &&
-    install<Device::cpu>(kernels::select_steps<float>, select_steps_cpu<float>) &&
-    install<Device::cpu>(kernels::select_steps<double>, select_steps_cpu<double>) &&
     register_op({"reshape",
                  "the same numbers in another shape",
                  {{"[2,6] to [3,4]",
@@ -99,18 +87,6 @@ const bool registered =
                    },
                    [](const std::vector<Values>& in) {
                      return Values{in[0][0], in[0][1], in[1][0], in[1][1], in[0][2], in[0][3], in[1][2], in[1][3]};
-                   }}}}) &&
-    register_op({"select_steps",
-                 "a step of its own from each sequence",
-                 {{"[3,4,2]",
-                   {SampleInput::reals({3, 4, 2}), SampleInput::ids({3}, 4)},
-                   [](std::span<const Tensor> in) { return select_steps(in[0], in[1]); },
-                   [](const std::vector<Values>& in) {
-                     Values y;
-                     for (size_t b = 0; b < 3; ++b)
-                       for (size_t c = 0; c < 2; ++c)
-                         y.push_back(in[0][(b * 4 + static_cast<size_t>(in[1][b])) * 2 + c]);
-                     return y;
                    }}}});
 
 }  // namespace
@@ -188,27 +164,6 @@ Tensor stack_steps(const std::vector<Tensor>& steps) {
         if (kept[t].requires_grad()) add_part(dy, {t * width, stride}, grad(kept[t]), {0, width}, batch, width);
     });
   }
-  return y;
-}
-
-Tensor select_steps(const Tensor& x, const Tensor& at) {
-  check_alive("select_steps", {x, at});
-  if (x.shape.rank() != 3 || !(at.shape == Shape{x.shape[0]}))
-    refuse("select_steps: {} with indices {}; expected [B,T,E] and [B]", x.shape.str(), at.shape.str());
-  const int64_t batch = x.shape[0], steps = x.shape[1], width = x.shape[2];
-  if (at.device == Device::cpu)
-    for (int64_t b = 0; b < batch; ++b)
-      if (at.as<int32_t>()[b] < 0 || at.as<int32_t>()[b] >= steps)
-        refuse("select_steps: step {} is outside [0,{})", at.as<int32_t>()[b], steps);
-  Tensor y = zeros({batch, width}, x.dtype, x.device);
-  const auto move = [=](const Tensor& from, const Tensor& to, bool scatter) {
-    with_floating(from.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      kernels::select_steps<T>(from.device, {from.as<T>(), to.as<T>(), at.as<int32_t>(), batch, steps, width, scatter});
-    });
-  };
-  move(x, y, false);
-  Tape::current().record(y, {x}, [=](const Tensor& dy) { move(dy, grad(x), true); });
   return y;
 }
 

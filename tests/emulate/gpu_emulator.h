@@ -46,6 +46,7 @@ void fail_next(const char* function, int status);
 int64_t launches();
 int64_t synchronisations();  // how often the host has waited for the stream
 int64_t graph_launches();
+int64_t graph_nodes();  // that graphs have run
 int64_t graphs();       // that have been made and not destroyed
 
 // While a stream is captured: keeps the call for the graph, and true.

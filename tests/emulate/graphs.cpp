@@ -20,7 +20,7 @@ namespace {
 
 std::unique_ptr<EmulatedGraph> captured;  // while a stream is
 bool spoilt = false;
-int64_t launched = 0;
+int64_t launched = 0, nodes_run = 0;
 
 }  // namespace
 
@@ -28,6 +28,7 @@ cudaError_t injected(const char* function);
 cudaError_t remember(cudaError_t status);
 
 int64_t graph_launches() { return launched; }
+int64_t graph_nodes() { return nodes_run; }
 int64_t graphs() { return alive; }
 
 bool kept_for_graph(std::function<void()> call) {
@@ -71,6 +72,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
   if (const cudaError_t status = injected(__func__); status != cudaSuccess) return status;
   if (const cudaError_t status = emulate::outside_of_graphs(); status != cudaSuccess) return status;
   ++emulate::launched;
+  emulate::nodes_run += static_cast<int64_t>(executable->calls.size());
   for (const auto& call : executable->calls) call();
   return cudaSuccess;
 }

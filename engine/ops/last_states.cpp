@@ -1,0 +1,93 @@
+// Each sentence is one or two copies of a part of a row.
+#include "engine/ops/last_states.h"
+
+#include <algorithm>
+
+#include "engine/core/op_registry.h"
+
+namespace seqgrad {
+namespace {
+
+// Calls f(begin, end, row) for the columns [begin,end) of sentence b and the row of [B·T,W] that they come from.
+template <class K, class F>
+void each_part(const K& k, int64_t b, const F& f) {
+  if (k.lengths[b] == 0) return;
+  f(0, k.forwards, b * k.steps + k.lengths[b] - 1);
+  f(k.forwards, k.width, b * k.steps);
+}
+
+template <class T>
+void last_states_cpu(const kernels::LastStates<T>& k) {
+  std::fill_n(k.y, k.batch * k.width, T{0});
+  for (int64_t b = 0; b < k.batch; ++b)
+    each_part(k, b, [&](int64_t begin, int64_t end, int64_t row) {
+      std::copy_n(k.x + row * k.width + begin, end - begin, k.y + b * k.width + begin);
+    });
+}
+
+template <class T>
+void last_states_grad_cpu(const kernels::LastStatesGrad<T>& k) {
+  for (int64_t b = 0; b < k.batch; ++b)
+    each_part(k, b, [&](int64_t begin, int64_t end, int64_t row) {
+      for (int64_t c = begin; c < end; ++c) k.dx[row * k.width + c] += k.dy[b * k.width + c];
+    });
+}
+
+OpSample sample(const char* label, int64_t directions) {
+  constexpr int64_t batch = 5, steps = 3, h = 2;
+  const int64_t width = directions * h;
+  return {label,
+          {SampleInput::reals({batch, steps, width}), SampleInput::ids({batch}, steps + 1)},
+          [=](std::span<const Tensor> in) { return last_states(in[0], in[1], directions); },
+          [=](const std::vector<Values>& in) {
+            Values y;
+            for (int64_t b = 0; b < batch; ++b)
+              for (int64_t c = 0; c < width; ++c) {
+                const auto length = static_cast<int64_t>(in[1][static_cast<size_t>(b)]);
+                const int64_t t = c < h ? length - 1 : 0;
+                y.push_back(length == 0 ? 0 : in[0][static_cast<size_t>((b * steps + t) * width + c)]);
+              }
+            return y;
+          }};
+}
+
+template <class T>
+bool install_kernels() {
+  return install<Device::cpu>(kernels::last_states<T>, last_states_cpu<T>) &&
+         install<Device::cpu>(kernels::last_states_grad<T>, last_states_grad_cpu<T>);
+}
+
+const bool registered = install_kernels<float>() && install_kernels<double>() &&
+                        register_op({"last_states",
+                                     "the states that a GRU layer ends with",
+                                     {sample("one direction", 1), sample("two directions", 2)}});
+
+}  // namespace
+
+Tensor last_states(const Tensor& y, const Tensor& lengths, int64_t directions) {
+  check_alive("last_states", {y, lengths});
+  if (y.shape.rank() != 3 || directions < 1 || directions > 2 || y.shape[2] % directions != 0 ||
+      !(lengths.shape == Shape{y.shape[0]}))
+    refuse("last_states: {} of {} directions with lengths {}; expected [B,T,D·H], D = 1 or 2, and [B]", y.shape.str(),
+           directions, lengths.shape.str());
+  const int64_t batch = y.shape[0], steps = y.shape[1], width = y.shape[2], forwards = width / directions;
+  if (lengths.device == Device::cpu)
+    for (int64_t b = 0; b < batch; ++b)
+      if (const int32_t l = lengths.as<int32_t>()[b]; l < 0 || l > steps)
+        refuse("last_states: lengths[{}]={} is outside [0,{}]", b, l, steps);
+  Tensor out = empty({batch, width}, y.dtype, y.device);
+  with_floating(y.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::last_states<T>(y.device, {y.as<T>(), out.as<T>(), lengths.as<int32_t>(), batch, steps, width, forwards});
+  });
+  Tape::current().record(out, {y}, [=](const Tensor& dout) {
+    with_floating(y.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      kernels::last_states_grad<T>(
+          y.device, {dout.as<T>(), grad(y).as<T>(), lengths.as<int32_t>(), batch, steps, width, forwards});
+    });
+  });
+  return out;
+}
+
+}  // namespace seqgrad
