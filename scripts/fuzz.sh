@@ -27,6 +27,9 @@ keep_line() {  # TARGET EXECUTIONS
   mv "$log.new" "$log"
 }
 
+# What AddressSanitizer keeps of freed memory counts in the limit below, and at its 256 MiB slows small inputs twofold.
+export ASAN_OPTIONS=quarantine_size_mb=16${ASAN_OPTIONS:+:$ASAN_OPTIONS}
+
 mkdir -p build-fuzz/crashes
 bound=(-max_total_time="$seconds")
 [[ $seconds -gt 0 ]] || bound=(-runs=1000000)
