@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with clang, AddressSanitizer and UndefinedBehaviorSanitizer, and runs each for some seconds.
 #   scripts/fuzz.sh [SECONDS] [TARGET]…      (60 seconds, all targets; SECONDS 0: until 10^6 executions, which
-#                                             tests/fuzz/log.txt then has a line of)
+#                                             tests/fuzz/log.txt then has a line of; SEQGRAD_JOBS at a time)
 # New inputs collect in build-fuzz/corpus; a crash is saved in build-fuzz/crashes and ends the script with exit 1.
 # Mended crashes and a small choice of inputs stay in tests/fuzz/corpus, which every build's tests run.
 set -euo pipefail
@@ -31,24 +31,29 @@ keep_line() {  # TARGET EXECUTIONS
 export ASAN_OPTIONS=quarantine_size_mb=16${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 
 mkdir -p build-fuzz/crashes
+jobs=${SEQGRAD_JOBS:-$(nproc)}
 bound=(-max_total_time="$seconds")
-[[ $seconds -gt 0 ]] || bound=(-runs=1000000)
+[[ $seconds -gt 0 ]] || bound=(-runs=$(((1000000 + jobs - 1) / jobs)))
 summary="" failed=0
 for target in "${targets[@]}"; do
   mkdir -p "build-fuzz/corpus/$target"
-  log=build-fuzz/$target.log
-  code=0
-  build-fuzz/tests/fuzz/fuzz_"$target" "build-fuzz/corpus/$target" "tests/fuzz/corpus/$target" "${bound[@]}" -timeout=10 \
-    -rss_limit_mb=1024 -max_len=4096 -artifact_prefix="build-fuzz/crashes/$target-" -print_final_stats=1 >"$log" 2>&1 || code=$?
-  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-  if [[ $code -eq 0 ]]; then
-    verdict="no finding"
-    [[ $seconds -gt 0 ]] || keep_line "$target" "$runs"
-  else
-    verdict="FINDING, see $log" failed=1
-    tail -n 25 "$log"
-  fi
-  summary+="$target: ${runs:-?} executions, $verdict; "
+  processes=()
+  for ((job = 0; job < jobs; ++job)); do  # they read each other's finds
+    build-fuzz/tests/fuzz/fuzz_"$target" "build-fuzz/corpus/$target" "tests/fuzz/corpus/$target" "${bound[@]}" -timeout=10 -reload=1 \
+      -rss_limit_mb=1024 -max_len=4096 -artifact_prefix="build-fuzz/crashes/$target-" -print_final_stats=1 >"build-fuzz/$target.$job.log" 2>&1 &
+    processes+=($!)
+  done
+  verdict="no finding" runs=0
+  for ((job = 0; job < jobs; ++job)); do
+    log=build-fuzz/$target.$job.log
+    if ! wait "${processes[job]}"; then
+      verdict="FINDING, see $log" failed=1
+      tail -n 25 "$log"
+    fi
+    runs=$((runs + $(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | grep . || echo 0)))
+  done
+  [[ $seconds -gt 0 || $verdict != "no finding" ]] || keep_line "$target" "$runs"
+  summary+="$target: $runs executions, $verdict; "
 done
 echo "${summary%; }"
 exit "$failed"
