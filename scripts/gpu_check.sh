@@ -41,11 +41,11 @@ device() {
   bin/seqgrad info | grep -q '^gpu  *none' && return 1
   bin/seqgrad info | sed -n 's/^gpu *//p'
 }
-tags='[#test_ops],[#test_devices],[#test_loss_promises],[#test_loss_promises_rows],[#test_loss_precision],[#test_loss_errors],[#test_loss_wide_rows],[#test_loss_chunks]'
+tags='[#test_ops],[#test_devices],[#test_gru],[#test_loss_promises],[#test_loss_promises_rows],[#test_loss_precision],[#test_loss_errors],[#test_loss_wide_rows],[#test_loss_chunks]'
 tests() { bin/seqgrad_gpu_tests -# "$tags" && bin/seqgrad_gpu_tests 'every recorded case*,one step is PyTorch*,training takes the same course*'; }
 sanitizer() {  # tool
   command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here"; return 77; }
-  compute-sanitizer --tool "$1" --error-exitcode 1 bin/seqgrad_gpu_tests -# '[#test_devices],[#test_loss_errors],[#test_loss_wide_rows],[#test_loss_chunks]'
+  compute-sanitizer --tool "$1" --error-exitcode 1 bin/seqgrad_gpu_tests -# '[#test_devices],[#test_gru],[#test_loss_errors],[#test_loss_wide_rows],[#test_loss_chunks]'
 }
 digest() {  # whether steps are repeated as graphs
   rm -rf "$logs/run"
