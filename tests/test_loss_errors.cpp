@@ -146,11 +146,13 @@ TEST_CASE("hidden states, weight and bias that do not fit each other or the targ
   CHECK(said({4, 7, 5}, {50}) == "loss: hidden [4,7,5], weight [50] and bias []" + parts);
   CHECK(said({4, 7, 5}, {50, 6}) == "loss: hidden [4,7,5], weight [50,6] and bias []" + parts);
   CHECK(said({4, 7, 5}, {50, 5}, {5}) == "loss: hidden [4,7,5], weight [50,5] and bias [5]" + parts);
-  for (const Shape hidden : {Shape{27, 5}, Shape{3, 7, 5}, Shape{4, 8, 5}})
+  for (const Shape hidden : {Shape{27, 5}, Shape{4, 8, 5}})
     CHECK(said(hidden, {50, 5}) ==
           "loss: targets are [B=4,T=7] with V=50 but hidden is " + hidden.str() + " and weight [50,5]" + sizes);
+  CHECK(said({3, 7, 5}, {50, 5}) ==
+        "loss: targets are [B=4,T=7] with V=50 but hidden is [3,7,5] and weight [50,5]; B must match");
   CHECK(said({4, 7, 5}, {49, 5}) ==
-        "loss: targets are [B=4,T=7] with V=50 but hidden is [4,7,5] and weight [49,5]" + sizes);
+        "loss: targets are [B=4,T=7] with V=50 but hidden is [4,7,5] and weight [49,5]; V must be 50");
 }
 
 TEST_CASE("E03, E17: lists of steps") {

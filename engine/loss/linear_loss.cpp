@@ -30,14 +30,13 @@ void check_shapes(const Tensor& hidden, const Tensor& weight, const Tensor& bias
     refuse(LossCode::combination,
            "loss: hidden {}, weight {} and bias {} do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]",
            hidden.shape.str(), weight.shape.str(), bias.shape.str());
-  const bool fits = flat ? hidden.shape[0] == sizes.batch * sizes.steps
-                         : hidden.shape[0] == sizes.batch && hidden.shape[1] == sizes.steps;
-  if (!fits || weight.shape[0] != sizes.classes)
-    refuse(
-        LossCode::shape,
-        "loss: targets are [B={},T={}] with V={} but hidden is {} and weight {}; T must match (did you forget to shift "
-        "or trim?)",
-        sizes.batch, sizes.steps, sizes.classes, hidden.shape.str(), weight.shape.str());
+  const bool steps_fit = flat ? hidden.shape[0] == sizes.batch * sizes.steps : hidden.shape[1] == sizes.steps;
+  if (steps_fit && (flat || hidden.shape[0] == sizes.batch) && weight.shape[0] == sizes.classes) return;
+  refuse(LossCode::shape, "loss: targets are [B={},T={}] with V={} but hidden is {} and weight {}; {}", sizes.batch,
+         sizes.steps, sizes.classes, hidden.shape.str(), weight.shape.str(),
+         !steps_fit                         ? "T must match (did you forget to shift or trim?)"
+         : weight.shape[0] == sizes.classes ? "B must match"
+                                            : fmt::format("V must be {}", sizes.classes));
 }
 
 // One call of the loss: what it computes, with the coefficients of an upstream of 1.
