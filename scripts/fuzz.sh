@@ -18,10 +18,11 @@ cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYP
 cmake --build build-fuzz -j "${SEQGRAD_JOBS:-$(nproc)}" --target "${targets[@]/#/fuzz_}" >build-fuzz/build.log ||
   { tail -n 40 build-fuzz/build.log; exit 1; }
 
+commit=$(git rev-parse --short HEAD 2>/dev/null || echo none)
 # The last complete run of each target without a finding.
 keep_line() {  # TARGET EXECUTIONS
   local log=tests/fuzz/log.txt line
-  line="$1: $2 executions, no finding, $(date +%F), commit $(git rev-parse --short HEAD 2>/dev/null || echo none), $(clang++ --version | head -n 1 | grep -o 'clang version [0-9.]*')"
+  line="$1: $2 executions, no finding, $(date +%F), commit $commit, $(clang++ --version | head -n 1 | grep -o 'clang version [0-9.]*')"
   touch "$log"
   { grep -v "^$1: " "$log" || true; echo "$line"; } | sort >"$log.new"
   mv "$log.new" "$log"
