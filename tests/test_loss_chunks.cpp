@@ -1,7 +1,9 @@
 // The fused loss of a GPU where a tile of all classes would take too much memory.
 #include "engine/core/random.h"
+#include "engine/core/thread_pool.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/loss/unfinished_loss.h"
+#include "models/run.h"
 #include "tests/loss_helpers.h"
 
 using namespace seqgrad;
@@ -110,6 +112,22 @@ TEST_CASE("a tile of the fused loss fits the memory allowed, by rows or by class
   const LossTile wide = loss_tile(Device::cuda, 128'000, 4);
   CHECK(wide.rows == 1120);
   CHECK(wide.classes == 49152);  // three chunks
+}
+
+TEST_CASE("the key logits_mib bounds a tile of the fused loss") {
+  const auto mib_of = [](const std::string& key) {
+    Config config;
+    std::vector<std::string> keys{"data.task=copy", "device=cpu", fmt::format("threads={}", threads())};
+    if (!key.empty()) keys.push_back(key);
+    load(config, "", keys);
+    apply_process_settings(config);
+    return static_cast<double>(loss_tile(Device::cuda, 1 << 20, 4).size()) / (1 << 18);
+  };
+  CHECK(mib_of("logits_mib=8") == 8);
+  CHECK(mib_of("logits_mib=1") == 1);
+  const double usual = mib_of("");
+  CHECK(usual > 200);
+  CHECK(usual <= 256);
 }
 
 TEST_CASE("chunks of classes give the loss and the gradients of whole rows") {
