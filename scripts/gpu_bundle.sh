@@ -29,6 +29,7 @@ done
 ldd "$bundle"/bin/* | awk '$3 ~ /^\// {print $3}' | grep -vE '/(libc|libm|libdl|librt|libpthread)\.so' | sort -u |
   while read -r object; do cp -L "$object" "$bundle/lib/"; done
 strip --strip-unneeded "$bundle"/lib/* || true
+tar -C "$bundle" -czf "$bundle/lib.tar.gz" lib && rm -r "$bundle/lib"  # oneDNN alone is 38 MiB; gpu_check.sh unpacks them
 cp -r tests/cases tests/golden "$bundle/tests/"
 cp -r configs "$bundle/"
 cp scripts/gpu_check.sh "$bundle/"

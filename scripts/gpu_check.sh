@@ -9,6 +9,7 @@ end=$((SECONDS + ${SEQGRAD_SECONDS:-540}))
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
+[[ -d lib ]] || tar -xzf lib.tar.gz
 # cuBLAS of CUDA, or of a PyTorch from PyPI.
 export LD_LIBRARY_PATH=$PWD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 cublas=$(find /usr/local/cuda*/lib64 /usr/local/cuda*/targets/*/lib /usr/lib/x86_64-linux-gnu \
@@ -59,15 +60,16 @@ same_bits() {
   [[ $first == "$second" && $first == "$without" ]]
 }
 reverse() {  # sequences of which every word is right, as on the CPU
-  bin/seqgrad train configs/reverse.yaml --device cuda -q --run-dir "$logs/reverse" || return 1
-  bin/seqgrad evaluate "$logs/reverse" --device cuda --json >"$logs/reverse.json" || return 1
+  bin/seqgrad train configs/reverse.yaml --device cuda -q --run-dir "$logs/reverse_run" || return 1
+  bin/seqgrad evaluate "$logs/reverse_run" --device cuda --json >"$logs/reverse.json" || return 1
   local share
   share=$(sed -nE 's/.*"sequence_accuracy": ?([0-9.e-]+).*/\1/p' "$logs/reverse.json")
   echo "share of unseen sources that are exactly right: $share (at least 0.99)"
   awk -v share="${share:-0}" 'BEGIN { exit !(share >= 0.99) }'
 }
 step() {  # preset, attention
-  bin/seqgrad bench step --preset "$1" --attention "$2" --device cuda --steps 20 --warmup 10 --json | tee "$logs/step_$1_$2.json"
+  bin/seqgrad bench step --preset "$1" --attention "$2" --device cuda --steps 20 --warmup 10 --json >"$logs/step_$1_$2.json" &&
+    cat "$logs/step_$1_$2.json"
 }
 peer() {  # script, seconds, arguments…
   python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "no PyTorch with CUDA here"; return 77; }
