@@ -37,7 +37,7 @@ struct Vec<double> {
 };
 
 using FloatVec = Vec<float>::value;
-using FloatMask = Vec<float>::mask;
+typedef uint32_t FloatBits __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));  // their sums may wrap
 
 template <class T>
 inline typename Vec<T>::value load(const T* p) {

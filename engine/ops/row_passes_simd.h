@@ -19,7 +19,7 @@ inline FloatVec exp_below_zero(FloatVec x) {
   p = p * f + 5.0000001201e-1f;
   p = p * (f * f) + f + 1.0f;
   // The low bits of `shifted` are n; what stands above them leaves on the left. Below `lowest` y is rubbish.
-  const FloatVec y = (FloatVec)((FloatMask)p + ((FloatMask)shifted << 23));
+  const FloatVec y = (FloatVec)((FloatBits)p + ((FloatBits)shifted << 23));
   return x < lowest ? FloatVec{} : y;
 }
 inline Vec<double>::value exp_below_zero(Vec<double>::value x) {
