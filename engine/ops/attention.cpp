@@ -46,17 +46,18 @@ SEQGRAD_SIMD void add_scaled(T a, const T* x, T* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
 }
 
-// y [rows,n] (+)= x [rows,k]·M [k,n], or Mᵀ; one row, a step of a decoder, is not worth a call of the GEMM.
+// y [rows,n] = x [rows,k]·Mᵀ of M [n,k]; here and below one row, a step of a decoder, is not worth a call of the GEMM.
 template <class T>
-void multiply(bool transpose, int64_t rows, int64_t n, int64_t k, const T* x, int64_t ldx, const T* m, T beta, T* y,
-              int64_t ldy) {
-  if (rows > 1) return cpu_gemm(Gemm<T>{false, transpose, rows, n, k, x, ldx, m, transpose ? k : n, beta, y, ldy});
-  if (transpose) {
-    for (int64_t j = 0; j < n; ++j) y[j] = (beta == 0 ? 0 : y[j]) + dot(x, m + j * k, k);
-  } else {
-    if (beta == 0) std::fill_n(y, n, T{0});
-    for (int64_t i = 0; i < k; ++i) add_scaled(x[i], m + i * n, y, n);
-  }
+void multiply_transposed(int64_t rows, int64_t n, int64_t k, const T* x, const T* m, T* y, int64_t ldy) {
+  if (rows > 1) return cpu_gemm(Gemm<T>{false, true, rows, n, k, x, k, m, k, T{0}, y, ldy});
+  for (int64_t j = 0; j < n; ++j) y[j] = dot(x, m + j * k, k);
+}
+// y [rows,n] = x [rows,k]·M [k,n] + beta·y
+template <class T>
+void multiply(int64_t rows, int64_t n, int64_t k, const T* x, int64_t ldx, const T* m, T beta, T* y) {
+  if (rows > 1) return cpu_gemm(Gemm<T>{false, false, rows, n, k, x, ldx, m, n, beta, y, n});
+  if (beta == 0) std::fill_n(y, n, T{0});
+  for (int64_t i = 0; i < k; ++i) add_scaled(x[i], m + i * n, y, n);
 }
 // y [k,n] += x [rows,k]ᵀ·z [rows,n]
 template <class T>
@@ -86,9 +87,9 @@ void attention_cpu(const kernels::Attention<T>& k) {
     if (k.v)
       for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, keys + i * d, k.v, d);
     else
-      multiply(true, k.steps, n, d, q, d, keys, T{0}, a, s);
+      multiply_transposed(k.steps, n, d, q, keys, a, s);
     softmax_rows(a, k.steps, n, s);
-    multiply(false, k.steps, c, n, a, s, k.values + b * s * c, T{0}, k.context + b * k.steps * c, c);
+    multiply(k.steps, c, n, a, s, k.values + b * s * c, T{0}, k.context + b * k.steps * c);
   });
 }
 
@@ -102,7 +103,7 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
             *keys = k.keys + b * s * d;
     T* ds = k.dscores + b * k.steps * s;
     if (k.dvalues) multiply_back(k.steps, c, n, a, s, dc, k.dvalues + b * s * c);
-    multiply(true, k.steps, n, c, dc, c, k.values + b * s * c, T{0}, ds, s);
+    multiply_transposed(k.steps, n, c, dc, k.values + b * s * c, ds, s);
     for (int64_t t = 0; t < k.steps; ++t) {
       T dot = 0;
       for (int64_t i = 0; i < n; ++i) dot += a[t * s + i] * ds[t * s + i];
@@ -113,7 +114,7 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
       for (int64_t i = 0; i < n; ++i) additive_score_grad(q, keys + i * d, k.v, ds[i], dq, dk + i * d, k.dv + b * d, d);
       return;
     }
-    if (dq) multiply(false, k.steps, d, n, ds, s, keys, T{1}, dq, d);
+    if (dq) multiply(k.steps, d, n, ds, s, keys, T{1}, dq);
     if (dk) multiply_back(k.steps, d, n, ds, s, q, dk);
   });
 }
