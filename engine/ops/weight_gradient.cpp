@@ -15,15 +15,20 @@ namespace {
 constexpr int64_t enough = 512;  // rows: sums depend on it, and on nothing but it and the rows
 
 template <class T>
+void multiply(const Tensor& w, int64_t rows, const T* x, const T* dy) {
+  const int64_t m = w.shape[0], n = w.shape[1];
+  kernels::gemm<T>(w.device, {true, false, m, n, rows, x, m, dy, n, T{1}, grad(w).template as<T>(), n});
+}
+
+template <class T>
 struct Collected {
   Tensor w;
   T *x, *dy;  // [enough,M] and [enough,N], of the tape
   int64_t rows = 0;
   const char* phase;
 
-  void multiply() {
-    const int64_t m = w.shape[0], n = w.shape[1];
-    kernels::gemm<T>(w.device, {true, false, m, n, rows, x, m, dy, n, T{1}, grad(w).template as<T>(), n});
+  void multiply_all() {
+    multiply<T>(w, rows, x, dy);
     rows = 0;
   }
 };
@@ -35,7 +40,7 @@ template <class T>
 void multiply_the_rest() {
   for (Collected<T>& c : collected<T>) {
     const Phase phase(c.phase, true);
-    c.multiply();
+    c.multiply_all();
   }
 }
 
@@ -66,7 +71,7 @@ void collect(const Tensor& w, int64_t rows, const T* x, const T* dy) {
     });
     done += static_cast<size_t>(count);
     c.rows += count;
-    if (c.rows == enough) c.multiply();
+    if (c.rows == enough) c.multiply_all();
   }
 }
 
@@ -76,8 +81,7 @@ template <class T>
 void add_weight_gradient(const Tensor& w, int64_t rows, const T* x, const T* dy, bool step) {
   // What the tape made must have its gradient before backward comes to it; parameters are not of the tape.
   if (step && w.device == Device::cpu && w.epoch == 0) return collect(w, rows, x, dy);
-  const int64_t m = w.shape[0], n = w.shape[1];
-  kernels::gemm<T>(w.device, {true, false, m, n, rows, x, m, dy, n, T{1}, grad(w).template as<T>(), n});
+  multiply(w, rows, x, dy);
 }
 
 template void add_weight_gradient(const Tensor&, int64_t, const float*, const float*, bool);
