@@ -14,7 +14,8 @@ namespace seqgrad {
 
 struct Command {
   std::string name, doc, example;
-  // Adds the options to `app` and returns what to run after parsing; the result is the exit code.
+  // Adds the options to `app` and returns what to run after parsing, which owns where they are read to; the result is
+  // the exit code.
   std::function<std::function<int()>(CLI::App& app)> declare;
 };
 

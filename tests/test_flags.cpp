@@ -23,7 +23,7 @@ template <class F>
 void for_each_option(const F& f) {
   for (const auto& [name, command] : commands()) {
     CLI::App app;
-    command.declare(app);
+    const auto options = command.declare(app);  // which it owns
     for (const CLI::Option* option : app.get_options())
       if (!option->get_positional()) f(name, *option);
   }
@@ -167,7 +167,7 @@ TEST_CASE("a wrong value of an option is refused by its name, with what to write
       CAPTURE(command, name_of(option), bad);
       CLI::App app("", "seqgrad");
       CLI::App* sub = app.add_subcommand(command, "");
-      commands().at(command).declare(*sub);
+      const auto options = commands().at(command).declare(*sub);
       for (CLI::Option* o : sub->get_options()) o->required(false);
       std::vector<std::string> arguments{"seqgrad", command, name_of(option) + "=" + bad};
       if (bad.empty()) arguments.back().pop_back(), arguments.push_back("");
