@@ -33,7 +33,7 @@ std::pair<std::vector<double>, std::vector<T>> run(const Numbers& n) {
 
 template <class T>
 void compare(const std::function<void(Numbers&)>& change, double tolerance) {
-  for (const int64_t classes : {2100, 2102, 32768, 40000, 40003}) {
+  for (const int64_t classes : {2100, 2102, 8192, 12000, 32768, 40000, 40003}) {
     CAPTURE(classes, sizeof(T));
     Numbers n = wide(classes, Device::cpu);
     change(n);

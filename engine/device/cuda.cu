@@ -131,6 +131,7 @@ const bool installed = install_backend(Device::cuda, cuda);
 namespace gpu {
 
 cudaStream_t stream() { return started().stream; }
+const cudaDeviceProp& properties() { return started().properties; }
 Staging& staging() { return started().staging; }
 
 void check(cudaError_t status, const char* what) {

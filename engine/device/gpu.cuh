@@ -20,6 +20,7 @@ constexpr int warp = 32;
 // The one stream that all work runs in; the first call begins to use the device, and throws SystemError where it
 // cannot.
 cudaStream_t stream();
+const cudaDeviceProp& properties();
 
 // Throws SystemError with CUDA's words, name and code unless `status` is success. `what` was being done.
 void check(cudaError_t status, const char* what);
@@ -75,24 +76,31 @@ struct Larger {  // NaN wins
   }
 };
 
+// x of the lane whose number differs from this one's in the bits of `mask`. A struct that is reduced has its own.
+template <class T>
+__device__ T from_lane(T x, int mask) {
+  return __shfl_xor_sync(0xFFFFFFFF, x, mask);
+}
+
 // Of all lanes, to all lanes; in one fixed order, so the same bits everywhere and always.
 template <class T, class F>
 __device__ T warp_reduce(T x, F combine) {
-  for (int lane = warp / 2; lane > 0; lane /= 2) x = combine(x, __shfl_xor_sync(0xFFFFFFFF, x, lane));
+  for (int lane = warp / 2; lane > 0; lane /= 2) x = combine(x, from_lane(x, lane));
   return x;
 }
 
-// Of all threads of the block, to all. `memory`: shared, one T a warp, used by nothing else between barriers.
+// Of all threads of the block, to all; its warps are a power of two. `memory`: shared, one T a warp, used by nothing
+// else between barriers.
 template <class T, class F>
 __device__ T block_reduce(T x, T* memory, F combine) {
   x = warp_reduce(x, combine);
-  const unsigned warps = blockDim.x / warp;
+  const int warps = static_cast<int>(blockDim.x) / warp;
   if (warps == 1) return x;
   __syncthreads();  // an earlier reduction may still be read
   if (threadIdx.x % warp == 0) memory[threadIdx.x / warp] = x;
   __syncthreads();
-  x = memory[0];
-  for (unsigned w = 1; w < warps; ++w) x = combine(x, memory[w]);
+  x = memory[threadIdx.x % static_cast<unsigned>(warps)];  // each warp reduces what all have left
+  for (int lane = warps / 2; lane > 0; lane /= 2) x = combine(x, from_lane(x, lane));
   return x;
 }
 

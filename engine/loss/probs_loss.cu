@@ -7,7 +7,7 @@ namespace {
 constexpr double sum_tolerance = 1e-4;  // of `strict`
 
 template <class T>
-__global__ void __launch_bounds__(row_threads_most) probs_loss_kernel(kernels::RowLoss<T> k) {
+__global__ void __launch_bounds__(row_threads_most<double>, 1) probs_loss_kernel(kernels::RowLoss<T> k) {
   const RowRule& rule = k.rule;
   const RowTask task = k.tasks[blockIdx.x];
   const int64_t n = rule.classes;
@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(row_threads_most) probs_loss_kernel(kernels::R
 template <class T>
 void probs_loss_cuda(const kernels::RowLoss<T>& k) {
   run_on_device(k, [](const kernels::RowLoss<T>& d) {
-    gpu::launch(probs_loss_kernel<T>, d.rows, row_threads(d.rule.classes), row_shared, gpu::stream(), d);
+    gpu::launch(probs_loss_kernel<T>, d.rows, row_threads<double>(d.rule.classes), row_shared, gpu::stream(), d);
   });
 }
 

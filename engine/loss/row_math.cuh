@@ -8,11 +8,16 @@
 
 namespace seqgrad {
 
-constexpr int row_threads_most = 256;  // of which each may have all registers that there are
+template <class T>
+constexpr int row_threads_most = sizeof(T) == 4 ? 1024 : 512;  // float64 needs more registers
 
-// A function of V alone, so that a row has the same bits in every batch.
-inline int row_threads(int64_t classes) { return classes <= 64 ? 32 : classes <= 1024 ? 128 : row_threads_most; }
-constexpr size_t row_shared = row_threads_most / gpu::warp * sizeof(double);
+// A function of V alone, so that a row has the same bits in every batch: a thread has some 32 classes of a wide row.
+template <class T>
+int row_threads(int64_t classes) {
+  const int wanted = classes <= 64 ? 32 : classes <= 4096 ? 128 : classes <= 8192 ? 256 : classes <= 16384 ? 512 : 1024;
+  return std::min(wanted, row_threads_most<T>);
+}
+constexpr size_t row_shared = 1024 / gpu::warp * 6 * sizeof(double);  // for sums of up to six numbers
 
 __device__ inline double block_sum(double x) { return gpu::block_reduce(x, gpu::shared_memory<double>(), gpu::Plus{}); }
 __device__ inline int64_t block_count(int64_t n) {

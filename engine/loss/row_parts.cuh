@@ -1,6 +1,6 @@
-// What a pass over the logits of a row learns, for all its classes or for a part of them, and how parts are put
-// together. Statistics of a thread are in the row's precision for at most 64 terms, then in float64; threads and parts
-// are combined in one fixed order.
+// What a block learns of the logits of a row, of all its classes or of a part of them, and how parts are put together.
+// Logits are read once: each thread holds its own in shared memory. Sums of a thread are in the row's precision for at
+// most 64 terms, then in float64; threads and parts are combined in one fixed order.
 #pragma once
 #include "engine/loss/row_math.cuh"
 #include "engine/ops/vector_math.h"
@@ -11,214 +11,274 @@ constexpr int64_t no_place = INT64_MAX;
 constexpr int terms_at_once = 64;
 constexpr int64_t of_a_part = 8192;  // classes
 
-// Of the entries that one thread has seen.
 template <class T>
-struct Online {
-  T top = -static_cast<T>(INFINITY);
-  int64_t maxima = 0, first = no_place, seen = 0;  // how often a = top, and where first
-  double tail = 0, distance = 0;                   // Σ exp(a − top) over a < top; Σ (top − a)
-  T part = 0;                                      // of the tail: not yet in it
+struct Top {
+  T value = -static_cast<T>(INFINITY);
+  int seen = 0;  // bits: a NaN or +inf, which a cap would hide; a number above -inf
+  static constexpr int bad = 1, number = 2;
 
-  __device__ void see(T a, int64_t v) {
-    if (a > top) {
-      tail = (tail + static_cast<double>(part) + static_cast<double>(maxima)) * exp_of(top - a);
-      part = 0;
-      if (seen > 0) distance += static_cast<double>(seen) * static_cast<double>(a - top);
-      maxima = 0;
-      top = a;
-      first = v;
-    }
-    if (a == top) {
-      ++maxima;
-      if (first == no_place) first = v;
-    } else {
-      part += std::exp(a - top);
-      distance += static_cast<double>(top - a);
-    }
-    if (++seen % terms_at_once == 0) {
-      tail += static_cast<double>(part);
-      part = 0;
-    }
+  __device__ friend Top from_lane(const Top& x, int mask) {
+    return {gpu::from_lane(x.value, mask), gpu::from_lane(x.seen, mask)};
   }
+  __device__ Top operator+(const Top& o) const { return {value > o.value ? value : o.value, seen | o.seen}; }
+};
 
-  // Of all threads of the block, in each.
-  __device__ void combine() {
-    const T own = top;
-    top = gpu::block_reduce(own, gpu::shared_memory<T>(), gpu::Larger{});
-    tail += static_cast<double>(part);
-    if (own < top) {
-      tail = (tail + static_cast<double>(maxima)) * exp_of(own - top);
-      if (seen > 0) distance += static_cast<double>(seen) * static_cast<double>(top - own);
-      maxima = 0;
-      first = no_place;
-    }
-    tail = block_sum(tail);
-    distance = block_sum(distance);
-    maxima = block_count(maxima);
-    first = block_least(first);
+struct Sums {
+  double tail = 0, distance = 0;         // Σ exp(a − top) over a < top; Σ (top − a), where it is wanted
+  int64_t maxima = 0, first = no_place;  // how often a = top, and where first
+
+  __device__ friend Sums from_lane(const Sums& x, int mask) {
+    return {gpu::from_lane(x.tail, mask), gpu::from_lane(x.distance, mask), gpu::from_lane(x.maxima, mask),
+            gpu::from_lane(x.first, mask)};
   }
-
-  __device__ static double exp_of(T x) { return static_cast<double>(std::exp(x)); }
+  __device__ Sums operator+(const Sums& o) const {
+    return {tail + o.tail, distance + o.distance, maxima + o.maxima, first < o.first ? first : o.first};
+  }
 };
 
 // Σ r, Σ r·(top − a) and the same of q, for distributions that are walked class by class.
 struct Walk {
   double r_sum = 0, r_distance = 0, q_sum = 0, q_distance = 0;
   int64_t count = 0, only = no_place;  // how many r are not 0, and the place of the first
-};
 
-// What one pass learns of the classes [begin,end) of a row, or of all.
+  __device__ friend Walk from_lane(const Walk& x, int mask) {
+    return {gpu::from_lane(x.r_sum, mask),      gpu::from_lane(x.r_distance, mask), gpu::from_lane(x.q_sum, mask),
+            gpu::from_lane(x.q_distance, mask), gpu::from_lane(x.count, mask),      gpu::from_lane(x.only, mask)};
+  }
+  __device__ Walk operator+(const Walk& o) const {
+    return {r_sum + o.r_sum,           r_distance + o.r_distance, q_sum + o.q_sum,
+            q_distance + o.q_distance, count + o.count,           only < o.only ? only : o.only};
+  }
+};
+static_assert(sizeof(Walk) >= sizeof(Sums) && row_shared >= row_threads_most<float> / gpu::warp * sizeof(Walk));
+
+template <class S>
+__device__ S block_total(const S& x) {
+  return gpu::block_reduce(x, gpu::shared_memory<S>(), gpu::Plus{});
+}
+
 template <class T>
 struct Part {
-  T top, at_target, at_only;  // the largest logit; those of the target and of walk.only, if they are among these
-  int64_t maxima, first;
-  double tail, distance;
-  bool bad, any_finite;  // a NaN or +inf; a number above -inf
+  Top<T> top;
+  T at_target, at_only;  // logits of the target and of walk.only, where they are among its classes
+  Sums sums;
   Walk walk;
 };
 
-template <class T>
-struct alignas(16) Pack {
-  static constexpr int64_t size = 16 / sizeof(T);
-  T x[size];
-};
-template <class T>
-__device__ Pack<T>& pack_at(T* x) {
-  return *reinterpret_cast<Pack<T>*>(x);
-}
+template <class T, int N>
+struct alignas(N * sizeof(T)) Pack {
+  static constexpr int size = N;
+  T x[N];
 
-// One row of logits, with the bias that is still to be added.
+  __device__ void get(const T* from) { *this = *reinterpret_cast<const Pack*>(from); }
+  __device__ void put(T* to) const { *reinterpret_cast<Pack*>(to) = *this; }
+};
+
+// The logits of the classes [begin,end) of a row, with the bias that is still to be added and the cap.
 template <class T>
 struct Row {
   T *z, *g;
   const T* bias;
   T kappa;
+  int64_t begin;
+  int n;
   bool packed;  // all are aligned to 16 bytes: a function of V, since arrays are
 
-  __device__ Row(const kernels::RowLoss<T>& k, int64_t at)
-      : z(k.x + at), g(k.g ? k.g + at : nullptr), bias(k.bias), kappa(static_cast<T>(k.rule.softcap)) {
-    const auto address = [](const T* p) { return reinterpret_cast<uintptr_t>(p); };
-    packed = (address(z) | address(g) | address(bias)) % 16 == 0 && k.rule.classes % Pack<T>::size == 0;
-  }
-  __device__ T logit(int64_t v) const { return bias ? z[v] + bias[v] : z[v]; }
-  __device__ T capped(T x) const { return kappa > 0 ? kappa * fast_tanh(x / kappa) : x; }
+  static constexpr int pack = sizeof(T) == 4 ? 4 : 1;  // float64 is for checks, and has not the registers
 
-  // f(v, logit) for each of this thread's classes in [begin,end).
-  template <class F>
-  __device__ void each(int64_t begin, int64_t end, const F& f) const {
-    if (!packed) {
-      for (int64_t v = begin + threadIdx.x; v < end; v += blockDim.x) f(v, logit(v));
-      return;
-    }
-    for (int64_t v = begin + threadIdx.x * Pack<T>::size; v < end; v += blockDim.x * Pack<T>::size) {
-      Pack<T> x = pack_at(z + v);
-      if (bias) add(x, v);
-      for (int i = 0; i < Pack<T>::size; ++i) f(v + i, x.x[i]);
-    }
+  __device__ Row(const kernels::RowLoss<T>& k, int64_t at, int64_t first, int64_t end)
+      : z(k.x + at + first),
+        g(k.g ? k.g + at + first : nullptr),
+        bias(k.bias ? k.bias + first : nullptr),
+        kappa(static_cast<T>(k.rule.softcap)),
+        begin(first),
+        n(static_cast<int>(end - first)) {
+    const auto address = [](const T* p) { return reinterpret_cast<uintptr_t>(p); };
+    packed = (address(z) | address(g) | address(bias)) % sizeof(Pack<T, pack>) == 0 && k.rule.classes % pack == 0;
   }
-  // The same, and what f gives becomes the gradient.
+
+  __device__ bool has(int64_t v) const { return v >= begin && v < begin + n; }
+  __device__ T logit(int64_t v) const { return bias ? z[v - begin] + bias[v - begin] : z[v - begin]; }
+  __device__ T at(int64_t v) const {
+    Pack<T, 1> x{};
+    if (has(v)) x.x[0] = logit(v), cap(x);
+    return x.x[0];
+  }
+  // Whether this thread is the one that visits class v.
+  __device__ bool visits(int64_t v) const {
+    return has(v) && static_cast<unsigned>(v - begin) / (packed ? pack : 1) % blockDim.x == threadIdx.x;
+  }
+
+  // The logits from class begin + i on.
+  template <int N>
+  __device__ void load(int i, Pack<T, N>& x) const {
+    x.get(z + i);
+    if (!bias) return;
+    Pack<T, N> b;
+    b.get(bias + i);
+    for (int j = 0; j < N; ++j) x.x[j] += b.x[j];
+  }
+  template <int N>
+  __device__ void cap(Pack<T, N>& x) const {
+    if (kappa > 0)
+      for (int j = 0; j < N; ++j) x.x[j] = kappa * fast_tanh(x.x[j] / kappa);
+  }
+
+  // Their maximum after the cap, of this thread; they are held from here on.
+  __device__ Top<T> read() const {
+    constexpr T inf = static_cast<T>(INFINITY);
+    T raw = -inf, top = -inf;
+    bool bad = false;
+    visit<4>([&](int i, auto& x) { load(i, x); },
+             [&](int i, auto& x) {
+               for (int j = 0; j < x.size; ++j) bad |= !(x.x[j] < inf);
+               for (int j = 0; j < x.size; ++j) raw = std::fmax(raw, x.x[j]);
+               if (kappa > 0) {
+                 cap(x);
+                 for (int j = 0; j < x.size; ++j) top = std::fmax(top, x.x[j]);
+               }
+               x.put(memory() + i);
+             });
+    return {kappa > 0 ? top : raw, (bad ? Top<T>::bad : 0) | (raw > -inf ? Top<T>::number : 0)};
+  }
   template <class F>
-  __device__ void each_gradient(int64_t begin, int64_t end, const F& f) const {
-    if (!packed) {
-      for (int64_t v = begin + threadIdx.x; v < end; v += blockDim.x) g[v] = f(v, logit(v));
-      return;
-    }
-    for (int64_t v = begin + threadIdx.x * Pack<T>::size; v < end; v += blockDim.x * Pack<T>::size) {
-      Pack<T> x = pack_at(z + v);
-      if (bias) add(x, v);
-      for (int i = 0; i < Pack<T>::size; ++i) x.x[i] = f(v + i, x.x[i]);
-      pack_at(g + v) = x;
-    }
+  __device__ void each(const F& f) const {
+    visit<1>([&](int i, auto& x) { x.get(memory() + i); }, f);
+  }
+  // What f(i, x) makes of packs of logits after the cap goes where gradients go.
+  template <bool is_held, class F>
+  __device__ void give(const F& f) const {
+    visit<1>(
+        [&](int i, auto& x) {
+          if constexpr (is_held)
+            x.get(memory() + i);
+          else
+            load(i, x), cap(x);
+        },
+        [&](int i, auto& x) {
+          f(i, x);
+          x.put(g + i);
+        });
   }
 
  private:
-  __device__ void add(Pack<T>& x, int64_t v) const {
-    const Pack<T> b = pack_at(const_cast<T*>(bias) + v);
-    for (int i = 0; i < Pack<T>::size; ++i) x.x[i] += b.x[i];
+  __device__ static T* memory() { return reinterpret_cast<T*>(gpu::shared_memory<unsigned char>() + row_shared); }
+
+  // f(i, x) for all packs x of this thread, from class begin + i on; `at_once` of them are loaded first.
+  template <int at_once, class Load, class F>
+  __device__ void visit(const Load& load, const F& f) const {
+    if (packed) return visit_packs<at_once, pack>(load, f);
+    if constexpr (pack > 1) visit_packs<at_once, 1>(load, f);
+  }
+  template <int at_once, int N, class Load, class F>
+  __device__ void visit_packs(const Load& load, const F& f) const {
+    const int step = static_cast<int>(blockDim.x) * N;
+    for (int i = static_cast<int>(threadIdx.x) * N; i < n; i += at_once * step) {
+      Pack<T, N> x[at_once];
+      for (int j = 0; j < at_once; ++j)
+        if (i + j * step < n) load(i + j * step, x[j]);
+      for (int j = 0; j < at_once; ++j)
+        if (i + j * step < n) f(i + j * step, x[j]);
+    }
   }
 };
 
 __device__ inline bool is_walked(const RowRule& rule, const RowTask& task) {
   return rule.off_row || rule.class_weight || task.q;
 }
+// Whether a constant part of the mass lies on all classes, and Σ (top − a) is wanted.
+__device__ inline bool is_flat(const RowRule& rule, const RowTask& task) {
+  return rule.off != 0 && !is_walked(rule, task);
+}
 
 // By all threads of a block, to all.
 template <class T>
-__device__ Part<T> scan(const RowRule& rule, const RowTask& task, const Row<T>& row, int64_t begin, int64_t end) {
-  Online<T> seen;
-  bool bad = false, any_finite = false;
-  row.each(begin, end, [&](int64_t v, T x) {
-    bad |= x != x || x == static_cast<T>(INFINITY);  // which a cap would hide
-    any_finite |= x > -static_cast<T>(INFINITY);
-    seen.see(row.capped(x), v);
+__device__ Part<T> scan(const RowRule& rule, const RowTask& task, const Row<T>& row) {
+  Part<T> part;
+  part.at_only = part.at_target = row.at(task.target);
+  part.top = block_total(row.read());
+  const T top = part.top.value;
+  const bool flat = is_flat(rule, task);
+  Sums s;
+  T tail = 0, distance = 0;
+  int terms = 0;
+  const auto close = [&] {
+    s.tail += static_cast<double>(tail);
+    s.distance += static_cast<double>(distance);
+    tail = distance = 0;
+    terms = 0;
+  };
+  row.each([&](int i, auto& x) {
+    T most = x.x[0];
+    for (int j = 1; j < x.size; ++j) most = std::fmax(most, x.x[j]);
+    if (most != top) {
+      for (int j = 0; j < x.size; ++j) tail += std::exp(x.x[j] - top);
+    } else {
+      for (int j = 0; j < x.size; ++j)
+        if (x.x[j] == top)
+          ++s.maxima, s.first = s.first < row.begin + i + j ? s.first : row.begin + i + j;
+        else
+          tail += std::exp(x.x[j] - top);
+    }
+    for (int j = 0; flat && j < x.size; ++j) distance += top - x.x[j];
+    if ((terms += x.size) >= terms_at_once) close();
   });
-  seen.combine();
-  Part<T> part{seen.top,
-               0,
-               0,
-               seen.maxima,
-               seen.first,
-               seen.tail,
-               seen.distance,
-               block_count(bad) > 0,
-               block_count(any_finite) > 0,
-               {}};
-  const auto at = [&](int64_t v) { return v >= begin && v < end ? row.capped(row.logit(v)) : T{0}; };
-  part.at_only = part.at_target = at(task.target);
+  close();
+  part.sums = block_total(s);
   if (!is_walked(rule, task)) return part;
-  Walk& walk = part.walk;
-  row.each(begin, end, [&](int64_t v, T x) {
-    const double r = rule.r(task, v), q = rule.q(task, v);
-    if (r == 0 && q == 0) return;  // so that 0·∞ is 0
-    const T a = row.capped(x);
-    const double distance = a == part.top ? 0.0 : static_cast<double>(part.top - a);
-    if (r != 0) {
-      walk.r_sum += r;
-      walk.r_distance += r * distance;
-      ++walk.count;
-      walk.only = v < walk.only ? v : walk.only;
-    }
-    if (q != 0) {
-      walk.q_sum += q;
-      walk.q_distance += q * distance;
+  Walk walk;
+  row.each([&](int i, auto& x) {
+    for (int j = 0; j < x.size; ++j) {
+      const T a = x.x[j];
+      const int64_t v = row.begin + i + j;
+      const double r = rule.r(task, v), q = rule.q(task, v);
+      if (r == 0 && q == 0) continue;  // so that 0·∞ is 0
+      const double distance_of = a == top ? 0.0 : static_cast<double>(top - a);
+      if (r != 0) {
+        walk.r_sum += r;
+        walk.r_distance += r * distance_of;
+        ++walk.count;
+        walk.only = v < walk.only ? v : walk.only;
+      }
+      if (q != 0) {
+        walk.q_sum += q;
+        walk.q_distance += q * distance_of;
+      }
     }
   });
-  walk = {block_sum(walk.r_sum),      block_sum(walk.r_distance), block_sum(walk.q_sum),
-          block_sum(walk.q_distance), block_count(walk.count),    block_least(walk.only)};
-  part.at_only = at(walk.only);
+  part.walk = block_total(walk);
+  part.at_only = row.at(part.walk.only);
   return part;
 }
 
-// Of a whole row of n classes, from its parts in their order.
+// Of a whole row of n classes, from its parts: by a warp, a lane a part, to all of it.
 template <class T>
-__device__ Part<T> combined(const Part<T>* parts, int64_t n, const RowTask& task) {
-  const int64_t count = (n + of_a_part - 1) / of_a_part;
-  Part<T> all{parts[0].top, 0, 0, 0, no_place, 0, 0, false, false, {}};
-  for (int64_t p = 1; p < count; ++p) all.top = gpu::Larger{}(all.top, parts[p].top);
-  for (int64_t p = 0; p < count; ++p) {
-    const Part<T>& part = parts[p];
-    const int64_t classes = (p + 1 < count ? (p + 1) * of_a_part : n) - p * of_a_part;
-    all.bad |= part.bad;
-    all.any_finite |= part.any_finite;
-    double lower = 0;
-    if (part.top == all.top) {
-      all.maxima += part.maxima;
-      all.tail += part.tail;
-      all.first = part.first < all.first ? part.first : all.first;
-      all.distance += part.distance;
-    } else {
-      lower = static_cast<double>(all.top - part.top);
-      all.tail += (part.tail + static_cast<double>(part.maxima)) * Online<T>::exp_of(part.top - all.top);
-      all.distance += part.distance + static_cast<double>(classes) * lower;
+__device__ Part<T> combined(const Part<T>* parts, int64_t n, const RowTask& task, bool walked) {
+  const int count = static_cast<int>((n + of_a_part - 1) / of_a_part), lane = threadIdx.x % gpu::warp;
+  Part<T> all;
+  for (int p = lane; p < count; p += gpu::warp) all.top = all.top + parts[p].top;
+  all.top = gpu::warp_reduce(all.top, gpu::Plus{});
+  for (int p = lane; p < count; p += gpu::warp) {
+    const T top = parts[p].top.value;
+    Sums s = parts[p].sums;
+    Walk w = parts[p].walk;
+    if (top != all.top.value) {
+      const double lower = static_cast<double>(all.top.value - top);
+      const int64_t classes = p + 1 < count ? of_a_part : n - p * of_a_part;
+      s.tail = (s.tail + static_cast<double>(s.maxima)) * static_cast<double>(std::exp(top - all.top.value));
+      s.maxima = 0;
+      s.first = no_place;
+      s.distance += static_cast<double>(classes) * lower;
+      w.r_distance += w.r_sum != 0 ? w.r_sum * lower : 0;
+      w.q_distance += w.q_sum != 0 ? w.q_sum * lower : 0;
     }
-    all.walk.r_sum += part.walk.r_sum;
-    all.walk.q_sum += part.walk.q_sum;
-    all.walk.r_distance += part.walk.r_distance + (part.walk.r_sum != 0 ? part.walk.r_sum * lower : 0);
-    all.walk.q_distance += part.walk.q_distance + (part.walk.q_sum != 0 ? part.walk.q_sum * lower : 0);
-    all.walk.count += part.walk.count;
-    all.walk.only = part.walk.only < all.walk.only ? part.walk.only : all.walk.only;
+    all.sums = all.sums + s;
+    all.walk = all.walk + w;
   }
+  all.sums = gpu::warp_reduce(all.sums, gpu::Plus{});
   all.at_only = all.at_target = parts[task.target / of_a_part].at_target;
+  if (!walked) return all;
+  all.walk = gpu::warp_reduce(all.walk, gpu::Plus{});
   if (all.walk.only != no_place) all.at_only = parts[all.walk.only / of_a_part].at_only;
   return all;
 }

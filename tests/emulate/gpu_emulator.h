@@ -12,7 +12,7 @@
 #define __global__
 #define __device__
 #define __host__
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
@@ -33,6 +33,8 @@ enum cudaError_t {
 };
 
 namespace emulate {
+
+constexpr size_t most_shared = 227 << 10;  // bytes a block may have, as on Hopper
 
 // Runs `call(context)` for each thread of each block. Throws std::logic_error for a barrier or shuffle that some
 // threads of a block (of a warp) do not reach, and for sizes that no GPU takes.
@@ -84,6 +86,8 @@ struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem;
   int major, minor;
+  size_t sharedMemPerBlockOptin;
+  int l2CacheSize;
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 enum { cudaStreamNonBlocking = 1, cudaMemPoolAttrReleaseThreshold = 4 };

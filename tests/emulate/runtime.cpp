@@ -89,7 +89,8 @@ cudaError_t cudaGetDeviceCount(int* count) {
 }
 cudaError_t cudaSetDevice(int) { return injected(__func__); }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
-  *p = {"emulated GPU", emulate::total_bytes, 9, 0};
+  constexpr int cache = 1 << 20;  // small, so that tests have rows that it does not hold
+  *p = {"emulated GPU", emulate::total_bytes, 9, 0, emulate::most_shared, cache};
   return injected(__func__);
 }
 cudaError_t cudaDriverGetVersion(int* version) {  // which stays what it was where there is no driver
