@@ -7,6 +7,7 @@
 #include "engine/core/phases.h"
 #include "engine/core/random.h"
 #include "engine/data/vocabulary.h"
+#include "engine/ops/argmax.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/last_states.h"
@@ -17,19 +18,6 @@ namespace seqgrad {
 namespace {
 
 Tensor ids(const std::vector<int32_t>& values, Shape shape, Device device) { return from_host(values, shape, device); }
-
-// The likeliest next word of each row; padding and bos are never written.
-template <class T>
-std::vector<int32_t> best_words(const Tensor& logits) {
-  const std::vector<T> z = to_host<T>(logits);
-  const int64_t v = logits.shape[1];
-  std::vector<int32_t> words;
-  for (int64_t b = 0; b < logits.shape[0]; ++b) {
-    const T* row = z.data() + b * v;
-    words.push_back(static_cast<int32_t>(std::max_element(row + eos_id, row + v) - row));
-  }
-  return words;
-}
 
 // Whether the word before step t is read as it stands. A function of the sentence's place in its step alone; the last
 // word of the counter keeps these draws apart from all others.
@@ -165,6 +153,13 @@ Tensor Seq2SeqGru::run_layers(const Source& source, const Batch& batch, Pass& pa
   return pass.drop(h, drop_hidden_);
 }
 
+void Seq2SeqGru::fill_in(const Tensor& words, const Tensor& hidden) const {
+  const NoGrad no_grad;  // a choice of words has no gradient
+  const ArenaMark logits_only(words.device);
+  const Tensor chosen = argmax(logits(hidden), eos_id, words);
+  backend(words.device).copy(words.data, chosen.data, words.bytes());
+}
+
 Tensor Seq2SeqGru::run_steps(const Source& source, const Batch& batch, Pass& pass) const {
   const Phase phase("decoder");
   const Device device = store_.device();
@@ -175,25 +170,26 @@ Tensor Seq2SeqGru::run_steps(const Source& source, const Batch& batch, Pass& pas
   if (!mixed) embedded = pass.drop(embed(batch.target_in, {batch.batch, batch.target_steps}), drop_embedding_);
   State state = first_state(source);
   std::vector<Tensor> steps;
-  std::vector<int32_t> own;  // the model's words of the step before
   for (int64_t t = 0; t < batch.target_steps; ++t) {
-    std::vector<int32_t> active, words;
+    std::vector<int32_t> active, words;  // -1: the model's own
     for (int64_t b = 0; b < batch.batch; ++b) {
       active.push_back(t < batch.target_lengths[static_cast<size_t>(b)]);
-      const bool as_it_stands = !mixed || t == 0 || forced(context, b, t);
-      words.push_back(as_it_stands ? batch.target_in[static_cast<size_t>(b * batch.target_steps + t)]
-                                   : own[static_cast<size_t>(b)]);
+      const bool as_it_stands = t == 0 || forced(context, b, t);
+      words.push_back(as_it_stands ? batch.target_in[static_cast<size_t>(b * batch.target_steps + t)] : -1);
     }
     pass.place = place + (mixed ? 0 : 1);  // the same places at each step; masks differ by step
-    const Tensor x = mixed ? pass.drop(embed(words, {batch.batch}), drop_embedding_, t) : time_step(embedded, t);
+    Tensor x;
+    if (mixed) {
+      const Tensor given = ids(words, {batch.batch}, device);
+      if (t > 0) fill_in(given, steps.back());
+      x = pass.drop(target_embedding_(given), drop_embedding_, t);
+    } else {
+      x = time_step(embedded, t);
+    }
     pass.seen("dec.emb", x, -1, t);
     const Tensor readout = step(source, x, state, ids(active, {batch.batch}, device), pass, t);
     pass.seen("dec.readout", readout, -1, t);
     steps.push_back(pass.drop(readout, drop_hidden_, t));
-    if (!mixed) continue;
-    const NoGrad no_grad;  // a choice of words has no gradient
-    const ArenaMark logits_only(device);
-    own = with_floating(x.dtype, [&](auto zero) { return best_words<decltype(zero)>(logits(steps.back())); });
   }
   return stack_steps(steps);
 }

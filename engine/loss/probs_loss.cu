@@ -11,6 +11,11 @@ __global__ void __launch_bounds__(row_threads_most<double>, 1) probs_loss_kernel
   const RowRule& rule = k.rule;
   const RowTask task = k.tasks[blockIdx.x];
   const int64_t n = rule.classes;
+  if (task.target < 0) {
+    if (threadIdx.x == 0) k.results[blockIdx.x] = {};
+    for (int64_t v = threadIdx.x; k.g && v < n; v += blockDim.x) k.g[task.at + v] = 0;
+    return;
+  }
   const T* p = k.x + task.at;
   const bool strict = rule.probs_mode == ProbsMode::strict, renormalised = rule.probs_mode == ProbsMode::renorm_clip,
              clip_first = rule.probs_mode == ProbsMode::clip_then_softmax;
@@ -37,7 +42,7 @@ __global__ void __launch_bounds__(row_threads_most<double>, 1) probs_loss_kernel
   if (result.nonfinite || result.invalid) {
     result.correct = false;
     result.loss = result.nll = NAN;
-    if (threadIdx.x == 0) k.results[blockIdx.x] = result;
+    if (threadIdx.x == 0) give(k, blockIdx.x, result);
     for (int64_t v = threadIdx.x; k.g && v < n; v += blockDim.x) k.g[task.at + v] = static_cast<T>(NAN);
     return;
   }
@@ -68,7 +73,7 @@ __global__ void __launch_bounds__(row_threads_most<double>, 1) probs_loss_kernel
   result.nll = block_sum(nll);
   result.clipped = block_count(clipped) > 0;
   result.nonfinite = !(std::abs(result.loss) < INFINITY);
-  if (threadIdx.x == 0) k.results[blockIdx.x] = result;
+  if (threadIdx.x == 0) give(k, blockIdx.x, result);
   for (int64_t v = threadIdx.x; k.g && v < n; v += blockDim.x) {
     const double x = share(v), r = rule.r(task, v);
     const bool kept = x >= low && x <= high;

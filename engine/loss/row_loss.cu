@@ -39,12 +39,6 @@ __device__ Outcome outcome(const RowRule& rule, const RowTask& task, const Part<
   return o;
 }
 
-template <class T>
-__device__ void give(const kernels::RowLoss<T>& k, int64_t i, const RowResult& result) {
-  k.results[i] = result;
-  if (result.nonfinite && !k.rule.propagate && k.stop) *k.stop = 1;
-}
-
 // The gradient of an entry for an upstream of 1, but for the cap: c·[(R + 2ζλ)·p − r].
 template <bool is_held, class T>
 __device__ void give_gradient(const RowRule& rule, const RowTask& task, const Row<T>& row, const Part<T>& all,
@@ -103,7 +97,7 @@ __device__ void finish(const kernels::RowLoss<T>& k, int64_t i, const RowTask& t
   give_gradient<is_held>(rule, task, row, all, o);
 }
 
-// A row of no loss, which only rounds their number up.
+// A row that does not count.
 template <class T>
 __device__ void clear(const kernels::RowLoss<T>& k, int64_t i, const Row<T>& row) {
   if (row.begin == 0 && threadIdx.x == 0) k.results[i] = {};

@@ -14,7 +14,7 @@ namespace seqgrad {
 // What is asked of one row.
 struct RowTask {
   int64_t at = 0;             // offset of the row in z (and in g)
-  int64_t target = 0;         // id, in [0,V); -1: no row, its gradient is 0 (on a GPU, to round their number up)
+  int64_t target = 0;         // id, in [0,V); -1: a row that does not count, whose gradient is 0 (on a GPU)
   const double* q = nullptr;  // [V] the target distribution, where it is not one-hot at `target`
   double coefficient = 0;     // what the gradient is multiplied by: s·ω
 };

@@ -30,6 +30,12 @@ __device__ inline int64_t block_least(int64_t n) {
   return gpu::block_reduce(n, gpu::shared_memory<int64_t>(), Smaller{});
 }
 
+template <class T>
+__device__ void give(const kernels::RowLoss<T>& k, int64_t i, const RowResult& result) {
+  k.results[i] = result;
+  if (k.stop && (result.invalid || (result.nonfinite && !k.rule.propagate))) *k.stop = 1;
+}
+
 // Runs launch(k) with tables, tasks and results in device memory, and fetches the results unless they are to be kept.
 template <class T, class Launch>
 void run_on_device(const kernels::RowLoss<T>& k, const Launch& launch) {

@@ -1,10 +1,13 @@
 // The loss of logits or probabilities: live rows in, gradients scattered into zeros.
 #include "engine/loss/sequence_loss.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/loss/result_shape.h"
 #include "engine/loss/row_report.h"
+#include "engine/loss/unfinished_loss.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/view.h"
 
@@ -42,10 +45,60 @@ void check_steps(const std::vector<Tensor>& steps, const Sizes& sizes, const Los
              sizes.classes);
 }
 
-// The row kernel writes the gradients of live rows only; neighbours are cleared at once.
-void clear_dead_rows(const Tensor& x, const LiveRows& rows, const RowTask* tasks) {
+// One call of the loss: what the row kernel is asked, with the coefficients of an upstream of 1.
+struct Call {
+  Tensor x;
+  RowRule rule;
+  const RowTask* tasks;   // the live rows come first; on a GPU the others follow, whose gradient the kernel clears
+  const int64_t* groups;  // the entry of a vector loss that each row adds to
+  int64_t live, count;    // tasks
+  Shape shape;            // of the result
+  bool in_place, wanted;
+  Tensor gradient;  // for an upstream of 1; a vector loss learns its upstream only in backward
+
+  bool vector() const { return shape.rank() > 0; }
+  template <class T>
+  kernels::RowLoss<T> kernel(RowResult* results) const {
+    return {x.as<T>(), gradient.data ? gradient.as<T>() : nullptr, tasks, results, count, rule};
+  }
+};
+
+Call make_call(const Tensor& x, bool in_place, const LossInputs& inputs, const LiveRows& rows,
+               const LossOptions& options, double divisor, Layout layout) {
+  check_alive("sequence_loss", {x});
+  check_shape(x, rows, options, layout);
+  const Coefficients c = coefficients(rows, options, divisor);
+  const bool wanted = Tape::current().wants_grad({x});
+  const auto live = static_cast<int64_t>(rows.rows.size()), all = rows.batch * rows.steps;
+  const int64_t count = wanted && x.device != Device::cpu ? all : live;
+  const auto place = [&](int64_t row) {
+    const int64_t b = row / rows.steps, t = row % rows.steps;
+    return (layout == Layout::time ? t * rows.batch + b : row) * rows.classes;
+  };
+  RowTask* tasks = row_tasks(rows, count);
+  int64_t* groups = Tape::current().scratch<int64_t>(count, Device::cpu);
+  int64_t next = live, row = 0;
+  for (int64_t i = 0; i < live; ++i) {  // in the order of rows
+    const LiveRow& r = rows.rows[static_cast<size_t>(i)];
+    for (; count == all && row < r.row; ++row) tasks[next++].at = place(row);
+    row = r.row + 1;
+    tasks[i].at = place(r.row);
+    tasks[i].coefficient = c.rows[static_cast<size_t>(i)];
+    groups[i] = group_of(rows, r, options.over);
+  }
+  for (; count == all && row < all; ++row) tasks[next++].at = place(row);
+  std::fill(groups + live, groups + count, 0);
+  Call call{x,     row_rule(inputs, options),   tasks,    groups, live,
+            count, result_shape(rows, options), in_place, wanted, {}};
+  if (wanted && !call.vector()) call.gradient = in_place ? detach(x) : empty(x.shape, x.dtype, x.device);
+  return call;
+}
+
+// The CPU's row kernel writes the gradients of live rows only; neighbours are cleared at once.
+void clear_dead_rows(const Call& call, const LiveRows& rows) {
   std::vector<uint8_t> live(static_cast<size_t>(rows.batch * rows.steps), 0);
-  for (size_t i = 0; i < rows.rows.size(); ++i) live[static_cast<size_t>(tasks[i].at / rows.classes)] = 1;
+  for (int64_t i = 0; i < call.live; ++i) live[static_cast<size_t>(call.tasks[i].at / rows.classes)] = 1;
+  const Tensor& x = call.gradient;
   const size_t width = static_cast<size_t>(rows.classes) * size_of(x.dtype);
   for (size_t n = 0; n < live.size(); ++n) {
     const size_t first = n;
@@ -54,62 +107,13 @@ void clear_dead_rows(const Tensor& x, const LiveRows& rows, const RowTask* tasks
   }
 }
 
-LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const LiveRows& rows,
-               const LossOptions& options, double divisor, Layout layout) {
-  check_alive("sequence_loss", {x});
-  check_shape(x, rows, options, layout);
-  const RowRule rule = row_rule(inputs, options);
-  const Coefficients c = coefficients(rows, options, divisor);
-  const Shape shape = result_shape(rows, options);
-  const bool wanted = Tape::current().wants_grad({x}), vector = shape.rank() > 0;
-  const auto count = static_cast<int64_t>(rows.rows.size());
-
-  RowTask* tasks = row_tasks(rows);
-  int64_t* groups = Tape::current().scratch<int64_t>(count, Device::cpu);
-  for (int64_t i = 0; i < count; ++i) {
-    const LiveRow& r = rows.rows[static_cast<size_t>(i)];
-    const int64_t b = r.row / rows.steps, t = r.row % rows.steps;
-    tasks[i].at = (layout == Layout::time ? t * rows.batch + b : r.row) * rows.classes;
-    tasks[i].coefficient = c.rows[static_cast<size_t>(i)];
-    groups[i] = group_of(rows, r, options.over);
-  }
-  std::vector<RowResult> results(rows.rows.size());
-  Tensor gradient;  // for an upstream gradient of 1; a vector loss learns its upstream only in backward
-  if (wanted && !vector) gradient = in_place ? detach(x) : empty(x.shape, x.dtype, x.device);
-
-  LossResult out;
-  with_floating(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    run_rows<T>(x.device, {x.as<T>(), gradient.data ? gradient.as<T>() : nullptr, tasks, results.data(), count, rule});
-    // A row with a NaN or an infinity is as it was: the row kernel stops before it overwrites one.
-    out = finish(rows, tasks, results, rule, options, divisor, [&](size_t i) {
-      const std::vector<T> row = to_host<T>(x.as<T>() + tasks[i].at, rows.classes, x.device);
-      return options.input == Input::probs ? offending_probability(row.data(), rows, rows.rows[i])
-                                           : offending_logit(row.data(), rows, rows.rows[i]);
-    });
-  });
-  if (gradient.data) clear_dead_rows(gradient, rows, tasks);
-  out.value = value_tensor(out.values, shape, x);
-  if (!wanted) return out;
-
-  if (vector) {
-    if (x.slot) x.slot->saved = true;
-    Tape::current().record(out.value, {x}, [=](const Tensor& dy) {
-      with_floating(x.dtype, [&](auto zero) {
-        using T = decltype(zero);
-        RowResult* unused = Tape::current().scratch<RowResult>(count, Device::cpu);
-        const Tensor g = zeros(x.shape, x.dtype, x.device);
-        run_rows<T>(x.device, {x.as<T>(), g.as<T>(), with_upstream<T>(tasks, groups, count, dy), unused, count, rule});
-        kernels::axpy<T>(x.device, {T{1}, g.as<T>(), grad(x).template as<T>(), g.numel()});
-      });
-    });
-    return out;
-  }
-  if (in_place) x.slot->consumed = true;
-  Tape::current().record(out.value, {x}, [=](const Tensor& dy) {
+void record(Tensor& value, const Call& call) {
+  if (call.in_place && call.wanted) call.x.slot->consumed = true;
+  Tape::current().record(value, {call.x}, [=](const Tensor& dy) {
+    const Tensor &x = call.x, &gradient = call.gradient;
     with_floating(x.dtype, [&](auto zero) {
       using T = decltype(zero);
-      if (in_place) {  // the gradient already stands where it belongs, but for an upstream other than 1
+      if (call.in_place) {  // the gradient already stands where it belongs, but for an upstream other than 1
         if (x.slot->grad)
           refuse("sequence_loss: backward ran twice over logits that were moved in; pass them without std::move");
         x.slot->grad = gradient.data;
@@ -120,7 +124,48 @@ LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const L
       }
     });
   });
+}
+
+void record_vector(Tensor& value, const Call& call) {
+  if (call.wanted && call.x.slot) call.x.slot->saved = true;
+  Tape::current().record(value, {call.x}, [=](const Tensor& dy) {
+    with_floating(call.x.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      Call now = call;
+      now.tasks = with_upstream<T>(call.tasks, call.groups, call.count, dy);
+      now.gradient = zeros(call.x.shape, call.x.dtype, call.x.device);
+      run_rows<T>(call.x.device, now.template kernel<T>(Tape::current().scratch<RowResult>(call.count, Device::cpu)));
+      kernels::axpy<T>(call.x.device,
+                       {T{1}, now.gradient.template as<T>(), grad(call.x).template as<T>(), now.gradient.numel()});
+    });
+  });
+}
+
+LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const LiveRows& rows,
+               const LossOptions& options, double divisor, Layout layout) {
+  const Call call = make_call(x, in_place, inputs, rows, options, divisor, layout);
+  std::vector<RowResult> results(static_cast<size_t>(call.count));
+  LossResult out;
+  with_floating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    run_rows<T>(x.device, call.kernel<T>(results.data()));
+    results.resize(rows.rows.size());
+    // A row with a NaN or an infinity is as it was: the row kernel stops before it overwrites one.
+    out = finish(rows, call.tasks, results, call.rule, options, divisor, [&](size_t i) {
+      const std::vector<T> row = to_host<T>(x.as<T>() + call.tasks[i].at, rows.classes, x.device);
+      return options.input == Input::probs ? offending_probability(row.data(), rows, rows.rows[i])
+                                           : offending_logit(row.data(), rows, rows.rows[i]);
+    });
+  });
+  if (call.gradient.data && call.count == call.live) clear_dead_rows(call, rows);
+  out.value = value_tensor(out.values, call.shape, x);
+  call.vector() ? record_vector(out.value, call) : record(out.value, call);
   return out;
+}
+
+bool may_overwrite(const Tensor& prediction, const LiveRows& rows, const LossOptions& options) {
+  return options.input == Input::logits && prediction.slot && !prediction.slot->saved &&
+         result_shape(rows, options).rank() == 0;
 }
 
 }  // namespace
@@ -137,10 +182,27 @@ LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, con
 
 LossResult sequence_loss(Tensor&& prediction, const LossInputs& inputs, const LiveRows& rows,
                          const LossOptions& options, double divisor, Layout layout) {
-  const bool in_place = options.input == Input::logits && prediction.slot && !prediction.slot->saved &&
-                        result_shape(rows, options).rank() == 0;
+  const bool in_place = may_overwrite(prediction, rows, options);
   LossResult out = run(prediction, in_place, inputs, rows, options, divisor, layout);
   if (in_place) prediction = {};
+  return out;
+}
+
+UnfinishedLoss unfinished_sequence_loss(Tensor&& prediction, const LossInputs& inputs, const LiveRows& rows,
+                                        const LossOptions& options, double divisor, int32_t* stop) {
+  const Tensor x = std::exchange(prediction, {});
+  const Call call = make_call(x, may_overwrite(x, rows, options), inputs, rows, options, divisor, Layout::batch);
+  if (x.device == Device::cpu || call.vector())
+    refuse("unfinished_sequence_loss: only a scalar on a GPU can wait for its results");
+  RowResult* kept = Tape::current().scratch<RowResult>(call.count, x.device);
+  UnfinishedLoss out{empty({}, x.dtype, x.device), kept};
+  with_floating(x.dtype, [&](auto zero) {
+    auto kernel = call.kernel<decltype(zero)>(nullptr);
+    kernel.kept = kept;
+    kernel.stop = stop;
+    run_rows(x.device, kernel);
+  });
+  record(out.value, call);
   return out;
 }
 

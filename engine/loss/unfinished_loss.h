@@ -1,4 +1,4 @@
-// The fused loss of a GPU for a caller that does not want to wait for it.
+// The loss of a GPU for a caller that does not want to wait for it.
 #pragma once
 #include <span>
 
@@ -11,9 +11,10 @@ namespace seqgrad {
 // so for each size of batch, with rows that count nothing: steps of the same sizes then do the same.
 int64_t computed_rows(const LiveRows& rows, Device device);
 
-// linear_sequence_loss without its end: `value` is good for backward, but its number is not filled in, and the results
-// of the live rows stay on the GPU until the tape's reset, for finish_loss. Parameters have their gradients `now`. A
-// row that is not finite sets *stop, on the GPU, to 1. Scalars only.
+// linear_sequence_loss and sequence_loss without their end: `value` is good for backward, but its number is not filled
+// in, and the results of the live rows stay on the GPU until the tape's reset, for finish_loss. Parameters have their
+// gradients `now`, logits are overwritten by theirs. A row that is not finite sets *stop, on the GPU, to 1. Scalars
+// only.
 struct UnfinishedLoss {
   Tensor value;
   const RowResult* results = nullptr;
@@ -21,6 +22,8 @@ struct UnfinishedLoss {
 UnfinishedLoss unfinished_linear_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                       const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
                                       double divisor, int32_t* stop);
+UnfinishedLoss unfinished_sequence_loss(Tensor&& prediction, const LossInputs& inputs, const LiveRows& rows,
+                                        const LossOptions& options, double divisor, int32_t* stop);
 LossResult finish_loss(const LossInputs& inputs, const LiveRows& rows, const LossOptions& options, double divisor,
                        std::span<const RowResult> results);
 

@@ -36,18 +36,27 @@ std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count,
   return values;
 }
 
+// What a loss that is not fused is computed from.
+Tensor prediction(const Readout& r, const LiveRows& rows, const LossOptions& options) {
+  const Tensor flat = matmul(reshape(r.hidden, {rows.batch * rows.steps, r.hidden.shape[2]}), r.weight, false, true);
+  const Tensor logits = reshape(add(flat, r.bias), {rows.batch, rows.steps, rows.classes});
+  return options.input == Input::probs ? softmax(logits) : logits;
+}
+
 LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
                     double divisor) {
   const Phase phase("loss");
   if (setup.fused)
     return linear_sequence_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor,
                                 ParameterGradients::now);
-  const int64_t n = rows.batch * rows.steps;
-  const Tensor flat = matmul(reshape(r.hidden, {n, r.hidden.shape[2]}), r.weight, false, true);
-  Tensor logits = reshape(add(flat, r.bias), {rows.batch, rows.steps, rows.classes});
-  if (setup.options.input == Input::probs)
-    return sequence_loss(softmax(logits), inputs, rows, setup.options, divisor, Layout::batch);
-  return sequence_loss(std::move(logits), inputs, rows, setup.options, divisor);
+  return sequence_loss(prediction(r, rows, setup.options), inputs, rows, setup.options, divisor);
+}
+
+UnfinishedLoss begin_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
+                          double divisor, int32_t* stop) {
+  if (setup.fused)
+    return unfinished_linear_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor, stop);
+  return unfinished_sequence_loss(prediction(r, rows, setup.options), inputs, rows, setup.options, divisor, stop);
 }
 
 // "'out.bias'", "gradient of 'out.bias'", or "" when all are finite.
@@ -216,30 +225,32 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
 }
 
 void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan, std::span<const Batch> batches,
-                     ForwardContext context, int32_t* stop, const TakeResults& take) {
-  model.store().zero_grad();
-  Tape& tape = Tape::current();
-  for (size_t i = 0; i < batches.size(); ++i) {
-    if (const LiveRows& rows = plan.rows[i]; !rows.rows.empty()) {
-      const Batch& batch = batches[i];
+                     ForwardContext context, int32_t* stop, const std::function<void()>& end, const TakeResults& take) {
+  ParameterStore& store = model.store();
+  const auto empty = [](const LiveRows& r) { return r.rows.empty(); };
+  const auto first =
+                 static_cast<size_t>(std::find_if_not(plan.rows.begin(), plan.rows.end(), empty) - plan.rows.begin()),
+             after_last =
+                 static_cast<size_t>(plan.rows.rend() - std::find_if_not(plan.rows.rbegin(), plan.rows.rend(), empty));
+  for (size_t i = 0; i < after_last; ++i) {
+    const Batch& batch = batches[i];
+    if (const LiveRows& rows = plan.rows[i]; !empty(rows)) {
       UnfinishedLoss loss;
-      const auto body = [&] {
-        const Readout r = model.forward(batch, context);
-        loss = unfinished_linear_loss(r.hidden, r.weight, r.bias, plan.inputs[i], rows, setup.options, plan.divisors[i],
-                                      stop);
-        tape.backward(loss.value);
-      };
-      tape.reset();
-      if (context.teacher_forcing < 1)  // the model waits to see its own words
-        body();
-      else
-        kernels::repeated_step(model.store().device(),
-                               {{reinterpret_cast<intptr_t>(model.store().values().data), batch.batch,
-                                 batch.source_steps, batch.target_steps, computed_rows(rows, Device::cuda)},
-                                body});
-      take(i, loss.results, static_cast<int64_t>(rows.rows.size()));
+      Tape::current().reset();
+      kernels::repeated_step(
+          store.device(),
+          {{reinterpret_cast<intptr_t>(store.values().data), batch.batch, batch.source_steps, batch.target_steps,
+            setup.fused ? computed_rows(rows, Device::cuda) : 0, i == first, i + 1 == after_last},
+           [&] {
+             if (i == first) store.zero_grad();
+             const Readout readout = model.forward(batch, context);
+             loss = begin_loss(readout, plan.inputs[i], rows, setup, plan.divisors[i], stop);
+             Tape::current().backward(loss.value);
+             if (i + 1 == after_last) end();
+           }});
+      take(loss.results, static_cast<int64_t>(rows.rows.size()));
     }
-    context.first_row += static_cast<uint32_t>(batches[i].batch);
+    context.first_row += static_cast<uint32_t>(batch.batch);
   }
 }
 

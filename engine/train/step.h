@@ -54,14 +54,15 @@ struct StepPlan {
 // `step` is what errors name.
 StepPlan plan_step(const LossSetup& setup, std::span<const Batch> micro_batches, uint64_t step);
 
-// accumulate_gradients in two halves, for a GPU and a loss that is fused. The first does not wait for the device:
-// `take(i, results, count)` may have the results of micro-batch i copied there, before the next one runs. A loss that
-// is not finite sets *stop, on the device, to 1. The second half has those of all micro-batches, in order, and throws
-// InputError for a loss that is not finite.
-using TakeResults = std::function<void(size_t micro_batch, const RowResult* results, int64_t count)>;
+// accumulate_gradients in two halves, for a GPU. The first does not wait for the device: the micro-batches are repeated
+// as graphs one by one, the last with what `end` asks of the device when all gradients are there. `take(results,
+// count)` is called after each, in order, and may have its results copied there. A loss that is not finite sets *stop,
+// on the device, to 1. The second half has the results of all micro-batches, and throws InputError for a loss that is
+// not finite.
+using TakeResults = std::function<void(const RowResult* results, int64_t count)>;
 void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
                      std::span<const Batch> micro_batches, ForwardContext context, int32_t* stop,
-                     const TakeResults& take);
+                     const std::function<void()>& end, const TakeResults& take);
 StepResult finish_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results);
 
 // Ends a step whose numbers are not finite: throws Error with ExitCode::no that names the step, `why`, the first bad

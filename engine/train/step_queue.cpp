@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "engine/device/step_graph.h"
-
 namespace seqgrad {
 namespace {
 
@@ -21,7 +19,7 @@ size_t live_rows(const StepPlan& plan) {
 }  // namespace
 
 StepQueue::StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim)
-    : model_(model), loss_(loss), optim_(optim), runs_ahead_(model.store().device() == Device::cuda && loss.fused) {
+    : model_(model), loss_(loss), optim_(optim), runs_ahead_(model.store().device() == Device::cuda) {
   if (runs_ahead_) state_ = static_cast<GradientState*>(backend(Device::cuda).allocate(sizeof(GradientState)));
 }
 
@@ -77,19 +75,17 @@ bool StepQueue::run_now(std::span<const Batch> batches, const ForwardContext& co
 
 void StepQueue::begin(const Step& step, double lr, int64_t number) {
   Backend& device = backend(Device::cuda);
+  const auto end = [&] {
+    measure_gradient(model_.store(), optim_.clip_norm().value_or(HUGE_VAL), state_);
+    update(lr, number, state_);
+  };
   char* to = log_ + step.at + sizeof(double);
-  begin_gradients(model_, loss_, step.plan, step.batches, step.context, &state_->stopped,
-                  [&](size_t, const RowResult* results, int64_t count) {
+  begin_gradients(model_, loss_, step.plan, step.batches, step.context, &state_->stopped, end,
+                  [&](const RowResult* results, int64_t count) {
                     const size_t bytes = static_cast<size_t>(count) * sizeof(RowResult);
                     device.copy(to, results, bytes);
                     to += bytes;
                   });
-  Tape::current().reset();
-  const auto& store = model_.store();
-  kernels::repeated_step(Device::cuda, {{reinterpret_cast<intptr_t>(store.values().data)}, [&] {
-                                          measure_gradient(store, optim_.clip_norm().value_or(HUGE_VAL), state_);
-                                          update(lr, number, state_);
-                                        }});
   device.copy(log_ + step.at, &state_->norm, sizeof(double));
 }
 

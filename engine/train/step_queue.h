@@ -41,7 +41,7 @@ class StepQueue {
   SequenceModel& model_;
   const LossSetup& loss_;
   const OptimConfig& optim_;
-  const bool runs_ahead_;           // a loss that is not fused fetches its results in the middle of a step
+  const bool runs_ahead_;           // on a GPU
   GradientState* state_ = nullptr;  // in memory of the GPU, like the log
   char* log_ = nullptr;
   size_t used_ = 0, capacity_ = 0;

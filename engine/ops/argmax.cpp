@@ -1,0 +1,68 @@
+// One pass over each row.
+#include "engine/ops/argmax.h"
+
+#include <cmath>
+
+#include "engine/core/op_registry.h"
+#include "engine/ops/embedding.h"
+
+namespace seqgrad {
+namespace {
+
+template <class T>
+void argmax_cpu(const kernels::Argmax<T>& k) {
+  for (int64_t n = 0; n < k.rows; ++n) {
+    if (k.given && k.given[n] >= 0) {
+      k.y[n] = k.given[n];
+      continue;
+    }
+    const T* x = k.x + n * k.classes;
+    int64_t best = k.first;
+    T top = -static_cast<T>(INFINITY);
+    for (int64_t v = k.first; v < k.classes; ++v)
+      if (x[v] > top) top = x[v], best = v;
+    k.y[n] = static_cast<int32_t>(best);
+  }
+}
+
+// As a choice of rows of a table, since samples have results that are reals.
+OpSample sample(const char* label, int64_t rows, int64_t classes, int64_t first) {
+  return {label,
+          {SampleInput::constants({rows, classes}), SampleInput::reals({classes, 2})},
+          [=](std::span<const Tensor> in) { return embedding(argmax(in[0], first), in[1]); },
+          [=](const std::vector<Values>& in) {
+            Values y;
+            for (int64_t n = 0; n < rows; ++n) {
+              int64_t best = classes - 1;
+              for (int64_t v = classes - 1; v >= first; --v)
+                if (in[0][static_cast<size_t>(n * classes + v)] >= in[0][static_cast<size_t>(n * classes + best)])
+                  best = v;
+              for (int64_t c = 0; c < 2; ++c) y.push_back(in[1][static_cast<size_t>(best * 2 + c)]);
+            }
+            return y;
+          }};
+}
+
+const bool registered = install<Device::cpu>(kernels::argmax<float>, argmax_cpu<float>) &&
+                        install<Device::cpu>(kernels::argmax<double>, argmax_cpu<double>) &&
+                        register_op({"argmax",
+                                     "the place of the first maximum of a row",
+                                     {sample("few classes", 5, 3, 0), sample("many, from the third on", 2, 700, 2)}});
+
+}  // namespace
+
+Tensor argmax(const Tensor& x, int64_t first, const Tensor& given) {
+  check_alive("argmax", {x, given});
+  if (x.shape.rank() != 2 || first < 0 || first >= x.shape[1] || (given.data && !(given.shape == Shape{x.shape[0]})))
+    refuse("argmax: x {} from class {} on, given {}; expected [N,V], a class, and [N] or none", x.shape.str(), first,
+           given.shape.str());
+  Tensor y = empty({x.shape[0]}, DType::i32, x.device);
+  with_floating(x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::argmax<T>(x.device, {x.as<T>(), given.data ? given.as<int32_t>() : nullptr, y.as<int32_t>(), x.shape[0],
+                                  x.shape[1], first});
+  });
+  return y;
+}
+
+}  // namespace seqgrad
