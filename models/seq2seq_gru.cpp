@@ -140,15 +140,26 @@ Tensor Seq2SeqGru::run_layers(const Source& source, const Batch& batch, Pass& pa
   Tensor h = pass.seen("dec.emb", embed(batch.target_in, {batch.batch, batch.target_steps}));
   h = pass.drop(h, drop_embedding_);
   const Tensor lengths = ids(batch.target_lengths, {batch.batch}, store_.device());
+  Tensor both;  // of additive attention: states of the first layer, and contexts
   for (size_t i = 0; i < decoder_.size(); ++i) {
     if (i > 0) h = pass.drop(h, drop_hidden_);
-    h = pass.seen("dec.gru", decoder_[i](h, source.first, lengths), static_cast<int64_t>(i));
+    if (i == 0 && attention_ == "additive") {
+      both = decoder_[i].attending(h, source.first, query_, reshape(v_->tensor, {state_width_}),
+                                   {source.keys, source.states, source.lengths}, lengths);
+      h = decoder_.size() == 1 ? both : slice(both, 0, state_width_);
+    } else {
+      h = decoder_[i](h, source.first, lengths);
+    }
+    pass.seen("dec.gru", h, static_cast<int64_t>(i));
   }
   if (attention_ != "none") {
     const Phase inner("attention");
-    const Tensor context = pass.seen("context", attention(h, source.keys, source.states, source.lengths));
+    if (!both.data)
+      h = concat(h, pass.seen("context", attention(h, source.keys, source.states, source.lengths)));
+    else if (decoder_.size() > 1)
+      h = concat(h, slice(both, state_width_, state_width_ + context_width_));
     const Phase after("readout");
-    h = pass.seen("dec.readout", tanh(readout_(concat(h, context))));
+    h = pass.seen("dec.readout", tanh(readout_(h)));
   }
   return pass.drop(h, drop_hidden_);
 }
@@ -228,7 +239,7 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
 Readout Seq2SeqGru::forward(const Batch& batch, const ForwardContext& context) {
   Pass pass{*this, context};
   const Source source = encode(batch, pass);
-  const bool steps = has_cell() || (context.training && context.teacher_forcing < 1);
+  const bool steps = input_feeding_ || (context.training && context.teacher_forcing < 1);
   return {steps ? run_steps(source, batch, pass) : run_layers(source, batch, pass), out_weight_->tensor,
           out_bias_->tensor};
 }

@@ -90,9 +90,9 @@ void for_each_sample(const std::function<void(const OpInfo&, const OpSample&, De
 }  // namespace
 
 TEST_CASE("the registry holds the ops that the models need") {
-  for (const char* name :
-       {"matmul", "linear", "batched_matmul", "tanh", "add", "sum", "softmax", "embedding", "dropout", "gru",
-        "bidirectional_gru", "last_states", "attention", "additive_attention", "reshape", "concat", "slice"})
+  for (const char* name : {"matmul", "linear", "batched_matmul", "tanh", "add", "sum", "softmax", "embedding",
+                           "dropout", "gru", "bidirectional_gru", "attention_gru", "last_states", "attention",
+                           "additive_attention", "argmax", "reshape", "concat", "slice"})
     CHECK(ops().count(name) == 1);
 }
 

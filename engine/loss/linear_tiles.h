@@ -79,7 +79,7 @@ struct Tile {
     if (g.weight.data)
       kernels::gemm<T>(device(),
                        {true, false, n, d, padded(), dz, n, hidden, d, T{1}, g.weight.as<T>() + begin * d, d});
-    if (g.bias.data) kernels::sum_rows<T>(device(), {dz, g.bias.as<T>() + begin, padded(), n});
+    if (g.bias.data) kernels::sum_rows<T>(device(), {dz, g.bias.as<T>() + begin, padded(), n, n});
   }
   void scatter() const {
     if (g.hidden.data) kernels::move_rows<T>(device(), {dhidden, g.hidden.as<T>(), job.places + first, count, d, true});

@@ -39,6 +39,12 @@ Tensor GruLayer::operator()(const Tensor& x, const Tensor& h0, const Tensor& len
   return gru(d.gx, d.w_hh, d.b_hh, d.h0, lengths, reverse_);
 }
 
+Tensor GruLayer::attending(const Tensor& x, const Tensor& h0, const Linear& query, const Tensor& v,
+                           const AttendedSource& source, const Tensor& lengths) const {
+  return attention_gru(x, {w_ih_->tensor, b_ih_->tensor, w_hh_->tensor, b_hh_->tensor, query.weight(), query.bias(), v},
+                       h0, source, lengths);
+}
+
 GruDirection GruLayer::on(const Tensor& x, const Tensor& h0) const {
   return {linear(x, w_ih_->tensor, b_ih_->tensor), w_hh_->tensor, b_hh_->tensor, h0};
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/nn/parameters.h"
+#include "engine/ops/attention_gru.h"
 #include "engine/ops/dropout.h"
 #include "engine/ops/gru.h"
 
@@ -15,6 +16,9 @@ class Linear {
   Linear() = default;
   Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, bool bias = true);
   Tensor operator()(const Tensor& x /*[...,in]*/) const;  // [...,out]
+
+  const Tensor& weight() const { return weight_->tensor; }
+  const Tensor& bias() const { return bias_->tensor; }
 
  private:
   Parameter *weight_ = nullptr, *bias_ = nullptr;
@@ -44,6 +48,11 @@ class GruLayer {
   // Two directions of a layer, from states of 0.
   friend Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x /*[B,T,in]*/,
                                 const Tensor& lengths /*[B] i32*/);  // [B,T,2H]
+
+  // A layer whose input is x and, at each step, what the state before it attends to (attention_gru.h).
+  Tensor attending(const Tensor& x /*[B,T,E]*/, const Tensor& h0 /*[B,H]*/, const Linear& query,
+                   const Tensor& v /*[D]*/, const AttendedSource& source,
+                   const Tensor& lengths /*[B] i32*/) const;  // [B,T,H+C]
 
  private:
   GruDirection on(const Tensor& x, const Tensor& h0) const;

@@ -5,46 +5,14 @@
 #include <cmath>
 
 #include "engine/core/op_registry.h"
-#include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
+#include "engine/ops/cell_rows.h"
 #include "engine/ops/matmul.h"
-#include "engine/ops/vector_math.h"
 #include "engine/ops/view.h"
 
 namespace seqgrad {
 namespace {
-
-template <class T>
-SEQGRAD_SIMD T additive_score(const T* q, const T* k, const T* v, int64_t n) {
-  T sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += v[i] * fast_tanh(q[i] + k[i]);
-  return sum;
-}
-
-template <class T>
-SEQGRAD_SIMD void additive_score_grad(const T* q, const T* k, const T* v, T d, T* dq, T* dk, T* dv, int64_t n) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) {
-    const T th = fast_tanh(q[i] + k[i]);
-    const T du = d * v[i] * (1 - th * th);
-    dq[i] += du;
-    dk[i] += du;
-    dv[i] += d * th;
-  }
-}
-
-template <class T>
-SEQGRAD_SIMD T dot(const T* x, const T* y, int64_t n) {
-  T sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += x[i] * y[i];
-  return sum;
-}
-template <class T>
-SEQGRAD_SIMD void add_scaled(T a, const T* x, T* y, int64_t n) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
-}
 
 // y [rows,n] = x [rows,k]·Mᵀ of M [n,k]; here and below one row, a step of a decoder, is not worth a call of the GEMM.
 template <class T>
@@ -67,16 +35,6 @@ void multiply_back(int64_t rows, int64_t n, int64_t k, const T* x, int64_t ldx, 
 }
 
 template <class T>
-void softmax_rows(T* x, int64_t rows, int64_t n, int64_t stride) {
-  for (int64_t r = 0; r < rows; ++r, x += stride) {
-    const T top = *std::max_element(x, x + n);
-    T total = 0;
-    for (int64_t i = 0; i < n; ++i) total += x[i] = fast_exp(x[i] - top);
-    for (int64_t i = 0; i < n; ++i) x[i] /= total;
-  }
-}
-
-template <class T>
 void attention_cpu(const kernels::Attention<T>& k) {
   const int64_t d = k.key_width, c = k.value_width, s = k.source;
   parallel_blocks(k.batch, [&](int64_t b) {
@@ -88,7 +46,7 @@ void attention_cpu(const kernels::Attention<T>& k) {
       for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, keys + i * d, k.v, d);
     else
       multiply_transposed(k.steps, n, d, q, keys, a, s);
-    softmax_rows(a, k.steps, n, s);
+    for (int64_t t = 0; t < k.steps; ++t) softmax_row(a + t * s, n);
     multiply(k.steps, c, n, a, s, k.values + b * s * c, T{0}, k.context + b * k.steps * c);
   });
 }
@@ -163,7 +121,7 @@ Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Ten
                          dy.as<T>(), lengths.as<int32_t>(), target(query), target(keys),
                          values.requires_grad() ? grad(values).as<T>() : nullptr, v.data ? dv.as<T>() : nullptr,
                          empty({batch, steps, source}, query.dtype, query.device).as<T>(), batch, steps, source, d, c});
-      if (v.requires_grad()) kernels::sum_rows<T>(query.device, {dv.as<T>(), grad(v).as<T>(), batch, d});
+      if (v.requires_grad()) kernels::sum_rows<T>(query.device, {dv.as<T>(), grad(v).as<T>(), batch, d, d});
     });
   });
   return y;

@@ -2,30 +2,13 @@
 // values by source position, so that each number is added up by one thread, in one order. Padding is not read.
 #include "engine/ops/attention.h"
 
-#include <cmath>
-
-#include "engine/device/gpu.cuh"
-#include "engine/ops/vector_math.h"
+#include "engine/ops/attention_scores.cuh"
 
 namespace seqgrad {
 namespace {
 
 constexpr int threads = 256, warps = threads / gpu::warp;
 constexpr size_t shared = warps * sizeof(double);
-
-// The warp's dot product; all lanes get it.
-template <class T>
-__device__ T dot(const T* a, const T* b, int64_t n) {
-  T sum = 0;
-  for (int64_t i = threadIdx.x % gpu::warp; i < n; i += gpu::warp) sum += a[i] * b[i];
-  return gpu::warp_reduce(sum, gpu::Plus{});
-}
-template <class T>
-__device__ T additive_score(const T* q, const T* key, const T* v, int64_t n) {
-  T sum = 0;
-  for (int64_t i = threadIdx.x % gpu::warp; i < n; i += gpu::warp) sum += v[i] * fast_tanh(q[i] + key[i]);
-  return gpu::warp_reduce(sum, gpu::Plus{});
-}
 
 // One block for each target position (b,t).
 template <class T>
@@ -34,19 +17,10 @@ __global__ void attention_kernel(kernels::Attention<T> k) {
   if (n == 0) return;
   const T *q = k.query + bt * d, *keys = k.keys + b * k.source * d, *values = k.values + b * k.source * c;
   T *a = k.weights + bt * k.source, *context = k.context + bt * c, *memory = gpu::shared_memory<T>();
-  for (int64_t s = threadIdx.x / gpu::warp; s < n; s += warps) {
-    const T score = k.v ? additive_score(q, keys + s * d, k.v, d) : dot(q, keys + s * d, d);
-    if (threadIdx.x % gpu::warp == 0) a[s] = score;
-  }
-  __syncthreads();  // the scores are written
-  T top = -static_cast<T>(INFINITY);
-  for (int64_t s = threadIdx.x; s < n; s += threads) top = gpu::Larger{}(a[s], top);
-  top = gpu::block_reduce(top, memory, gpu::Larger{});
-  T total = 0;
-  for (int64_t s = threadIdx.x; s < n; s += threads) total += a[s] = fast_exp(a[s] - top);
-  total = gpu::block_reduce(total, memory, gpu::Plus{});
-  for (int64_t s = threadIdx.x; s < n; s += threads) a[s] /= total;
-  __syncthreads();  // the weights are written
+  by_warps(a, n, [&](int64_t s) {
+    return k.v ? warp_additive_score(q, keys + s * d, k.v, d) : warp_dot(q, keys + s * d, d);
+  });
+  block_softmax(a, n, memory);
   for (int64_t i = threadIdx.x; i < c; i += threads) {
     T sum = 0;
     for (int64_t s = 0; s < n; ++s) sum += a[s] * values[s * c + i];
@@ -66,16 +40,8 @@ __global__ void attention_grad_target_kernel(kernels::AttentionGrad<T> k) {
   const T *a = k.weights + bt * k.source, *dc = k.dcontext + bt * c, *q = k.query + bt * d,
           *keys = k.keys + b * k.source * d, *values = k.values + b * k.source * c;
   T* ds = k.dscores + bt * k.source;
-  for (int64_t s = threadIdx.x / gpu::warp; s < n; s += warps) {
-    const T da = dot(dc, values + s * c, c);
-    if (threadIdx.x % gpu::warp == 0) ds[s] = da;
-  }
-  __syncthreads();  // ds holds the gradients of the weights
-  T sum = 0;
-  for (int64_t s = threadIdx.x; s < n; s += threads) sum += a[s] * ds[s];
-  sum = gpu::block_reduce(sum, gpu::shared_memory<T>(), gpu::Plus{});
-  for (int64_t s = threadIdx.x; s < n; s += threads) ds[s] = a[s] * (ds[s] - sum);
-  __syncthreads();  // ds holds the gradients of the scores
+  by_warps(ds, n, [&](int64_t s) { return warp_dot(dc, values + s * c, c); });
+  block_softmax_grad(a, ds, n, gpu::shared_memory<T>());
   for (int64_t i = threadIdx.x; i < d; i += threads) {
     T dq = 0, dv = 0;
     for (int64_t s = 0; s < n; ++s) {

@@ -8,56 +8,15 @@
 #include <vector>
 
 #include "engine/core/op_registry.h"
-#include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/right_factor.h"
+#include "engine/ops/cell_rows.h"
 #include "engine/ops/matmul.h"
-#include "engine/ops/vector_math.h"
 #include "engine/ops/view.h"
 #include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
 namespace {
-
-// Sentences a thread takes at once: a function of the layer's size alone. Larger layers need taller blocks to amortise
-// reading W.
-int64_t block_of(int64_t hidden) { return hidden <= 128 ? 16 : 32; }
-
-template <class T>
-SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r_out, T* z_out, T* n_out,
-                       T* q_out, int64_t hidden) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < hidden; ++i) {
-    const T r = fast_sigmoid(gx[i] + gh[i] + bias[i]);
-    const T z = fast_sigmoid(gx[hidden + i] + gh[hidden + i] + bias[hidden + i]);
-    const T q = gh[2 * hidden + i] + bias[2 * hidden + i];
-    const T n = fast_tanh(gx[2 * hidden + i] + r * q);
-    next[i] = (1 - z) * n + z * h[i];
-    r_out[i] = r;
-    z_out[i] = z;
-    n_out[i] = n;
-    q_out[i] = q;
-  }
-}
-
-template <class T>
-SEQGRAD_SIMD void cell_grad(const T* r, const T* z, const T* n, const T* q, const T* before, T* dh, const T* dy, T* dgx,
-                            T* dgh, int64_t hidden) {
-#pragma GCC ivdep
-  for (int64_t i = 0; i < hidden; ++i) {
-    const T d = dh[i] + dy[i];
-    const T dn = d * (1 - z[i]) * (1 - n[i] * n[i]);
-    const T dz = d * (before[i] - n[i]) * z[i] * (1 - z[i]);
-    const T dr = dn * q[i] * r[i] * (1 - r[i]);
-    dgx[i] += dr;
-    dgx[hidden + i] += dz;
-    dgx[2 * hidden + i] += dn;
-    dgh[i] = dr;
-    dgh[hidden + i] = dz;
-    dgh[2 * hidden + i] = dn * r[i];
-    dh[i] = d * z[i];
-  }
-}
 
 // Steps that any sentence of the block still has.
 int64_t longest(const int32_t* lengths, int64_t begin, int64_t end) {
@@ -67,7 +26,7 @@ int64_t longest(const int32_t* lengths, int64_t begin, int64_t end) {
 // Calls f(direction, begin, end) for each block of sentences of each direction, in parallel.
 template <class F>
 void each_block(const kernels::GruSizes& size, const F& f) {
-  const int64_t height = block_of(size.hidden), blocks = (size.batch + height - 1) / height;
+  const int64_t height = sentences_at_once(size.hidden), blocks = (size.batch + height - 1) / height;
   parallel_blocks(size.directions * blocks, [&](int64_t i) {
     const int64_t begin = i % blocks * height;
     f(i / blocks, begin, std::min(begin + height, size.batch));
@@ -113,7 +72,7 @@ void gru_cpu(const kernels::Gru<T>& k) {
         if (k.before) std::copy_n(s, h, k.before + at);
         T* g = k.gates ? k.gates + at : spare;
         const int64_t stride = k.gates ? gate : h;
-        cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, g, g + stride, g + 2 * stride, g + 3 * stride, h);
+        gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, g, g + stride, g + 2 * stride, g + 3 * stride, h);
         std::copy_n(s, h, y);
       }
     }
@@ -142,8 +101,8 @@ void gru_grad_cpu(const kernels::GruGrad<T>& k) {
           continue;
         }
         const T* g = k.gates + at;
-        cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + at, dh + b * h,
-                  k.dy + (row * size.directions + d) * h, to.dgx ? to.dgx + 3 * row * h : spare, product, h);
+        gru_cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + at, dh + b * h,
+                      k.dy + (row * size.directions + d) * h, to.dgx ? to.dgx + 3 * row * h : spare, product, h);
       }
       if (i + 1 < steps || (i < steps && to.dh0)) w.of[d]->multiply(rows, dgh, size.steps * 3 * h, true, dh, h);
     }
@@ -304,7 +263,8 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
             const T *states = k.before + d * batch * steps * h, *products = k.dgh + d * batch * steps * 3 * h;
             if (x.w_hh.requires_grad())  // one product for all steps; rows beyond a length are zero
               add_weight_gradient<T>(x.w_hh, batch * steps, states, products, steps == 1);
-            if (x.b_hh.requires_grad()) kernels::sum_rows<T>(device, {products, grad_of(x.b_hh), batch * steps, 3 * h});
+            if (x.b_hh.requires_grad())
+              kernels::sum_rows<T>(device, {products, grad_of(x.b_hh), batch * steps, 3 * h, 3 * h});
           }
         });
       });

@@ -3,8 +3,7 @@
 #include "engine/ops/gru.h"
 
 #include "engine/device/gemm.h"
-#include "engine/device/gpu.cuh"
-#include "engine/ops/vector_math.h"
+#include "engine/ops/gru_unit.cuh"
 
 namespace seqgrad {
 namespace {
@@ -55,16 +54,10 @@ __global__ void gru_kernel(kernels::Gru<T> k, int64_t step, T* state, const T* g
     }
     const T *x = (u.d == 0 ? k.of[0].gx : k.of[1].gx) + u.row * 3 * h + u.j, *w = gh + 3 * (i - u.j) + u.j,
             *bias = (u.d == 0 ? k.of[0].b : k.of[1].b) + u.j;
-    const T r = fast_sigmoid(multiplied ? x[0] + w[0] + bias[0] : x[0] + bias[0]);
-    const T z = fast_sigmoid(multiplied ? x[h] + w[h] + bias[h] : x[h] + bias[h]);
-    const T q = multiplied ? w[2 * h] + bias[2 * h] : bias[2 * h];
-    const T n = fast_tanh(x[2 * h] + r * q);
-    y = state[i] = (1 - z) * n + z * before;
-    if (!k.gates) continue;
-    k.gates[at] = r;
-    k.gates[gate + at] = z;
-    k.gates[2 * gate + at] = n;
-    k.gates[3 * gate + at] = q;
+    const auto sum = [&](int64_t j) { return multiplied ? x[j] + w[j] + bias[j] : x[j] + bias[j]; };
+    const GruUnit<T> unit(sum(0), sum(h), x[2 * h], multiplied ? w[2 * h] + bias[2 * h] : bias[2 * h]);
+    y = state[i] = unit.state(before);
+    if (k.gates) unit.keep(k.gates + at, gate);
   }
 }
 
@@ -109,21 +102,18 @@ __global__ void gru_grad_kernel(kernels::GruGrad<T> k, int64_t step, T* dh) {
       continue;
     }
     const int64_t at = u.apart(k.size, 1);
-    const T r = k.gates[at], z = k.gates[gate + at], n = k.gates[2 * gate + at], q = k.gates[3 * gate + at];
-    const T dy = k.dy[u.beside(k.size)], d = last ? dy : dh[i] + dy;
-    const T dn = d * (1 - z) * (1 - n * n);
-    const T dz = d * (k.before[at] - n) * z * (1 - z);
-    const T dr = dn * q * r * (1 - r);
+    const T dy = k.dy[u.beside(k.size)];
+    const GruUnitGrad<T> g(GruUnit<T>(k.gates + at, gate), k.before[at], last ? dy : dh[i] + dy);
     if (T* dgx = u.d == 0 ? k.of[0].dgx : k.of[1].dgx) {
       dgx += u.row * 3 * h + u.j;
-      dgx[0] += dr;
-      dgx[h] += dz;
-      dgx[2 * h] += dn;
+      dgx[0] += g.r;
+      dgx[h] += g.z;
+      dgx[2 * h] += g.n;
     }
-    dgh[0] = dr;
-    dgh[h] = dz;
-    dgh[2 * h] = dn * r;
-    dh[i] = d * z;
+    dgh[0] = g.r;
+    dgh[h] = g.z;
+    dgh[2 * h] = g.q;
+    dh[i] = g.before;
   }
 }
 

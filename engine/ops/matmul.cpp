@@ -33,9 +33,9 @@ SEQGRAD_SIMD void sum_columns(const T* x, int64_t rows, int64_t stride, T* sum) 
 template <class T>
 void sum_rows_cpu(const kernels::SumRows<T>& k) {
   parallel_ranges(k.n, columns_at_once, [&](int64_t begin, int64_t end) {
-    if (end - begin == columns_at_once) return sum_columns(k.x + begin, k.rows, k.n, k.sum + begin);
+    if (end - begin == columns_at_once) return sum_columns(k.x + begin, k.rows, k.stride, k.sum + begin);
     for (int64_t r = 0; r < k.rows; ++r)
-      for (int64_t i = begin; i < end; ++i) k.sum[i] += k.x[r * k.n + i];
+      for (int64_t i = begin; i < end; ++i) k.sum[i] += k.x[r * k.stride + i];
   });
 }
 
@@ -177,7 +177,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
       else if (x.requires_grad())
         product<T>(x.device, false, true, rows, in, out, pdy, w.as<T>(), 1, grad(x).as<T>());
       if (w.requires_grad()) add_weight_gradient<T>(w, rows, x.as<T>(), pdy, step);
-      if (bias.requires_grad()) kernels::sum_rows<T>(x.device, {pdy, grad(bias).as<T>(), rows, out});
+      if (bias.requires_grad()) kernels::sum_rows<T>(x.device, {pdy, grad(bias).as<T>(), rows, out, out});
     });
   });
   return y;

@@ -25,7 +25,7 @@ __global__ void sum_rows_kernel(kernels::SumRows<T> k) {
   const int64_t column = static_cast<int64_t>(blockIdx.x) * gpu::warp + lane;
   T sum = 0;
   if (column < k.n)
-    for (int64_t r = w; r < k.rows; r += warps) sum += k.x[r * k.n + column];
+    for (int64_t r = w; r < k.rows; r += warps) sum += k.x[r * k.stride + column];
   sums[threadIdx.x] = sum;
   __syncthreads();
   if (w != 0 || column >= k.n) return;

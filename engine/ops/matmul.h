@@ -24,9 +24,9 @@ struct AddRows {
 };  // x = row, each
 template <class T>
 struct SumRows {
-  const T* x /*[rows,n]*/;
+  const T* x /*[rows,n], rows `stride` apart*/;
   T* sum /*[n]*/;
-  int64_t rows, n;
+  int64_t rows, n, stride;
 };  // sum += Σ x, in row order
 template <class T>
 inline constinit Kernel<AddRows<T>> fill_rows{"fill_rows"};

@@ -1,0 +1,352 @@
+// The op, and its kernels on a CPU: a thread takes a fixed block of sentences through all time steps; products over the
+// source run over its true length, so padding changes no bit of a sentence.
+#include "engine/ops/attention_gru.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "engine/core/op_registry.h"
+#include "engine/core/thread_pool.h"
+#include "engine/device/cpu_gemm.h"
+#include "engine/device/right_factor.h"
+#include "engine/ops/cell_rows.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/view.h"
+
+namespace seqgrad {
+namespace {
+
+// f(begin, end, steps that any of these sentences has), in parallel.
+template <class F>
+void each_block(const kernels::AttentionGruSizes& size, const int32_t* lengths, const F& f) {
+  const int64_t height = sentences_at_once(size.hidden);
+  parallel_blocks((size.batch + height - 1) / height, [&](int64_t i) {
+    const int64_t begin = i * height, end = std::min(begin + height, size.batch);
+    f(begin, end, static_cast<int64_t>(*std::max_element(lengths + begin, lengths + end)));
+  });
+}
+
+template <class T>
+void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
+  const kernels::AttentionGruSizes& size = k.size;
+  const int64_t h = size.hidden, d = size.key_width, c = size.value_width, joined = size.joined(),
+                gate = size.batch * size.steps * h;
+  const RightFactor<T> w(false, h, joined, k.w, joined, size.steps);
+  each_block(size, k.lengths, [&](int64_t begin, int64_t end, int64_t steps) {
+    const int64_t rows = end - begin;
+    thread_local std::vector<T> memory;  // state [rows,H], products [rows,3H+D], gx [3H], discarded gates [4,H]
+    memory.assign(static_cast<size_t>(rows * (h + joined) + 7 * h), T{0});
+    T *state = memory.data(), *products = state + rows * h, *gx = products + rows * joined, *spare = gx + 3 * h;
+    std::copy_n(k.h0 + begin * h, rows * h, state);
+    for (int64_t t = 0; t < size.steps; ++t) {
+      if (t < steps) w.multiply(rows, state, h, false, products, joined);
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t row = b * size.steps + t, n = k.source_lengths[b];
+        T *s = state + (b - begin) * h, *gh = products + (b - begin) * joined, *q = gh + 3 * h,
+          *y = k.y + row * size.out(), *a = k.weights + row * size.source;
+        if (t >= k.lengths[b]) {
+          std::fill_n(y, size.out(), T{0});
+          if (k.before) std::fill_n(k.before + row * h, h, T{0}), std::fill_n(k.query + row * d, d, T{0});
+          continue;
+        }
+        for (int64_t i = 0; i < d; ++i) q[i] += k.b_query[i];
+        for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, k.keys + (b * size.source + i) * d, k.v, d);
+        softmax_row(a, n);
+        std::copy_n(k.gx + row * 3 * h, 3 * h, gx);
+        for (int64_t i = 0; i < n; ++i) add_scaled(a[i], k.projected + (b * size.source + i) * 3 * h, gx, 3 * h);
+        if (k.before) std::copy_n(s, h, k.before + row * h), std::copy_n(q, d, k.query + row * d);
+        T* g = k.gates ? k.gates + row * h : spare;
+        const int64_t stride = k.gates ? gate : h;
+        gru_cell(gx, gh, k.b_hh, s, s, g, g + stride, g + 2 * stride, g + 3 * stride, h);
+        std::copy_n(s, h, y);
+      }
+    }
+    for (int64_t b = begin; b < end; ++b)
+      cpu_gemm(Gemm<T>{false, false, k.lengths[b], c, k.source_lengths[b], k.weights + b * size.steps * size.source,
+                       size.source, k.values + b * size.source * c, c, T{0}, k.y + b * size.steps * size.out() + h,
+                       size.out()});
+  });
+}
+
+template <class T>
+void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
+  const kernels::AttentionGruSizes& size = k.size;
+  const int64_t h = size.hidden, d = size.key_width, c = size.value_width, joined = size.joined(),
+                gate = size.batch * size.steps * h, source = size.source;
+  const RightFactor<T> w(true, joined, h, k.w, joined, size.steps);
+  each_block(size, k.lengths, [&](int64_t begin, int64_t end, int64_t steps) {
+    const int64_t rows = end - begin;
+    thread_local std::vector<T> memory;  // dh [rows,H]
+    memory.assign(static_cast<size_t>(rows * h), T{0});
+    T* dh = memory.data();
+    for (int64_t b = begin; b < end; ++b)  // of the weights, by the contexts of y
+      cpu_gemm(Gemm<T>{false, true, k.lengths[b], k.source_lengths[b], c, k.dy + b * size.steps * size.out() + h,
+                       size.out(), k.values + b * source * c, c, T{0}, k.dscores + b * size.steps * source, source});
+    for (int64_t t = size.steps - 1; t >= 0; --t) {
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t row = b * size.steps + t, n = k.source_lengths[b];
+        T *dgx = k.dgx + row * 3 * h, *dproduct = k.dproducts + row * joined, *dq = dproduct + 3 * h;
+        std::fill_n(dgx, 3 * h, T{0});
+        if (t >= k.lengths[b]) {
+          std::fill_n(dproduct, joined, T{0});
+          continue;
+        }
+        const T *g = k.gates + row * h, *a = k.weights + row * source, *q = k.query + row * d;
+        gru_cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + row * h, dh + (b - begin) * h,
+                      k.dy + row * size.out(), dgx, dproduct, h);
+        T *ds = k.dscores + row * source, sum = 0;
+        for (int64_t i = 0; i < n; ++i) {
+          ds[i] += dot(dgx, k.projected + (b * source + i) * 3 * h, 3 * h);
+          sum += a[i] * ds[i];
+        }
+        std::fill_n(dq, d, T{0});
+        for (int64_t i = 0; i < n; ++i) {
+          const int64_t at = (b * source + i) * d;
+          additive_score_grad(q, k.keys + at, k.v, a[i] * (ds[i] - sum), dq, k.dkeys + at, k.dv + b * d, d);
+        }
+      }
+      if (t < steps && (t > 0 || k.dh0))
+        w.multiply(rows, k.dproducts + (begin * size.steps + t) * joined, size.steps * joined, true, dh, h);
+    }
+    if (k.dh0)
+      for (int64_t i = 0; i < rows * h; ++i) k.dh0[begin * h + i] += dh[i];
+    for (int64_t b = begin; b < end; ++b) {
+      const int64_t n = k.source_lengths[b], length = k.lengths[b];
+      const T* a = k.weights + b * size.steps * source;
+      T* dp = k.dprojected + b * source * 3 * h;
+      cpu_gemm(
+          Gemm<T>{true, false, n, 3 * h, length, a, source, k.dgx + b * size.steps * 3 * h, 3 * h, T{0}, dp, 3 * h});
+      std::fill_n(dp + n * 3 * h, (source - n) * 3 * h, T{0});
+      if (k.dvalues)
+        cpu_gemm(Gemm<T>{true, false, n, c, length, a, source, k.dy + b * size.steps * size.out() + h, size.out(), T{1},
+                         k.dvalues + b * source * c, c});
+    }
+  });
+}
+
+void check(const Tensor& x, const AttentiveCell& cell, const Tensor& h0, const AttendedSource& source,
+           const Tensor& lengths) {
+  check_alive("attention_gru", {x, cell.w_ih, cell.b_ih, cell.w_hh, cell.b_hh, cell.w_query, cell.b_query, cell.v, h0,
+                                source.keys, source.values, source.lengths, lengths});
+  const auto fits = [&] {
+    if (x.shape.rank() != 3 || cell.w_hh.shape.rank() != 2 || source.keys.shape.rank() != 3 ||
+        source.values.shape.rank() != 3)
+      return false;
+    const int64_t b = x.shape[0], h = cell.w_hh.shape[0], s = source.keys.shape[1], d = source.keys.shape[2],
+                  c = source.values.shape[2];
+    return cell.w_ih.shape == Shape{x.shape[2] + c, 3 * h} && cell.b_ih.shape == Shape{3 * h} &&
+           cell.w_hh.shape == Shape{h, 3 * h} && cell.b_hh.shape == Shape{3 * h} && cell.w_query.shape == Shape{h, d} &&
+           cell.b_query.shape == Shape{d} && cell.v.shape == Shape{d} && h0.shape == Shape{b, h} &&
+           source.keys.shape[0] == b && source.values.shape == Shape{b, s, c} && source.lengths.shape == Shape{b} &&
+           lengths.shape == Shape{b};
+  };
+  if (!fits())
+    refuse(
+        "attention_gru: x {}, w_ih {}, b_ih {}, w_hh {}, b_hh {}, w_query {}, b_query {}, v {}, h0 {}, keys {}, values "
+        "{}, lengths {} and {} do not fit",
+        x.shape.str(), cell.w_ih.shape.str(), cell.b_ih.shape.str(), cell.w_hh.shape.str(), cell.b_hh.shape.str(),
+        cell.w_query.shape.str(), cell.b_query.shape.str(), cell.v.shape.str(), h0.shape.str(), source.keys.shape.str(),
+        source.values.shape.str(), source.lengths.shape.str(), lengths.shape.str());
+  if (x.device != Device::cpu) return;
+  const auto in_range = [](const char* what, const Tensor& l, int64_t most) {
+    for (int64_t b = 0; b < l.numel(); ++b)
+      if (const int32_t n = l.as<int32_t>()[b]; n < 0 || n > most)
+        refuse("attention_gru: {}[{}]={} is outside [0,{}]", what, b, n, most);
+  };
+  in_range("lengths", lengths, x.shape[1]);
+  in_range("source.lengths", source.lengths, source.keys.shape[1]);
+}
+
+// [W_hh W_q]
+template <class T>
+Tensor side_by_side(const Tensor& a /*[H,A]*/, const Tensor& b /*[H,B]*/) {
+  const int64_t rows = a.shape[0], m = a.shape[1], n = b.shape[1];
+  const Tensor y = zeros({rows, m + n}, a.dtype, a.device);
+  kernels::add_strided<T>(a.device, {a.as<T>(), y.as<T>(), rows, m, m, m + n});
+  kernels::add_strided<T>(a.device, {b.as<T>(), y.as<T>() + m, rows, n, n, m + n});
+  return y;
+}
+
+// grad(w) from row `first` on += xᵀ·dy, for rows of dy that lie `stride` apart.
+template <class T>
+void add_product(const Tensor& w, int64_t first, int64_t count, int64_t rows, const T* x, const T* dy, int64_t stride) {
+  if (!w.requires_grad()) return;
+  const int64_t n = w.shape[1];
+  kernels::gemm<T>(w.device, {true, false, count, n, rows, x, count, dy, stride, T{1}, grad(w).as<T>() + first * n, n});
+}
+template <class T>
+void add_rows(const Tensor& b, int64_t rows, const T* dy, int64_t stride) {
+  if (b.requires_grad()) kernels::sum_rows<T>(b.device, {dy, grad(b).as<T>(), rows, b.numel(), stride});
+}
+
+struct SampleSizes {
+  int64_t b, t, s, e, h, c, d;
+};
+
+// In the order of the sample's inputs.
+Values naive(const std::vector<Values>& in, SampleSizes n) {
+  const Values &x = in[0], &w_ih = in[1], &b_ih = in[2], &w_hh = in[3], &b_hh = in[4], &w_q = in[5], &b_q = in[6],
+               &v = in[7], &h0 = in[8], &keys = in[9], &values = in[10], &source_lengths = in[11], &lengths = in[12];
+  const auto at = [](const Values& u, int64_t i) { return u[static_cast<size_t>(i)]; };
+  const auto sigmoid = [](double u) { return 1 / (1 + std::exp(-u)); };
+  Values y;
+  for (int64_t b = 0; b < n.b; ++b) {
+    Values state;
+    for (int64_t i = 0; i < n.h; ++i) state.push_back(at(h0, b * n.h + i));
+    for (int64_t t = 0; t < n.t; ++t) {
+      if (t >= static_cast<int64_t>(at(lengths, b))) {
+        y.insert(y.end(), static_cast<size_t>(n.h + n.c), 0.0);
+        continue;
+      }
+      Values a, context(static_cast<size_t>(n.c), 0.0);
+      double total = 0;
+      for (int64_t s = 0; s < static_cast<int64_t>(at(source_lengths, b)); ++s) {
+        double score = 0;
+        for (int64_t j = 0; j < n.d; ++j) {
+          double q = at(b_q, j) + at(keys, (b * n.s + s) * n.d + j);
+          for (int64_t i = 0; i < n.h; ++i) q += at(state, i) * at(w_q, i * n.d + j);
+          score += at(v, j) * std::tanh(q);
+        }
+        a.push_back(std::exp(score));
+        total += a.back();
+      }
+      for (size_t s = 0; s < a.size(); ++s)
+        for (int64_t i = 0; i < n.c; ++i)
+          context[static_cast<size_t>(i)] += a[s] / total * at(values, (b * n.s + static_cast<int64_t>(s)) * n.c + i);
+      const auto gx = [&](int64_t j) {
+        double sum = at(b_ih, j);
+        for (int64_t i = 0; i < n.e; ++i) sum += at(x, (b * n.t + t) * n.e + i) * at(w_ih, i * 3 * n.h + j);
+        for (int64_t i = 0; i < n.c; ++i) sum += at(context, i) * at(w_ih, (n.e + i) * 3 * n.h + j);
+        return sum;
+      };
+      const auto gh = [&](int64_t j) {
+        double sum = at(b_hh, j);
+        for (int64_t i = 0; i < n.h; ++i) sum += at(state, i) * at(w_hh, i * 3 * n.h + j);
+        return sum;
+      };
+      Values next;
+      for (int64_t i = 0; i < n.h; ++i) {
+        const double r = sigmoid(gx(i) + gh(i)), z = sigmoid(gx(n.h + i) + gh(n.h + i));
+        next.push_back((1 - z) * std::tanh(gx(2 * n.h + i) + r * gh(2 * n.h + i)) + z * at(state, i));
+      }
+      state = next;
+      y.insert(y.end(), state.begin(), state.end());
+      y.insert(y.end(), context.begin(), context.end());
+    }
+  }
+  return y;
+}
+
+OpSample sample(const char* label, SampleSizes n) {
+  return {label,
+          {SampleInput::reals({n.b, n.t, n.e}), SampleInput::reals({n.e + n.c, 3 * n.h}), SampleInput::reals({3 * n.h}),
+           SampleInput::reals({n.h, 3 * n.h}), SampleInput::reals({3 * n.h}), SampleInput::reals({n.h, n.d}),
+           SampleInput::reals({n.d}), SampleInput::reals({n.d}), SampleInput::reals({n.b, n.h}),
+           SampleInput::reals({n.b, n.s, n.d}), SampleInput::reals({n.b, n.s, n.c}), SampleInput::ids({n.b}, n.s + 1),
+           SampleInput::ids({n.b}, n.t + 1)},
+          [](std::span<const Tensor> in) {
+            return attention_gru(in[0], {in[1], in[2], in[3], in[4], in[5], in[6], in[7]}, in[8],
+                                 {in[9], in[10], in[11]}, in[12]);
+          },
+          [=](const std::vector<Values>& in) { return naive(in, n); }};
+}
+
+template <class T>
+bool install_kernels() {
+  return install<Device::cpu>(kernels::attention_gru<T>, attention_gru_cpu<T>) &&
+         install<Device::cpu>(kernels::attention_gru_grad<T>, attention_gru_grad_cpu<T>);
+}
+
+const bool registered = install_kernels<float>() && install_kernels<double>() &&
+                        register_op({"attention_gru",
+                                     "a GRU layer that attends to a source before each step",
+                                     {sample("small", {4, 3, 5, 2, 3, 4, 2}), sample("one step", {3, 1, 2, 1, 2, 3, 2}),
+                                      sample("more sentences than a block", {19, 2, 2, 1, 2, 1, 2})}});
+
+}  // namespace
+
+Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h0, const AttendedSource& source,
+                     const Tensor& lengths) {
+  check(x, cell, h0, source, lengths);
+  const DType dtype = x.dtype;
+  const Device device = x.device;
+  const int64_t batch = x.shape[0], steps = x.shape[1], e = x.shape[2], h = cell.w_hh.shape[0],
+                s = source.keys.shape[1], d = source.keys.shape[2], c = source.values.shape[2], rows = batch * steps;
+  const kernels::AttentionGruSizes size{batch, steps, s, h, d, c};
+  const std::initializer_list<Tensor> inputs = {x,         cell.w_ih,    cell.b_ih,    cell.w_hh,
+                                                cell.b_hh, cell.w_query, cell.b_query, cell.v,
+                                                h0,        source.keys,  source.values};
+  const bool recorded = Tape::current().wants_grad(inputs);
+  const auto kept = [&](Shape shape) { return recorded ? empty(shape, dtype, device) : Tensor{}; };
+  Tensor y = empty({batch, steps, size.out()}, dtype, device);
+  const Tensor weights = zeros({batch, steps, s}, dtype, device), before = kept({batch, steps, h}),
+               query = kept({batch, steps, d}), gates = kept({4, batch, steps, h}),
+               gx = empty({batch, steps, 3 * h}, dtype, device), projected = empty({batch, s, 3 * h}, dtype, device);
+  Tensor w;
+  with_floating(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const auto data = [](const Tensor& t) { return t.data ? t.as<T>() : nullptr; };
+    w = side_by_side<T>(cell.w_hh, cell.w_query);
+    kernels::fill_rows<T>(device, {cell.b_ih.as<T>(), gx.as<T>(), rows, 3 * h});
+    kernels::gemm<T>(device,
+                     {false, false, rows, 3 * h, e, x.as<T>(), e, cell.w_ih.as<T>(), 3 * h, T{1}, gx.as<T>(), 3 * h});
+    kernels::gemm<T>(device, {false, false, batch * s, 3 * h, c, source.values.as<T>(), c,
+                              cell.w_ih.as<T>() + e * 3 * h, 3 * h, T{0}, projected.as<T>(), 3 * h});
+    kernels::attention_gru<T>(
+        device, {size, source.lengths.as<int32_t>(), lengths.as<int32_t>(), gx.as<T>(), w.as<T>(), cell.b_hh.as<T>(),
+                 cell.b_query.as<T>(), cell.v.as<T>(), source.keys.as<T>(), source.values.as<T>(), projected.as<T>(),
+                 h0.as<T>(), y.as<T>(), weights.as<T>(), data(before), data(query), data(gates)});
+  });
+  for (const Tensor& t : inputs)
+    if (t.slot) t.slot->saved = true;
+  Tape::current().record(y, inputs, [=](const Tensor& dy) {
+    with_floating(dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const Tensor dgx = empty({rows, 3 * h}, dtype, device), dproducts = empty({rows, size.joined()}, dtype, device),
+                   dprojected = empty({batch * s, 3 * h}, dtype, device), dv = zeros({batch, d}, dtype, device);
+      const Tensor &keys = source.keys, &values = source.values;
+      const auto target = [](const Tensor& t) { return t.requires_grad() ? grad(t).as<T>() : nullptr; };
+      kernels::attention_gru_grad<T>(
+          device, {size,
+                   source.lengths.as<int32_t>(),
+                   lengths.as<int32_t>(),
+                   w.as<T>(),
+                   cell.v.as<T>(),
+                   keys.as<T>(),
+                   values.as<T>(),
+                   projected.as<T>(),
+                   weights.as<T>(),
+                   before.as<T>(),
+                   query.as<T>(),
+                   gates.as<T>(),
+                   dy.as<T>(),
+                   dgx.as<T>(),
+                   dproducts.as<T>(),
+                   dprojected.as<T>(),
+                   keys.requires_grad() ? grad(keys).as<T>() : zeros(keys.shape, dtype, device).template as<T>(),
+                   target(values),
+                   target(h0),
+                   dv.as<T>(),
+                   empty({batch, steps, s}, dtype, device).template as<T>()});
+      add_rows<T>(cell.v, batch, dv.as<T>(), d);
+      add_product<T>(cell.w_hh, 0, h, rows, before.as<T>(), dproducts.as<T>(), size.joined());
+      add_product<T>(cell.w_query, 0, h, rows, before.as<T>(), dproducts.as<T>() + 3 * h, size.joined());
+      add_rows<T>(cell.b_hh, rows, dproducts.as<T>(), size.joined());
+      add_rows<T>(cell.b_query, rows, dproducts.as<T>() + 3 * h, size.joined());
+      add_product<T>(cell.w_ih, 0, e, rows, x.as<T>(), dgx.as<T>(), 3 * h);
+      add_product<T>(cell.w_ih, e, c, batch * s, values.as<T>(), dprojected.as<T>(), 3 * h);
+      add_rows<T>(cell.b_ih, rows, dgx.as<T>(), 3 * h);
+      const auto back = [&](const Tensor& to, int64_t count, const Tensor& from, int64_t first, int64_t n) {
+        if (to.requires_grad())
+          kernels::gemm<T>(device, {false, true, count, n, 3 * h, from.as<T>(), 3 * h,
+                                    cell.w_ih.as<T>() + first * 3 * h, 3 * h, T{1}, grad(to).as<T>(), n});
+      };
+      back(x, rows, dgx, 0, e);
+      back(values, batch * s, dprojected, e, c);
+    });
+  });
+  return y;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,185 @@
+// A step is one product and one kernel, forwards and back: a block attends for its sentence and makes its state. What
+// does not depend on the step before is made of all steps at once.
+#include "engine/ops/attention_gru.h"
+
+#include "engine/device/gemm.h"
+#include "engine/ops/attention_scores.cuh"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/gru_unit.cuh"
+
+namespace seqgrad {
+namespace {
+
+constexpr int few = 256, many = 512;
+constexpr size_t reduced = many / gpu::warp * sizeof(double);
+
+// A function of the layer's size alone.
+int threads_for(const kernels::AttentionGruSizes& size) { return size.hidden <= few ? few : many; }
+
+// Row `row` of what the step gives, from products [B,3H+D] = h·[W_hh W_q] and the states `before` [B,H] to `state`.
+template <class T>
+__global__ void step_kernel(kernels::AttentionGru<T> k, int64_t t, const T* products, const T* before, T* state) {
+  const kernels::AttentionGruSizes& size = k.size;
+  const int64_t b = blockIdx.x, row = b * size.steps + t, h = size.hidden, d = size.key_width, s = size.source,
+                n = k.source_lengths[b];
+  before += b * h;
+  state += b * h;
+  T* y = k.y + row * size.out();
+  if (t >= k.lengths[b]) {
+    for (int64_t i = threadIdx.x; i < h; i += blockDim.x) {
+      y[i] = 0;
+      if (k.before) k.before[row * h + i] = 0;
+      state[i] = before[i];
+    }
+    for (int64_t i = threadIdx.x; k.query && i < d; i += blockDim.x) k.query[row * d + i] = 0;
+    return;
+  }
+  T *memory = gpu::shared_memory<T>(), *q = memory + reduced / sizeof(T), *a = q + d;
+  const T* gh = products + b * size.joined();
+  for (int64_t i = threadIdx.x; i < d; i += blockDim.x) {
+    q[i] = gh[3 * h + i] + k.b_query[i];
+    if (k.query) k.query[row * d + i] = q[i];
+  }
+  __syncthreads();  // the query is there
+  by_warps(a, n, [&](int64_t i) { return warp_additive_score(q, k.keys + (b * s + i) * d, k.v, d); });
+  block_softmax(a, n, memory);
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) k.weights[row * s + i] = a[i];
+  const T *projected = k.projected + b * s * 3 * h, *gx = k.gx + row * 3 * h;
+  for (int64_t i = threadIdx.x; i < h; i += blockDim.x) {
+    T r = gx[i], z = gx[h + i], x = gx[2 * h + i];
+    for (int64_t j = 0; j < n; ++j) {
+      const T* p = projected + j * 3 * h + i;
+      r += a[j] * p[0];
+      z += a[j] * p[h];
+      x += a[j] * p[2 * h];
+    }
+    const GruUnit<T> unit(r + gh[i] + k.b_hh[i], z + gh[h + i] + k.b_hh[h + i], x, gh[2 * h + i] + k.b_hh[2 * h + i]);
+    if (k.before) k.before[row * h + i] = before[i];
+    if (k.gates) unit.keep(k.gates + row * h + i, size.batch * size.steps * h);
+    y[i] = state[i] = unit.state(before[i]);
+  }
+}
+
+template <class T>
+void attention_gru_cuda(const kernels::AttentionGru<T>& k) {
+  const int64_t batch = k.size.batch, steps = k.size.steps, source = k.size.source, h = k.size.hidden,
+                d = k.size.key_width, c = k.size.value_width, joined = k.size.joined(), out = k.size.out();
+  Tape& tape = Tape::current();
+  T *state = tape.scratch<T>(batch * h, Device::cuda), *products = tape.scratch<T>(batch * joined, Device::cuda);
+  const size_t shared = reduced + static_cast<size_t>(d + source) * sizeof(T);
+  for (int64_t t = 0; t < steps; ++t) {
+    const T* before = t == 0 ? k.h0 : state;
+    kernels::gemm<T>(Device::cuda, {false, false, batch, joined, h, before, h, k.w, joined, T{0}, products, joined});
+    gpu::launch(step_kernel<T>, batch, threads_for(k.size), shared, gpu::stream(), k, t, products, before, state);
+  }
+  kernels::batched_gemm<T>(Device::cuda,
+                           {{false, false, steps, c, source, k.weights, source, k.values, c, T{0}, k.y + h, out},
+                            batch,
+                            steps * source,
+                            source * c,
+                            steps * out});
+}
+
+// One step back, the last first: from dh [B,H], the gradient of the state after it, to what of it passes the gate z;
+// the rest reaches dh through the product with W. dscores begins with the gradients of weights by the contexts of y.
+template <class T>
+__global__ void step_grad_kernel(kernels::AttentionGruGrad<T> k, int64_t t, T* dh) {
+  const kernels::AttentionGruSizes& size = k.size;
+  const int64_t b = blockIdx.x, row = b * size.steps + t, h = size.hidden, d = size.key_width, s = size.source,
+                n = k.source_lengths[b];
+  const bool last = t == size.steps - 1;
+  T *dgx = k.dgx + row * 3 * h, *dproducts = k.dproducts + row * size.joined(), *kept = k.dscores + row * s;
+  dh += b * h;
+  if (t >= k.lengths[b]) {
+    for (int64_t i = threadIdx.x; i < 3 * h; i += blockDim.x) dgx[i] = 0;
+    for (int64_t i = threadIdx.x; i < size.joined(); i += blockDim.x) dproducts[i] = 0;
+    for (int64_t i = threadIdx.x; last && i < h; i += blockDim.x) dh[i] = 0;
+    return;
+  }
+  T *memory = gpu::shared_memory<T>(), *dg = memory + reduced / sizeof(T), *ds = dg + 3 * h;
+  const T* dy = k.dy + row * size.out();
+  for (int64_t i = threadIdx.x; i < h; i += blockDim.x) {
+    const GruUnit<T> unit(k.gates + row * h + i, size.batch * size.steps * h);
+    const GruUnitGrad<T> g(unit, k.before[row * h + i], last ? dy[i] : dh[i] + dy[i]);
+    dg[i] = dgx[i] = dproducts[i] = g.r;
+    dg[h + i] = dgx[h + i] = dproducts[h + i] = g.z;
+    dg[2 * h + i] = dgx[2 * h + i] = g.n;
+    dproducts[2 * h + i] = g.q;
+    dh[i] = g.before;
+  }
+  __syncthreads();  // dg is there
+  by_warps(ds, n, [&](int64_t i) { return kept[i] + warp_dot(dg, k.projected + (b * s + i) * 3 * h, 3 * h); });
+  block_softmax_grad(k.weights + row * s, ds, n, memory);
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) kept[i] = ds[i];
+  for (int64_t i = threadIdx.x; i < d; i += blockDim.x) {
+    const T q = k.query[row * d + i];
+    T dq = 0, dv = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      const T th = fast_tanh(q + k.keys[(b * s + j) * d + i]);
+      dq += ds[j] * (1 - th * th);
+      dv += ds[j] * th;
+    }
+    dproducts[3 * h + i] = k.v[i] * dq;
+    k.dv[b * d + i] += dv;
+  }
+}
+
+// One block for each source position.
+template <class T>
+__global__ void keys_grad_kernel(kernels::AttentionGruGrad<T> k) {
+  const kernels::AttentionGruSizes& size = k.size;
+  const int64_t s = size.source, d = size.key_width, b = blockIdx.x / s, j = blockIdx.x % s, at = blockIdx.x * d;
+  if (j >= k.source_lengths[b]) return;
+  for (int64_t i = threadIdx.x; i < d; i += blockDim.x) {
+    T sum = 0;
+    for (int64_t row = b * size.steps; row < b * size.steps + k.lengths[b]; ++row) {
+      const T th = fast_tanh(k.query[row * d + i] + k.keys[at + i]);
+      sum += k.dscores[row * s + j] * (1 - th * th);
+    }
+    k.dkeys[at + i] += k.v[i] * sum;
+  }
+}
+
+template <class T>
+void attention_gru_grad_cuda(const kernels::AttentionGruGrad<T>& k) {
+  const int64_t batch = k.size.batch, steps = k.size.steps, source = k.size.source, h = k.size.hidden,
+                c = k.size.value_width, joined = k.size.joined(), out = k.size.out(), weights = steps * source,
+                values = source * c;
+  const T* dcontext = k.dy + h;
+  T* dh = Tape::current().scratch<T>(batch * h, Device::cuda);
+  kernels::batched_gemm<T>(Device::cuda,
+                           {{false, true, steps, source, c, dcontext, out, k.values, c, T{0}, k.dscores, source},
+                            batch,
+                            steps * out,
+                            values,
+                            weights});
+  const size_t shared = reduced + static_cast<size_t>(3 * h + source) * sizeof(T);
+  for (int64_t t = steps - 1; t >= 0; --t) {
+    gpu::launch(step_grad_kernel<T>, batch, threads_for(k.size), shared, gpu::stream(), k, t, dh);
+    if (t > 0 || k.dh0)
+      kernels::gemm<T>(Device::cuda, {false, true, batch, h, joined, k.dproducts + t * joined, steps * joined, k.w,
+                                      joined, T{1}, dh, h});
+  }
+  if (k.dh0) kernels::axpy<T>(Device::cuda, {T{1}, dh, k.dh0, batch * h});
+  gpu::launch(keys_grad_kernel<T>, batch * source, few, 0, gpu::stream(), k);
+  const auto by_weights = [&](int64_t n, const T* x, int64_t ldx, T beta, T* to) {  // to [B,S,n] from x [B,T,n]
+    kernels::batched_gemm<T>(Device::cuda, {{true, false, source, n, steps, k.weights, source, x, ldx, beta, to, n},
+                                            batch,
+                                            weights,
+                                            steps * ldx,
+                                            source * n});
+  };
+  by_weights(3 * h, k.dgx, 3 * h, T{0}, k.dprojected);
+  if (k.dvalues) by_weights(c, dcontext, out, T{1}, k.dvalues);
+}
+
+template <class T>
+bool add() {
+  return install<Device::cuda>(kernels::attention_gru<T>, attention_gru_cuda<T>) &&
+         install<Device::cuda>(kernels::attention_gru_grad<T>, attention_gru_grad_cuda<T>);
+}
+
+const bool installed = add<float>() && add<double>();
+
+}  // namespace
+}  // namespace seqgrad

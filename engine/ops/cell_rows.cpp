@@ -1,0 +1,144 @@
+// Loops that compilers vectorise, once for each instruction set.
+#include "engine/ops/cell_rows.h"
+
+#include <algorithm>
+
+#include "engine/core/simd.h"
+#include "engine/ops/vector_math.h"
+
+namespace seqgrad {
+namespace {
+
+template <class T>
+SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r_out, T* z_out, T* n_out,
+                       T* q_out, int64_t hidden) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < hidden; ++i) {
+    const T r = fast_sigmoid(gx[i] + gh[i] + bias[i]);
+    const T z = fast_sigmoid(gx[hidden + i] + gh[hidden + i] + bias[hidden + i]);
+    const T q = gh[2 * hidden + i] + bias[2 * hidden + i];
+    const T n = fast_tanh(gx[2 * hidden + i] + r * q);
+    next[i] = (1 - z) * n + z * h[i];
+    r_out[i] = r;
+    z_out[i] = z;
+    n_out[i] = n;
+    q_out[i] = q;
+  }
+}
+
+template <class T>
+SEQGRAD_SIMD void cell_grad(const T* r, const T* z, const T* n, const T* q, const T* before, T* dh, const T* dy, T* dgx,
+                            T* dgh, int64_t hidden) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < hidden; ++i) {
+    const T d = dh[i] + dy[i];
+    const T dn = d * (1 - z[i]) * (1 - n[i] * n[i]);
+    const T dz = d * (before[i] - n[i]) * z[i] * (1 - z[i]);
+    const T dr = dn * q[i] * r[i] * (1 - r[i]);
+    dgx[i] += dr;
+    dgx[hidden + i] += dz;
+    dgx[2 * hidden + i] += dn;
+    dgh[i] = dr;
+    dgh[hidden + i] = dz;
+    dgh[2 * hidden + i] = dn * r[i];
+    dh[i] = d * z[i];
+  }
+}
+
+// Sums of every 16th term, which a compiler may not make by itself, put together in one order.
+constexpr int64_t lanes = 16;
+template <class T>
+T total(const T* sums) {
+  T all[lanes];
+  std::copy_n(sums, lanes, all);
+  for (int64_t half = lanes / 2; half > 0; half /= 2)
+    for (int64_t j = 0; j < half; ++j) all[j] += all[j + half];
+  return all[0];
+}
+
+template <class T>
+SEQGRAD_SIMD T score(const T* q, const T* k, const T* v, int64_t n) {
+  T sums[lanes] = {};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int64_t j = 0; j < lanes; ++j) sums[j] += v[i + j] * fast_tanh(q[i + j] + k[i + j]);
+  for (; i < n; ++i) sums[i % lanes] += v[i] * fast_tanh(q[i] + k[i]);
+  return total(sums);
+}
+
+template <class T>
+SEQGRAD_SIMD void score_grad(const T* q, const T* k, const T* v, T d, T* dq, T* dk, T* dv, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const T th = fast_tanh(q[i] + k[i]);
+    const T du = d * v[i] * (1 - th * th);
+    dq[i] += du;
+    dk[i] += du;
+    dv[i] += d * th;
+  }
+}
+
+template <class T>
+SEQGRAD_SIMD T product(const T* x, const T* y, int64_t n) {
+  T sums[lanes] = {};
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int64_t j = 0; j < lanes; ++j) sums[j] += x[i + j] * y[i + j];
+  for (; i < n; ++i) sums[i % lanes] += x[i] * y[i];
+  return total(sums);
+}
+template <class T>
+SEQGRAD_SIMD void add(T a, const T* x, T* y, int64_t n) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+}  // namespace
+
+template <class T>
+void gru_cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r, T* z, T* n, T* q, int64_t hidden) {
+  cell(gx, gh, bias, h, next, r, z, n, q, hidden);
+}
+template <class T>
+void gru_cell_grad(const T* r, const T* z, const T* n, const T* q, const T* before, T* dh, const T* dy, T* dgx, T* dgh,
+                   int64_t hidden) {
+  cell_grad(r, z, n, q, before, dh, dy, dgx, dgh, hidden);
+}
+template <class T>
+T additive_score(const T* q, const T* k, const T* v, int64_t n) {
+  return score(q, k, v, n);
+}
+template <class T>
+void additive_score_grad(const T* q, const T* k, const T* v, T d, T* dq, T* dk, T* dv, int64_t n) {
+  score_grad(q, k, v, d, dq, dk, dv, n);
+}
+template <class T>
+T dot(const T* x, const T* y, int64_t n) {
+  return product(x, y, n);
+}
+template <class T>
+void add_scaled(T a, const T* x, T* y, int64_t n) {
+  add(a, x, y, n);
+}
+template <class T>
+void softmax_row(T* x, int64_t n) {
+  if (n == 0) return;
+  const T top = *std::max_element(x, x + n);
+  T total = 0;
+  for (int64_t i = 0; i < n; ++i) total += x[i] = fast_exp(x[i] - top);
+  for (int64_t i = 0; i < n; ++i) x[i] /= total;
+}
+
+#define SEQGRAD_ROWS(T)                                                                                         \
+  template void gru_cell(const T*, const T*, const T*, const T*, T*, T*, T*, T*, T*, int64_t);                  \
+  template void gru_cell_grad(const T*, const T*, const T*, const T*, const T*, T*, const T*, T*, T*, int64_t); \
+  template T additive_score(const T*, const T*, const T*, int64_t);                                             \
+  template void additive_score_grad(const T*, const T*, const T*, T, T*, T*, T*, int64_t);                      \
+  template T dot(const T*, const T*, int64_t);                                                                  \
+  template void add_scaled(T, const T*, T*, int64_t);                                                           \
+  template void softmax_row(T*, int64_t)
+SEQGRAD_ROWS(float);
+SEQGRAD_ROWS(double);
+#undef SEQGRAD_ROWS
+
+}  // namespace seqgrad
