@@ -31,7 +31,7 @@ void use_every_call() {
     ~Release() { gpu.release(memory, 64); }
   } release{gpu, memory};
   float host[16] = {};
-  gpu.upload(memory, host, 64);
+  (void)gpu.upload(memory, host, 64);
   gpu.download(host, memory, 64);
   static int64_t key = 1 << 20;
   ++key;

@@ -67,16 +67,15 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
       if (e->y.slot->grad) backend(e->y.device).zero(e->y.slot->grad, e->y.bytes());
   ran_backward_ = true;
 
-  const Tensor dy = grad(y);
+  Tensor dy = grad(y);
   one_ = nullptr;
   if (upstream.data) {
     backend(y.device).copy(dy.data, upstream.data, dy.bytes());
   } else {
     with_floating(y.dtype, [&](auto zero) {
       const decltype(zero) one = 1;
-      backend(y.device).upload(dy.data, &one, sizeof(one));
+      one_ = dy.data = y.slot->grad = backend(y.device).upload(dy.data, &one, sizeof(one));
     });
-    one_ = dy.data;
   }
   const NoGrad guard;
   at_end_.clear();

@@ -112,7 +112,7 @@ Tensor from_host(std::span<const T> values, Shape shape, Device device = Device:
   if (static_cast<int64_t>(values.size()) != shape.numel())
     refuse("{} values do not fill a tensor of shape {}", values.size(), shape.str());
   Tensor t = Tape::current().empty(shape, dtype_of<T>, device);
-  if (!values.empty()) backend(device).upload(t.data, values.data(), t.bytes());
+  if (!values.empty()) t.data = backend(device).upload(t.data, values.data(), t.bytes());
   return t;
 }
 template <class T>

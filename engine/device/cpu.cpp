@@ -28,7 +28,7 @@ class Cpu final : public Backend {
     });
   }
   void copy(void* to, const void* from, size_t bytes) override { std::memmove(to, from, bytes); }
-  void upload(void* to, const void* host, size_t bytes) override { std::memcpy(to, host, bytes); }
+  void* upload(void* to, const void* host, size_t bytes) override { return std::memcpy(to, host, bytes); }
   void download(void* host, const void* from, size_t bytes) override { std::memcpy(host, from, bytes); }
   void synchronise() override {}
 

@@ -81,15 +81,10 @@ class Cuda final : public Backend {
   }
 
   // The caller may change its memory at once: what the stream still has to read lies in pinned memory.
-  void upload(void* to, const void* host, size_t bytes) override {
-    if (bytes == 0) return;
+  void* upload(void* to, const void* host, size_t bytes) override {
+    if (bytes == 0) return to;
+    if (gpu::recording != gpu::Recording::none) return gpu::stage_for_graph(host, bytes);
     Gpu& gpu = started();
-    if (gpu::recording != gpu::Recording::none) {
-      const void* staged = gpu::stage_for_graph(host, bytes);
-      if (gpu::is_made(gpu::Asked::upload, to, staged, bytes))
-        gpu::check(cudaMemcpyAsync(to, staged, bytes, cudaMemcpyDeviceToDevice, gpu.stream), "a copy on the device");
-      return;
-    }
     gpu::uploaded += gpu::staged_size(bytes);
     for (size_t done = 0; done < bytes;) {
       if (gpu.staging.used == gpu::Staging::capacity) gpu.synchronise();
@@ -101,6 +96,7 @@ class Cuda final : public Backend {
       gpu.staging.used += part;
       done += part;
     }
+    return to;
   }
   void download(void* host, const void* from, size_t bytes) override {
     gpu::refuse_in_graph("waits for the device");

@@ -32,7 +32,7 @@ inline Recording recording = Recording::none;
 void note(const void* part, size_t bytes);  // the next of the bytes that tell calls apart
 
 // Asked before every call that reaches the stream, with all that tells it from others: whether it is to be made.
-enum class Asked : uint8_t { launch, gemm, batched_gemm, zero, copy, upload };
+enum class Asked : uint8_t { launch, gemm, batched_gemm, zero, copy };
 template <class... P>
 bool is_made(Asked what, P... parts) {
   if (recording == Recording::none) return true;
@@ -51,8 +51,7 @@ void launch(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaSt
 template <class T>
 T* to_device(const T* host, int64_t count) {
   T* copy = Tape::current().scratch<T>(count, Device::cuda);
-  if (count > 0) backend(Device::cuda).upload(copy, host, static_cast<size_t>(count) * sizeof(T));
-  return copy;
+  return static_cast<T*>(backend(Device::cuda).upload(copy, host, static_cast<size_t>(count) * sizeof(T)));
 }
 
 // Blocks for a kernel that walks n items from index() in steps of step(): as many as needed, at most what fills a GPU.

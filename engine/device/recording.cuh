@@ -14,7 +14,7 @@ Staging& staging();
 
 // Uploads while something is recorded or repeated: into pinned memory, one after the other, to be copied to the device
 // all at once before the graph runs. Where on the device the bytes will be.
-const void* stage_for_graph(const void* host, size_t bytes);
+void* stage_for_graph(const void* host, size_t bytes);
 
 // Throws while something is recorded or repeated, SystemError in the first case; `what` it would do.
 void refuse_in_graph(const char* what);

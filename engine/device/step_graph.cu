@@ -155,11 +155,11 @@ void note(const void* part, size_t bytes) {
   r.compared += bytes;
 }
 
-const void* stage_for_graph(const void* host, size_t bytes) {
+void* stage_for_graph(const void* host, size_t bytes) {
   Recorder& r = recorder();
   if (r.staged + staged_size(bytes) > r.now->uploads) throw Differs{};
   std::memcpy(staging().memory + staging().used + r.staged, host, bytes);
-  const void* at = r.inbox + r.staged;
+  void* at = r.inbox + r.staged;
   r.staged += staged_size(bytes);
   return at;
 }

@@ -31,11 +31,11 @@ struct Gradients {
 };
 
 inline Gradients gradients_of(const Job& job, ParameterGradients when = ParameterGradients::in_backward) {
-  const auto like = [](const Tensor& x) { return x.requires_grad() ? zeros(x.shape, x.dtype, x.device) : Tensor{}; };
-  const auto own = [&](const Tensor& x) {
-    return when == ParameterGradients::now && x.requires_grad() ? grad(x) : like(x);
+  const auto place = [&](const Tensor& x) {
+    if (!x.requires_grad()) return Tensor{};
+    return when == ParameterGradients::now ? grad(x) : zeros(x.shape, x.dtype, x.device);
   };
-  return {like(job.hidden), own(job.weight), own(job.bias)};
+  return {place(job.hidden), place(job.weight), place(job.bias)};
 }
 
 // The products of one tile: of the rows first … first+count of the job, and of the classes [begin,end).

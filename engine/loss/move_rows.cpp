@@ -1,4 +1,4 @@
-// On the CPU a row is one copy.
+// On the CPU a row is one loop.
 #include "engine/loss/move_rows.h"
 
 #include <algorithm>
@@ -10,7 +10,10 @@ template <class T>
 void move_rows_cpu(const kernels::MoveRows<T>& k) {
   for (int64_t i = 0; i < k.count; ++i) {
     const int64_t tile = i * k.width, array = k.places[i] * k.width;
-    std::copy_n(k.from + (k.scatter ? tile : array), k.width, k.to + (k.scatter ? array : tile));
+    if (k.scatter)
+      for (int64_t c = 0; c < k.width; ++c) k.to[array + c] += k.from[tile + c];
+    else
+      std::copy_n(k.from + array, k.width, k.to + tile);
   }
 }
 

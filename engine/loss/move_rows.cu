@@ -12,10 +12,11 @@ template <class T>
 __global__ void move_rows_kernel(kernels::MoveRows<T> k) {
   for (int64_t i = gpu::index(); i < k.count * k.width; i += gpu::step()) {
     const int64_t place = k.places[i / k.width], array = place * k.width + i % k.width;
-    if (place >= 0)
-      k.to[k.scatter ? array : i] = k.from[k.scatter ? i : array];
-    else if (!k.scatter)
-      k.to[i] = 0;
+    if (k.scatter) {
+      if (place >= 0) k.to[array] += k.from[i];
+    } else {
+      k.to[i] = place >= 0 ? k.from[array] : T{0};
+    }
   }
 }
 template <class T>

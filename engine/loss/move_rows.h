@@ -13,7 +13,7 @@ struct MoveRows {
   const int64_t* places;  // [count], on the host: row i of the tile is row places[i] of the array; no two are the same,
                           // but for -1 (GPU): a row of zeros, which is moved nowhere
   int64_t count, width;
-  bool scatter;  // from the tile to the array
+  bool scatter;  // from the tile to the array, to be added there
 };
 template <class T>
 inline constinit Kernel<MoveRows<T>> move_rows{"move_rows"};

@@ -63,9 +63,10 @@ std::vector<T> from_time_major(const std::vector<T>& values, int64_t batch, int6
   return out;
 }
 
-// When weight and bias of the fused loss get their gradients. `now`: in forward, straight into where they belong, which
-// saves [V,D] of memory and two passes over it; for a caller that runs backward once, with an upstream of 1 (anything
-// else is refused then). A loss that throws may have added part of them. Vector losses have theirs in backward anyway.
+// When hidden states, weight and bias of the fused loss get their gradients. `now`: in forward, straight into where
+// they belong, which saves [N,D] and [V,D] of memory and passes over them; for a caller that runs backward once, with
+// an upstream of 1 (anything else is refused then). A loss that throws may have added part of them. Vector losses have
+// theirs in backward anyway.
 enum class ParameterGradients { in_backward, now };
 
 // The loss of logits = hidden·Wᵀ + bias, which never exist as a whole: live rows are gathered into tiles of a fixed

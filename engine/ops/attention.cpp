@@ -39,15 +39,16 @@ void attention_cpu(const kernels::Attention<T>& k) {
   const int64_t d = k.key_width, c = k.value_width, s = k.source;
   parallel_blocks(k.batch, [&](int64_t b) {
     const int64_t n = k.lengths[b];
-    if (n == 0) return;
-    T* a = k.weights + b * k.steps * s;
+    T *a = k.weights + b * k.steps * s, *context = k.context + b * k.steps * c;
+    for (int64_t t = 0; t < k.steps; ++t) std::fill_n(a + t * s + n, s - n, T{0});
+    if (n == 0) return void(std::fill_n(context, k.steps * c, T{0}));
     const T *q = k.query + b * k.steps * d, *keys = k.keys + b * s * d;
     if (k.v)
       for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, keys + i * d, k.v, d);
     else
       multiply_transposed(k.steps, n, d, q, keys, a, s);
     for (int64_t t = 0; t < k.steps; ++t) softmax_row(a + t * s, n);
-    multiply(k.steps, c, n, a, s, k.values + b * s * c, T{0}, k.context + b * k.steps * c);
+    multiply(k.steps, c, n, a, s, k.values + b * s * c, T{0}, context);
   });
 }
 
@@ -97,8 +98,8 @@ Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Ten
   check_shapes(op, query, keys, values, lengths);
   const int64_t batch = query.shape[0], steps = query.shape[1], source = keys.shape[1], d = keys.shape[2],
                 c = values.shape[2];
-  Tensor y = zeros({batch, steps, c}, query.dtype, query.device);
-  const Tensor a = zeros({batch, steps, source}, query.dtype, query.device);
+  Tensor y = empty({batch, steps, c}, query.dtype, query.device);
+  const Tensor a = empty({batch, steps, source}, query.dtype, query.device);
   with_floating(query.dtype, [&](auto zero) {
     using T = decltype(zero);
     kernels::attention<T>(query.device, {query.as<T>(), keys.as<T>(), v.data ? v.as<T>() : nullptr, values.as<T>(),

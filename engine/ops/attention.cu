@@ -14,9 +14,9 @@ constexpr size_t shared = warps * sizeof(double);
 template <class T>
 __global__ void attention_kernel(kernels::Attention<T> k) {
   const int64_t bt = blockIdx.x, b = bt / k.steps, n = k.lengths[b], d = k.key_width, c = k.value_width;
-  if (n == 0) return;
   const T *q = k.query + bt * d, *keys = k.keys + b * k.source * d, *values = k.values + b * k.source * c;
   T *a = k.weights + bt * k.source, *context = k.context + bt * c, *memory = gpu::shared_memory<T>();
+  for (int64_t s = n + threadIdx.x; s < k.source; s += threads) a[s] = 0;
   by_warps(a, n, [&](int64_t s) {
     return k.v ? warp_additive_score(q, keys + s * d, k.v, d) : warp_dot(q, keys + s * d, d);
   });

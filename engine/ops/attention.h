@@ -20,7 +20,7 @@ template <class T>
 struct Attention {
   const T *query, *keys, *v, *values;  // v null: dot products; else additive, with T = 1
   const int32_t* lengths;
-  T *weights, *context;  // both zero-filled by the caller
+  T *weights, *context;  // written in full
   int64_t batch, steps, source, key_width, value_width;
 };
 template <class T>

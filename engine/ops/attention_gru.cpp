@@ -45,6 +45,8 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
         const int64_t row = b * size.steps + t, n = k.source_lengths[b];
         T *s = state + (b - begin) * h, *gh = products + (b - begin) * joined, *q = gh + 3 * h,
           *y = k.y + row * size.out(), *a = k.weights + row * size.source;
+        const int64_t attended = t < k.lengths[b] ? n : 0;
+        std::fill_n(a + attended, size.source - attended, T{0});
         if (t >= k.lengths[b]) {
           std::fill_n(y, size.out(), T{0});
           if (k.before) std::fill_n(k.before + row * h, h, T{0}), std::fill_n(k.query + row * d, d, T{0});
@@ -162,9 +164,9 @@ void check(const Tensor& x, const AttentiveCell& cell, const Tensor& h0, const A
 template <class T>
 Tensor side_by_side(const Tensor& a /*[H,A]*/, const Tensor& b /*[H,B]*/) {
   const int64_t rows = a.shape[0], m = a.shape[1], n = b.shape[1];
-  const Tensor y = zeros({rows, m + n}, a.dtype, a.device);
-  kernels::add_strided<T>(a.device, {a.as<T>(), y.as<T>(), rows, m, m, m + n});
-  kernels::add_strided<T>(a.device, {b.as<T>(), y.as<T>() + m, rows, n, n, m + n});
+  const Tensor y = empty({rows, m + n}, a.dtype, a.device);
+  kernels::move_strided<T>(a.device, {a.as<T>(), y.as<T>(), rows, m, m, m + n, false});
+  kernels::move_strided<T>(a.device, {b.as<T>(), y.as<T>() + m, rows, n, n, m + n, false});
   return y;
 }
 
@@ -280,7 +282,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
   const bool recorded = Tape::current().wants_grad(inputs);
   const auto kept = [&](Shape shape) { return recorded ? empty(shape, dtype, device) : Tensor{}; };
   Tensor y = empty({batch, steps, size.out()}, dtype, device);
-  const Tensor weights = zeros({batch, steps, s}, dtype, device), before = kept({batch, steps, h}),
+  const Tensor weights = empty({batch, steps, s}, dtype, device), before = kept({batch, steps, h}),
                query = kept({batch, steps, d}), gates = kept({4, batch, steps, h}),
                gx = empty({batch, steps, 3 * h}, dtype, device), projected = empty({batch, s, 3 * h}, dtype, device);
   Tensor w;

@@ -4,7 +4,6 @@
 
 #include "engine/device/gemm.h"
 #include "engine/ops/attention_scores.cuh"
-#include "engine/ops/elementwise.h"
 #include "engine/ops/gru_unit.cuh"
 
 namespace seqgrad {
@@ -24,8 +23,10 @@ __global__ void step_kernel(kernels::AttentionGru<T> k, int64_t t, const T* prod
                 n = k.source_lengths[b];
   before += b * h;
   state += b * h;
-  T* y = k.y + row * size.out();
-  if (t >= k.lengths[b]) {
+  T *y = k.y + row * size.out(), *weights = k.weights + row * s;
+  const bool padding = t >= k.lengths[b];
+  for (int64_t i = threadIdx.x + (padding ? 0 : n); i < s; i += blockDim.x) weights[i] = 0;
+  if (padding) {
     for (int64_t i = threadIdx.x; i < h; i += blockDim.x) {
       y[i] = 0;
       if (k.before) k.before[row * h + i] = 0;
@@ -43,7 +44,7 @@ __global__ void step_kernel(kernels::AttentionGru<T> k, int64_t t, const T* prod
   __syncthreads();  // the query is there
   by_warps(a, n, [&](int64_t i) { return warp_additive_score(q, k.keys + (b * s + i) * d, k.v, d); });
   block_softmax(a, n, memory);
-  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) k.weights[row * s + i] = a[i];
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) weights[i] = a[i];
   const T *projected = k.projected + b * s * 3 * h, *gx = k.gx + row * 3 * h;
   for (int64_t i = threadIdx.x; i < h; i += blockDim.x) {
     T r = gx[i], z = gx[h + i], x = gx[2 * h + i];
@@ -80,8 +81,9 @@ void attention_gru_cuda(const kernels::AttentionGru<T>& k) {
                             steps * out});
 }
 
-// One step back, the last first: from dh [B,H], the gradient of the state after it, to what of it passes the gate z;
-// the rest reaches dh through the product with W. dscores begins with the gradients of weights by the contexts of y.
+// One step back, the last first: from dh [B,H], the gradient of the state after it, to what of it passes the gate z, in
+// the first step's case in dh0; the rest follows through the product with W. dscores begins with the gradients of
+// weights by the contexts of y.
 template <class T>
 __global__ void step_grad_kernel(kernels::AttentionGruGrad<T> k, int64_t t, T* dh) {
   const kernels::AttentionGruSizes& size = k.size;
@@ -90,22 +92,29 @@ __global__ void step_grad_kernel(kernels::AttentionGruGrad<T> k, int64_t t, T* d
   const bool last = t == size.steps - 1;
   T *dgx = k.dgx + row * 3 * h, *dproducts = k.dproducts + row * size.joined(), *kept = k.dscores + row * s;
   dh += b * h;
+  const auto after = [&](int64_t i) { return last ? T{0} : dh[i]; };
+  const auto pass = [&](int64_t i, T x) {
+    if (t > 0)
+      dh[i] = x;
+    else if (k.dh0)
+      k.dh0[b * h + i] += x;
+  };
   if (t >= k.lengths[b]) {
     for (int64_t i = threadIdx.x; i < 3 * h; i += blockDim.x) dgx[i] = 0;
     for (int64_t i = threadIdx.x; i < size.joined(); i += blockDim.x) dproducts[i] = 0;
-    for (int64_t i = threadIdx.x; last && i < h; i += blockDim.x) dh[i] = 0;
+    for (int64_t i = threadIdx.x; i < h; i += blockDim.x) pass(i, after(i));
     return;
   }
   T *memory = gpu::shared_memory<T>(), *dg = memory + reduced / sizeof(T), *ds = dg + 3 * h;
   const T* dy = k.dy + row * size.out();
   for (int64_t i = threadIdx.x; i < h; i += blockDim.x) {
     const GruUnit<T> unit(k.gates + row * h + i, size.batch * size.steps * h);
-    const GruUnitGrad<T> g(unit, k.before[row * h + i], last ? dy[i] : dh[i] + dy[i]);
+    const GruUnitGrad<T> g(unit, k.before[row * h + i], after(i) + dy[i]);
     dg[i] = dgx[i] = dproducts[i] = g.r;
     dg[h + i] = dgx[h + i] = dproducts[h + i] = g.z;
     dg[2 * h + i] = dgx[2 * h + i] = g.n;
     dproducts[2 * h + i] = g.q;
-    dh[i] = g.before;
+    pass(i, g.before);
   }
   __syncthreads();  // dg is there
   by_warps(ds, n, [&](int64_t i) { return kept[i] + warp_dot(dg, k.projected + (b * s + i) * 3 * h, 3 * h); });
@@ -156,11 +165,10 @@ void attention_gru_grad_cuda(const kernels::AttentionGruGrad<T>& k) {
   const size_t shared = reduced + static_cast<size_t>(3 * h + source) * sizeof(T);
   for (int64_t t = steps - 1; t >= 0; --t) {
     gpu::launch(step_grad_kernel<T>, batch, threads_for(k.size), shared, gpu::stream(), k, t, dh);
-    if (t > 0 || k.dh0)
+    if (T* to = t > 0 ? dh : k.dh0)
       kernels::gemm<T>(Device::cuda, {false, true, batch, h, joined, k.dproducts + t * joined, steps * joined, k.w,
-                                      joined, T{1}, dh, h});
+                                      joined, T{1}, to, h});
   }
-  if (k.dh0) kernels::axpy<T>(Device::cuda, {T{1}, dh, k.dh0, batch * h});
   gpu::launch(keys_grad_kernel<T>, batch * source, few, 0, gpu::stream(), k);
   const auto by_weights = [&](int64_t n, const T* x, int64_t ldx, T beta, T* to) {  // to [B,S,n] from x [B,T,n]
     kernels::batched_gemm<T>(Device::cuda, {{true, false, source, n, steps, k.weights, source, x, ldx, beta, to, n},

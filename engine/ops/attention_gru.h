@@ -35,7 +35,7 @@ struct AttentionGru {
   const int32_t *source_lengths, *lengths;
   const T *gx /*[B,T,3H], x·W_ih + b_ih*/, *w /*[H,3H+D]*/, *b_hh, *b_query, *v, *keys, *values,
       *projected /*[B,S,3H]*/, *h0;
-  T *y /*[B,T,H+C]*/, *weights /*[B,T,S], zero-filled by the caller*/;
+  T *y /*[B,T,H+C]*/, *weights /*[B,T,S]*/;                                                 // written in full
   T *before /*[B,T,H]*/, *query /*[B,T,D]*/, *gates /*[4,B,T,H], of what is not padding*/;  // null: nothing is recorded
 };
 template <class T>

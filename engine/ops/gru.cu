@@ -88,22 +88,29 @@ void gru_cuda(const kernels::Gru<T>& k) {
 }
 
 // One step back, the last first: from dh [D,B,H], the gradient of the state after it, to dgh and dgx and to what of dh
-// passes the gate z; the rest reaches dh through the product with W. dh begins with 0.
+// passes the gate z, in the first step's case in dh0; the rest follows through the product with W. dh begins with 0.
 template <class T>
 __global__ void gru_grad_kernel(kernels::GruGrad<T> k, int64_t step, T* dh) {
   const int64_t h = k.size.hidden, gate = k.size.steps * units(k.size);
   for (int64_t i = gpu::index(); i < units(k.size); i += gpu::step()) {
     const Unit u(k.size, i, step);
     const bool last = step == k.size.steps - 1;
+    const T after = last ? T{0} : dh[i];
+    const auto pass = [&](T x) {
+      if (step > 0)
+        dh[i] = x;
+      else if (T* dh0 = u.d == 0 ? k.of[0].dh0 : k.of[1].dh0)
+        dh0[u.b * h + u.j] += x;
+    };
     T* dgh = k.dgh + u.apart(k.size, 3);
     if (u.t >= k.lengths[u.b]) {
       dgh[0] = dgh[h] = dgh[2 * h] = 0;
-      if (last) dh[i] = 0;
+      pass(after);
       continue;
     }
     const int64_t at = u.apart(k.size, 1);
     const T dy = k.dy[u.beside(k.size)];
-    const GruUnitGrad<T> g(GruUnit<T>(k.gates + at, gate), k.before[at], last ? dy : dh[i] + dy);
+    const GruUnitGrad<T> g(GruUnit<T>(k.gates + at, gate), k.before[at], after + dy);
     if (T* dgx = u.d == 0 ? k.of[0].dgx : k.of[1].dgx) {
       dgx += u.row * 3 * h + u.j;
       dgx[0] += g.r;
@@ -113,13 +120,8 @@ __global__ void gru_grad_kernel(kernels::GruGrad<T> k, int64_t step, T* dh) {
     dgh[0] = g.r;
     dgh[h] = g.z;
     dgh[2 * h] = g.q;
-    dh[i] = g.before;
+    pass(g.before);
   }
-}
-
-template <class T>
-__global__ void add_kernel(const T* x, T* y, int64_t n) {
-  for (int64_t i = gpu::index(); i < n; i += gpu::step()) y[i] += x[i];
 }
 
 template <class T>
@@ -132,20 +134,14 @@ void gru_grad_cuda(const kernels::GruGrad<T>& k) {
     const auto begin = [&](int64_t d) {  // of what the kernel has written of dgh, in rows that lie `width` apart
       return d * size.batch * width + (size.backwards(d) ? size.steps - 1 - step : step) * 3 * h;
     };
-    const auto product = [&](int64_t d) -> Gemm<T> {
-      return {false, true, size.batch, h, 3 * h, k.dgh + begin(d), width, k.of[d].w, 3 * h, T{1}, dh + d * n, h};
+    const auto product = [&](int64_t d, T* to) -> Gemm<T> {
+      return {false, true, size.batch, h, 3 * h, k.dgh + begin(d), width, k.of[d].w, 3 * h, T{1}, to, h};
     };
-    if (step > 0) {
+    if (step > 0)
       kernels::batched_gemm<T>(Device::cuda,
-                               {product(0), size.directions, begin(1) - begin(0), distance_of_weights(k), n});
-      continue;
-    }
-    for (int64_t d = 0; d < size.directions; ++d) {
-      T* dh0 = k.of[d].dh0;
-      if (!dh0) continue;
-      kernels::gemm<T>(Device::cuda, product(d));
-      gpu::launch(add_kernel<T>, gpu::blocks_for(n, threads), threads, 0, gpu::stream(), dh + d * n, dh0, n);
-    }
+                               {product(0, dh), size.directions, begin(1) - begin(0), distance_of_weights(k), n});
+    for (int64_t d = 0; d < size.directions && step == 0; ++d)
+      if (T* dh0 = k.of[d].dh0) kernels::gemm<T>(Device::cuda, product(d, dh0));
   }
 }
 

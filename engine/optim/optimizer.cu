@@ -9,6 +9,7 @@ namespace seqgrad {
 namespace {
 
 constexpr int threads = 256;
+constexpr size_t shared = threads / gpu::warp * sizeof(double);
 
 // What changes from step to step, and what it scales gradients by, is read from device memory: a launch is then the
 // same in every step.
@@ -92,40 +93,49 @@ __global__ void squares_kernel(const T* x, int64_t n, double* sums) {
   sum = gpu::block_reduce(sum, gpu::shared_memory<double>(), gpu::Plus{});
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
-__global__ void total_kernel(double* sums, int64_t n) {
-  double sum = 0;
-  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += sums[i];
-  sum = gpu::block_reduce(sum, gpu::shared_memory<double>(), gpu::Plus{});
-  if (threadIdx.x == 0) sums[0] = sum;
-}
-// The sum is the first of what is returned, in device memory; n > 0.
+struct Sums {
+  double* first;  // in device memory
+  int64_t count;
+};
 template <class T>
-double* sum_squares(const T* x, int64_t n) {
+Sums squares(const T* x, int64_t n) {
   constexpr int64_t most = 1024;
   const int64_t blocks = std::min(most, (n + threads - 1) / threads);
-  double* sums = Tape::current().scratch<double>(blocks, Device::cuda);
-  constexpr size_t shared = threads / gpu::warp * sizeof(double);
-  gpu::launch(squares_kernel<T>, blocks, threads, shared, gpu::stream(), x, n, sums);
-  gpu::launch(total_kernel, 1, threads, shared, gpu::stream(), sums, blocks);
+  const Sums sums{Tape::current().scratch<double>(blocks, Device::cuda), blocks};
+  gpu::launch(squares_kernel<T>, blocks, threads, shared, gpu::stream(), x, n, sums.first);
   return sums;
+}
+// By one block, to all of it.
+__device__ double total(const double* sums, int64_t n) {
+  double sum = 0;
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += sums[i];
+  return gpu::block_reduce(sum, gpu::shared_memory<double>(), gpu::Plus{});
+}
+
+__global__ void total_kernel(double* sums, int64_t n) {
+  const double sum = total(sums, n);
+  if (threadIdx.x == 0) sums[0] = sum;
 }
 template <class T>
 void sum_squares_cuda(const kernels::SumSquares<T>& k) {
   *k.sum = 0;
-  if (k.n > 0) backend(Device::cuda).download(k.sum, sum_squares(k.x, k.n), sizeof(double));
+  if (k.n == 0) return;
+  const Sums sums = squares(k.x, k.n);
+  gpu::launch(total_kernel, 1, threads, shared, gpu::stream(), sums.first, sums.count);
+  backend(Device::cuda).download(k.sum, sums.first, sizeof(double));
 }
 
-__global__ void state_kernel(const double* sum, double clip, GradientState* state) {
+__global__ void state_kernel(const double* sums, int64_t n, double clip, GradientState* state) {
+  const double norm = std::sqrt(total(sums, n));
   if (threadIdx.x != 0) return;
-  const double norm = sum ? std::sqrt(*sum) : 0;
   state->norm = norm;
   state->scale = norm > clip ? clip / norm : 1;
   if (!(norm < INFINITY)) state->stopped = 1;
 }
 template <class T>
 void measure_gradient_cuda(const kernels::MeasureGradient<T>& k) {
-  const double* sum = k.n > 0 ? sum_squares(k.g, k.n) : nullptr;
-  gpu::launch(state_kernel, 1, gpu::warp, 0, gpu::stream(), sum, k.clip, k.state);
+  const Sums sums = squares(k.g, k.n);
+  gpu::launch(state_kernel, 1, threads, shared, gpu::stream(), sums.first, sums.count, k.clip, k.state);
 }
 
 template <class T>

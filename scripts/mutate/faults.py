@@ -162,7 +162,7 @@ FAULTS = (
           ((PROBS, "const double own = r == 0 || !kept ? 0 : -r / x;", "const double own = r == 0 ? 0 : -r / std::clamp(x, low, high);"),)),
     # Layouts and the output layer
     Fault("time_major_as_batch_major", "time-major logits are read batch-major",
-          ((SEQUENCE, "layout == Layout::time ? t * rows.batch + b : r.row", "r.row"),)),
+          ((SEQUENCE, "layout == Layout::time ? t * rows.batch + b : row", "row"),)),
     Fault("bias_without_gradient", "the output layer's bias gets no gradient",
           ((LINEAR, "if (g.bias.data) kernels::sum_rows<T>", "if (false) kernels::sum_rows<T>"),)),
 )
