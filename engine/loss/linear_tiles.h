@@ -19,7 +19,7 @@ struct Job {
   Tensor hidden, weight, bias;
   RowRule rule;
   LossTile tile;
-  const int64_t* places;  // of each row: b·T + t; -1: it only rounds their number up
+  const int64_t* places;  // on the host, of each row: b·T + t; -1: it only rounds their number up
   int64_t live, rows;     // the live ones come first
   int32_t* stop = nullptr;
 };
@@ -45,6 +45,7 @@ struct Tile {
   const Gradients& g;
   const int64_t d = job.hidden.shape[-1], height = std::min(job.tile.rows, padded_to(job.rows));
   const uint64_t weight = job.tile.classes == job.rule.classes ? new_operand_name() : 0;
+  const int64_t* const places = places_on_device();
   T* const hidden = scratch(height * d);
   T* const dhidden = scratch(g.hidden.data ? height * d : 0);
   T* const logits = scratch(height * job.tile.classes);
@@ -52,6 +53,11 @@ struct Tile {
 
   Device device() const { return job.hidden.device; }
   T* scratch(int64_t n) const { return Tape::current().scratch<T>(n, device()); }
+  const int64_t* places_on_device() const {
+    if (device() == Device::cpu) return job.places;
+    auto* to = Tape::current().scratch<int64_t>(job.rows, device());
+    return static_cast<const int64_t*>(backend(device()).upload(to, job.places, static_cast<size_t>(job.rows) * 8));
+  }
   int64_t padded() const { return padded_to(count); }
   void clear_padding(T* x, int64_t width) const {
     const int64_t n = (padded() - count) * width;
@@ -61,7 +67,7 @@ struct Tile {
   void gather(int64_t from, int64_t rows) {
     first = from;
     count = rows;
-    kernels::move_rows<T>(device(), {job.hidden.as<T>(), hidden, job.places + first, count, d, false});
+    kernels::move_rows<T>(device(), {job.hidden.as<T>(), hidden, places + first, count, d, false});
     clear_padding(hidden, d);
   }
   T* multiply(int64_t begin, int64_t end, T* z) const {
@@ -82,7 +88,7 @@ struct Tile {
     if (g.bias.data) kernels::sum_rows<T>(device(), {dz, g.bias.as<T>() + begin, padded(), n, n});
   }
   void scatter() const {
-    if (g.hidden.data) kernels::move_rows<T>(device(), {dhidden, g.hidden.as<T>(), job.places + first, count, d, true});
+    if (g.hidden.data) kernels::move_rows<T>(device(), {dhidden, g.hidden.as<T>(), places + first, count, d, true});
   }
 };
 

@@ -21,9 +21,7 @@ __global__ void move_rows_kernel(kernels::MoveRows<T> k) {
 }
 template <class T>
 void move_rows_cuda(const kernels::MoveRows<T>& k) {
-  kernels::MoveRows<T> d = k;
-  d.places = gpu::to_device(k.places, k.count);
-  gpu::launch(move_rows_kernel<T>, gpu::blocks_for(k.count * k.width, threads), threads, 0, gpu::stream(), d);
+  gpu::launch(move_rows_kernel<T>, gpu::blocks_for(k.count * k.width, threads), threads, 0, gpu::stream(), k);
 }
 
 const bool installed = install<Device::cuda>(kernels::move_rows<float>, move_rows_cuda<float>) &&

@@ -44,20 +44,22 @@ void run_on_device(const kernels::RowLoss<T>& k, const Launch& launch) {
   const int64_t v = k.rule.classes;
   if (k.rule.off_row) d.rule.off_row = gpu::to_device(k.rule.off_row, v);
   if (k.rule.class_weight) d.rule.class_weight = gpu::to_device(k.rule.class_weight, v);
-  RowTask* tasks = Tape::current().scratch<RowTask>(k.rows, Device::cpu);
-  std::copy_n(k.tasks, k.rows, tasks);
   const double *first = nullptr, *last = nullptr;  // all distributions lie in one array
   for (int64_t i = 0; i < k.rows; ++i)
-    if (const double* q = tasks[i].q) {
+    if (const double* q = k.tasks[i].q) {
       first = !first || q < first ? q : first;
       last = !last || q > last ? q : last;
     }
   if (first) {
     const double* copy = gpu::to_device(first, last - first + v);
-    for (int64_t i = 0; i < k.rows; ++i)
+    RowTask* tasks = Tape::current().scratch<RowTask>(k.rows, Device::cpu);
+    for (int64_t i = 0; i < k.rows; ++i) {
+      tasks[i] = k.tasks[i];
       if (tasks[i].q) tasks[i].q = copy + (tasks[i].q - first);
+    }
+    d.tasks = tasks;
   }
-  d.tasks = gpu::to_device(tasks, k.rows);
+  d.tasks = gpu::to_device(d.tasks, k.rows);
   d.results = k.kept ? k.kept : Tape::current().scratch<RowResult>(k.rows, Device::cuda);
   launch(d);
   if (!k.kept) backend(Device::cuda).download(k.results, d.results, static_cast<size_t>(k.rows) * sizeof(RowResult));
