@@ -51,10 +51,11 @@ std::function<int()> declare(CLI::App& app) {
   auto all = std::make_shared<Options>();
   BenchOptions* o = &all->bench;
   app.add_option("what", all->what, "step, loss or gru")->type_name(names());
-  app.add_option("--preset", o->preset, "step, gru: small, ref8k or ref32k; gru: its decoder")->type_name("NAME");
+  app.add_option("--preset", o->preset, "step, gru: small, ref8k or ref32k, or with gpu_ before it; gru: its decoder")
+      ->type_name("NAME");
   app.add_option("--attention", o->attention, "step: none, dot, general or additive")->type_name("KIND");
-  app.add_option("--precision", o->precision, "step: fp32, tf32, bf16 or fp64")->type_name("P");
-  app.add_option("--device", o->device, "step: cpu, cuda or auto")->type_name("DEVICE");
+  app.add_option("--precision", o->precision, "step, loss: fp32, tf32, bf16 or fp64 (step)")->type_name("P");
+  app.add_option("--device", o->device, "step, loss: cpu, cuda or auto")->type_name("DEVICE");
   app.add_option("--axis", o->axes, "step, gru: another size for E, H (encoder H/2 each way), V, B or T, as V=64000")
       ->type_name("SIZE=N");
   app.add_option("--rows", o->rows, "loss: rows of logits")->type_name("N")->check(whole(1, most));

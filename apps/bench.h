@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/random.h"
+#include "engine/loss/live_rows.h"
 #include "models/models.h"
 
 namespace seqgrad {
-
-class Random;
 
 struct BenchOptions {
   std::string preset = "small", attention = "none", precision = "fp32", device = "cpu";
@@ -30,6 +30,11 @@ bool register_benchmark(const Benchmark& benchmark);
 // The preset with the sizes of `axes` in place of its own: E, H (decoder; the encoder has half of it each way), V, B,
 // T.
 ReferenceModel sized_model(const BenchOptions& options);
+
+// Random targets of o.rows rows, of which a share of o.masked does not count.
+LossInputs bench_targets(const BenchOptions& o, Random& random);
+// `bench loss` on a GPU.
+nlohmann::ordered_json bench_loss_on_gpu(const BenchOptions& o);
 
 // Lengths as the PyTorch and JAX benchmarks draw them: uniform in [2T/3, T], the first T.
 std::vector<int32_t> bench_lengths(Random& random, int64_t batch, int64_t steps);

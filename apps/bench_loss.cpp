@@ -5,8 +5,9 @@
 
 #include "apps/bench.h"
 #include "apps/measure.h"
-#include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
+#include "engine/device/choose.h"
+#include "engine/io/text.h"
 #include "models/memory.h"
 #include "models/run.h"
 
@@ -16,20 +17,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json bench_loss(const BenchOptions& o) {
+  if (choose_device(o.device).device == Device::cuda) return bench_loss_on_gpu(o);
+  if (o.precision != "fp32") refuse("bench loss: --precision {} is for a GPU: write --device cuda", shown(o.precision));
   const auto n = [](int64_t x) { return static_cast<double>(x); };
   check_memory(o.hidden > 0 ? 8 * n(o.hidden) * (n(o.rows) + n(o.vocab)) : 12 * n(o.rows) * n(o.vocab),
                "the tensors need", "make --rows, --vocab or --hidden smaller");
   set_threads(o.threads);
   Random r(1, 0);
-  LossInputs in;
-  in.batch = o.rows;
-  in.steps = 1;
-  in.classes = o.vocab;
-  in.lengths.emplace();
-  for (int64_t i = 0; i < o.rows; ++i) {
-    in.targets.push_back(static_cast<int64_t>(r.below(static_cast<uint64_t>(o.vocab))));
-    in.lengths->push_back(r.uniform() >= o.masked);
-  }
+  const LossInputs in = bench_targets(o, r);
   const LossOptions options;
   const LiveRows rows = build_live_rows(in, options);
   const bool fused = o.hidden > 0;
@@ -88,4 +83,18 @@ Json bench_loss(const BenchOptions& o) {
 const bool registered = register_benchmark({"loss", bench_loss});
 
 }  // namespace
+
+LossInputs bench_targets(const BenchOptions& o, Random& random) {
+  LossInputs in;
+  in.batch = o.rows;
+  in.steps = 1;
+  in.classes = o.vocab;
+  in.lengths.emplace();
+  for (int64_t i = 0; i < o.rows; ++i) {
+    in.targets.push_back(static_cast<int64_t>(random.below(static_cast<uint64_t>(o.vocab))));
+    in.lengths->push_back(random.uniform() >= o.masked);
+  }
+  return in;
+}
+
 }  // namespace seqgrad

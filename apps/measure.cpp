@@ -58,7 +58,28 @@ GemmRate gemm_rate() {
   return best;
 }
 
-double copy_gb_per_s(size_t bytes) {
+namespace {
+
+double copy_on_gpu(size_t bytes) {
+  constexpr int copies = 10;  // between two waits
+  Backend& gpu = backend(Device::cuda);
+  void* const memory = gpu.allocate(2 * bytes);
+  double best = 1e30;
+  for (int i = 0; i < 6; ++i) {
+    gpu.synchronise();
+    const double start = now_ms();
+    for (int c = 0; c < copies; ++c) gpu.copy(static_cast<char*>(memory) + bytes, memory, bytes);
+    gpu.synchronise();
+    best = std::min(best, (now_ms() - start) / copies);
+  }
+  gpu.release(memory, 2 * bytes);
+  return 2.0 * static_cast<double>(bytes) / best / 1e6;
+}
+
+}  // namespace
+
+double copy_gb_per_s(size_t bytes, Device device) {
+  if (device == Device::cuda) return copy_on_gpu(bytes);
   const std::vector<char> a(bytes, 1);
   std::vector<char> b(bytes);
   double best = 1e30;

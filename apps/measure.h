@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "engine/core/backend.h"
+
 namespace seqgrad {
 
 double now_ms();
@@ -21,6 +23,6 @@ struct GemmRate {
 };
 GemmRate gemm_rate();  // float32, the best of several products that fill the caches
 
-double copy_gb_per_s(size_t bytes);  // read and written, the best of several copies
+double copy_gb_per_s(size_t bytes, Device device = Device::cpu);  // read and written, the best of several copies
 
 }  // namespace seqgrad

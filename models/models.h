@@ -11,7 +11,8 @@ namespace seqgrad {
 std::unique_ptr<SequenceModel> make_model(const Config& config, int64_t source_words, int64_t target_words,
                                           Device device = Device::cpu);
 
-// The sizes of the benchmarks' reference models: small, ref8k, ref32k.
+// The sizes of the benchmarks' reference models: small, ref8k and ref32k, and with gpu_ those of PyTorch's benchmark on
+// a GPU.
 struct ReferenceModel {
   const char* name;
   int64_t embedding, encoder_hidden, decoder_hidden, vocabulary, batch, steps;

@@ -32,7 +32,7 @@ strip --strip-unneeded "$bundle"/lib/* || true
 tar -C "$bundle" -czf "$bundle/lib.tar.gz" lib && rm -r "$bundle/lib"  # oneDNN alone is 38 MiB; gpu_check.sh unpacks them
 cp -r tests/cases tests/golden "$bundle/tests/"
 cp -r configs "$bundle/"
-cp scripts/gpu_check.sh "$bundle/"
+cp scripts/gpu_check.sh scripts/bench/gpu_targets.py "$bundle/"
 for peer in torch_gpu_step.py torch_gpu_ce.py; do
   if [[ -f ${SEQGRAD_PEERS:-../shared/bench}/$peer ]]; then cp "${SEQGRAD_PEERS:-../shared/bench}/$peer" "$bundle/peers/"; fi
 done

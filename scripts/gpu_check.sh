@@ -42,7 +42,7 @@ device() {
   bin/seqgrad info | grep -q '^gpu  *none' && return 1
   bin/seqgrad info | sed -n 's/^gpu *//p'
 }
-tags='[#test_ops],[#test_devices],[#test_gru],[#test_loss_promises],[#test_loss_promises_rows],[#test_loss_precision],[#test_loss_errors],[#test_loss_wide_rows],[#test_loss_chunks]'
+tags='[#test_ops],[#test_devices],[#test_gru],[#test_loss_promises],[#test_loss_promises_rows],[#test_loss_precision],[#test_loss_errors],[#test_loss_wide_rows],[#test_loss_chunks],[#test_bench_gpu]'
 tests() { bin/seqgrad_gpu_tests -# "$tags" && bin/seqgrad_gpu_tests 'every recorded case*,one step is PyTorch*,training takes the same course*'; }
 sanitizer() {  # tool
   command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here"; return 77; }
@@ -67,36 +67,57 @@ reverse() {  # sequences of which every word is right, as on the CPU
   echo "share of unseen sources that are exactly right: $share (at least 0.99)"
   awk -v share="${share:-0}" 'BEGIN { exit !(share >= 0.99) }'
 }
-step() {  # preset, attention
-  bin/seqgrad bench step --preset "$1" --attention "$2" --device cuda --steps 20 --warmup 10 --json >"$logs/step_$1_$2.json" &&
-    cat "$logs/step_$1_$2.json"
+step() {  # preset, attention, precision
+  bin/seqgrad bench step --preset "$1" --attention "$2" --precision "$3" --device cuda --steps 10 --warmup 40 --json \
+    >"$logs/step_$1_$2_$3.json" && cat "$logs/step_$1_$2_$3.json"
 }
-peer() {  # script, seconds, arguments…
+loss() {  # rows, classes
+  bin/seqgrad bench loss --rows "$1" --vocab "$2" --device cuda --steps 10 --json >"$logs/loss_$1_$2.json" && cat "$logs/loss_$1_$2.json"
+}
+linear() {  # rows, width, classes, precision
+  bin/seqgrad bench loss --rows "$1" --hidden "$2" --vocab "$3" --precision "$4" --masked 0.2 --device cuda --steps 8 --json \
+    >"$logs/linear_$1_$2_$3_$4.json" && cat "$logs/linear_$1_$2_$3_$4.json"
+}
+peer() {  # name of the result, script, seconds, arguments…
   python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || { echo "no PyTorch with CUDA here"; return 77; }
-  local script=$1 seconds=$2
-  shift 2
+  local name=$1 script=$2 seconds=$3
+  shift 3
   [[ -f peers/$script ]] || { echo "$script is not in the bundle"; return 77; }
-  python3 "peers/$script" --budget-s "$seconds" --out "$logs/$script.json" "$@" >/dev/null 2>&1
-  [[ -s $logs/$script.json ]] && echo "see $script in the result"
+  python3 "peers/$script" --budget-s "$seconds" --out "$logs/$name.json" "$@" >/dev/null 2>&1
+  [[ -s $logs/$name.json ]] && echo "see $name in the result"
+}
+targets() {
+  command -v python3 >/dev/null || { echo "python3 is not here"; return 77; }
+  python3 ./gpu_targets.py "$1"
 }
 
 export logs tags
-export -f device tests sanitizer digest same_bits reverse step peer
+export -f device tests sanitizer digest same_bits reverse step loss linear peer targets
 
 part device 20 device
-part tests 150 tests
-part memcheck 60 sanitizer memcheck
-part racecheck 60 sanitizer racecheck
-part same_bits 40 same_bits
-part reverse 90 reverse
-for attention in none general additive; do
-  for preset in small ref8k; do part "step_${preset}_$attention" 20 step "$preset" "$attention"; done
+part tests 120 tests
+part same_bits 30 same_bits
+part memcheck 50 sanitizer memcheck
+part racecheck 50 sanitizer racecheck
+part reverse 60 reverse
+for attention in general additive; do
+  for preset in gpu_small gpu_ref8k gpu_ref32k; do part "step_${preset}_${attention}_tf32" 15 step "$preset" "$attention" tf32; done
+  part "step_gpu_ref8k_${attention}_bf16" 15 step gpu_ref8k "$attention" bf16
 done
-part step_ref32k_none 20 step ref32k none
-part torch_gpu_step.py 120 peer torch_gpu_step.py 100 --quick
-part torch_gpu_ce.py 90 peer torch_gpu_ce.py 70
+part step_ref8k_none_tf32 15 step ref8k none tf32
+for size in "32768 4096" "8192 8000" "8192 32000" "2048 131072"; do part "loss_${size/ /_}" 15 loss $size; done
+for precision in fp32 bf16; do
+  part "linear_1600_512_32000_$precision" 15 linear 1600 512 32000 "$precision"
+  part "linear_8192_1024_128000_$precision" 20 linear 8192 1024 128000 "$precision"
+done
+part torch_gpu_step.py 135 peer torch_gpu_step.py torch_gpu_step.py 120 --no-profile --reps 5 --dtypes tf32,bf16 --variants eager,graph,compile_graph \
+  --presets reference,reference_luong,small,small_luong,reference_v32k,reference_luong_v32k
+for precision in fp32 bf16; do
+  part "torch_gpu_ce_$precision" 40 peer "torch_gpu_ce_$precision" torch_gpu_ce.py 30 --part linear --linear-dtype "$precision" \
+    --linear 1600x512x32000,8192x1024x128000 --providers eager,compile,torch_native
+done
 
-{
+write_result() {
   printf '{"commit": "%s", "date": "%s", "gpu": "%s", "parts": [' "$(cat commit)" "$(date -u +%FT%TZ)" \
     "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1)"
   separator=
@@ -113,11 +134,16 @@ part torch_gpu_ce.py 90 peer torch_gpu_ce.py 70
     separator=,
   done
   printf '}}\n'
-} >"$result"
+}
+write_result >"$result"
+end=$((SECONDS + 10))
+part targets 10 targets "$result"
+write_result >"$result"
+cat "$logs/targets"
 
-printf '%-20s %-8s %5s  %s\n' part verdict s said
+printf '%-30s %-8s %5s  %s\n' part verdict s said
 for entry in "${parts[@]}"; do
   IFS='|' read -r name verdict seconds said <<<"$entry"
-  printf '%-20s %-8s %5d  %s\n' "$name" "$verdict" "$seconds" "$said"
+  printf '%-30s %-8s %5d  %s\n' "$name" "$verdict" "$seconds" "$said"
 done
 exit "$failed"
