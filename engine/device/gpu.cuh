@@ -9,6 +9,7 @@
 #endif
 
 #include <cstdint>
+#include <cstring>
 
 #include "engine/core/kernel.h"
 #include "engine/core/tape.h"
@@ -29,15 +30,18 @@ void check(cudaError_t status, const char* what);
 // what was recorded (step_graph.cu).
 enum class Recording : uint8_t { none, records, repeats };
 inline Recording recording = Recording::none;
-void note(const void* part, size_t bytes);  // the next of the bytes that tell calls apart
+void note(const void* call, size_t bytes);  // what tells the next call from others
 
 // Asked before every call that reaches the stream, with all that tells it from others: whether it is to be made.
 enum class Asked : uint8_t { launch, gemm, batched_gemm, zero, copy };
 template <class... P>
 bool is_made(Asked what, P... parts) {
   if (recording == Recording::none) return true;
-  note(&what, sizeof(what));
-  ((__builtin_clear_padding(&parts), note(&parts, sizeof(parts))), ...);
+  unsigned char call[sizeof(what) + (sizeof(P) + ...)];
+  std::memcpy(call, &what, sizeof(what));
+  size_t used = sizeof(what);
+  ((__builtin_clear_padding(&parts), std::memcpy(call + used, &parts, sizeof(P)), used += sizeof(P)), ...);
+  note(call, used);
   return recording == Recording::records;
 }
 

@@ -143,15 +143,15 @@ const bool installed = install<Device::cuda>(kernels::repeated_step, repeated_st
 
 namespace gpu {
 
-void note(const void* part, size_t bytes) {
+void note(const void* call, size_t bytes) {
   Recorder& r = recorder();
   std::vector<unsigned char>& calls = r.now->calls;
   if (recording == Recording::records) {
-    const auto* from = static_cast<const unsigned char*>(part);
+    const auto* from = static_cast<const unsigned char*>(call);
     calls.insert(calls.end(), from, from + bytes);
     return;
   }
-  if (bytes > calls.size() - r.compared || std::memcmp(calls.data() + r.compared, part, bytes) != 0) throw Differs{};
+  if (bytes > calls.size() - r.compared || std::memcmp(calls.data() + r.compared, call, bytes) != 0) throw Differs{};
   r.compared += bytes;
 }
 

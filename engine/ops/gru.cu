@@ -14,11 +14,14 @@ constexpr int threads = 128;
 struct Unit {
   int64_t d, b, j, t, row;
 
-  __device__ Unit(const kernels::GruSizes& size, int64_t i, int64_t step) {  // i-th of [D,B,H]
-    const int64_t h = size.hidden, n = size.batch * h;
-    d = i >= n;
-    b = (i - d * n) / h;
-    j = i - d * n - b * h;
+  // The i-th of [D,B,H]; division of 64 bits would take as long as the rest.
+  __device__ Unit(const kernels::GruSizes& size, int64_t i, int64_t step) {
+    const uint32_t h = static_cast<uint32_t>(size.hidden), n = static_cast<uint32_t>(size.batch) * h,
+                   all = static_cast<uint32_t>(i), second = all >= n ? 1 : 0, of_one = all - second * n,
+                   sentence = of_one / h;
+    d = second;
+    b = sentence;
+    j = of_one - sentence * h;
     t = size.backwards(d) ? size.steps - 1 - step : step;
     row = b * size.steps + t;
   }
@@ -72,6 +75,7 @@ int64_t distance_of_weights(const K<T>& k) {
 template <class T>
 void gru_cuda(const kernels::Gru<T>& k) {
   const int64_t h = k.size.hidden, batch = k.size.batch, n = batch * h, all = k.size.directions * n;
+  if (all > INT32_MAX) refuse("gru: {} states of {} units are too many for a GPU", k.size.directions * batch, h);
   T *state = Tape::current().scratch<T>(all, Device::cuda), *gh = Tape::current().scratch<T>(3 * all, Device::cuda);
   for (int64_t step = 0; step < k.size.steps; ++step) {
     const auto product = [&](int64_t d, const T* of) -> Gemm<T> {
