@@ -1,6 +1,7 @@
 // The fused loss of a GPU where a tile of all classes would take too much memory.
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
+#include "engine/device/gemm.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/loss/unfinished_loss.h"
 #include "models/run.h"
@@ -104,14 +105,20 @@ TEST_CASE("a tile of the fused loss fits the memory allowed, by rows or by class
         CHECK(tile.rows % 32 == 0);
         CHECK((tile.size() * bytes <= mib << 20 || tile.size() <= 32 * 8192));
         CHECK((tile.classes == classes || (tile.classes % 8192 == 0 && tile.classes < classes)));
-        if (tile.classes < classes) CHECK(32 + (mib << 20) / bytes / classes < 1120 + 64);
+        if (tile.classes < classes) CHECK((mib << 20) / bytes / classes < 96);
       }
   set_loss_tile_mib(256);
   CHECK(loss_tile(Device::cuda, 8000, 4).classes == 8000);
   CHECK(loss_tile(Device::cuda, 32000, 4).classes == 32000);
-  const LossTile wide = loss_tile(Device::cuda, 128'000, 4);
-  CHECK(wide.rows == 1120);
-  CHECK(wide.classes == 49152);  // three chunks
+  const auto wide = [](MatmulPrecision precision) {
+    set_matmul_precision(precision, Device::cuda);
+    const LossTile tile = loss_tile(Device::cuda, 128'000, 4);
+    set_matmul_precision(MatmulPrecision::fp32);
+    return std::pair{tile.rows, tile.classes};
+  };
+  CHECK(wide(MatmulPrecision::fp32) == std::pair<int64_t, int64_t>{512, 128'000});  // faster than to multiply twice
+  CHECK(wide(MatmulPrecision::tf32) == std::pair<int64_t, int64_t>{1024, 65536});   // two chunks
+  CHECK(wide(MatmulPrecision::bf16) == std::pair<int64_t, int64_t>{1344, 49152});   // three
 }
 
 TEST_CASE("the key logits_mib bounds a tile of the fused loss") {

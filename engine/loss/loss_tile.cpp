@@ -1,16 +1,28 @@
-// The measure of rows follows from H100's rates in bf16: 355/R of the three products' time goes into dW.
+// How many rows are enough follows from H100's rates: in bf16 (798 TFLOP/s, 3.0 TB/s) reading and writing dW for each
+// tile of R rows takes 355/R of the time of the three products, and as much less as products are slower. A second
+// multiplication takes a third.
 #include "engine/loss/loss_tile.h"
 
 #include <algorithm>
 
+#include "engine/device/gemm.h"
+
 namespace seqgrad {
 namespace {
 
-constexpr int64_t cpu_rows = 384, enough_rows = 1120;
+constexpr int64_t cpu_rows = 384;
 constexpr int64_t part = 8192;  // classes: of_a_part (row_parts.cuh)
 
 int64_t allowed = int64_t{256} << 20;
 
+int64_t enough_rows() {
+  switch (matmul_precision()) {
+    case MatmulPrecision::bf16: return 1120;
+    case MatmulPrecision::tf32: return 560;
+    case MatmulPrecision::fp32: break;
+  }
+  return 96;
+}
 int64_t ceil_of(int64_t n, int64_t by) { return (n + by - 1) / by; }
 int64_t blocks(int64_t rows) { return std::max(tile_block_rows, rows / tile_block_rows * tile_block_rows); }
 
@@ -18,11 +30,11 @@ int64_t blocks(int64_t rows) { return std::max(tile_block_rows, rows / tile_bloc
 
 LossTile loss_tile(Device device, int64_t classes, int64_t bytes) {
   if (device == Device::cpu) return {cpu_rows, classes};
-  const int64_t logits = allowed / bytes, rows = logits / classes;
-  const int64_t chunks = ceil_of(classes, std::max<int64_t>(1, logits / enough_rows / part) * part);
-  if (rows >= enough_rows || chunks == 1) return {blocks(rows), classes};
+  const int64_t logits = allowed / bytes, rows = logits / classes, enough = enough_rows();
+  const int64_t chunks = ceil_of(classes, std::max<int64_t>(1, logits / enough / part) * part);
+  if (rows >= enough || chunks == 1) return {blocks(rows), classes};
   const int64_t width = ceil_of(ceil_of(classes, chunks), part) * part;
-  return {blocks(std::min(enough_rows, logits / width)), width};
+  return {blocks(logits / width), width};
 }
 
 void set_loss_tile_mib(int64_t mib) { allowed = mib << 20; }
