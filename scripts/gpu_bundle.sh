@@ -11,7 +11,9 @@ bundle=$build/bundle
 launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache); fi
 mkdir -p "$build"
+# Programs find the bundle's libraries by themselves: PyTorch, which runs beside them, has its own.
 if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DSEQGRAD_TESTS=ON -DSEQGRAD_CUDA=ON -DSEQGRAD_TEST_ROOT=. \
+         -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON -DCMAKE_INSTALL_RPATH='$ORIGIN/../lib' -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags \
          -DCMAKE_CUDA_ARCHITECTURES="$architecture" "${launcher[@]}" &&
        cmake --build "$build" -j "${SEQGRAD_JOBS:-$(nproc)}" --target seqgrad seqgrad_gpu_tests; } >"$build/build.log" 2>&1; then
   tail -n 40 "$build/build.log" >&2

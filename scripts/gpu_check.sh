@@ -11,11 +11,10 @@ trap 'rm -rf "$logs"' EXIT
 
 [[ -d lib ]] || tar -xzf lib.tar.gz
 # cuBLAS of CUDA, or of a PyTorch from PyPI.
-export LD_LIBRARY_PATH=$PWD/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 cublas=$(find /usr/local/cuda*/lib64 /usr/local/cuda*/targets/*/lib /usr/lib/x86_64-linux-gnu \
   $(python3 -c 'import site; print(*site.getsitepackages(), site.getusersitepackages())' 2>/dev/null) \
   -name 'libcublas.so.1[23]' 2>/dev/null | sort -t. -k3 -r | head -n 1)
-[[ -z $cublas ]] || export LD_LIBRARY_PATH=$LD_LIBRARY_PATH:$(dirname "$cublas")
+[[ -z $cublas ]] || export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(dirname "$cublas")
 
 parts=() failed=0
 part() {  # name, seconds it may take, command…: 0 passed, 77 skipped; its last line is what the table says
