@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The longer checks, one line each in a table at the end; exit 1 when one failed.
-#   scripts/check.sh [asan|kills|fuzz]…      (all of them without arguments)
-# asan: every fast test in a build with AddressSanitizer and UndefinedBehaviorSanitizer. kills: SEQGRAD_KILLS (20) runs
-# killed at random instants, resumed, and compared. fuzz: each target for SEQGRAD_FUZZ_SECONDS (60).
+#   scripts/check.sh [asan|races|kills|fuzz]…      (all of them without arguments)
+# asan: every fast test in a build with AddressSanitizer and UndefinedBehaviorSanitizer. races: between the threads of
+# kernels, by the emulator. kills: SEQGRAD_KILLS (20) runs killed at random instants, resumed, and compared. fuzz: each
+# target for SEQGRAD_FUZZ_SECONDS (60).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${SEQGRAD_JOBS:-$(nproc)}
@@ -18,6 +19,8 @@ asan() {
   ctest --test-dir build-asan -LE slow -E '^(floors|format)' -j "$jobs" --output-on-failure | tee "$logs/ctest.txt"
   grep 'tests passed' "$logs/ctest.txt" | grep -v '0 tests failed out of 0'
 }
+
+races() { scripts/racecheck.sh; }
 
 kills() {
   SEQGRAD_TESTS=ON scripts/build.sh seqgrad_tests
@@ -35,9 +38,9 @@ if [[ ${1:-} == --one ]]; then  # a process of its own, where the first failing 
   exit
 fi
 checks=("$@")
-[[ ${#checks[@]} -gt 0 ]] || checks=(asan kills fuzz)
+[[ ${#checks[@]} -gt 0 ]] || checks=(asan races kills fuzz)
 for check in "${checks[@]}"; do
-  [[ $check =~ ^(asan|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are asan, kills, fuzz" >&2; exit 2; }
+  [[ $check =~ ^(asan|races|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are asan, races, kills, fuzz" >&2; exit 2; }
 done
 
 table="" failed=0

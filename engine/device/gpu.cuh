@@ -1,6 +1,6 @@
 // What kernels are written with: CUDA, or under SEQGRAD_EMULATE the emulator of tests/emulate, which compiles the same
 // sources for the CPU. Kernels keep to what both have: launch, one block of dynamic shared memory, __syncthreads,
-// __shfl_xor_sync by whole warps; blocks are multiples of 32 threads.
+// __shfl_xor_sync by whole warps, raise; blocks are multiples of 32 threads.
 #pragma once
 #ifdef SEQGRAD_EMULATE
 #include <gpu_emulator.h>

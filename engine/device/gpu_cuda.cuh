@@ -27,6 +27,9 @@ __device__ T* shared_memory() {
   return reinterpret_cast<T*>(memory);
 }
 
+// Sets a flag that blocks may set at the same time.
+__device__ inline void raise(int32_t* flag) { atomicExch(flag, 1); }
+
 // A function of cuBLAS, which is loaded when first used: linking it would cost every start of the program 0.2 s.
 // Throws SystemError when the library or the function is not there.
 void* cublas_function(const char* name);

@@ -77,6 +77,7 @@ __device__ void finish(const kernels::RowLoss<T>& k, int64_t i, const RowTask& t
                        const Part<T>& all) {
   const RowRule& rule = k.rule;
   const bool tells = row.begin == 0 && threadIdx.x == 0;
+  __syncthreads();  // all have read the logits of the target and of the only class, which may be overwritten here
   if (all.top.seen != Top<T>::number) {
     RowResult result;
     result.nonfinite = true;
@@ -93,7 +94,6 @@ __device__ void finish(const kernels::RowLoss<T>& k, int64_t i, const RowTask& t
   if (tells || rule.z_loss != 0 || row.visits(task.target) || row.visits(all.walk.only)) o = outcome(rule, task, all);
   if (tells) give(k, i, {o.loss, o.nll, o.lambda, all.sums.first == task.target, !(std::abs(o.loss) < INFINITY)});
   if (!row.g) return;
-  __syncthreads();  // all have read the logits of the target and of the only class
   give_gradient<is_held>(rule, task, row, all, o);
 }
 

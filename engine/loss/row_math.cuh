@@ -33,7 +33,7 @@ __device__ inline int64_t block_least(int64_t n) {
 template <class T>
 __device__ void give(const kernels::RowLoss<T>& k, int64_t i, const RowResult& result) {
   k.results[i] = result;
-  if (k.stop && (result.invalid || (result.nonfinite && !k.rule.propagate))) *k.stop = 1;
+  if (k.stop && (result.invalid || (result.nonfinite && !k.rule.propagate))) gpu::raise(k.stop);
 }
 
 // Runs launch(k) with tables, tasks and results in device memory, and fetches the results unless they are to be kept.

@@ -175,6 +175,8 @@ T* shared_memory() {
   return static_cast<T*>(emulate::block_memory());
 }
 
+inline void raise(int32_t* flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
+
 void* cublas_function(const char* name);
 
 }  // namespace seqgrad::gpu
