@@ -4,6 +4,7 @@
 #include "engine/device/gemm.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/loss/unfinished_loss.h"
+#include "engine/ops/elementwise.h"
 #include "models/run.h"
 #include "tests/loss_helpers.h"
 
@@ -191,4 +192,29 @@ TEST_CASE("a row in chunks that is not finite is named, and may be let through")
     CHECK(std::isnan(gradients[13 * p.width]));
     CHECK(std::isfinite(gradients[14 * p.width]));
   }
+}
+
+TEST_CASE("two losses of the same hidden states add their gradients, made in forward or in backward") {
+  const Projection p(16400);
+  Tape& tape = Tape::current();
+  for (const Device device : {Device::cpu, Device::cuda})
+    for (const ParameterGradients when : {ParameterGradients::now, ParameterGradients::in_backward}) {
+      CAPTURE(name_of(device), when == ParameterGradients::now);
+      tape.reset();
+      const auto from = [&](const std::vector<double>& x, Shape shape) {
+        return variable(from_host(x, shape, device));
+      };
+      const Tensor h = from(p.hidden, {p.batch, p.steps, p.width}), w = from(p.weight, {p.classes, p.width}),
+                   b = from(p.bias, {p.classes});
+      const LiveRows live = build_live_rows(p.in, p.options);
+      const auto loss = [&] { return linear_sequence_loss(h, w, b, p.in, live, p.options, live.divisor, when).value; };
+      const Tensor first = loss();
+      tape.backward(add(first, loss()));
+      std::vector<double> got;
+      for (const Tensor& x : {h, w, b})
+        for (const double d : to_host<double>(grad(x))) got.push_back(d);
+      std::vector<double> want = p.run<double>(device, when).gradients;
+      for (double& d : want) d *= 2;
+      check_close(got, want, 1e-13);
+    }
 }
