@@ -5,6 +5,7 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
+#include "engine/ops/argmax.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/dropout.h"
 #include "engine/ops/elementwise.h"
@@ -279,5 +280,23 @@ TEST_CASE("a softmax without a distribution is NaN as a whole row, and only that
     CHECK((std::isnan(p[2]) && std::isnan(p[3]) && std::isnan(l[2]) && std::isnan(l[3])));
     CHECK((p[0] == 0.5 && p[1] == 0.5 && p[4] == 0 && p[5] == 1));
     CHECK((l[4] == -inf && l[5] == 0));
+  }
+}
+
+TEST_CASE("argmax takes the first of equal maxima, passes over NaN, and leaves what is given") {
+  constexpr int64_t classes = 600;  // more than a block of a GPU has threads
+  std::vector<float> x(5 * classes, 0.0f);
+  const auto set = [&](int64_t row, int64_t v, float value) { x[static_cast<size_t>(row * classes + v)] = value; };
+  set(0, 590, 3), set(0, 7, 3), set(0, 300, 3);
+  set(1, 1, 9), set(1, 40, NAN), set(1, 41, 2);  // class 1 is before the first that counts
+  std::fill_n(x.begin() + 2 * classes, classes, -INFINITY);
+  std::fill_n(x.begin() + 3 * classes, classes, NAN);
+  for (const Device device : test_devices()) {
+    CAPTURE(test_name_of(device));
+    Tape::current().reset();
+    const Tensor logits = from_host(x, {5, classes}, device),
+                 given = from_host(std::vector<int32_t>{-1, -1, -1, -1, 4}, {5}, device);
+    CHECK(to_host<int32_t>(argmax(logits, 3, given)) == std::vector<int32_t>{7, 41, 3, 3, 4});
+    CHECK(to_host<int32_t>(argmax(logits, 3)) == std::vector<int32_t>{7, 41, 3, 3, 3});
   }
 }

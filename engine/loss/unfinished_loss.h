@@ -12,9 +12,9 @@ namespace seqgrad {
 int64_t computed_rows(const LiveRows& rows, Device device);
 
 // linear_sequence_loss and sequence_loss without their end: `value` is good for backward, but its number is not filled
-// in, and the results of the live rows stay on the GPU until the tape's reset, for finish_loss. Parameters have their
-// gradients `now`, logits are overwritten by theirs. A row that is not finite sets *stop, on the GPU, to 1. Scalars
-// only.
+// in, and the results of the live rows stay on the GPU until the tape's reset, for finish_loss. Hidden states and
+// parameters have their gradients `now`, logits are overwritten by theirs. A row that is not finite sets *stop, on the
+// GPU, to 1. Scalars only.
 struct UnfinishedLoss {
   Tensor value;
   const RowResult* results = nullptr;

@@ -102,7 +102,7 @@ __global__ void step_grad_kernel(kernels::AttentionGruGrad<T> k, int64_t t, T* d
   if (t >= k.lengths[b]) {
     for (int64_t i = threadIdx.x; i < 3 * h; i += blockDim.x) dgx[i] = 0;
     for (int64_t i = threadIdx.x; i < size.joined(); i += blockDim.x) dproducts[i] = 0;
-    for (int64_t i = threadIdx.x; i < h; i += blockDim.x) pass(i, after(i));
+    for (int64_t i = threadIdx.x; i < h; i += blockDim.x) pass(i, T{0});  // nothing comes from behind
     return;
   }
   T *memory = gpu::shared_memory<T>(), *dg = memory + reduced / sizeof(T), *ds = dg + 3 * h;
