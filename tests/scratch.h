@@ -1,6 +1,7 @@
 // A directory for a test's files, and the executable run in it as a person runs it.
 #pragma once
 #include <sys/wait.h>
+#include <test_paths.h>
 #include <unistd.h>
 
 #include <cstdlib>

@@ -1,4 +1,5 @@
 // Attention pages: a map a sentence, hostile words as text, and what is refused before any work.
+#include <test_paths.h>
 #include <algorithm>
 
 #include "engine/train/attention.h"

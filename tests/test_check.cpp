@@ -1,5 +1,6 @@
 // The regression tool: every recorded case, each form that a case may have, exit codes, damage, and what a failure
 // says.
+#include <test_paths.h>
 #include <cmath>
 
 #include "engine/check/bless.h"

@@ -1,4 +1,5 @@
 // The executable as a person uses it: exit codes, first lines of errors, runs that resume, pipes.
+#include <test_paths.h>
 #include <algorithm>
 
 #include "engine/io/safetensors.h"

@@ -1,4 +1,5 @@
 // The options that sub-commands share, and those of bench and info: what each changes.
+#include <test_paths.h>
 #include <nlohmann/json.hpp>
 #include <thread>
 

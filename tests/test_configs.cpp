@@ -1,4 +1,5 @@
 // The files of configs/ are what they say: each loads, names the schema for editors, and the schema is the code's.
+#include <test_paths.h>
 #include <filesystem>
 #include <fstream>
 #include <sstream>

@@ -1,4 +1,5 @@
 // TensorBoard's records: bytes as its own writer makes them, files in order, and what a resumed run takes back.
+#include <test_paths.h>
 #include <chrono>
 #include <cmath>
 

@@ -1,4 +1,5 @@
 // What `explain` shows is what the engine computes, and what peers recorded.
+#include <test_paths.h>
 #include <cmath>
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,5 @@
 // explain's page holds the explanation's own numbers, its text stays text, and nothing but its one script may run.
+#include <test_paths.h>
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,7 @@
 // Runs of the executable that are killed, stopped, starved of disk or fed nonsense: what is published stays whole.
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <test_paths.h>
 
 #include <algorithm>
 #include <chrono>

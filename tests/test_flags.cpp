@@ -1,4 +1,5 @@
 // The options of every sub-command: what each refuses, in whose words; and that each of them occurs in a test.
+#include <test_paths.h>
 #include <map>
 #include <regex>
 #include <set>

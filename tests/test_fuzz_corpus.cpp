@@ -1,4 +1,5 @@
 // The saved corpus of the fuzz targets, through the same functions, in every build.
+#include <test_paths.h>
 #include <map>
 
 #include "tests/catch.h"

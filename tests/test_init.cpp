@@ -1,4 +1,5 @@
 // model.init: weights that PyTorch wrote, under other names, and files that do not fit.
+#include <test_paths.h>
 #include <cmath>
 
 #include "engine/io/safetensors.h"

@@ -1,5 +1,6 @@
 // Every config key does something: set to a second legal value it changes weights, files or output within a few steps.
 #include <sys/wait.h>
+#include <test_paths.h>
 
 #include <filesystem>
 #include <fstream>

@@ -1,4 +1,5 @@
 // Each lesson fails as it stands and passes repaired; guesses are judged; the course is whole.
+#include <test_paths.h>
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
 // Sizes as large as a config allows, weights that no loss takes, names as long as a file system allows.
+#include <test_paths.h>
 #include <chrono>
 
 #include "models/config.h"

@@ -1,4 +1,5 @@
 // What data says about the loss, from the config through a model to its gradients: noisy labels, prompt masks, padding.
+#include <test_paths.h>
 #include <cstring>
 
 #include "engine/core/tape.h"

@@ -1,4 +1,5 @@
 // BLEU and chrF against scores that sacreBLEU gave (scripts/record/bleu.py), and the counts beside them.
+#include <test_paths.h>
 #include <fstream>
 #include <functional>
 #include <limits>

@@ -1,4 +1,5 @@
 // The whole model: against PyTorch's recorded step, against numeric gradients, and against itself.
+#include <test_paths.h>
 #include <cmath>
 #include <numeric>
 

@@ -1,4 +1,5 @@
 // Optimisers and schedules against the numbers of torch.optim, recorded in tests/golden/optim.json.
+#include <test_paths.h>
 #include <cmath>
 #include <nlohmann/json.hpp>
 

@@ -1,4 +1,5 @@
 // The task `phrases` keeps every word of its specification, on the splits as `seqgrad data` exports them.
+#include <test_paths.h>
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

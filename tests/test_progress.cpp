@@ -1,5 +1,6 @@
 // The progress line: its form, how it fits a terminal, and what a terminal, a pipe and `-q` see of a run.
 #include <pty.h>
+#include <test_paths.h>
 
 #include <algorithm>
 #include <csignal>

@@ -1,4 +1,5 @@
 // The strict reader: every damage of a file is refused, with the tensor, and no lie about sizes is believed.
+#include <test_paths.h>
 #include <cmath>
 #include <cstdlib>
 #include <limits>

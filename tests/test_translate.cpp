@@ -1,4 +1,5 @@
 // The flags of translate and evaluate, and runs that resume with everything that has a state.
+#include <test_paths.h>
 #include <algorithm>
 
 #include "engine/io/safetensors.h"

@@ -1,4 +1,6 @@
 // `--which`: on the fixture every preset finds itself; wrong ways of computing are named; digits as typed.
+#include <test_paths.h>
+
 #include "engine/check/case_inputs.h"
 #include "engine/check/which.h"
 #include "engine/loss/presets.h"

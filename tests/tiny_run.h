@@ -1,5 +1,6 @@
 // A command line that trains in a third of a second, for tests that stop it.
 #pragma once
+#include <test_paths.h>
 #include <string>
 
 // With a checkpoint at every step.
