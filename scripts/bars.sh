@@ -1,40 +1,45 @@
 #!/usr/bin/env bash
 # Runs the bars of tests/bars.yaml and prints, for each, what was measured, the bar and the verdict.
-#   scripts/bars.sh [ISSUE] [--list]         e.g. scripts/bars.sh A
+#   scripts/bars.sh [TOPIC…] [--list]         e.g. scripts/bars.sh loss runs; --list prints rows and topics
 # A bar's command prints what it measured as its last line and exits 0 (met), 1 (missed), 77 (cannot run here: "not run")
 # or anything else (not run, with its first error). A bar without a command has nothing to run yet: "not run".
 set -euo pipefail
 cd "$(dirname "$0")/.."
-issue=${1:-}
-[[ $issue == --list ]] && issue=""
-list=0
-[[ " $* " == *" --list "* ]] && list=1
+list=0 topics=" "
+for argument in "$@"; do
+  if [[ $argument == --list ]]; then list=1; else topics+="$argument "; fi
+done
 
-# The file's own form, checked here: a list of {issue, text, bar, command}, each value on one line, quoted or not.
+# The file's own form, checked here: a list of {topic, text, bar, command}, each value on one line, quoted or not.
 rows=$(awk '
   function bad(why) { printf "tests/bars.yaml:%d: error: %s\n", NR, why > "/dev/stderr"; failed = 1; exit 2 }
   function flush() {
     if (!open) return
-    if (!("issue" in v) || !("text" in v) || !("bar" in v)) bad("a bar needs issue, text and bar")
-    printf "%s\t%s\t%s\t%s\n", v["issue"], v["text"], v["bar"], ("command" in v) ? v["command"] : ""
+    if (!("topic" in v) || !("text" in v) || !("bar" in v)) bad("a bar needs topic, text and bar")
+    printf "%s\t%s\t%s\t%s\n", v["topic"], v["text"], v["bar"], ("command" in v) ? v["command"] : ""
     delete v
   }
   /^#/ || /^$/ { next }
   /^- [a-z]+: / { flush(); open = 1 }
   /^(- |  )[a-z]+: / {
     line = substr($0, 3); key = line; sub(/:.*/, "", key); value = line; sub(/^[a-z]+: */, "", value)
-    if (key !~ /^(issue|text|bar|command)$/) bad("unknown key " key)
+    if (key !~ /^(topic|text|bar|command)$/) bad("unknown key " key)
     if (value ~ /^".*"$/) { value = substr(value, 2, length(value) - 2); gsub(/\\"/, "\"", value) }
     v[key] = value; next
   }
-  { bad("expected `- issue: A` and indented text, bar and command") }
+  { bad("expected `- topic: loss` and indented text, bar and command") }
   END { if (failed) exit 2; flush() }' tests/bars.yaml)
+
+for topic in $topics; do
+  cut -f1 <<<"$rows" | grep -qxF -- "$topic" ||
+    { echo "error: no topic '$topic'; there are: $(cut -f1 <<<"$rows" | awk '!seen[$0]++' | paste -sd' ')" >&2; exit 2; }
+done
 
 met=0 missed=0 not_run=0
 out=$(mktemp)
 trap 'rm -f "$out" "$out.err"' EXIT
 while IFS=$'\t' read -r of text bar command; do
-  [[ -z $issue || $of == "$issue" ]] || continue
+  [[ $topics == " " || $topics == *" $of "* ]] || continue
   if [[ $list -eq 1 ]]; then
     printf '%s  %s: %s\n     %s\n' "$of" "$text" "$bar" "${command:-(no command)}"
     continue

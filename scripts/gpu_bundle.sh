@@ -2,8 +2,8 @@
 # Builds seqgrad and the tests for one kind of GPU (nvcc needs none to do so) and lays them out in build-gpu/bundle with
 # all that they need where there are no packages: shared objects, cases and golden files, scripts of peers.
 #   scripts/gpu_bundle.sh [ARCHITECTURE]        (90: Hopper)
-# SEQGRAD_PEERS is a folder with torch_gpu_step.py and torch_gpu_ce.py. cuBLAS is not in it: 600 MB, and a machine with a
-# GPU has it from CUDA or from PyTorch. There, in the bundle: ./gpu_check.sh
+# cuBLAS is not in it: 600 MB, and a machine with a GPU has it from CUDA or from PyTorch. There, in the bundle:
+# ./gpu_check.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 architecture=${1:-90} build=build-gpu
@@ -36,7 +36,7 @@ cp -r tests/cases tests/golden "$bundle/tests/"
 cp -r configs "$bundle/"
 cp scripts/gpu_check.sh scripts/bench/gpu_targets.py "$bundle/"
 for peer in torch_gpu_step.py torch_gpu_ce.py; do
-  if [[ -f ${SEQGRAD_PEERS:-../shared/bench}/$peer ]]; then cp "${SEQGRAD_PEERS:-../shared/bench}/$peer" "$bundle/peers/"; fi
+  cp "scripts/bench/peers/$peer" "$bundle/peers/"
 done
 git rev-parse HEAD >"$bundle/commit"
 size=$(du -sm "$bundle" | cut -f1)

@@ -7,12 +7,12 @@
 # off goes on where it was, another build or machine starts afresh. ROW selects rows by their name or a part of it; --table only
 # prints. A measurement during which other processes took more than 0.15 of a core is repeated, N times (3) at the most,
 # then kept and marked. --python: with torch or with jax and optax; without it those of SEQGRAD_PEERS (colon-separated) or
-# SEQGRAD_PYTHON, else a virtual environment under build/peers, made here, and python3 (Debian's python3-torch).
+# SEQGRAD_PYTHON, else the virtual environment build/peers, where there is one, and python3 (Debian's python3-torch).
 # Exit 1 when a target is missed, 77 when something could not be measured.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source scripts/bench/compare/measure.sh
-rounds=3 threads="2 1" out=build/bench/compare_cpu.jsonl tries=3 fresh=0 table=0 peers=../shared/bench pythons=() wanted=()
+rounds=3 threads="2 1" out=build/bench/compare_cpu.jsonl tries=3 fresh=0 table=0 peers=scripts/bench/peers pythons=() wanted=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --python | --peers | --rounds | --threads | --out | --tries)

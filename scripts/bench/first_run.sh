@@ -10,23 +10,25 @@ config=${1:-configs/phrases.yaml}
 command -v mmdebstrap >/dev/null || { echo "not run: mmdebstrap is not installed"; exit 77; }
 base=$(mktemp -d "${SEQGRAD_ROOT:-/var/tmp}/seqgrad-root-XXXX")
 root=$base/root
-cleanup() { umount -l "$root/proc" "$root/dev" 2>/dev/null || true; rm -rf "$base"; }
-trap cleanup EXIT
+# Mounts are made in a namespace of this script's own and end with it: what cleans up never sees the host's /dev.
+trap 'rm -rf --one-file-system "$base"' EXIT
 mmdebstrap --variant=minbase bookworm "$root" >"$base/log" 2>&1 || { tail -n 5 "$base/log"; echo "not run: mmdebstrap failed"; exit 77; }
 cp -r /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
-mount --bind /dev "$root/dev"
-mount -t proc proc "$root/proc"
 mkdir "$root/seqgrad"
 git archive HEAD | tar -x -C "$root/seqgrad"
 
+in_root() {
+  unshare --mount --propagation private bash -c 'mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" "$@"
+}
+
 start=$(date +%s)
-chroot "$root" bash -c "cd /seqgrad && scripts/train.sh '$config'" 2>&1 | tee "$base/transcript" | grep -v '^epoch ' || { tail -n 5 "$base/transcript"; exit 1; }
+in_root bash -c "cd /seqgrad && scripts/train.sh '$config'" 2>&1 | tee "$base/transcript" | grep -v '^epoch ' || { tail -n 5 "$base/transcript"; exit 1; }
 took=$(($(date +%s) - start))
 
 # The second call: from Enter to the end of its first step, minus nothing.
 begin=$(date +%s.%N)
-chroot "$root" bash -c "cd /seqgrad && scripts/train.sh '$config' --max-steps 1 --set report.samples=0 -q" >/dev/null 2>&1
+in_root bash -c "cd /seqgrad && scripts/train.sh '$config' --max-steps 1 --set report.samples=0 -q" >/dev/null 2>&1
 second=$(awk -v a="$begin" -v b="$(date +%s.%N)" 'BEGIN {printf "%.1f", b - a}')
 echo "first run $((took / 60)):$(printf '%02d' $((took % 60))), $(grep '^\[2/3\]' "$base/transcript"), second call trains and stops after a step within $second s; $(grep '^test:' "$base/transcript")"
 [[ $took -le 720 ]] && awk -v s="$second" 'BEGIN {exit s > 5}'

@@ -7,7 +7,7 @@
 # PyTorch: a python with torch in SEQGRAD_PYTHON (default python3); without it only ours is timed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-rounds=3 peer=../shared/bench/torch_ce.py hidden=0 masked=0 at_most="" vocabs=()
+rounds=3 peer=scripts/bench/peers/torch_ce.py hidden=0 masked=0 at_most="" vocabs=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --rounds) rounds=$2; shift 2 ;;

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Trains on the Multi30k files in DIR (train.lc.norm.tok.de … under DIR/tok), stops and resumes on the way, translates,
+# Trains on the Multi30k files in DIR (configs/multi30k, where scripts/get_multi30k.sh puts them; SEQGRAD_MULTI30K names
+# another folder), stops and resumes on the way, translates,
 # and scores test_2016 once, greedy and with beam 5; prints the figures.
-#   scripts/bench/multi30k.sh DIR [CONFIG] [--seed N] [options of train, e.g. --set train.epochs=1]
+#   scripts/bench/multi30k.sh [CONFIG] [--seed N] [options of train, e.g. --set train.epochs=1]
 # Exit 1 when resuming or translating fails, greedy BLEU is below SEQGRAD_AT_LEAST, training takes longer than
 # SEQGRAD_MINUTES, or beam 5 is not above greedy with SEQGRAD_BEAM_GAINS=1.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-dir=${1:-../shared/data/multi30k} config=${2:-configs/multi30k_de_en.yaml}
-shift $(($# < 2 ? $# : 2))
-[[ -f $dir/tok/train.lc.norm.tok.de ]] || { echo "not run: $dir/tok/train.lc.norm.tok.de is not there"; exit 77; }
+config=configs/multi30k_de_en.yaml
+if [[ ${1:-} == *.yaml ]]; then config=$1; shift; fi
+tok=${SEQGRAD_MULTI30K:-configs/multi30k}
+[[ -f $tok/train.lc.norm.tok.de ]] || { echo "not run: $tok/train.lc.norm.tok.de is not there (scripts/get_multi30k.sh)"; exit 77; }
 [[ -x build/seqgrad ]] || scripts/build.sh seqgrad
 command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y jq" >&2; exit 2; }
 direction=$(basename "$config" .yaml) src=de trg=en
 [[ $direction == *en_de ]] && src=en trg=de
-tok=$(realpath "$dir/tok") files=()
+tok=$(realpath "$tok") files=()
 for split in train:train dev:val test:test_2016_flickr; do
   files+=(--set "data.${split%%:*}={src: $tok/${split#*:}.lc.norm.tok.$src, trg: $tok/${split#*:}.lc.norm.tok.$trg}")
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains one Multi30k model here and in PyTorch, same sizes, losses, batches and number of updates, and prints wall times,
 # their ratios and the BLEU of both on test_2016.
-#   scripts/bench/multi30k_torch.sh [DIR] [CONFIG] [--python PY]… [--threads N] [--updates N] [--installed-updates N]
+#   scripts/bench/multi30k_torch.sh [CONFIG] [--python PY]… [--threads N] [--updates N] [--installed-updates N]
 #                                   [options of train, e.g. --set train.epochs=4]
 # Ours is timed as a user waits for it: reading, vocabularies, one validation at the end, everything. PyTorch's time is its
 # training loop alone. The fastest tuned PyTorch among the pythons (SEQGRAD_PEERS, SEQGRAD_PYTHON or python3) over 100 updates trains to
@@ -10,7 +10,7 @@
 # 77 without PyTorch or the text.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-dir=../shared/data/multi30k config=configs/multi30k_de_en.yaml pythons=() threads=2 updates=0 some=200 options=() given=0
+tok=${SEQGRAD_MULTI30K:-configs/multi30k} config=configs/multi30k_de_en.yaml pythons=() threads=2 updates=0 some=200 options=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --python) pythons+=("$2"); shift 2 ;;
@@ -18,17 +18,16 @@ while [[ $# -gt 0 ]]; do
     --updates) updates=$2; shift 2 ;;
     --installed-updates) some=$2; shift 2 ;;
     -*) options+=("$1" "$2"); shift 2 ;;
-    *) given=$((given + 1))
-      case $given in 1) dir=$1 ;; 2) config=$1 ;; *) echo "error: what is $1?" >&2; exit 2 ;; esac
-      shift ;;
+    *.yaml) config=$1; shift ;;
+    *) echo "error: expected a config, got $1" >&2; exit 2 ;;
   esac
 done
 [[ ${#pythons[@]} -gt 0 ]] || IFS=: read -ra pythons <<<"${SEQGRAD_PEERS:-${SEQGRAD_PYTHON:-python3}}"
 command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y jq" >&2; exit 2; }
-[[ -f $dir/tok/train.lc.norm.tok.de ]] || { echo "not run: $dir/tok/train.lc.norm.tok.de is not there"; exit 77; }
+[[ -f $tok/train.lc.norm.tok.de ]] || { echo "not run: $tok/train.lc.norm.tok.de is not there (scripts/get_multi30k.sh)"; exit 77; }
 [[ -x build/seqgrad ]] || scripts/build.sh seqgrad
 unset OPENBLAS_CORETYPE
-tok=$(realpath "$dir/tok") src=de trg=en
+tok=$(realpath "$tok") src=de trg=en
 [[ $(basename "$config" .yaml) == *en_de ]] && src=en trg=de
 for split in train:train dev:val test:test_2016_flickr; do
   options+=(--set "data.${split%%:*}={src: $tok/${split#*:}.lc.norm.tok.$src, trg: $tok/${split#*:}.lc.norm.tok.$trg}")

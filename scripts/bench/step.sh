@@ -4,7 +4,7 @@
 # PyTorch: a python with torch in SEQGRAD_PYTHON (default python3). Without it only ours is timed, and the exit is 77.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-rounds=3 peer=../shared/bench/torch_cpu_step.py models=()
+rounds=3 peer=scripts/bench/peers/torch_cpu_step.py models=()
 while [[ $# -gt 0 ]]; do
   case $1 in
     --rounds) rounds=$2; shift 2 ;;

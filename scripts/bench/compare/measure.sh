@@ -6,13 +6,12 @@ find_peers() {
   if [[ ${#pythons[@]} -eq 0 ]]; then
     IFS=: read -ra pythons <<<"${SEQGRAD_PEERS:-${SEQGRAD_PYTHON:-}}"
     if [[ ${#pythons[@]} -eq 0 ]]; then
-      if [[ ! -x build/peers/bin/python ]]; then
-        echo "note: installing the newest PyTorch and JAX under build/peers" >&2
-        python3 -m venv build/peers && build/peers/bin/pip install -q torch numpy sacrebleu \
-          --index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple &&
-          build/peers/bin/pip install -q jax optax || echo "note: not all of it could be installed" >&2
+      if [[ -x build/peers/bin/python ]]; then
+        pythons=(build/peers/bin/python)
+      else
+        echo "note: the newest PyTorch and JAX are measured too, once they are there (6 GB):" \
+          "python3 -m venv build/peers && build/peers/bin/pip install torch numpy sacrebleu jax optax" >&2
       fi
-      pythons=(build/peers/bin/python)
     fi
     pythons+=(python3)
   fi
