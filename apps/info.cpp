@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "apps/command.h"
+#include "engine/core/isa.h"
 #include "engine/core/op_registry.h"
 #include "engine/device/bf16_kernels.h"
 #include "engine/device/choose.h"
@@ -74,13 +75,8 @@ int show_info(const Options& o) {
   if (o.presets || o.divisors || o.ops) return 0;
   fmt::print("seqgrad {}\n", SEQGRAD_VERSION);
   fmt::print("cpu      {}, {} cores\n", backend(Device::cpu).describe(), std::thread::hardware_concurrency());
-#if defined(__x86_64__)
-  fmt::print("isa      {}{}\n",
-             __builtin_cpu_supports("avx512f") ? "avx512"
-             : __builtin_cpu_supports("avx2")  ? "avx2"
-                                               : "x86-64",
+  fmt::print("isa      {}{}{}\n", name_of(isa()), isa() < cpu_isa() ? " (by SEQGRAD_ISA)" : "",
              bf16_kernels() ? ", with bfloat16 (precision: bf16)" : "");
-#endif
   const DeviceChoice choice = choose_device("auto");
   fmt::print("gpu      {}\n", choice.device == Device::cuda ? backend(Device::cuda).describe()
                                                             : fmt::format("none ({})", choice.why_not_gpu));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/isa.h"
 #include "engine/core/random.h"
 #include "engine/ops/row_passes.h"
 #include "tests/catch.h"
@@ -42,12 +43,8 @@ bool close(T got, double want, double relative, double absolute = 0) {
 TEMPLATE_TEST_CASE("the plain loops come first, then the instruction sets that this CPU has, and the last is taken",
                    "[row_passes]", float, double) {
   std::vector<std::string> want = {"plain", "base"}, got;
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) want.emplace_back("avx2");
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq"))
-    want.emplace_back("avx512");
-#endif
+  if (isa() >= Isa::avx2) want.emplace_back("avx2");
+  if (isa() >= Isa::avx512) want.emplace_back("avx512");
   for (const RowPasses<TestType>* passes : all_row_passes<TestType>()) got.emplace_back(passes->isa);
   CHECK(got == want);
   CHECK(row_passes<TestType>().isa == want.back());

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "engine/core/isa.h"
+
 namespace seqgrad {
 
 extern const Bf16Kernels bf16_kernels_avx512bf16;
@@ -62,9 +64,7 @@ std::span<const Bf16Kernels* const> all_bf16_kernels() {
     size_t count = 1;
     Found() {
 #if defined(__x86_64__)
-      if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vl") &&
-          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-        list[count++] = &bf16_kernels_avx512bf16;
+      if (isa() >= Isa::avx512_bf16) list[count++] = &bf16_kernels_avx512bf16;
 #endif
     }
   } found;

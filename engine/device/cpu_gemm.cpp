@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/core/isa.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/bf16_gemm.h"
 #include "engine/device/bf16_kernels.h"
@@ -43,8 +44,21 @@ Cut cut_of(int64_t m, int64_t n, int64_t k) {
   return {rows, std::max(std::min(n, least_columns), round_up((n + parts - 1) / parts, 16))};
 }
 
+// oneDNN takes this before its first product or not at all.
+bool lower_onednn_isa() {
+  switch (isa()) {
+    case Isa::base: return dnnl_set_max_cpu_isa(dnnl_cpu_isa_sse41) == dnnl_success;
+    case Isa::avx2: return dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx2) == dnnl_success;
+    case Isa::avx512: return dnnl_set_max_cpu_isa(dnnl_cpu_isa_avx512_core) == dnnl_success;
+    case Isa::avx512_bf16: break;
+  }
+  return true;
+}
+
 // oneDNN's own threads would split a product in ways that change bits. The setting is per thread, so each sets it once.
 void use_one_onednn_thread() {
+  static const bool lowered = lower_onednn_isa();
+  (void)lowered;
   thread_local const bool done = [] {
     omp_set_num_threads(1);
     return true;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/core/isa.h"
+
 namespace seqgrad {
 
 extern const RowPasses<float> row_passes_base_f32, row_passes_avx2_f32, row_passes_avx512_f32;
@@ -69,11 +71,8 @@ std::span<const RowPasses<T>* const> all_row_passes() {
     size_t count = 2;
     Found() {
 #if defined(__x86_64__)
-      if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        list[count++] = &of<T>(row_passes_avx2_f32, row_passes_avx2_f64);
-      if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-        list[count++] = &of<T>(row_passes_avx512_f32, row_passes_avx512_f64);
+      if (isa() >= Isa::avx2) list[count++] = &of<T>(row_passes_avx2_f32, row_passes_avx2_f64);
+      if (isa() >= Isa::avx512) list[count++] = &of<T>(row_passes_avx512_f32, row_passes_avx512_f64);
 #endif
     }
   } found;

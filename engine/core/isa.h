@@ -1,0 +1,20 @@
+// Which vector instructions kernels may use: the best that this CPU has, or less by SEQGRAD_ISA.
+#pragma once
+#include <cstdint>
+
+namespace seqgrad {
+
+enum class Isa : uint8_t { base, avx2, avx512, avx512_bf16 };
+constexpr const char* name_of(Isa isa) {
+  constexpr const char* names[] = {"base", "avx2", "avx512", "avx512_bf16"};
+  return names[static_cast<int>(isa)];
+}
+
+// What the CPU has.
+Isa cpu_isa();
+
+// What is used. SEQGRAD_ISA=base|avx2|avx512 lowers it, for tests of what other machines compute and for equal bits on
+// machines that differ; it is read once. Throws InputError for another word, or for more than the CPU has.
+Isa isa();
+
+}  // namespace seqgrad
