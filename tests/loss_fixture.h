@@ -1,4 +1,4 @@
-// The fixture that tells reductions apart (sequence-loss.md 5.2), with poison wherever nothing may look.
+// The fixture that tells reductions apart (engine/loss/README.md, Reduction), with poison wherever nothing may look.
 #pragma once
 #include <map>
 

@@ -1,4 +1,4 @@
-// Every error of the layer by its text, and the order in which errors are found (sequence-loss.md 10).
+// Every error of the layer by its text, and the order in which errors are found (engine/loss/README.md, Errors).
 #include "tests/devices.h"
 #include "tests/loss_batch.h"
 #include "tests/loss_fixture.h"
@@ -14,7 +14,7 @@ struct Fault {
   std::string text, hidden_text = "";
 };
 
-// In the order of the specification.
+// In the order of engine/loss/README.md, Errors.
 const std::vector<Fault>& faults() {
   static const std::vector<Fault> all = {
       {"E14",

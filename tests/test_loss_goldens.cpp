@@ -1,4 +1,4 @@
-// The acceptance suite (sequence-loss.md 13): what the peers' own tests publish, at float64 values; closed forms for
+// The acceptance suite (engine/loss/README.md): what the peers' own tests publish, at float64 values; closed forms for
 // gradients that they do not print.
 #include "tests/loss_goldens.h"
 

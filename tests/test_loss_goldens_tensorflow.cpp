@@ -1,4 +1,4 @@
-// The acceptance suite (sequence-loss.md 13): values of the tests of TensorFlow 1 and TensorFlow Addons.
+// The acceptance suite (engine/loss/README.md): values of the tests of TensorFlow 1 and TensorFlow Addons.
 #include "tests/loss_goldens.h"
 
 using namespace seqgrad;

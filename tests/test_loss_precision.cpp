@@ -1,4 +1,4 @@
-// The precision contract: every device against the formulas of the specification, written out in long double.
+// The precision contract: every device against the formulas of engine/loss/README.md, written out in long double.
 #include "tests/loss_random.h"
 
 using namespace seqgrad;
@@ -16,7 +16,7 @@ struct Row {
   bool single = false;         // one class has all the mass
 };
 
-// q' of a live cell (sequence-loss.md 2.1).
+// q' of a live cell (engine/loss/README.md, Targets).
 std::vector<Real> smoothed_target(const RandomCase& c, int64_t n) {
   const auto v = static_cast<size_t>(c.in.classes);
   const LossOptions& o = c.options;

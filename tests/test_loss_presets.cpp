@@ -21,7 +21,7 @@ struct Expected {
 
 constexpr int aT = average_across_timesteps, aB = average_across_batch, sT = sum_over_timesteps, sB = sum_over_batch;
 
-// Values of the specification's table; one line for each row of the presets' table.
+// Values by hand on the fixture; one line for each row of the presets' table.
 const std::vector<Expected> expected = {
     {"token_mean", -1, true, {2.5}},
     {"token_mean", -1, false, {3.0}},

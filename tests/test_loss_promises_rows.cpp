@@ -62,7 +62,7 @@ TEST_CASE("P9: -inf at a class without mass leaves a finite loss and gradient 0;
       return c.options.target == Target::dense ? c.in.dense[static_cast<size_t>(n * c.in.classes + v)] > 0
                                                : c.in.targets[static_cast<size_t>(n)] == v;
     };
-    // Mass as the specification has it: q' = (1−ε)q + εu, times c in scope class.
+    // Mass as README.md has it: q' = (1−ε)q + εu, times c in scope class.
     const auto mass = [&](int64_t n, int64_t v) {
       const auto i = static_cast<size_t>(v);
       const LossOptions& o = c.options;

@@ -1,4 +1,4 @@
-// The tables of divisors and presets, column by column against the specification; how divisors are written for people.
+// The tables of divisors and presets, column by column; how divisors are written for people.
 #include "engine/loss/divisors.h"
 #include "engine/loss/presets.h"
 #include "tests/loss_helpers.h"

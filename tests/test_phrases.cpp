@@ -1,4 +1,4 @@
-// The task `phrases` keeps every word of its specification, on the splits as `seqgrad data` exports them.
+// The task `phrases` keeps every word that is promised of it, on the splits as `seqgrad data` exports them.
 #include <test_paths.h>
 #include <algorithm>
 #include <cstdlib>

@@ -35,7 +35,7 @@ struct LossCase {
 };
 
 // A folder with case.yaml and tensors.safetensors, or one YAML file with its tensors inline. Throws InputError, naming
-// file and key, for whatever is not as sequence-loss.md 14 has it; an error of the loss itself (E01-E17) that tensors
+// file and key, for whatever is not as tests/cases/README.md has it; an error of the loss itself (E01-E17) that tensors
 // cause is left to the run, and one that its section causes is kept in `refused` where the case expects an error.
 LossCase read_case(const std::string& path, bool repaired = false);  // with a lesson's `repair` in place
 // With another preset's reduction; what the section says about the row loss stays.

@@ -1,4 +1,4 @@
-// The keys of case.yaml (sequence-loss.md 14).
+// The keys of case.yaml (tests/cases/README.md).
 #pragma once
 #include <memory>
 

@@ -1,4 +1,4 @@
-// Central differences; the bound is that of the specification of the loss: 1e-8·max(1,|L|) + 1e-6·|a|.
+// Central differences; the bound is that of engine/loss/README.md, Precision: 1e-8·max(1,|L|) + 1e-6·|a|.
 #include "engine/check/gradcheck.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,5 @@
-// How near a case's results must be to its gold: the class limits of sequence-loss.md 8, or what the case says itself.
+// How near a case's results must be to its gold: the limits of engine/loss/README.md, Precision, or what the case says
+// itself.
 #pragma once
 #include "engine/check/compare.h"
 #include "engine/check/run_case.h"

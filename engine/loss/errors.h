@@ -1,4 +1,4 @@
-// What a loss refuses, by the numbers of its specification (sequence-loss.md 10). They stand in no message: they are
+// What a loss refuses, by the numbers of README.md, Errors. They stand in no message: they are
 // for those who expect an error, as a recorded case does.
 #pragma once
 #include "engine/core/error.h"

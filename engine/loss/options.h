@@ -1,4 +1,4 @@
-// What a sequence loss is, as plain values: one row loss, one active set, one divisor. Names as in the specification.
+// What a sequence loss is, as plain values: one row loss, one active set, one divisor. Names as in README.md.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -5,7 +5,7 @@
 
 namespace seqgrad {
 
-// q' = (1−ε)·q + ε·u, with u by kind (sequence-loss.md 2.1), and class weights of scope `per_class`. Its arrays live in
+// q' = (1−ε)·q + ε·u, with u by kind (README.md, Targets), and class weights of scope `per_class`. Its arrays live in
 // the current tape until the next reset.
 RowRule row_rule(const LossInputs& inputs, const LossOptions& options);
 

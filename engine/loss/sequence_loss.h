@@ -77,7 +77,7 @@ LossResult linear_sequence_loss(const Tensor& hidden /*[B,T,D] or [B·T,D]*/, co
                                 ParameterGradients when = ParameterGradients::in_backward);
 
 // In one call: live rows are built after the prediction's shape was checked, so that errors come in the order of the
-// specification (options, shapes, lengths, weights, ids, values).
+// README.md, Errors (options, shapes, lengths, weights, ids, values).
 LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, const LossOptions& options,
                          Layout layout = Layout::batch);
 LossResult sequence_loss(const std::vector<Tensor>& steps, const LossInputs& inputs, const LossOptions& options);
