@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The longer checks, one line each in a table at the end; exit 1 when one failed.
-#   scripts/check.sh [asan|races|kills|fuzz]…      (all of them without arguments)
-# asan: every fast test in a build with AddressSanitizer and UndefinedBehaviorSanitizer. races: between the threads of
+#   scripts/check.sh [sanitizers|asan|races|kills|fuzz]…      (all of them without arguments)
+# sanitizers: another compiler (clang) without a warning and without precompiled headers, and the quick tests of that build
+# under AddressSanitizer and UndefinedBehaviorSanitizer. asan: every fast test under them, by g++. races: between the threads of
 # kernels, by the emulator. kills: SEQGRAD_KILLS (20) runs killed at random instants, resumed, and compared. fuzz: each
 # target for SEQGRAD_FUZZ_SECONDS (60).
 set -euo pipefail
@@ -11,12 +12,21 @@ logs=build-check
 mkdir -p "$logs"
 
 # Each prints what it found as its last line; exit 77 means that it cannot run here.
+launcher=()
+if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+
+sanitizers() {
+  command -v clang++ >/dev/null || { echo "clang++ is not installed (scripts/setup.sh check)"; return 77; }
+  cmake --preset clang "${launcher[@]}" >/dev/null
+  cmake --build build-clang -j "$jobs" --target seqgrad_tests
+  ctest --test-dir build-clang -L sanitized -j "$jobs" --output-on-failure --timeout 300 | tee "$logs/sanitizers.txt"
+  grep 'tests passed' "$logs/sanitizers.txt" | grep -v '0 tests failed out of 0'
+}
+
 asan() {
-  local launcher=()
-  if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
   cmake --preset asan "${launcher[@]}" >/dev/null
   cmake --build build-asan -j "$jobs"
-  ctest --test-dir build-asan -LE slow -E '^(floors|format)' -j "$jobs" --output-on-failure | tee "$logs/ctest.txt"
+  ctest --test-dir build-asan -LE 'slow|timing' -E '^(floors|format)' -j "$jobs" --output-on-failure | tee "$logs/ctest.txt"
   grep 'tests passed' "$logs/ctest.txt" | grep -v '0 tests failed out of 0'
 }
 
@@ -38,9 +48,9 @@ if [[ ${1:-} == --one ]]; then  # a process of its own, where the first failing 
   exit
 fi
 checks=("$@")
-[[ ${#checks[@]} -gt 0 ]] || checks=(asan races kills fuzz)
+[[ ${#checks[@]} -gt 0 ]] || checks=(sanitizers asan races kills fuzz)
 for check in "${checks[@]}"; do
-  [[ $check =~ ^(asan|races|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are asan, races, kills, fuzz" >&2; exit 2; }
+  [[ $check =~ ^(sanitizers|asan|races|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are sanitizers, asan, races, kills, fuzz" >&2; exit 2; }
 done
 
 table="" failed=0

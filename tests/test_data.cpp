@@ -16,6 +16,7 @@
 #include "engine/data/lowercase.h"
 #include "engine/io/text.h"
 #include "tests/catch.h"
+#include "tests/timing.h"
 
 using namespace seqgrad;
 
@@ -218,7 +219,7 @@ TEST_CASE("the nearest known words come first") {
   CHECK(train({"Laus Laus AMaus"})->vocabulary().nearest("Maus") == std::vector<std::string>{"Laus", "AMaus"});
 }
 
-TEST_CASE("a vocabulary of a million types and a line of a megabyte are no trouble") {
+TEST_CASE("a vocabulary of a million types and a line of a megabyte are no trouble", "[timing]") {
   const std::clock_t begin = std::clock();
   std::string line;
   for (int i = 0; i < 1'000'000; ++i) line += "w" + std::to_string(i) + " ";
@@ -229,10 +230,10 @@ TEST_CASE("a vocabulary of a million types and a line of a megabyte are no troub
   CHECK(load_tokenizer(folder.write("v", words->serialized()))->fingerprint() == words->fingerprint());
   const std::string letters(1 << 20, 'x');
   CHECK(train({letters}, {"char"})->encode(letters).size() == letters.size());
-  CHECK(seconds_since(begin) < 10 * SEQGRAD_SLOWDOWN);
+  CHECK_SECONDS(seconds_since(begin), 10);
 }
 
-TEST_CASE("100,000 pairs are read, numbered and cut into batches in 3 seconds") {
+TEST_CASE("100,000 pairs are read, numbered and cut into batches in 3 seconds", "[timing]") {
   const Folder folder;
   Random random(1, 1);
   std::string text;
@@ -254,7 +255,7 @@ TEST_CASE("100,000 pairs are read, numbered and cut into batches in 3 seconds") 
   int64_t sentences = 0;
   for (int64_t i = 0; i < batcher.batches(0); ++i) sentences += batcher.next().batch;
   CHECK(sentences == 100'000);
-  CHECK(seconds_since(begin) < 3 * SEQGRAD_SLOWDOWN);
+  CHECK_SECONDS(seconds_since(begin), 3);
 }
 
 TEST_CASE("two files are read line by line; blank and long pairs are dropped and counted") {

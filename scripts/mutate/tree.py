@@ -65,7 +65,7 @@ class Tree:
         self.tests = [f for f in sorted(p.relative_to(self.source).as_posix() for p in there) if tests and f.startswith(tuple(tests))]
         test_objects = [f"tests/CMakeFiles/seqgrad_tests.dir/{f.removeprefix('tests/')}.o" for f in self.tests]
         emulated = ["engine_emulated"] if self.tests else []  # the GPU's kernels, which the tests run on the CPU
-        quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "SEQGRAD_CUDA=OFF", "scripts/build.sh", "engine", "commands", "seqgrad",
+        quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "SEQGRAD_CUDA=OFF", "scripts/build.sh", "engine_compute", "engine_frame", "commands", "seqgrad",
                *emulated, *test_objects],
               cwd=self.source)
         self.commands = {Path(c["file"]).relative_to(self.source).as_posix(): shlex.split(c["command"])
