@@ -26,11 +26,14 @@ if [[ $(id -u) -ne 0 ]]; then
   exit 2
 fi
 echo "packages: ${#missing[@]} to install: ${missing[*]}"
+source "$(dirname "$0")/progress.sh"
 log=$(mktemp)
-export DEBIAN_FRONTEND=noninteractive
-if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
-  tail -n 20 "$log" >&2
-  echo "error: apt-get failed" >&2
-  exit 3
-fi
-rm -f "$log"
+trap 'rm -f "$log" "$log.plan"' EXIT
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+failed() { tail -n 20 "$1" >&2; echo "error: apt-get failed" >&2; exit 3; }
+echo "packages: reading the lists" >&2
+apt-get update >"$log" 2>&1 || failed "$log"
+install=(apt-get install -y --no-install-recommends "${missing[@]}")
+"${install[@]}" --simulate >"$log.plan" 2>&1 || failed "$log.plan"
+count=$(grep -c '^Inst ' "$log.plan" || true)
+"${install[@]}" 2>&1 | progress "packages: fetched, unpacked and set up" "$log" '^(Get:|Unpacking |Setting up )' $((3 * count)) || failed "$log"

@@ -10,8 +10,7 @@ if [[ $# -eq 0 || $1 == -h || $1 == --help ]]; then
 fi
 
 say() { printf '%s\n' "$*" >&2; }
-packages=$("$root/scripts/setup.sh" build)
-say "[1/3] $packages"
+"$root/scripts/setup.sh" build | sed 's/^/[1\/3] /' >&2
 # Kernels of the GPU take minutes to compile; what is configured already stays as it is.
 if [[ ! -e /proc/driver/nvidia && ! -e $root/build/CMakeCache.txt ]]; then export SEQGRAD_CUDA=${SEQGRAD_CUDA:-OFF}; fi
 start=$SECONDS
