@@ -2,6 +2,7 @@
 # Adds an elementwise op, an op, a loss preset and a config key to a copy of the tree, counts the files that each one
 # touches, builds, and asks the executable whether its registries know them.
 set -euo pipefail
+unset SEQGRAD_BUILD  # the copy has a build of its own
 root=$(cd "$(dirname "$0")/.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT

@@ -8,11 +8,12 @@ if [[ $dictionaries != *de_DE* || $dictionaries != *en_US* ]]; then
   echo "skipped: hunspell with de_DE and en_US is not installed (apt-get install hunspell hunspell-de-de hunspell-en-us)"
   exit 77
 fi
-[[ -x build/seqgrad ]] || scripts/build.sh seqgrad
+build=${SEQGRAD_BUILD:-build}
+[[ -x $build/seqgrad ]] || scripts/build.sh seqgrad
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # What is said, and every form in the table, said or not.
-build/seqgrad data configs/phrases.yaml --split train --head 20000 -q >"$work/train"
+"$build/seqgrad" data configs/phrases.yaml --split train --head 20000 -q >"$work/train"
 cut -f1 "$work/train" | tr ' ' '\n' >"$work/de"
 cut -f2 "$work/train" | tr ' ' '\n' >"$work/en"
 awk -F'\t' -v OFS='\n' -v de="$work/de" -v en="$work/en" '

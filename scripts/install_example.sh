@@ -3,10 +3,11 @@
 # it prints with float64 arithmetic done by awk.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+build=${SEQGRAD_BUILD:-build}
 scripts/build.sh install_tree
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cmake --install build --prefix "$work/prefix" >"$work/log"
+cmake --install "$build" --prefix "$work/prefix" >"$work/log"
 cmake -S tests/example -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" >>"$work/log" || { tail -n 20 "$work/log"; exit 1; }
 cmake --build "$work/build" >>"$work/log" || { tail -n 20 "$work/log"; exit 1; }
 "$work/build/example" | tee "$work/out"

@@ -3,6 +3,7 @@
 # A comment <!-- test: ARGUMENTS --> before a block adds ARGUMENTS to its scripts/train.sh lines, to bound their time;
 # <!-- test: skip REASON --> prints the block as skipped with its reason.
 set -euo pipefail
+unset SEQGRAD_BUILD  # the copy has a build of its own
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 work=$(mktemp -d)

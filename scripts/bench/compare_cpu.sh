@@ -12,6 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source scripts/bench/compare/measure.sh
+build=${SEQGRAD_BUILD:-build}
 rounds=3 threads="2 1" out=build/bench/compare_cpu.jsonl tries=3 fresh=0 table=0 peers=scripts/bench/peers pythons=() wanted=()
 while [[ $# -gt 0 ]]; do
   case $1 in
@@ -48,7 +49,7 @@ print_table() {
 }
 [[ $table -eq 0 ]] || print_table
 
-[[ -x build/seqgrad ]] || scripts/build.sh seqgrad
+[[ -x $build/seqgrad ]] || scripts/build.sh seqgrad
 unset OPENBLAS_CORETYPE  # it forces kernels that are wrong for this machine on PyTorch's BLAS
 export TORCHINDUCTOR_COMPILE_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
 [[ -f $peers/torch_cpu_step.py ]] || { echo "error: $peers/torch_cpu_step.py is not there; where are PyTorch's scripts? (--peers DIR)" >&2; exit 77; }
@@ -70,7 +71,7 @@ while IFS= read -r row; do
     jq -e --argjson n "$n" '.threads == null or any(.threads[]; . == $n)' <<<"$row" >/dev/null || continue
     for ((round = 1; round <= rounds; ++round)); do
       read -ra ours < <(jq -r .ours <<<"$row")
-      measure seqgrad "" build/seqgrad bench "${ours[@]}" --threads "$n" --json
+      measure seqgrad "" "$build/seqgrad" bench "${ours[@]}" --threads "$n" --json
       ours_failed && continue
       while IFS=$'\t' read -r python framework version variant flags; do
         worth_another "$framework" "$variant" "$version" || continue

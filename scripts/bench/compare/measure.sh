@@ -1,4 +1,4 @@
-# Parts of compare_cpu.sh: who takes part, and one measurement. Uses its variables: out, row, name, n, round, tries, peers.
+# Parts of compare_cpu.sh: who takes part, and one measurement. Uses its variables: out, row, name, n, round, tries, peers, build.
 
 # Fills `found`: lines of python, framework, version.
 find_peers() {
@@ -35,8 +35,8 @@ find_peers() {
 
 describe_run() {
   jq -nc --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores" \
-    --arg isa "$(build/seqgrad info | sed -n 's/^isa *//p')" --arg commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" \
-    --arg binary "$(sha256sum build/seqgrad | cut -c1-12)" --arg date "$(date -u +%F)" --arg peers "$found" \
+    --arg isa "$("$build/seqgrad" info | sed -n 's/^isa *//p')" --arg commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" \
+    --arg binary "$(sha256sum "$build/seqgrad" | cut -c1-12)" --arg date "$(date -u +%F)" --arg peers "$found" \
     '{$cpu, $isa, $commit, $binary, $date, peers: [$peers | split("\n")[] | select(. != "") | split("\t") | "\(.[1]) \(.[2])"]}'
 }
 
