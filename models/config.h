@@ -37,7 +37,9 @@ struct InitConfig : Section {
 };
 
 struct ModelConfig : Section {
-  using Section::Section;
+  ModelConfig();
+  ModelConfig(Section* parent, const char* name, const char* doc);
+  ~ModelConfig() override;
   Field<int64_t> embedding{this, "embedding", 128, between(1, 65536), "width of source and target embeddings"};
   EncoderConfig encoder{this, "encoder", "reads the source"};
   DecoderConfig decoder{this, "decoder", "writes the target"};
@@ -65,6 +67,8 @@ struct DecodeConfig : Section {
 };
 
 struct Config : RunConfig {
+  Config();
+  ~Config() override;
   ModelConfig model{this, "model", "what is trained"};
   DecodeConfig decode{this, "decode", "how translations are searched"};
 

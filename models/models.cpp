@@ -14,16 +14,6 @@ std::unique_ptr<SequenceModel> make_model(const Config& config, int64_t source_w
                                       static_cast<uint64_t>(config.seed()));
 }
 
-DecodeOptions Config::decode_options() const {
-  DecodeOptions o;
-  o.max_ratio = decode.max_ratio();
-  o.max_extra = decode.max_extra();
-  o.beam = decode.beam();
-  o.length_penalty = decode.length_penalty();
-  o.softcap = loss.softcap().value_or(0);
-  return o;
-}
-
 const ReferenceModel& reference_model(const std::string& name) {
   static const ReferenceModel table[] = {
       {"small", 64, 64, 128, 1000, 32, 15},       {"ref8k", 256, 256, 512, 8000, 64, 30},

@@ -30,21 +30,6 @@ bool forced(const ForwardContext& context, int64_t row, int64_t t) {
 
 }  // namespace
 
-void ModelConfig::check(Problems& problems) const {
-  const int64_t context = encoder.hidden() * (encoder.bidirectional() ? 2 : 1);
-  if (attention() == "dot" && context != decoder.hidden())
-    problems.add(attention, fmt::format("dot needs decoder.hidden = {} ({} encoder.hidden), got {}; or use general",
-                                        context, encoder.bidirectional() ? "2 x" : "the", decoder.hidden()));
-  if (readout() && attention() == "none")
-    problems.add(readout, "is made by attention: set model.attention, or leave this out");
-  if (tied_embeddings() && embedding() != output_width())
-    problems.add(tied_embeddings,
-                 fmt::format("needs model.embedding = {}, got {} and {}",
-                             readout() ? "model.readout" : "decoder.hidden", embedding(), output_width()));
-  if (input_feeding() && attention() != "dot" && attention() != "general")
-    problems.add(input_feeding, fmt::format("needs model.attention: dot or general, got {}", attention()));
-}
-
 Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t target_words, DType dtype, Device device,
                        uint64_t seed)
     : store_(dtype, device),

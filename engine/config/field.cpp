@@ -63,4 +63,17 @@ std::vector<std::string> numbers_around(const std::vector<Bound>& bounds, bool w
   return out;
 }
 
+template class Field<bool>;
+template class Field<int64_t>;
+template class Field<double>;
+template class Field<std::string>;
+template class Field<Path>;
+template class Field<std::map<std::string, std::string>>;
+template class Field<std::optional<int64_t>>;
+template class Field<std::optional<double>>;
+template class Field<std::optional<std::string>>;
+template class Field<std::vector<int64_t>>;
+template class Field<std::vector<double>>;
+template class Field<std::vector<std::string>>;
+
 }  // namespace seqgrad

@@ -116,14 +116,12 @@ class Field : public FieldBase {
 
   Field(Section* parent, const char* name, T value, const char* doc)
       : FieldBase(parent, name, doc), value_(value), default_(std::move(value)) {}
-  Field(Section* parent, const char* name, T value, std::vector<Bound> bounds, const char* doc)
+  Field(Section* parent, const char* name, T value, std::vector<Bound> bounds, const char* doc) requires numeric
       : Field(parent, name, std::move(value), doc) {
-    static_assert(numeric, "only numbers have bounds");
     bounds_ = std::move(bounds);
   }
-  Field(Section* parent, const char* name, T value, Choice choice, const char* doc)
-      : Field(parent, name, std::move(value), doc) {
-    static_assert(std::is_same_v<Element, std::string>, "only text has choices");
+  Field(Section* parent, const char* name, T value, Choice choice,
+        const char* doc) requires std::is_same_v<Element, std::string> : Field(parent, name, std::move(value), doc) {
     choice_ = std::move(choice.names);
   }
 
@@ -277,5 +275,19 @@ std::vector<std::string> Field<T>::illegal_values() const {
   if (is_list<T>) out.push_back("{no_such_key: 1}");
   return out;
 }
+
+// Made once, in field.cpp: every file that holds a config would make them anew.
+extern template class Field<bool>;
+extern template class Field<int64_t>;
+extern template class Field<double>;
+extern template class Field<std::string>;
+extern template class Field<Path>;
+extern template class Field<std::map<std::string, std::string>>;
+extern template class Field<std::optional<int64_t>>;
+extern template class Field<std::optional<double>>;
+extern template class Field<std::optional<std::string>>;
+extern template class Field<std::vector<int64_t>>;
+extern template class Field<std::vector<double>>;
+extern template class Field<std::vector<std::string>>;
 
 }  // namespace seqgrad

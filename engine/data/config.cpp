@@ -36,6 +36,10 @@ void CorruptConfig::check(Problems& problems) const {
   if (!weight.is_default() && share() == 0) problems.add(weight, "has no effect while data.corrupt.share is 0");
 }
 
+DataConfig::DataConfig() = default;
+DataConfig::DataConfig(Section* parent, const char* name, const char* doc) : Section(parent, name, doc) {}
+DataConfig::~DataConfig() = default;
+
 void DataConfig::check(Problems& problems) const {
   const bool files = train.given() || dev.given() || test.given();
   if (task() && files) problems.add(task, "contradicts the files of data.train, dev or test; give a task or files");

@@ -53,7 +53,9 @@ struct SizesConfig : Section {
 };
 
 struct DataConfig : Section {
-  using Section::Section;
+  DataConfig();
+  DataConfig(Section* parent, const char* name, const char* doc);
+  ~DataConfig() override;
   Field<std::optional<std::string>> task{this, "task", std::nullopt, choice(task_names),
                                          "a built-in task, instead of files"};
   Field<std::string> direction{this, "direction", "", "for tasks that go both ways: de-en or en-de"};

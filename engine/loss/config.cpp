@@ -134,6 +134,10 @@ std::string Codec<LossFlags>::schema() {
   return R"({"type":"object","additionalProperties":false,"properties":{)" + properties + "}}";
 }
 
+LossConfig::LossConfig() = default;
+LossConfig::LossConfig(Section* parent, const char* name, const char* doc) : Section(parent, name, doc) {}
+LossConfig::~LossConfig() = default;
+
 void LossConfig::check(Problems& problems) const {
   if (flags().written != 0) {
     const int known = seqgrad::preset(preset().value_or("token_mean")).known_flags;

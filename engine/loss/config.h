@@ -102,7 +102,9 @@ struct NormalizerConfig : Section {
 };
 
 struct LossConfig : Section {
-  using Section::Section;
+  LossConfig();
+  LossConfig(Section* parent, const char* name, const char* doc);
+  ~LossConfig() override;
   Field<std::optional<std::string>> preset{this, "preset", std::nullopt, choice(preset_names),
                                            "a loss of the field by name (seqgrad info --presets); null: token_mean"};
   Field<LossFlags> flags{this, "flags", LossFlags{},

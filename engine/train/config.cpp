@@ -3,6 +3,9 @@
 
 namespace seqgrad {
 
+RunConfig::RunConfig() = default;
+RunConfig::~RunConfig() = default;
+
 void RunConfig::check(Problems& problems) const {
   if (loss.target() == "dense")
     problems.add(loss.target,

@@ -67,6 +67,8 @@ struct ReportConfig : Section {
 };
 
 struct RunConfig : Section {
+  RunConfig();
+  ~RunConfig() override;
   Field<std::string> name{this, "name", "run", "first part of the run directory's name"};
   Field<int64_t> seed{this, "seed", 1, at_least(0), "seed of initialisation, shuffling, dropout and built-in tasks"};
   Field<std::string> device{this, "device", "auto", choice({"cpu", "cuda", "auto"}), "where tensors live"};
