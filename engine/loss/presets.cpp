@@ -2,6 +2,7 @@
 #include "engine/loss/presets.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "engine/config/field.h"
 #include "engine/loss/errors.h"
@@ -101,9 +102,21 @@ const Preset& preset(const std::string& name, int flags, Given given) {
   if (!named)
     refuse(LossCode::unknown_option, "loss: unknown preset '{}'; {}; `seqgrad info --presets` lists all", shown(name),
            not_among(preset_names(), name));
-  const bool batch_mean = flags & B, time_sum = flags & ST;
-  if (time_sum && batch_mean)
-    refuse(LossCode::flags, "loss: sum_over_timesteps with average_across_batch has no defined order");
+  // TensorFlow Addons refuses both pairs, as it would have to guess what comes first.
+  if ((flags & ST) && (flags & B))
+    refuse(LossCode::flags,
+           "loss: sum_over_timesteps with average_across_batch has no defined order: sums, then their mean over the "
+           "batch, are preset: batch_mean; means over the batch, then their sum, flags: {{average_across_timesteps: "
+           "false}} with reduce: {{then: sum}}");
+  if ((flags & T) && (flags & SB))
+    refuse(LossCode::flags,
+           "loss: average_across_timesteps with sum_over_batch has no defined order: means over time, then their sum, "
+           "are flags: {{average_across_batch: false}} with reduce: {{then: sum}}; sums over the batch, then their "
+           "mean over time, reduce: {{over: batch, divide: one, then: mean}} without a preset");
+  for (const auto& [mean, sum, axis] : {std::tuple{T, ST, "timesteps"}, std::tuple{B, SB, "batch"}})
+    if ((flags & mean) && (flags & sum))
+      refuse(LossCode::flags, "loss: average_across_{} and sum_over_{} contradict each other; write {}: false", axis,
+             axis, std::string("average_across_") + axis);
   refuse(LossCode::flags, "loss: {} does not define this set of flags", name);
 }
 
