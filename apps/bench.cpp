@@ -55,7 +55,7 @@ std::function<int()> declare(CLI::App& app) {
       ->type_name("NAME");
   app.add_option("--attention", o->attention, "step: none, dot, general or additive")->type_name("KIND");
   app.add_option("--precision", o->precision, "step, loss: fp32, tf32, bf16 or fp64 (step)")->type_name("P");
-  app.add_option("--device", o->device, "step, loss: cpu, cuda or auto")->type_name("DEVICE");
+  add_device(app, o->device)->description("step, loss: cpu, cuda or auto");
   app.add_option("--axis", o->axes, "step, gru: another size for E, H (encoder H/2 each way), V, B or T, as V=64000")
       ->type_name("SIZE=N");
   app.add_option("--rows", o->rows, "loss: rows of logits")->type_name("N")->check(whole(1, most));
@@ -77,9 +77,11 @@ std::function<int()> declare(CLI::App& app) {
   return [all] { return bench(*all); };
 }
 
-const bool registered =
-    register_command({"bench", "Time a training step, the loss layer or a GRU layer",
-                      "seqgrad bench step --preset small --attention general --threads 1", declare});
+const bool registered = register_command({"bench",
+                                          "Time a training step, the loss layer or a GRU layer",
+                                          "seqgrad bench step --preset small --attention general --threads 1",
+                                          declare,
+                                          {"benchmark", "profile", "speed"}});
 
 }  // namespace
 

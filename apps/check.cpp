@@ -72,7 +72,7 @@ std::function<int()> declare(CLI::App& app) {
       ->type_name("A B")
       ->expected(2);
   app.add_option("--dtype", o->dtype, "Run in f32 or f64 instead of the case's own")->check(one_of({"f32", "f64"}));
-  app.add_option("--device", o->device, "cpu, cuda or auto")->type_name("DEVICE");
+  add_device(app, o->device);
   app.add_option("--ulp", o->ulps, "Let N units in the last place pass, instead of the other limits")
       ->type_name("N")
       ->check(whole(0));
@@ -84,8 +84,11 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return check(*o); };
 }
 
-const bool registered = register_command({"check", "Compare loss cases with recorded gold, or two files of tensors",
-                                          "seqgrad check tests/cases --junit report.xml", declare});
+const bool registered = register_command({"check",
+                                          "Compare loss cases with recorded gold, or two files of tensors",
+                                          "seqgrad check tests/cases --junit report.xml",
+                                          declare,
+                                          {"compare", "verify", "diff"}});
 
 }  // namespace
 }  // namespace seqgrad

@@ -51,7 +51,16 @@ bool register_command(Command command) {
   return registry().emplace(name, std::move(command)).second;
 }
 
-std::function<int()> parse_command_line(const std::vector<std::string>& arguments) {
+// `help`, `help train` and `train help` are --help.
+static std::vector<std::string> without_help_command(std::vector<std::string> arguments) {
+  if (arguments.size() == 2 && arguments[1] == "help") return {arguments[0], "--help"};
+  if (arguments.size() == 3 && arguments[1] == "help") return {arguments[0], arguments[2], "--help"};
+  if (arguments.size() == 3 && arguments[2] == "help" && commands().count(arguments[1])) arguments[2] = "--help";
+  return arguments;
+}
+
+std::function<int()> parse_command_line(const std::vector<std::string>& typed) {
+  const std::vector<std::string> arguments = without_help_command(typed);
   auto app = std::make_shared<CLI::App>(
       "Train small translation models from YAML, and compute, teach and test sequence losses.", "seqgrad");
   app->set_version_flag("--version", "seqgrad " SEQGRAD_VERSION);
@@ -76,13 +85,21 @@ std::function<int()> parse_command_line(const std::vector<std::string>& argument
   return run;
 }
 
+std::vector<std::pair<std::string, std::string>> CommonOptions::other_names() {
+  return {{"--gpu", "--device cuda"},     {"--cuda", "--device cuda"},    {"--use-cuda", "--device cuda"},
+          {"--gpus", "--device cuda"},    {"--cpu", "--device cpu"},      {"--no-cuda", "--device cpu"},
+          {"--num-threads", "--threads"}, {"--cpu-threads", "--threads"}, {"--jobs", "--threads"},
+          {"--override", "--set"},        {"--param", "--set"},           {"--option", "--set"},
+          {"--silent", "--quiet"},        {"--debug", "--verbose"},       {"--random-seed", "--seed"}};
+}
+
 void CommonOptions::declare(CLI::App& app) {
   app.add_option("--set", set, "Set a config key, e.g. --set optim.lr=0.002 (repeatable; VALUE is YAML)")
       ->type_name("KEY=VALUE")
       ->take_all()
       ->allow_extra_args(false);
   app.add_option("--seed", seed, "Seed of all random numbers")->type_name("N")->check(whole(0));
-  app.add_option("--device", device, "cpu, cuda or auto")->type_name("DEVICE");
+  add_device(app, device);
   app.add_option("--threads", threads, "CPU threads; results do not depend on it")
       ->type_name("N")
       ->check(whole(1, 256));

@@ -17,6 +17,8 @@ struct Command {
   // Adds the options to `app` and returns what to run after parsing, which owns where they are read to; the result is
   // the exit code.
   std::function<std::function<int()>(CLI::App& app)> declare;
+  std::vector<std::string> other_names = {};  // what other programs call it: told to who types them
+  std::vector<std::pair<std::string, std::string>> other_options = {};  // the same: {"--output-dir", "--run-dir"}
 };
 
 // How the executable was called, for commands that a person can copy.
@@ -42,6 +44,7 @@ struct CommonOptions {
   std::optional<int> threads;
   bool quiet = false, verbose = false;
 
+  static std::vector<std::pair<std::string, std::string>> other_names();  // of these options, as in Command
   void declare(CLI::App& app);
   void tell(const std::string& text) const;    // a note, with --verbose
   std::vector<std::string> overrides() const;  // --seed, --device and --threads as --set lines, before the --set ones

@@ -42,9 +42,11 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return show_config(*o); };
 }
 
-const bool registered =
-    register_command({"config", "Check a config; print it resolved, or the schema or reference of all keys",
-                      "seqgrad config configs/phrases.yaml --resolved", declare});
+const bool registered = register_command({"config",
+                                          "Check a config; print it resolved, or the schema or reference of all keys",
+                                          "seqgrad config configs/phrases.yaml --resolved",
+                                          declare,
+                                          {"lint", "show", "schema", "configs"}});
 
 }  // namespace
 }  // namespace seqgrad

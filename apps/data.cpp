@@ -48,8 +48,13 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return show_data(*o); };
 }
 
-const bool registered = register_command({"data", "Show or export the pairs of a split",
-                                          "seqgrad data configs/phrases.yaml --split test --head 5", declare});
+const bool registered =
+    register_command({"data",
+                      "Show or export the pairs of a split",
+                      "seqgrad data configs/phrases.yaml --split test --head 5",
+                      declare,
+                      {"dataset", "export", "preprocess"},
+                      {{"--n", "--head"}, {"--limit", "--head"}, {"--count", "--head"}, {"--subset", "--split"}}});
 
 }  // namespace
 }  // namespace seqgrad

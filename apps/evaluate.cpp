@@ -85,8 +85,22 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return evaluate_run(*o); };
 }
 
-const bool registered = register_command(
-    {"evaluate", "Loss, perplexity, accuracy, BLEU and chrF of a run", "seqgrad evaluate runs/phrases-0001", declare});
+const bool registered = register_command({"evaluate",
+                                          "Loss, perplexity, accuracy, BLEU and chrF of a run",
+                                          "seqgrad evaluate runs/phrases-0001",
+                                          declare,
+                                          {"eval", "test", "score", "validate"},
+                                          {{"--source", "--src"},
+                                           {"--reference", "--ref"},
+                                           {"--references", "--ref"},
+                                           {"--tgt", "--ref"},
+                                           {"--trg", "--ref"},
+                                           {"--target", "--ref"},
+                                           {"--set-name", "--split"},
+                                           {"--subset", "--split"},
+                                           {"--ckpt", "--checkpoint"},
+                                           {"--beam-size", "--beam"},
+                                           {"--num-beams", "--beam"}}});
 
 }  // namespace
 }  // namespace seqgrad

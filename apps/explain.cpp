@@ -150,9 +150,11 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return explain_it(*o); };
 }
 
-const bool registered =
-    register_command({"explain", "What masks and weights do to the loss of one small batch",
-                      "seqgrad explain configs/lessons/01_padding.yaml --html lesson.html", declare});
+const bool registered = register_command({"explain",
+                                          "What masks and weights do to the loss of one small batch",
+                                          "seqgrad explain configs/lessons/01_padding.yaml --html lesson.html",
+                                          declare,
+                                          {"teach", "lesson", "lessons", "visualize"}});
 
 }  // namespace
 }  // namespace seqgrad

@@ -91,9 +91,11 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return gradcheck(*o); };
 }
 
-const bool registered =
-    register_command({"gradcheck", "Compare gradients with central differences in float64, per parameter",
-                      "seqgrad gradcheck configs/copy.yaml --set model.decoder.hidden=16", declare});
+const bool registered = register_command({"gradcheck",
+                                          "Compare gradients with central differences in float64, per parameter",
+                                          "seqgrad gradcheck configs/copy.yaml --set model.decoder.hidden=16",
+                                          declare,
+                                          {"gradient_check", "check_gradients", "grad_check"}});
 
 }  // namespace
 }  // namespace seqgrad

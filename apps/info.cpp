@@ -91,8 +91,11 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return show_info(*o); };
 }
 
-const bool registered = register_command(
-    {"info", "Versions, CPU, devices; tables of presets, divisors and ops", "seqgrad info --presets", declare});
+const bool registered = register_command({"info",
+                                          "Versions, CPU, devices; tables of presets, divisors and ops",
+                                          "seqgrad info --presets",
+                                          declare,
+                                          {"about", "devices", "presets", "env"}});
 
 }  // namespace
 }  // namespace seqgrad

@@ -102,9 +102,11 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return loss(*o); };
 }
 
-const bool registered =
-    register_command({"loss", "The loss and gradient of your own tensors, and which loss a number is",
-                      "seqgrad loss tests/cases/tfa/flags_ttff_f64 --which 4.178", declare});
+const bool registered = register_command({"loss",
+                                          "The loss and gradient of your own tensors, and which loss a number is",
+                                          "seqgrad loss tests/cases/tfa/flags_ttff_f64 --which 4.178",
+                                          declare,
+                                          {"compute", "which"}});
 
 }  // namespace
 }  // namespace seqgrad

@@ -6,8 +6,11 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/config/problems.h"
+#include "apps/command.h"
+#include "engine/config/meant.h"
 #include "engine/core/error.h"
+#include "engine/text/edit_distance.h"
+#include "models/config.h"
 
 namespace seqgrad {
 
@@ -39,39 +42,106 @@ CLI::Validator number(double least, double most) {
   return CLI::Validator(check, "");
 }
 
-CLI::Validator one_of(std::vector<std::string> words) {
+CLI::Validator one_of(std::vector<std::string> words, Aliases aliases) {
   const auto check = [=](std::string& text) {
     if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
-    return fmt::format("expected {}, got '{}'", fmt::join(words, " or "), shown(text));
+    Node node;
+    node.kind = Node::Kind::scalar;
+    node.text = text;
+    const std::string meant = likely_choice(node, words, aliases).name;
+    return fmt::format("expected {}, got '{}'{}", fmt::join(words, " or "), shown(text),
+                       meant.empty() ? "" : " (write " + meant + ")");
   };
   return CLI::Validator(check, "");
 }
 
-static std::string did_you_mean(const std::string& word, const std::vector<std::string>& names) {
-  const std::string near = closest(word, names);
-  return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
+CLI::Option* add_device(CLI::App& app, std::string& device) {
+  const Choice choice = device_choice();
+  return app.add_option("--device", device, "cpu, cuda or auto")
+      ->type_name("DEVICE")
+      ->check(one_of(choice.names(), choice.aliases));
+}
+
+static std::string did_you_mean(const std::string& meant) {
+  return meant.empty() ? "" : fmt::format("; did you mean '{}'?", meant);
 }
 
 // What stands where a command should.
 static std::string no_command(const CLI::App& app, const std::vector<std::string>& arguments) {
-  std::vector<std::string> names;
+  std::vector<std::string> names{"--help", "--version"};
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(sub->get_name());
-  if (arguments.size() < 2) return fmt::format("a command is needed: {}", fmt::join(names, ", "));
+  const std::vector<std::string> all(names.begin() + 2, names.end());
+  if (arguments.size() < 2) return fmt::format("a command is needed: {}", fmt::join(all, ", "));
   const std::string& first = arguments[1];
-  return first.starts_with('-')
-             ? fmt::format("unknown option '{}'; a command comes first: {}", shown(first), fmt::join(names, ", "))
-             : fmt::format("unknown command '{}'{}", shown(first), did_you_mean(first, names));
+  if (first.starts_with('-'))
+    return fmt::format("unknown option '{}'; a command comes first: {}", shown(first), fmt::join(all, ", "));
+  std::string meant = closest(first, names);
+  for (const auto& [name, command] : commands())
+    for (const std::string& theirs : command.other_names)
+      if (folded(theirs) == folded(first)) meant = name;
+  if (meant.empty() && (first.ends_with(".yaml") || first.ends_with(".yml"))) meant = "train " + first;
+  return fmt::format("unknown command '{}'{}", shown(first), did_you_mean(shown(meant)));
 }
 
-static std::string unexpected(const CLI::App& command) {
-  std::vector<std::string> rest = command.remaining(), names;
-  // The parser gathers from the end: options come to the front, as they are the likelier mistake.
-  const auto option = std::find_if(rest.begin(), rest.end(), [](const std::string& a) { return a.starts_with('-'); });
-  if (option == rest.end()) return fmt::format("unexpected argument '{}'", rest.empty() ? "" : shown(rest.front()));
+// The option of `command` that was meant by `name`, spelt otherwise, or in another program's words ("--output DIR").
+static std::string known_option(const CLI::App& command, const std::string& name, bool slips) {
+  std::vector<std::string> names;
   for (const CLI::Option* o : command.get_options())
-    for (const std::string& name : o->get_lnames()) names.push_back("--" + name);
-  return fmt::format("unknown option '{}'{}", shown(*option), did_you_mean(*option, names));
+    for (const std::string& n : o->get_lnames()) names.push_back("--" + n);
+  const auto registered = commands().find(command.get_name());
+  for (const std::string& n : names)
+    if (folded(n) == folded(name)) return n;
+  std::vector<std::pair<std::string, std::string>> others = CommonOptions::other_names();
+  if (registered != commands().end())
+    others.insert(others.begin(), registered->second.other_options.begin(), registered->second.other_options.end());
+  for (const auto& [theirs, ours] : others)
+    if (folded(theirs) == folded(name) &&
+        std::find(names.begin(), names.end(), ours.substr(0, ours.find(' '))) != names.end())
+      return ours;
+  return slips ? closest(name, names) : "";
+}
+
+// "--set train.epochs=5" for --epochs 5, where the command takes a config.
+static std::string as_config_key(const CLI::App& command, const std::string& key, const std::string& value) {
+  return command.get_option_no_throw("--set") ? option_for(Config(), key, value) : "";
+}
+
+// What was meant by the option `name`, whose value may follow it on the command line.
+static std::string meant_by(const CLI::App& command, const std::string& name, const std::string& value) {
+  std::string key = name.substr(name.find_first_not_of('-'));
+  std::replace(key.begin(), key.end(), '-', '_');
+  std::string meant = known_option(command, name, false);
+  if (meant.empty()) meant = as_config_key(command, key, value);
+  // A slip of an option's own name is likelier than one of a config key's.
+  if (const std::string slip = known_option(command, name, true); !slip.empty() && folded(key).size() > 2)
+    if (meant.empty() || edit_distance(folded(name), folded(slip)) <= 1) meant = slip;
+  return meant;
+}
+
+static std::string unexpected(const CLI::App& command, const std::vector<std::string>& arguments) {
+  const std::vector<std::string> rest = command.remaining();
+  // The parser gathers from the end: options come to the front, as they are the likelier mistake.
+  const auto option = std::find_if(rest.begin(), rest.end(), [](const std::string& a) {
+    return a.starts_with('-') && a.find_first_not_of('-') != std::string::npos;
+  });
+  if (option == rest.end()) {
+    const std::string first = rest.empty() ? "" : rest.front();
+    const size_t equals = first.find('=');
+    const std::string meant = equals == std::string::npos || equals == 0
+                                  ? ""
+                                  : as_config_key(command, first.substr(0, equals), first.substr(equals + 1));
+    return fmt::format("unexpected argument '{}'{}", shown(first), did_you_mean(meant));
+  }
+  const size_t equals = option->find('=');
+  std::string value = equals == std::string::npos ? "" : option->substr(equals + 1);
+  const auto place = std::find(arguments.begin(), arguments.end(), *option);
+  if (equals == std::string::npos && place != arguments.end() && place + 1 != arguments.end() &&
+      !(place + 1)->starts_with("--"))
+    value = *(place + 1);
+  if (value.empty()) value = "true";
+  return fmt::format("unknown option '{}'{}", shown(*option),
+                     did_you_mean(meant_by(command, option->substr(0, equals), value)));
 }
 
 std::string usage_problem(const CLI::App& app, const CLI::ParseError& error,
@@ -81,7 +151,7 @@ std::string usage_problem(const CLI::App& app, const CLI::ParseError& error,
   const CLI::App& command = *chosen.front();
   const std::string help = fmt::format(" (see seqgrad {} --help)", command.get_name());
   std::string message = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error)) message = unexpected(command);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error)) message = unexpected(command, arguments);
   if (dynamic_cast<const CLI::RequiredError*>(&error))
     for (const CLI::Option* o : command.get_options())
       if (o->get_required() && o->count() == 0) message = o->get_type_name() + " is missing";

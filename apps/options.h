@@ -6,13 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "engine/config/likely.h"
+
 namespace seqgrad {
 
 // For ->check(…): a whole number, written in digits, from `least` to `most`.
 CLI::Validator whole(int64_t least, int64_t most = std::numeric_limits<int64_t>::max());
 // A number from `least` to `most`.
 CLI::Validator number(double least, double most);
-CLI::Validator one_of(std::vector<std::string> words);
+// One of some words; `aliases` are other programs' words for them.
+CLI::Validator one_of(std::vector<std::string> words, Aliases aliases = {});
+// --device, as every command has it.
+CLI::Option* add_device(CLI::App& app, std::string& device);
 
 // The message for what `app` refused of `arguments` (the first is the program), without the parser's own words.
 std::string usage_problem(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments);

@@ -27,8 +27,11 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return record(*o); };
 }
 
-const bool registered = register_command({"record", "Freeze a case's current values as its gold",
-                                          "seqgrad record my_case --bless --reason 'checked by hand'", declare});
+const bool registered = register_command({"record",
+                                          "Freeze a case's current values as its gold",
+                                          "seqgrad record my_case --bless --reason 'checked by hand'",
+                                          declare,
+                                          {"bless"}});
 
 }  // namespace
 }  // namespace seqgrad

@@ -235,8 +235,23 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return train(*o); };
 }
 
-const bool registered = register_command({"train", "Train a model from a config, or resume a run",
-                                          "seqgrad train configs/phrases.yaml --set optim.lr=0.002", declare});
+const bool registered = register_command({"train",
+                                          "Train a model from a config, or resume a run",
+                                          "seqgrad train configs/phrases.yaml --set optim.lr=0.002",
+                                          declare,
+                                          {"fit", "run", "learn"},
+                                          {{"--output", "--run-dir"},
+                                           {"--output-dir", "--run-dir"},
+                                           {"--out", "--run-dir"},
+                                           {"--save-dir", "--run-dir"},
+                                           {"--model-dir", "--run-dir"},
+                                           {"--log-dir", "--run-dir"},
+                                           {"--continue", "--resume"},
+                                           {"--restart", "--resume"},
+                                           {"--restore", "--resume"},
+                                           {"--load", "--resume"},
+                                           {"--resume-from-checkpoint", "--resume"},
+                                           {"--train-from", "--resume"}}});
 
 }  // namespace
 }  // namespace seqgrad

@@ -149,9 +149,17 @@ std::function<int()> declare(CLI::App& app) {
   return [o] { return translate(*o); };
 }
 
-const bool registered =
-    register_command({"translate", "Translate standard input line by line",
-                      "echo 'Der Hund liest das Buch.' | seqgrad translate runs/phrases-0001", declare});
+const bool registered = register_command({"translate",
+                                          "Translate standard input line by line",
+                                          "echo 'Der Hund liest das Buch.' | seqgrad translate runs/phrases-0001",
+                                          declare,
+                                          {"predict", "decode", "infer", "generate", "interactive"},
+                                          {{"--ckpt", "--checkpoint"},
+                                           {"--beam-size", "--beam"},
+                                           {"--num-beams", "--beam"},
+                                           {"--n-best", "--nbest"},
+                                           {"--alpha", "--length-penalty"},
+                                           {"--lenpen", "--length-penalty"}}});
 
 }  // namespace
 }  // namespace seqgrad

@@ -5,17 +5,23 @@
 
 namespace seqgrad {
 
+Choice attention_choice();
+
 struct EncoderConfig : Section {
   using Section::Section;
   Field<int64_t> layers{this, "layers", 1, between(1, 16), "GRU layers"};
   Field<int64_t> hidden{this, "hidden", 128, between(1, 65536), "units per direction"};
   Field<bool> bidirectional{this, "bidirectional", true, "read the source from both ends"};
+  std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
 };
 
 struct DecoderConfig : Section {
   using Section::Section;
   Field<int64_t> layers{this, "layers", 1, between(1, 16), "GRU layers"};
   Field<int64_t> hidden{this, "hidden", 256, between(1, 65536), "units"};
+  std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
 };
 
 struct DropoutConfig : Section {
@@ -24,6 +30,8 @@ struct DropoutConfig : Section {
   Field<double> hidden{this, "hidden", 0.0, from_below(0, 1),
                        "share of units dropped between layers and before the output"};
   Field<bool> variational{this, "variational", false, "one mask for all steps of a sentence (Gal and Ghahramani 2016)"};
+  std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
 };
 
 struct InitConfig : Section {
@@ -31,6 +39,7 @@ struct InitConfig : Section {
   Field<Path> file{this, "file", Path{}, "safetensors file with the first weights of all or some layers; null: random"};
   Field<std::map<std::string, std::string>> rename{
       this, "rename", {}, "how tensor names begin in the file, and how they do here: {'': enc.gru.} for an nn.GRU"};
+  std::vector<ForeignName> foreign_names() const override;
   void check(Problems& problems) const override {
     if (!rename().empty() && file().value.empty()) problems.add(rename, "needs model.init.file");
   }
@@ -43,7 +52,7 @@ struct ModelConfig : Section {
   Field<int64_t> embedding{this, "embedding", 128, between(1, 65536), "width of source and target embeddings"};
   EncoderConfig encoder{this, "encoder", "reads the source"};
   DecoderConfig decoder{this, "decoder", "writes the target"};
-  Field<std::string> attention{this, "attention", "general", choice({"none", "dot", "general", "additive"}),
+  Field<std::string> attention{this, "attention", "general", attention_choice(),
                                "how a target position looks at the source (dot, general: Luong; additive: Bahdanau)"};
   Field<std::optional<int64_t>> readout{this, "readout", std::nullopt, between(1, 65536),
                                         "width of what attention hands to the output projection; null: decoder.hidden"};
@@ -53,6 +62,7 @@ struct ModelConfig : Section {
   DropoutConfig dropout{this, "dropout", "regularisation"};
   InitConfig init{this, "init", "what training begins with"};
   void check(Problems& problems) const override;
+  std::vector<ForeignName> foreign_names() const override;
   int64_t output_width() const { return readout().value_or(decoder.hidden()); }
 };
 
@@ -64,6 +74,7 @@ struct DecodeConfig : Section {
   Field<int64_t> beam{this, "beam", 1, between(1, 1000), "live hypotheses of a sentence; 1: greedy"};
   Field<double> length_penalty{this, "length_penalty", 0.6, between(0, 10),
                                "α of ((5 + words)/6)^α, which divides log p when hypotheses are compared"};
+  std::vector<ForeignName> foreign_names() const override;
 };
 
 struct Config : RunConfig {
@@ -72,6 +83,7 @@ struct Config : RunConfig {
   ModelConfig model{this, "model", "what is trained"};
   DecodeConfig decode{this, "decode", "how translations are searched"};
 
+  std::vector<ForeignName> foreign_names() const override;
   DecodeOptions decode_options() const;
 };
 

@@ -91,7 +91,7 @@ TEST_CASE("keys that would do nothing are refused") {
   CHECK(has(said("schedule={factor: 0.1}"), "schedule.factor: has a meaning only with schedule.name: plateau"));
   CHECK(has(said("schedule={name: cosine, patience: 7}"), "schedule.patience: has a meaning only with schedule.name"));
   CHECK(said("schedule={name: plateau, patience: 7, factor: 0.1, floor: 0.1}").empty());
-  CHECK(has(said("checkpoint.average=2"), "checkpoint.average: needs checkpoint.keep_best of as many"));
+  CHECK(has(said("checkpoint.average=2"), "checkpoint.average: needs checkpoint.keep_best: 2, got 1"));
   CHECK(said("checkpoint={average: 2, keep_best: 2}").empty());
   for (const char* kind : {"none", "additive"})
     CHECK(has(said(std::string("model={input_feeding: true, attention: ") + kind + "}"),

@@ -146,6 +146,8 @@ std::string Codec<Path>::parse(const Node& node, Path& value) {
   std::string text;
   if (std::string problem = Codec<std::string>::parse(node, text); !problem.empty()) return problem;
   if (text.empty()) return expected("a path", node, "null means none");
+  if (!node.quoted && (text == "None" || text == "none"))
+    return expected("a path", node, "write null, or \"./" + text + "\" for a file of that name");
   if (text.find('\0') != std::string::npos) return expected("a path without a zero byte", node);
   namespace fs = std::filesystem;
   const fs::path base =

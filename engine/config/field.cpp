@@ -33,7 +33,14 @@ bool holds(const Bound& b, double x) {
   return b.inclusive ? x <= b.value : x < b.value;
 }
 
-std::string not_among(const std::vector<std::string>& names, const std::string& value) {
+Choice choice(std::vector<std::string> names, Aliases aliases) {
+  return {[names = std::move(names)] { return names; }, std::move(aliases)};
+}
+Choice choice(std::function<std::vector<std::string>()> names, Aliases aliases) {
+  return {std::move(names), std::move(aliases)};
+}
+
+std::string not_among(const std::vector<std::string>& names, const Node& node, const Aliases& aliases) {
   constexpr size_t longest = 160;  // bytes of the list of names
   std::string list;
   size_t listed = 0;
@@ -42,9 +49,18 @@ std::string not_among(const std::vector<std::string>& names, const std::string& 
     list += (listed++ == 0 ? "" : ", ") + n;
   }
   if (listed < names.size()) list += fmt::format(" and {} more", names.size() - listed);
-  const std::string near = closest(value, names);
-  return fmt::format("expected one of {}, got '{}'{}", list, shown(value),
-                     near.empty() ? "" : fmt::format(" (did you mean '{}'?)", near));
+  const LikelyChoice meant = likely_choice(node, names, aliases);
+  const std::string hint = meant.name.empty() ? ""
+                           : meant.certain    ? fmt::format(" (write {})", meant.name)
+                                              : fmt::format(" (did you mean '{}'?)", meant.name);
+  return fmt::format("expected {}{}, got {}{}", names.size() == 1 ? "" : "one of ", list, node.describe(), hint);
+}
+
+std::string not_among(const std::vector<std::string>& names, const std::string& value) {
+  Node node;
+  node.kind = Node::Kind::scalar;
+  node.text = value;
+  return not_among(names, node, {});
 }
 
 std::vector<std::string> numbers_around(const std::vector<Bound>& bounds, bool whole, double start, bool inside) {

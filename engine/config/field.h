@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/config/codec.h"
+#include "engine/config/likely.h"
 #include "engine/config/problems.h"
 
 namespace seqgrad {
@@ -30,14 +31,14 @@ inline std::vector<Bound> from_below(double a, double b) { return {{a, true, tru
 inline std::vector<Bound> above_to(double a, double b) { return {{a, true, false}, {b, false, true}}; }    // (a, b]
 inline std::vector<Bound> inside(double a, double b) { return {{a, true, false}, {b, false, false}}; }     // (a, b)
 
-// One of some names; a function is asked anew each time, so that a registry may still grow.
+// One of some names; a function is asked anew each time, so that a registry may still grow. `aliases` are words of
+// other programs that are refused with the name to write: {"bahdanau", "additive"}; "true" stands for every yes.
 struct Choice {
   std::function<std::vector<std::string>()> names;
+  Aliases aliases;
 };
-inline Choice choice(std::vector<std::string> names) {
-  return {[names = std::move(names)] { return names; }};
-}
-inline Choice choice(std::function<std::vector<std::string>()> names) { return {std::move(names)}; }
+Choice choice(std::vector<std::string> names, Aliases aliases = {});
+Choice choice(std::function<std::vector<std::string>()> names, Aliases aliases = {});
 
 class FieldBase {
  public:
@@ -53,6 +54,8 @@ class FieldBase {
   virtual std::string range() const = 0;   // "", "at least 1" or "one of a, b"
   virtual std::string schema() const = 0;  // JSON
   virtual std::vector<std::string> choices() const = 0;
+  // The likeliest meaning of `node` that this key takes, as YAML: what was written, where that is right; "" for none.
+  virtual std::string offer(const Node& node) const = 0;
   // For tests that walk every key, as YAML: a legal value other than the default ("" when there is none, as for a
   // choice of one), and values of a wrong type or outside the range.
   virtual std::string second_value() const = 0;
@@ -122,7 +125,7 @@ class Field : public FieldBase {
   }
   Field(Section* parent, const char* name, T value, Choice choice,
         const char* doc) requires std::is_same_v<Element, std::string> : Field(parent, name, std::move(value), doc) {
-    choice_ = std::move(choice.names);
+    choice_ = std::move(choice);
   }
 
   const T& operator()() const {
@@ -144,15 +147,21 @@ class Field : public FieldBase {
   std::string type() const override { return Codec<T>::type(); }
   std::string range() const override;
   std::string schema() const override { return schema_of<T>(); }
-  std::vector<std::string> choices() const override { return choice_ ? choice_() : std::vector<std::string>{}; }
+  std::vector<std::string> choices() const override {
+    return choice_.names ? choice_.names() : std::vector<std::string>{};
+  }
+  std::string offer(const Node& node) const override { return offer_as<T>(node); }
   std::string second_value() const override;
   std::vector<std::string> illegal_values() const override;
 
  private:
-  // Every bad element is reported at its own place.
+  // Every bad element is reported at its own place, with a cure unless this is a trial.
   template <class V>
-  bool read_value(const Node& node, const std::string& where, V& value, Problems& problems) const;
+  bool read_value(const Node& node, const std::string& where, V& value, Problems& problems, bool trial = false) const;
   std::string violation(const Element& value, const Node& node) const;  // empty: none
+  template <class V>
+  std::string offer_as(const Node& node) const;
+  std::string cure(const Node& node) const;  // " (write 0.3)", of an element
   template <class V>
   std::string schema_of() const;
   template <class V>
@@ -165,7 +174,7 @@ class Field : public FieldBase {
   T value_;
   const T default_;
   std::vector<Bound> bounds_;
-  std::function<std::vector<std::string>()> choice_;
+  Choice choice_;
 };
 
 // A bound in words, a bound's JSON Schema keyword, whether x keeps it.
@@ -174,12 +183,13 @@ std::string keyword(const Bound& bound);
 bool holds(const Bound& bound, double x);
 // "expected one of a, b, got 'x' (did you mean 'a'?)", shortened when there are many names.
 std::string not_among(const std::vector<std::string>& names, const std::string& value);
+std::string not_among(const std::vector<std::string>& names, const Node& node, const Aliases& aliases);
 // Numbers inside and outside the bounds, as YAML, for tests.
 std::vector<std::string> numbers_around(const std::vector<Bound>& bounds, bool whole, double start, bool inside);
 
 template <class T>
 std::string Field<T>::range() const {
-  if (choice_) return fmt::format("one of {}", fmt::join(choices(), ", "));
+  if (choice_.names) return fmt::format("one of {}", fmt::join(choices(), ", "));
   std::string text;
   for (const Bound& b : bounds_) text += (text.empty() ? "" : " and ") + words(b);
   return text;
@@ -187,30 +197,36 @@ std::string Field<T>::range() const {
 
 template <class T>
 template <class V>
-bool Field<T>::read_value(const Node& node, const std::string& where, V& value, Problems& problems) const {
+bool Field<T>::read_value(const Node& node, const std::string& where, V& value, Problems& problems, bool trial) const {
   if constexpr (is_optional<V>) {
     value.reset();
-    return node.kind == Node::Kind::null || read_value(node, where, value.emplace(), problems);
+    return node.kind == Node::Kind::null || read_value(node, where, value.emplace(), problems, trial);
   } else if constexpr (is_list<V>) {
     if (node.kind != Node::Kind::sequence) {
-      problems.add(node.at, where + ": expected a list such as [a, b], got " + node.describe());
+      const std::string meant = trial ? "" : offer_as<V>(node);
+      problems.add(node.at, where + ": expected a list such as [a, b], got " + node.describe() +
+                                (meant.empty() ? "" : " (write " + meant + ")"));
       return false;
     }
     bool good = true;
     for (size_t i = 0; i < node.items.size(); ++i) {
       typename V::value_type item{};
-      good = read_value(node.items[i], fmt::format("{}[{}]", where, i), item, problems) && good;
+      good = read_value(node.items[i], fmt::format("{}[{}]", where, i), item, problems, trial) && good;
       value.push_back(std::move(item));
     }
     return good;
   } else {
-    if (const std::string problem = Codec<V>::parse(node, value); !problem.empty()) {
-      problems.add(node.at, where + ": " + problem);
-      return false;
+    std::string problem = Codec<V>::parse(node, value);
+    bool out_of_range = false;
+    if (problem.empty() || choice_.names) {
+      const std::string said = violation(value, node);
+      out_of_range = numeric && !said.empty();
+      if (!said.empty()) problem = said;
     }
-    const std::string problem = violation(value, node);
-    if (!problem.empty()) problems.add(node.at, where + ": " + problem, numeric ? "range" : "");
-    return problem.empty();
+    if (problem.empty()) return true;
+    if (!trial && !problem.ends_with(")")) problem += cure(node);
+    problems.add(node.at, where + ": " + problem, out_of_range ? "range" : "");
+    return false;
   }
 }
 
@@ -218,7 +234,8 @@ template <class T>
 std::string Field<T>::violation([[maybe_unused]] const Element& value, [[maybe_unused]] const Node& node) const {
   if constexpr (std::is_same_v<Element, std::string>) {
     const auto names = choices();
-    if (choice_ && std::find(names.begin(), names.end(), value) == names.end()) return not_among(names, value);
+    if (choice_.names && std::find(names.begin(), names.end(), value) == names.end())
+      return not_among(names, node, choice_.aliases);
   }
   if constexpr (numeric) {
     for (const Bound& b : bounds_)
@@ -229,12 +246,40 @@ std::string Field<T>::violation([[maybe_unused]] const Element& value, [[maybe_u
 
 template <class T>
 template <class V>
+std::string Field<T>::offer_as(const Node& node) const {
+  std::vector<std::string> candidates = likely_values(node);
+  if (choice_.names)
+    if (const LikelyChoice likely = likely_choice(node, choices(), choice_.aliases); !likely.name.empty())
+      candidates.insert(candidates.begin() + 1, {likely.name, "[" + likely.name + "]"});
+  for (const std::string& text : candidates) {
+    V value{};
+    Problems ignored;
+    const Node read = parsed_or_nothing(text);
+    if ((is_optional<V> || read.kind != Node::Kind::null) && read_value(read, "", value, ignored, true)) return text;
+  }
+  return "";
+}
+
+template <class T>
+std::string Field<T>::cure(const Node& node) const {
+  std::string text;
+  if constexpr (is_optional<T>)
+    text = offer_as<T>(node);
+  else
+    text = offer_as<Element>(node);
+  if (!text.empty()) return " (write " + shown(text) + ")";
+  if (std::is_same_v<T, Element> && is_falsy(node)) return " (write " + shown(default_yaml()) + ", the default)";
+  return "";
+}
+
+template <class T>
+template <class V>
 std::string Field<T>::schema_of() const {
   if constexpr (is_optional<V>)
     return R"({"anyOf":[)" + schema_of<typename V::value_type>() + R"(,{"type":"null"}]})";
   else if constexpr (is_list<V>)
     return R"({"type":"array","items":)" + schema_of<typename V::value_type>() + "}";
-  else if (choice_)
+  else if (choice_.names)
     return fmt::format(R"({{"enum":["{}"]}})", fmt::join(choices(), R"(",")"));
   std::string element = Codec<Element>::schema();
   for (const Bound& b : bounds_) element.insert(element.size() - 1, "," + keyword(b));
@@ -251,7 +296,7 @@ std::string Field<T>::second_value() const {
     if constexpr (std::is_same_v<T, std::optional<Element>>) start = static_cast<double>(default_.value_or(Element(1)));
     elements = numbers_around(bounds_, std::is_same_v<Element, int64_t>, start, true);
   } else if constexpr (requires { Codec<Element>::examples(); }) {
-    if (!choice_) elements = Codec<Element>::examples();
+    if (!choice_.names) elements = Codec<Element>::examples();
   }
   for (const std::string& e : elements) {
     const std::string text = around<T>(e);
@@ -265,7 +310,7 @@ template <class T>
 std::vector<std::string> Field<T>::illegal_values() const {
   std::vector<std::string> elements{"{no_such_key: 1}"};
   if constexpr (requires { Codec<Element>::wrong(); }) elements = Codec<Element>::wrong();
-  if (choice_) elements.push_back("no_such_choice");
+  if (choice_.names) elements.push_back("no_such_choice");
   if constexpr (numeric)
     for (std::string& e : numbers_around(bounds_, std::is_same_v<Element, int64_t>, 0, false))
       elements.push_back(std::move(e));

@@ -7,6 +7,7 @@
 
 #include "engine/config/section.h"
 #include "engine/config/yaml.h"
+#include "engine/text/near_path.h"
 
 namespace seqgrad {
 namespace {
@@ -24,7 +25,9 @@ Node parse_into(std::string_view text, const std::string& name, const std::strin
 
 Node load_into(const std::string& path, Problems& problems) {
   const auto unreadable = [&](const char* why) {
-    problems.add(Location{}, fmt::format("{}: cannot be read ({})", shown_path(path), why));
+    const std::string near = nearest_path(path);
+    problems.add(Location{}, fmt::format("{}: cannot be read ({}){}", shown_path(path), why,
+                                         near.empty() ? "" : fmt::format("; did you mean '{}'?", shown_path(near))));
     return Node{};
   };
   std::error_code ignored;

@@ -6,6 +6,7 @@
 
 #include "engine/config/field.h"
 #include "engine/core/utf8.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {
@@ -89,38 +90,11 @@ void Problems::throw_if_any() const {
     if (!p->hint.empty()) report += fmt::format("      = {}\n", p->hint);
   }
   if (count_ > problems_.size()) report += fmt::format("and {} more\n", count_ - problems_.size());
-  report += fmt::format("{} error{}; nothing was run", count_, count_ == 1 ? "" : "s");
+  report += counted(static_cast<int64_t>(count_), "error") + "; nothing was run";
   ConfigError error(report);
   for (const Problem& p : problems_)
     if (!p.kind.empty()) error.kinds.push_back(p.kind);
   throw error;
-}
-
-static size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t best = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-      diagonal = row[j];
-      row[j] = best;
-    }
-  }
-  return row[b.size()];
-}
-
-std::string closest(const std::string& word, const std::vector<std::string>& names) {
-  std::string best;
-  if (word.size() > 60) return best;
-  size_t least = std::max<size_t>(2, word.size() / 3) + 1;
-  for (const std::string& n : names)
-    if (const size_t d = edit_distance(word, n); d < least && d < n.size()) {
-      least = d;
-      best = n;
-    }
-  return best;
 }
 
 }  // namespace seqgrad

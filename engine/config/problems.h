@@ -5,6 +5,7 @@
 
 #include "engine/config/node.h"
 #include "engine/core/error.h"
+#include "engine/text/edit_distance.h"
 
 namespace seqgrad {
 
@@ -31,6 +32,7 @@ class Problems {
   void end_check() { checking_ = false; }
 
   bool empty() const { return count_ == 0; }
+  bool full() const { return problems_.size() < count_; }  // further ones are only counted
   size_t count() const { return count_; }
   void throw_if_any() const;
 
@@ -46,8 +48,5 @@ class Problems {
   size_t count_ = 0;
   bool checking_ = false;
 };
-
-// The name nearest to `word` by edit distance, or "" when none is near.
-std::string closest(const std::string& word, const std::vector<std::string>& names);
 
 }  // namespace seqgrad

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/config/meant.h"
+
 namespace seqgrad {
 
 Section::Section(Section* parent, const char* name, const char* doc) : parent_(parent), name_(name), doc_(doc) {
@@ -29,72 +31,84 @@ FieldBase* Section::find(const std::string& path) const {
 
 static std::string where(const std::string& path) { return path.empty() ? "at the top level" : "in '" + path + "'"; }
 
-// The paths of all sections that have a key or section of this name.
-static void collect_homes(const Section& section, const std::string& name, std::vector<std::string>& homes) {
-  const bool here =
-      std::any_of(section.fields().begin(), section.fields().end(), [&](auto* f) { return f->name == name; }) ||
-      std::any_of(section.sections().begin(), section.sections().end(), [&](auto* s) { return s->name() == name; });
-  if (here) homes.push_back(section.path());
-  for (const Section* s : section.sections()) collect_homes(*s, name, homes);
+// What to write instead, for an excerpt's last line; "" for no idea.
+static std::string hint_for(const Meaning& m, const Section& section, const std::string& written, bool option) {
+  if (m.settings.empty())
+    return m.homes.empty() ? "" : fmt::format("sections that have it: {}", fmt::join(m.homes, ", "));
+  const Setting& first = m.settings[0];
+  const bool known = std::none_of(m.settings.begin(), m.settings.end(), [](auto& s) { return s.value.empty(); });
+  if (option && known) return "write " + as_options(m.settings);
+  const bool here = m.settings.size() == 1 && &first.owner() == &section;
+  if (here && (!known || (first.value == written && !m.other_name)))
+    return fmt::format("did you mean '{}'?", first.name());
+  if (!known) return fmt::format("did you mean '{}'?", first.path());
+  return "write " + as_yaml(m.settings, section);
 }
 
-void Section::report_unknown(const Node::Key& key, Problems& problems) const {
-  const Section* root = this;
-  while (root->parent_) root = root->parent_;
-  std::vector<std::string> names, homes;
-  for (const FieldBase* f : fields_) names.emplace_back(f->name);
-  for (const Section* s : sections_) names.emplace_back(s->name());
-  const auto foreign = foreign_names();
-  for (const auto& [theirs, ours] : foreign) names.push_back(theirs);
-  collect_homes(*root, key.name, homes);
-  const std::string near = closest(key.name, names);
-  const auto alias = std::find_if(foreign.begin(), foreign.end(), [&](const auto& f) { return f.first == near; });
-  distrust(alias == foreign.end() ? near : alias->second.substr(0, alias->second.find(':')));
-  if (homes.size() == 1) {
-    root->for_each_field([&](FieldBase& f) {
-      if (f.parent->path() == homes[0] && f.name == key.name) f.distrust();
-    });
-    problems.add(key.at, fmt::format("'{}' belongs {}, not {}", shown(key.name), where(homes[0]), where(path())));
-    return;
+void Section::report_unknown(const Node::Key& key, const Node& value, Problems& problems) const {
+  const std::string what = fmt::format("unknown key '{}' {}", shown(key.name), where(path()));
+  if (problems.full()) return problems.add_excerpt(key.at, what);
+  const bool option = key.at.source && key.at.source->is_option;
+  const Meaning m = meaning_of(*this, key.name, value, option);
+  const std::string hint = hint_for(m, *this, flow_yaml(value), option);
+  const Setting* only = m.settings.size() == 1 ? &m.settings[0] : nullptr;
+  if (m.same_name && only && only->name() == key.name && (!only->field || only->value == flow_yaml(value))) {
+    const std::string belongs =
+        fmt::format("'{}' belongs {}, not {}", shown(key.name), where(only->owner().path()), where(path()));
+    if (option && hint.starts_with("write "))
+      problems.add_excerpt(key.at, belongs, hint);
+    else
+      problems.add(key.at, belongs);
+  } else {
+    problems.add_excerpt(key.at, what, hint);
   }
-  for (std::string& home : homes)
-    if (home.empty()) home = "the top level";
-  std::string hint;
-  if (alias != foreign.end())
-    hint = "write " + alias->second;
-  else if (!near.empty())
-    hint = fmt::format("did you mean '{}'?", near);
-  else if (!homes.empty())
-    hint = fmt::format("sections that have it: {}", fmt::join(homes, ", "));
-  problems.add_excerpt(key.at, fmt::format("unknown key '{}' {}", shown(key.name), where(path())), hint);
+  if (only && !only->field && value.kind == Node::Kind::map && !option && !only->section->is_written())
+    for (Section* s : only->owner().sections())  // what is wrong in it is told in the same run
+      if (s == only->section) s->read(value, problems);
+  for (const Setting& s : m.settings) s.section->distrust(s.field ? s.field->name : "");
 }
 
 void Section::distrust(const std::string& name) const {
+  if (name.empty()) for_each_field([](FieldBase& f) { f.distrust(); });
   for (FieldBase* f : fields_)
     if (f->name == name) f->distrust();
   for (const Section* s : sections_)
     if (s->name() == name) s->for_each_field([](FieldBase& f) { f.distrust(); });
 }
 
-// " (write smoothing: {epsilon: 0.1})" for a number or a name that the section's first key could have.
-std::string Section::written_as_section(const Node& node) const {
-  if (node.kind != Node::Kind::scalar || node.quoted || fields_.empty() || path().empty()) return "";
-  Problems trial;
-  fields_[0]->read(node, trial);  // the caller refuses the section, whatever the field holds now
-  if (!trial.empty()) return "";
-  return fmt::format(" (write {}: {{{}: {}}})", name_, fields_[0]->name, shown(node.text));
+std::vector<std::string> Section::bare_keys() const {
+  return fields_.empty() ? std::vector<std::string>{} : std::vector<std::string>{fields_[0]->name};
+}
+
+// " (write smoothing: {epsilon: 0.1})" for a number or a name that one of the section's keys could have.
+static std::string written_as_section(const Section& section, const Node& node) {
+  const std::vector<Setting> settings = section.path().empty() ? std::vector<Setting>{} : bare_settings(section, node);
+  if (settings.empty()) return "";
+  if (node.at.source && node.at.source->is_option) return " (write " + as_options(settings) + ")";
+  std::string text;
+  for (const Setting& s : settings) text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", s.field->name, s.value);
+  return fmt::format(" (write {}: {{{}}})", section.name(), text);
+}
+
+// Where cures may say "in 'optim'": its line stands already.
+void Section::note_written(const Node& node) {
+  written_ = true;
+  for (size_t i = 0; i < node.keys.size(); ++i)
+    for (Section* s : sections_)
+      if (node.keys[i].name == s->name()) s->note_written(node.items[i]);
 }
 
 void Section::read(const Node& node, Problems& problems) {
   if (node.kind == Node::Kind::null) return;  // an empty section is the defaults
   if (node.kind != Node::Kind::map) {
-    const std::string meant = written_as_section(node);
+    const std::string meant = written_as_section(*this, node);
     for_each_field([](FieldBase& f) { f.distrust(); });
     const bool unspaced = node.kind == Node::Kind::scalar && node.text.find(':') != std::string::npos;
     problems.add(node.at, fmt::format("{}: expected a section with keys, got {}{}", path().empty() ? "config" : path(),
                                       node.describe(), unspaced ? " (write a space after each ':')" : meant));
     return;
   }
+  if (!parent_) note_written(node);
   for (size_t i = 0; i < node.keys.size(); ++i) {
     const auto& key = node.keys[i];
     const auto field =
@@ -106,7 +120,7 @@ void Section::read(const Node& node, Problems& problems) {
     else if (section != sections_.end())
       (*section)->read(node.items[i], problems);
     else
-      report_unknown(key, problems);
+      report_unknown(key, node.items[i], problems);
   }
   for (const std::string& name : node.lost) distrust(name);
 }

@@ -9,6 +9,13 @@
 
 namespace seqgrad {
 
+// Another program's name of a key or section, and what stands for it here: a path below the section that says so;
+// several, with commas, share its value or take one item each of its list; path=value has a value of its own, while no,
+// false and none stand for the default. {"max_tokens", "batch.by=tokens,batch.size"}.
+struct ForeignName {
+  const char *theirs, *ours;
+};
+
 class Section {
  public:
   Section() = default;
@@ -21,8 +28,11 @@ class Section {
   // Contradictions between keys. Runs even when other keys were refused; see FieldBase::distrust.
   virtual void check(Problems&) const {}
 
-  // Other programs' names of keys, and what stands for them here: {"label_smoothing", "smoothing: {epsilon: 0.1}"}.
-  virtual std::vector<std::pair<std::string, std::string>> foreign_names() const { return {}; }
+  // Names that people bring along. Compared without capitals and separators, and found from every other section too.
+  virtual std::vector<ForeignName> foreign_names() const { return {}; }
+  // The keys that a single value in the place of the section is for, all of those that take it; the first key, if not
+  // said otherwise.
+  virtual std::vector<std::string> bare_keys() const;
 
   std::string path() const;  // "" for a root without a name
   const char* name() const { return name_; }
@@ -37,17 +47,19 @@ class Section {
   void read(const Node& node, Problems& problems);
   void check_all(Problems& problems) const;
   void distrust(const std::string& name) const;  // the key or section of this name was not read
+  bool is_written() const { return written_; }   // it stands in what was read last
 
  private:
   friend class FieldBase;
-  void report_unknown(const Node::Key& key, Problems& problems) const;
-  std::string written_as_section(const Node& node) const;
+  void note_written(const Node& node);
+  void report_unknown(const Node::Key& key, const Node& value, Problems& problems) const;
 
   Section* parent_ = nullptr;
   const char* name_ = "";
   const char* doc_ = "";
   std::vector<FieldBase*> fields_;
   std::vector<Section*> sections_;
+  bool written_ = false;
 };
 
 // Reads a file, then the overrides ("a.b=VALUE") over it, and looks for contradictions; throws one ConfigError with all

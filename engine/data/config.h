@@ -10,6 +10,7 @@ namespace seqgrad {
 
 std::vector<std::string> task_names();
 std::vector<std::string> tokenizer_names();
+Choice vocabulary_choice();
 
 // One split: two files, or one TSV with source, target and, if it likes, an example weight.
 struct FilesConfig : Section {
@@ -19,23 +20,27 @@ struct FilesConfig : Section {
   Field<Path> tsv{this, "tsv", Path{}, "or one file: source, tab, target, and optionally tab, weight"};
   bool given() const { return !src().value.empty() || !trg().value.empty() || !tsv().value.empty(); }
   void check(Problems& problems) const override;
+  std::vector<ForeignName> foreign_names() const override;
 };
 
 struct VocabularyConfig : Section {
   using Section::Section;
-  Field<std::optional<std::string>> kind{this, "kind", std::nullopt, choice(tokenizer_names),
+  Field<std::optional<std::string>> kind{this, "kind", std::nullopt, vocabulary_choice(),
                                          "what a token is; null: the task's own, else word"};
   Field<int64_t> size{this, "size", 0, at_least(0),
                       "largest number of ids, the 4 special ones included; 0: no limit (bpe: 8000)"};
   Field<int64_t> min_frequency{this, "min_frequency", 1, at_least(1), "rarer tokens are unknown words (not for bpe)"};
   Field<bool> share{this, "share", false, "one vocabulary for both sides, built from both"};
   void check(Problems& problems) const override;
+  std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
 };
 
 struct DataWeightsConfig : Section {
   using Section::Section;
   Field<Path> example{this, "example", Path{}, "training: one weight a pair, a line each"};
   Field<Path> token{this, "token", Path{}, "training: one weight a target token and one for the end of the sentence"};
+  std::vector<ForeignName> foreign_names() const override;
 };
 
 struct CorruptConfig : Section {
@@ -50,6 +55,7 @@ struct SizesConfig : Section {
   Field<int64_t> train{this, "train", 0, between(0, 1e6), "pairs; 0: the task's own number"};
   Field<int64_t> dev{this, "dev", 0, between(0, 1e6), "pairs; 0: the task's own number"};
   Field<int64_t> test{this, "test", 0, between(0, 1e6), "pairs; 0: the task's own number"};
+  std::vector<ForeignName> foreign_names() const override;
 };
 
 struct DataConfig : Section {
@@ -73,6 +79,7 @@ struct DataConfig : Section {
   CorruptConfig corrupt{this, "corrupt", "noise in the training targets"};
   Field<std::string> loss_from{this, "loss_from", "", "only what follows this target token counts; for loss.mask.file"};
   void check(Problems& problems) const override;
+  std::vector<ForeignName> foreign_names() const override;
 };
 
 const Task* task_of(const DataConfig& config);  // null for files

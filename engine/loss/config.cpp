@@ -108,7 +108,9 @@ std::string Codec<LossFlags>::parse(const Node& node, LossFlags& value) {
     if (known == std::end(flag_names)) {
       std::vector<std::string> names;
       for (const auto& f : flag_names) names.emplace_back(f.first);
-      return fmt::format("unknown flag '{}'; expected {}", shown(node.keys[i].name), fmt::join(names, ", "));
+      const std::string near = closest(node.keys[i].name, names);
+      return fmt::format("unknown flag '{}'; expected {}{}", shown(node.keys[i].name), fmt::join(names, ", "),
+                         near.empty() ? "" : " (write " + near + ")");
     }
     bool on = false;
     if (std::string problem = Codec<bool>::parse(node.items[i], on); !problem.empty())
@@ -202,6 +204,15 @@ void LossConfig::check(Problems& problems) const {
       problems.add(compare, fmt::format("preset '{}' has a row loss of its own ({}); only presets with the row loss of "
                                         "this section can stand beside it",
                                         name, own));
+}
+
+bool LossConfig::is_defined() const {
+  try {
+    row_of(*this, false);
+    return true;
+  } catch (const InputError&) {
+    return false;
+  }
 }
 
 std::string LossConfig::prediction() const {

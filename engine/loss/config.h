@@ -37,6 +37,7 @@ struct MaskConfig : Section {
   Field<bool> file{this, "file", false, "positions with 0 in data.mask do not count"};
   Field<std::optional<int64_t>> ignore_index{this, "ignore_index", std::nullopt,
                                              "targets with this id do not count; null: off"};
+  std::vector<ForeignName> foreign_names() const override;
 };
 struct ClassWeightConfig : Section {
   using Section::Section;
@@ -70,6 +71,7 @@ struct SmoothingConfig : Section {
   Field<std::optional<std::string>> report{
       this, "report", std::nullopt, choice({"ce", "kl"}),
       "kl subtracts the smoothed target's entropy from the value; same gradient; null: the preset's, else ce"};
+  std::vector<ForeignName> foreign_names() const override;
 };
 struct ProbsConfig : Section {
   using Section::Section;
@@ -93,6 +95,7 @@ struct ReduceConfig : Section {
                                             "the value where the divisor is 0; null: the preset's"};
   Field<std::optional<std::string>> then{this, "then", std::nullopt, choice({"sum", "mean"}),
                                          "folds a vector loss to the scalar that training differentiates"};
+  std::vector<ForeignName> foreign_names() const override;
 };
 struct NormalizerConfig : Section {
   using Section::Section;
@@ -101,16 +104,20 @@ struct NormalizerConfig : Section {
       "global: one divisor for all micro-batches of a step; micro: a mean of their means; null: the preset's"};
 };
 
+Choice preset_choice();
+
 struct LossConfig : Section {
   LossConfig();
   LossConfig(Section* parent, const char* name, const char* doc);
   ~LossConfig() override;
-  Field<std::optional<std::string>> preset{this, "preset", std::nullopt, choice(preset_names),
+  Field<std::optional<std::string>> preset{this, "preset", std::nullopt, preset_choice(),
                                            "a loss of the field by name (seqgrad info --presets); null: token_mean"};
   Field<LossFlags> flags{this, "flags", LossFlags{},
                          "flags of a tf1 or tfa preset, e.g. {average_across_batch: false}"};
   Field<std::optional<std::string>> input{
-      this, "input", std::nullopt, choice({"hidden", "logits", "probs"}),
+      this, "input", std::nullopt,
+      choice({"hidden", "logits", "probs"},
+             {{"true", "logits"}, {"false", "probs"}, {"probabilities", "probs"}, {"softmax", "probs"}}),
       "hidden: fused with the output projection; logits: computed whole (same value, more memory); probs: after a "
       "softmax, for teaching; null: the preset's, else hidden"};
   Field<std::string> layout{this, "layout", "batch", choice({"batch", "time", "list"}),
@@ -137,13 +144,10 @@ struct LossConfig : Section {
                                           choice(preset_names),
                                           "presets whose value is reported beside this loss, on the same batches"};
 
-  std::vector<std::pair<std::string, std::string>> foreign_names() const override {
-    return {{"label_smoothing", "smoothing: {epsilon: 0.1}"},
-            {"reduction", "preset: torch.mean, or another of `seqgrad info --presets`"},
-            {"from_logits", "input: logits, or input: probs"}};
-  }
+  std::vector<ForeignName> foreign_names() const override;
   // Contradictions: an unknown set of flags, or explicit fields that say other than the preset (E14, E15).
   void check(Problems& problems) const override;
+  bool is_defined() const;  // the preset has this set of flags; without that it has no options
   // `class_weights`: they are given otherwise than by weights.class.file (a case's tensor).
   LossOptions options(bool class_weights = false) const;
   std::string prediction() const;  // hidden, logits or probs

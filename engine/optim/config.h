@@ -6,9 +6,12 @@
 
 namespace seqgrad {
 
+Choice optimizer_choice();
+Choice schedule_choice();
+
 struct OptimConfig : Section {
   using Section::Section;
-  Field<std::string> name{this, "name", "adam", choice(optimizer_names), "the update rule"};
+  Field<std::string> name{this, "name", "adam", optimizer_choice(), "the update rule"};
   Field<double> lr{this, "lr", 1e-3, above(0), "learning rate, before the schedule's factor"};
   Field<double> beta1{this, "beta1", 0.9, from_below(0, 1), "decay of the first moment (adam, adamw)"};
   Field<double> beta2{this, "beta2", 0.999, from_below(0, 1), "decay of the second moment (adam, adamw)"};
@@ -19,6 +22,7 @@ struct OptimConfig : Section {
       this, "clip_norm", 1.0, above(0),
       "largest norm of the gradient, after the loss is normalised; null: no clipping"};
 
+  std::vector<ForeignName> foreign_names() const override;
   OptimOptions options() const { return {lr, beta1, beta2, eps, weight_decay, momentum}; }
   void check(Problems& problems) const override {
     if (momentum() != 0 && name() != "sgd") problems.add(momentum, "has a meaning only with optim.name: sgd");
@@ -29,13 +33,14 @@ struct OptimConfig : Section {
 
 struct ScheduleConfig : Section {
   using Section::Section;
-  Field<std::string> name{this, "name", "constant", choice(schedule_names), "how the rate changes after warm-up"};
+  Field<std::string> name{this, "name", "constant", schedule_choice(), "how the rate changes after warm-up"};
   Field<int64_t> warmup{this, "warmup", 0, at_least(0), "steps in which the rate rises in a line from 0"};
   Field<double> floor{this, "floor", 0.0, between(0, 1), "smallest factor on optim.lr"};
   Field<double> factor{this, "factor", 0.5, inside(0, 1), "what the rate is multiplied by (plateau)"};
   Field<int64_t> patience{this, "patience", 3, at_least(0),
                           "validations without a better checkpoint.metric before one more lowers the rate (plateau)"};
 
+  std::vector<ForeignName> foreign_names() const override;
   void check(Problems& problems) const override {
     if (name() == "plateau") return;
     if (!factor.is_default()) problems.add(factor, "has a meaning only with schedule.name: plateau");

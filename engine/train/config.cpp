@@ -6,12 +6,37 @@ namespace seqgrad {
 RunConfig::RunConfig() = default;
 RunConfig::~RunConfig() = default;
 
+// "train.epochs = 5 of a.yaml:12" for what a message sets against its own place.
+static std::string placed(const FieldBase& f) {
+  const Source* source = f.origin.source.get();
+  const std::string what = fmt::format("{} = {}", f.path(), f.yaml());
+  if (!source) return what;
+  return source->is_option ? fmt::format("{} of {}", what, shown(source->name))
+                           : fmt::format("{} of {}:{}", what, shown_path(source->name), f.origin.line);
+}
+
+void TrainConfig::check(Problems& problems) const {
+  if (!epochs() || !steps()) return;
+  const auto is_option = [](const FieldBase& f) { return f.origin.source && f.origin.source->is_option; };
+  const FieldBase *late = &steps, *early = &epochs;
+  if (is_option(epochs) && !is_option(steps)) std::swap(late, early);
+  problems.add(*late, is_option(*late) ? fmt::format("contradicts {}; write --set {}=null --set {}={}", placed(*early),
+                                                     early->path(), late->path(), late->yaml())
+                                       : fmt::format("contradicts {}; give one of them", placed(*early)));
+}
+
+void CheckpointConfig::check(Problems& problems) const {
+  if (average() > keep_best())
+    problems.add(average, fmt::format("needs checkpoint.keep_best: {}, got {}", average(), keep_best()));
+}
+
 void RunConfig::check(Problems& problems) const {
   if (loss.target() == "dense")
     problems.add(loss.target,
                  "training learns from ids: write target: ids (dense targets are for cases: seqgrad check)");
   if (loss.layout() != "batch")
     problems.add(loss.layout, "training has layout: batch (time and list are for the tensors of cases: seqgrad check)");
+  if (!loss.is_defined()) return;  // its own check has said so
   const LossOptions o = loss.options();
   if (o.smoothing_kind == SmoothingKind::prior && loss.smoothing.prior().value.empty())
     problems.add(loss.smoothing.kind, "prior needs smoothing.prior, a file of probabilities");

@@ -9,11 +9,18 @@ namespace seqgrad {
 
 struct BatchConfig : Section {
   using Section::Section;
-  Field<std::string> by{this, "by", "sentences", choice({"sentences", "tokens"}),
+  Field<std::string> by{this, "by", "sentences",
+                        choice({"sentences", "tokens"}, {{"sents", "sentences"},
+                                                         {"sent", "sentences"},
+                                                         {"examples", "sentences"},
+                                                         {"tok", "tokens"},
+                                                         {"words", "tokens"}}),
                         "what `size` counts; tokens are target tokens, padding included"};
   Field<int64_t> size{this, "size", 64, between(1, 1e6), "sentences or target tokens in a micro-batch"};
   Field<int64_t> bucket{this, "bucket", 2, between(1, 1024), "lengths are padded up to a multiple of this"};
   Field<int64_t> pool{this, "pool", 50, between(1, 1e6), "batches that are sorted by length together"};
+  std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
 };
 
 struct EarlyStoppingConfig : Section {
@@ -39,10 +46,11 @@ struct TrainConfig : Section {
   Field<int64_t> log_every{this, "log_every", 50, at_least(1), "steps between progress lines"};
   Field<int64_t> validate_every{this, "validate_every", 500, at_least(1), "steps between validations"};
   EarlyStoppingConfig early_stopping{this, "early_stopping", "when to stop before the end"};
-  void check(Problems& problems) const override {
-    if (epochs() && steps()) problems.add(steps, "contradicts train.epochs; give one of them");
-  }
+  void check(Problems& problems) const override;
+  std::vector<ForeignName> foreign_names() const override;
 };
+
+Choice metric_choice();
 
 struct CheckpointConfig : Section {
   using Section::Section;
@@ -50,28 +58,30 @@ struct CheckpointConfig : Section {
                                       "steps between checkpoints; null: at every validation"};
   Field<int64_t> keep_last{this, "keep_last", 1, at_least(1), "how many of the newest checkpoints stay"};
   Field<int64_t> keep_best{this, "keep_best", 1, at_least(1), "how many of the best checkpoints stay"};
-  Field<std::string> metric{this, "metric", "loss", choice({"loss", "sequence_accuracy", "bleu"}),
-                            "what best means, on the dev split"};
+  Field<std::string> metric{this, "metric", "loss", metric_choice(), "what best means, on the dev split"};
   Field<int64_t> average{this, "average", 1, at_least(1),
                          "how many of the best checkpoints are averaged for the test, evaluate and translate"};
 
-  void check(Problems& problems) const override {
-    if (average() > keep_best()) problems.add(average, "needs checkpoint.keep_best of as many");
-  }
+  void check(Problems& problems) const override;
+  std::vector<ForeignName> foreign_names() const override;
 };
 
 struct ReportConfig : Section {
   using Section::Section;
   Field<int64_t> samples{this, "samples", 3, at_least(0),
                          "dev sentences whose translation is shown at each validation"};
+  std::vector<ForeignName> foreign_names() const override;
 };
+
+Choice device_choice();
+Choice precision_choice();
 
 struct RunConfig : Section {
   RunConfig();
   ~RunConfig() override;
   Field<std::string> name{this, "name", "run", "first part of the run directory's name"};
   Field<int64_t> seed{this, "seed", 1, at_least(0), "seed of initialisation, shuffling, dropout and built-in tasks"};
-  Field<std::string> device{this, "device", "auto", choice({"cpu", "cuda", "auto"}), "where tensors live"};
+  Field<std::string> device{this, "device", "auto", device_choice(), "where tensors live"};
   Field<bool> graphs{this, "graphs", true,
                      "GPU: steps of sizes seen before are repeated as CUDA graphs; results do not depend on it"};
   Field<int64_t> logits_mib{this, "logits_mib", 256, between(1, 1e6),
@@ -80,7 +90,7 @@ struct RunConfig : Section {
       this, "threads", std::nullopt, between(1, 256),
       "CPU threads; null: one per core, fewer for a small model; results do not depend on it"};
   Field<std::string> precision{
-      this, "precision", "fp32", choice({"fp64", "fp32", "tf32", "bf16"}),
+      this, "precision", "fp32", precision_choice(),
       "arithmetic of the model; tf32 (GPUs), bf16: fp32 but for the factors of matrix products"};
   DataConfig data{this, "data", "what is learned"};
   LossConfig loss{this, "loss", "what is minimised"};
@@ -89,6 +99,7 @@ struct RunConfig : Section {
   TrainConfig train{this, "train", "how long, in which batches, and what is said on the way"};
   CheckpointConfig checkpoint{this, "checkpoint", "what is kept"};
   ReportConfig report{this, "report", "what is written beside the checkpoints"};
+  std::vector<ForeignName> foreign_names() const override;
   void check(Problems& problems) const override;  // what the loss of a case may have, and training has not
 };
 

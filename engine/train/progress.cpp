@@ -24,12 +24,6 @@ std::string format_duration(double seconds) {
   return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
-std::string with_commas(int64_t count) {
-  std::string text = std::to_string(count);
-  for (auto i = static_cast<int64_t>(text.size()) - 3; i > 0; i -= 3) text.insert(static_cast<size_t>(i), ",");
-  return text;
-}
-
 static std::string exponent_form(double x) {  // 7.8e-4
   std::string text = fmt::format("{:.1e}", x);
   const size_t e = text.find('e');

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "engine/text/words.h"
+
 namespace seqgrad {
 
 struct ProgressLine {
@@ -22,7 +24,6 @@ struct ProgressLine {
 // Where that takes more than `columns`, the least needed parts go until it fits; loss, step and epoch stay longest.
 std::string format(const ProgressLine& line, bool bar, int64_t columns = 1000);
 
-std::string with_commas(int64_t count);       // 20,000
 std::string format_duration(double seconds);  // "1:12", "1:02:03"
 
 class Progress {
