@@ -14,6 +14,7 @@ struct Options {
 
 int show_data(const Options& o) {
   Config config;
+  config.reads_files = true;
   load(config, o.config, o.common.overrides());
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
   o.common.tell(describe_data(data));

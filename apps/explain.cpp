@@ -98,6 +98,7 @@ int config_batch(const Options& o) {
   Config config;
   std::vector<std::string> overrides = o.common.overrides();
   overrides.emplace_back("precision=fp64");
+  config.reads_files = true;
   load(config, o.path, overrides);
   apply_process_settings(config);
   const FirstBatch batch = first_batch(config, o.path, o.sentences.value_or(3));

@@ -1,6 +1,8 @@
 // Contradictions in the `model` section, and what searches are told of a config.
 #include "models/config.h"
 
+#include "engine/config/files.h"
+
 namespace seqgrad {
 
 ModelConfig::ModelConfig() = default;
@@ -24,6 +26,11 @@ void ModelConfig::check(Problems& problems) const {
 
 Config::Config() = default;
 Config::~Config() = default;
+
+void Config::check(Problems& problems) const {
+  if (reads_files) check_files(*this, problems);
+  RunConfig::check(problems);
+}
 
 DecodeOptions Config::decode_options() const {
   DecodeOptions o;

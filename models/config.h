@@ -80,11 +80,17 @@ struct DecodeConfig : Section {
 struct Config : RunConfig {
   Config();
   ~Config() override;
+
+  // Whether the files that the config names must be there to be read, as training needs them; who uses what was learned
+  // does without them.
+  bool reads_files = false;
+
   ModelConfig model{this, "model", "what is trained"};
   DecodeConfig decode{this, "decode", "how translations are searched"};
 
   std::vector<ForeignName> foreign_names() const override;
   DecodeOptions decode_options() const;
+  void check(Problems& problems) const override;
 };
 
 }  // namespace seqgrad
