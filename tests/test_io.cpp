@@ -1,4 +1,5 @@
 // Files under failing system calls, locks, run directories, the metric log, signals.
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -12,6 +13,7 @@
 #include <map>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
@@ -326,6 +328,65 @@ TEST_CASE("the metric log is cut to the step that a run resumes from") {
         "3 " + path + ": cannot write (No space left on device)");
 }
 
+TEST_CASE("the metric log reads its file when it begins and when it is cut, and never for what it appends") {
+  const Scratch dir;
+  MetricLog log(dir.path);
+  log.append("train", 1, {{"loss", 0.5}});
+  log.append("dev", 1, {{"bleu", 7}});
+  fs::remove(dir / "metrics.jsonl");
+  log.append("train", 2, {{"loss", 0.25}, {"lr", 1}});
+  REQUIRE(log.rows().size() == 3);
+  CHECK(log.rows()[1].values == Metrics{{"bleu", 7}});
+  CHECK(slurp(dir / "metrics.csv") == "kind,step,loss,bleu,lr\ntrain,1,0.5,,\ndev,1,,7.0,\ntrain,2,0.25,,1.0\n");
+  CHECK(MetricLog(dir.path).rows().size() == 1);
+}
+
+TEST_CASE("a metric log of more than a gigabyte is cut and continued") {
+  const Scratch dir;
+  MetricLog(dir.path).append("train", 1, {{"loss", 0.5}});
+  const std::string line = slurp(dir / "metrics.jsonl");
+  {  // a hole of 2 GiB takes no room on the disk
+    const int fd = open((dir / "metrics.jsonl").c_str(), O_WRONLY);
+    REQUIRE(ftruncate(fd, off_t{1} << 31) == 0);
+    close(fd);
+  }
+  MetricLog log(dir.path);
+  log.truncate_after(1);
+  log.append("train", 2, {{"loss", 0.25}});
+  CHECK(fs::file_size(dir / "metrics.jsonl") < 200);
+  CHECK(slurp(dir / "metrics.jsonl").starts_with(line));
+  CHECK(MetricLog(dir.path).rows().size() == 2);
+}
+
+TEST_CASE("what was appended is synced when it is asked for, once") {
+  const Scratch dir;
+  MetricLog log(dir.path);
+  log.append("train", 1, {{"loss", 0.5}});
+  log.append("dev", 1, {{"loss", 0.5}});
+  static std::set<std::string> synced;
+  const SystemCalls real = system_calls;
+  system_calls.fsync = [](int fd) {
+    synced.insert(fs::read_symlink("/proc/self/fd/" + std::to_string(fd)));
+    return 0;
+  };
+  log.sync();
+  const std::set<std::string> first = std::exchange(synced, {});
+  log.sync();
+  CHECK(synced.empty());
+  system_calls.fsync = [](int) {
+    errno = EIO;
+    return -1;
+  };
+  log.append("train", 2, {{"loss", 0.5}});
+  CHECK(error_of([&] { log.sync(); }) == "3 " + (dir / "metrics.jsonl") + ": cannot sync (Input/output error)");
+  system_calls = real;
+  const fs::path base = fs::canonical(dir.path);
+  CHECK(first.count(base.string()) == 1);
+  for (const char* name : {"metrics.jsonl", "metrics.csv", "tb/train", "tb/valid"})
+    CHECK(first.count((base / name).string()) == 1);
+  CHECK(std::count_if(first.begin(), first.end(), [](const auto& p) { return has(p, ".tfevents."); }) == 2);
+}
+
 TEST_CASE("the table of metrics tells what metrics.jsonl tells, also after a run was killed") {
   const Scratch dir;
   const std::string lines = dir / "metrics.jsonl", table = dir / "metrics.csv";
@@ -366,21 +427,35 @@ TEST_CASE("the table of metrics tells what metrics.jsonl tells, also after a run
   CHECK(slurp(table).empty());
 }
 
-TEST_CASE("the first signal sets the flag, the second leaves at once") {
-  for (const int number : {SIGINT, SIGTERM}) {
+TEST_CASE("the first signal sets the flag, what follows at once is the same wish, a later one leaves") {
+  const auto pause = [](int milliseconds) { std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds)); };
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     CHECK(in_child([&] {
+            std::signal(SIGHUP, SIG_DFL);
             catch_stop_signals();
             if (stop_signal() != 0) return 1;
             raise(number);
             return stop_signal() == number ? 7 : 2;
           }) == 7);
     CHECK(in_child([&] {
+            std::signal(SIGHUP, SIG_DFL);
             catch_stop_signals();
             raise(SIGINT);
+            for (int i = 0; i < 5; ++i) raise(number), pause(10);
+            if (stop_signal() != SIGINT) return 4;
+            pause(1050);
             raise(number);
             return 3;
           }) == 128 + number);
   }
+  CHECK(in_child([&] {  // as under nohup
+          std::signal(SIGHUP, SIG_IGN);
+          catch_stop_signals();
+          raise(SIGHUP);
+          release_stop_signals();
+          raise(SIGHUP);
+          return stop_signal() == 0 ? 7 : 1;
+        }) == 7);
 }
 
 // oneDNN's products keep the stack pointer in buffers on the heap: what the system puts under it at a signal would

@@ -115,3 +115,26 @@ TEST_CASE("a terminal has one moving line that fits, a pipe plain lines, and -q 
   CHECK_FALSE(has(quiet, "epoch"));
   CHECK_FALSE(has(quiet, "See:"));
 }
+
+TEST_CASE("what is said after the moving line begins a line of its own") {
+  const Scratch dir;
+  const std::string seen =
+      on_terminal(tiny(dir, "stopped") + " --set train.log_every=1 --max-steps 5", 120, "TERM=xterm");
+  CAPTURE(seen);
+  int said = 0;
+  for (const std::string& line : drawn(seen))
+    if (has(line, "saved at step")) {
+      ++said;
+      CHECK(line.starts_with("saved at step 5; go on with: "));
+    }
+  CHECK(said == 1);
+  const std::string rest = on_terminal("train --resume " + (dir / "stopped"), 120, "TERM=xterm");
+  CAPTURE(rest);
+  said = 0;
+  for (const std::string& line : drawn(rest))
+    if (has(line, "test: 4 sentences")) {
+      ++said;
+      CHECK(line.starts_with("test: "));
+    }
+  CHECK(said == 1);
+}

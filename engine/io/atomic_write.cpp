@@ -112,6 +112,13 @@ void append_bytes(const std::string& path, std::string_view bytes) {
   if (system_calls.close(fd) != 0) fail("close", path, errno);
 }
 
+void sync_file(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int result = fd < 0 ? -1 : system_calls.fsync(fd), error = errno;
+  if (fd >= 0) ::close(fd);
+  if (result != 0) system_failure("{}: cannot sync ({})", shown_path(path), std::strerror(error));
+}
+
 std::string temporary_directory(const std::string& path) {
   const std::string temporary = temporary_beside(path);
   remove_tree(temporary);

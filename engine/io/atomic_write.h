@@ -18,6 +18,7 @@ void atomic_write(const std::string& path, std::span<const std::string_view> pie
 // leaves a part.
 void append_bytes(const std::string& path, std::string_view bytes);
 void append_line(const std::string& path, std::string_view line);  // and its line feed
+void sync_file(const std::string& path);  // what a file or directory holds is on the disk when this returns
 
 // Where a directory is built before publish_directory; made anew, empty.
 std::string temporary_directory(const std::string& path);

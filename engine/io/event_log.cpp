@@ -119,4 +119,10 @@ void EventLog::append(int64_t step, const std::vector<std::pair<std::string, dou
   append_bytes(file_, scalars_record(now(), step, values));
 }
 
+void EventLog::sync() const {
+  if (file_.empty()) return;
+  sync_file(file_);
+  sync_file(directory_);
+}
+
 }  // namespace seqgrad

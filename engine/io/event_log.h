@@ -32,6 +32,7 @@ class EventLog {
   // Readers are to forget what older files hold after `step`: PyTorch's purge_step. Half a record at an older file's
   // end, which a killed process left, is no harm to them.
   void resume_after(int64_t step) { purge_step_ = step + 1; }
+  void sync() const;  // what was appended is on the disk when this returns
 
  private:
   void begin();

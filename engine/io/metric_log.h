@@ -13,14 +13,14 @@ namespace seqgrad {
 using Metrics = std::vector<std::pair<std::string, double>>;
 
 struct MetricRow {
-  std::string kind;  // "train" or "dev"
+  std::string kind;  // "train", "dev" or "test"
   int64_t step = 0;
   Metrics values;  // NaN where the file says null
 };
 
 class MetricLog {
  public:
-  explicit MetricLog(const std::string& run);  // the run directory
+  explicit MetricLog(const std::string& run);  // the run directory; what it holds is read now and kept
 
   // Appends {"kind": kind, "step": step, name: value, …}, where a NaN or infinity is written as null, and to the table
   // a row whose cell it leaves empty. TensorBoard's runs are train, and valid for the kind dev.
@@ -28,13 +28,21 @@ class MetricLog {
   // Drops what was written after `step`, and half a line that a killed process left, so that a resumed run continues
   // the files of its checkpoint.
   void truncate_after(int64_t step);
-  std::vector<MetricRow> rows() const;  // all that metrics.jsonl holds
+  // What was appended is on the disk when this returns: a checkpoint must not be older than what it goes on from.
+  void sync();
+  const std::vector<MetricRow>& rows() const { return rows_; }  // all that metrics.jsonl holds
 
  private:
+  void read(int64_t last_step);
+  bool add_columns(const MetricRow& row);
   void rewrite_table();
 
   std::string path_, table_;
-  std::vector<std::string> columns_;  // of the table as it stands; empty: not known
+  std::vector<MetricRow> rows_;
+  std::vector<std::string> columns_;  // of rows_
+  uintmax_t kept_ = 0;                // bytes of metrics.jsonl up to the end of its last row
+  bool torn_ = false;                 // that row has no line feed
+  bool synced_ = true;
   std::map<std::string, EventLog> events_;
 };
 

@@ -1,10 +1,11 @@
-// SIGINT and SIGTERM as a flag that loops look at.
+// SIGINT, SIGTERM and SIGHUP as a flag that loops look at.
 #pragma once
 
 namespace seqgrad {
 
-// For the main thread; the pool's workers take no signals. From now on the first SIGINT or SIGTERM only sets the flag;
-// a second one leaves at once with 128 + its number.
+// For the main thread; the pool's workers take no signals. From now on the first of these signals only sets the flag.
+// What comes within a second of it is the same wish: a key that is held down, a terminal that tells its whole group. A
+// later one leaves at once with 128 + its number. A SIGHUP that the process was told to ignore (nohup) stays ignored.
 void catch_stop_signals();
 void release_stop_signals();  // from now on a signal ends the process as it usually does
 int stop_signal();            // the number of the signal that asked to stop, or 0

@@ -167,8 +167,10 @@ std::string last_checkpoint(const std::string& directory) {
   return steps.empty() ? "" : directory + "/" + checkpoint_name(steps.back());
 }
 
-static void write_files(const std::string& temporary, const ParameterStore& store, const TrainState& s) {
-  write_safetensors(temporary + "/model.safetensors", arrays(store, {{"", store.values()}}), {{"format", "pt"}});
+static void write_files(const std::string& temporary, const ParameterStore& store, const TrainState& s,
+                        Metadata about) {
+  about["format"] = "pt";
+  write_safetensors(temporary + "/model.safetensors", arrays(store, {{"", store.values()}}), about);
   write_safetensors(temporary + "/optim.safetensors",
                     arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
   json kept = json::array();
@@ -197,10 +199,11 @@ static void write_files(const std::string& temporary, const ParameterStore& stor
   atomic_write(temporary + "/state.json", state.dump(2) + "\n");
 }
 
-std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& state) {
+std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& state,
+                            const Metadata& about) {
   const std::string path = directory + "/" + checkpoint_name(state.step), temporary = temporary_directory(path);
   try {
-    write_files(temporary, model.store(), state);
+    write_files(temporary, model.store(), state, about);
     publish_directory(temporary, path);
   } catch (...) {
     std::error_code ignored;

@@ -28,7 +28,9 @@ struct TrainState {
 };
 
 // DIRECTORY/step-000500/{model,optim}.safetensors, state.json. Returns its path. On failure nothing of it is left.
-std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& state);
+// `about` is kept in the weights' file: the fingerprints of the vocabularies that they were learned with.
+std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& state,
+                            const Metadata& about = {});
 
 // Both refuse what does not fit the model, naming tensor and reason, before anything is changed.
 void load_weights(const std::string& checkpoint, SequenceModel& model);

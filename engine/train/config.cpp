@@ -1,6 +1,8 @@
 // What training asks of its config beyond each section's own checks.
 #include "engine/train/config.h"
 
+#include "engine/io/run_dir.h"
+
 namespace seqgrad {
 
 RunConfig::RunConfig() = default;
@@ -31,6 +33,8 @@ void CheckpointConfig::check(Problems& problems) const {
 }
 
 void RunConfig::check(Problems& problems) const {
+  if (const std::string why = bad_folder_name(name()); !why.empty())
+    problems.add(name, fmt::format("expected the name of a folder, got '{}': {}", shown(name()), why));
   if (loss.target() == "dense")
     problems.add(loss.target,
                  "training learns from ids: write target: ids (dense targets are for cases: seqgrad check)");

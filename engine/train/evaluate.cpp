@@ -10,19 +10,32 @@ namespace seqgrad {
 namespace {
 
 constexpr int64_t batch_size = 64;
-constexpr size_t most_decoded = 16384;  // source positions in a batch of hypotheses, which bounds its memory
+constexpr int64_t most_positions = 16384;  // of a batch's longer side, padding included
+constexpr size_t most_decoded = 16384;     // source positions in a batch of hypotheses, which bounds its memory
 
-std::vector<std::vector<int64_t>> batches_by_length(const Corpus& corpus, std::vector<int64_t> rows) {
+}  // namespace
+
+std::vector<std::vector<int64_t>> evaluation_batches(const Corpus& corpus) {
+  const auto longer_side = [&](int64_t row) {
+    return std::max(corpus.source.length(row), corpus.target.length(row) + 1);
+  };
+  std::vector<int64_t> rows(static_cast<size_t>(corpus.size()));
+  std::iota(rows.begin(), rows.end(), 0);
   std::stable_sort(rows.begin(), rows.end(),
                    [&](int64_t a, int64_t b) { return corpus.source.length(a) > corpus.source.length(b); });
   std::vector<std::vector<int64_t>> out;
-  for (size_t i = 0; i < rows.size(); i += batch_size)
-    out.emplace_back(rows.begin() + static_cast<std::ptrdiff_t>(i),
-                     rows.begin() + static_cast<std::ptrdiff_t>(std::min(rows.size(), i + batch_size)));
+  int64_t longest = 0;
+  for (const int64_t row : rows) {
+    longest = std::max(longest, longer_side(row));
+    const int64_t count = out.empty() ? 0 : static_cast<int64_t>(out.back().size());
+    if (count == 0 || count == batch_size || (count + 1) * longest > most_positions) {
+      out.emplace_back();
+      longest = longer_side(row);
+    }
+    out.back().push_back(row);
+  }
   return out;
 }
-
-}  // namespace
 
 std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
                                                 const DecodeOptions& decode) {
@@ -59,13 +72,13 @@ Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& 
   plain.mask = plain.token_weight = plain.example_weight = false;
   plain.lengths = true;
   Evaluation e;
-  std::vector<int64_t> rows(static_cast<size_t>(corpus.size()));
-  std::iota(rows.begin(), rows.end(), 0);
-  for (const auto& part : batches_by_length(corpus, rows)) {
+  for (const auto& part : evaluation_batches(corpus)) {
     const Batch batch = make_batch(corpus, part, 1);
     e.loss += evaluate_loss(model, plain, batch, &e.compared);
     e.tokens += batch.target_tokens();
   }
+  std::vector<int64_t> rows(static_cast<size_t>(corpus.size()));
+  std::iota(rows.begin(), rows.end(), 0);
   e.hypotheses = translate_rows(model, corpus, rows, target, decode);
   e.sentences = corpus.size();
   e.loss_value = e.loss.reported(setup.options);

@@ -27,6 +27,11 @@ struct Evaluation {
 Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
                     const DecodeOptions& decode);
 
+// The rows of the corpus as evaluation takes them together: of similar length, and few where they are long, so that one
+// long sentence does not multiply the memory of others. No result but a loss that is divided by padded positions
+// depends on it.
+std::vector<std::vector<int64_t>> evaluation_batches(const Corpus& corpus);
+
 // The hypotheses of each source, in their order; they are decoded in batches of similar length.
 std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
                                                 const DecodeOptions& decode);

@@ -35,10 +35,10 @@ class Progress {
   void update(const ProgressLine& line);  // overwrites the moving line
   void log(const ProgressLine& line);     // the same once per interval: a plain line where there is no terminal
   void say(const std::string& text);      // a line that stays, on stderr
+  void clear();                           // takes the moving line away: what others print begins a line of its own
   ~Progress();
 
  private:
-  void clear();
   bool quiet_, terminal_, moving_ = false;
   std::chrono::steady_clock::time_point updated_;
   void keep(const std::string& text);

@@ -145,9 +145,8 @@ std::string best_checkpoint(const TrainJob& job, const TrainState& state, const 
 }  // namespace
 
 std::string report_page(const TrainJob& job, const TrainState& state, int64_t total_steps,
-                        const std::vector<std::string>& test) {
+                        const std::vector<MetricRow>& rows, const std::vector<std::string>& test) {
   const std::string name = std::filesystem::weakly_canonical(job.run).filename();
-  const std::vector<MetricRow> rows = MetricLog(job.run).rows();
   const auto environment =
       nlohmann::ordered_json::parse(read_file(job.run + "/run.json", size_t{1} << 20), nullptr, false);
   const Task* task = task_of(job.config.data);

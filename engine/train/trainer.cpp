@@ -27,21 +27,25 @@ BatchOptions batch_options(const RunConfig& c) {
   return o;
 }
 
+int64_t total_steps(const RunConfig& c, const Corpus& train) {
+  if (c.train.steps()) return *c.train.steps();
+  const int64_t batches = Batcher(train, batch_options(c)).batches(0);
+  return std::max<int64_t>(1, batches * c.train.epochs().value_or(10) / c.train.accumulation());
+}
+
 Trainer::Trainer(const TrainJob& job)
     : job_(job),
       loss_(make_loss_setup(job.config.loss, job.data.target->size())),
       batcher_(job.data.train, batch_options(job.config)),
       queue_(job.model, loss_, job.config.optim),
       metrics_(job.run),
-      progress_(job.quiet, job.run + "/train.log") {
-  const TrainConfig& t = job.config.train;
-  const int64_t epochs = t.epochs().value_or(10);
-  total_ = t.steps() ? *t.steps() : std::max<int64_t>(1, batcher_.batches(0) * epochs / t.accumulation());
-}
+      progress_(job.quiet, job.run + "/train.log"),
+      total_(seqgrad::total_steps(job.config, job.data.train)) {}
 
 void Trainer::resume(const std::string& checkpoint) {
   if (!checkpoint.empty()) {
     state_ = load_checkpoint(checkpoint, job_.model);
+    if (state_.index >= batcher_.batches(state_.epoch)) state_.index = 0, ++state_.epoch;
     batcher_.seek({state_.epoch, state_.index});
     saved_step_ = state_.step;
     tidy_checkpoints();
@@ -215,7 +219,10 @@ void Trainer::keep_best(double metric) {
 
 void Trainer::checkpoint() {
   collect();
-  save_checkpoint(job_.run + "/checkpoints", job_.model, state_);
+  metrics_.sync();
+  save_checkpoint(
+      job_.run + "/checkpoints", job_.model, state_,
+      {{"source_vocabulary", job_.data.source->fingerprint()}, {"target_vocabulary", job_.data.target->fingerprint()}});
   saved_step_ = state_.step;
   tidy_checkpoints();
 }
@@ -239,7 +246,7 @@ void Trainer::tidy_checkpoints() {
 }
 
 void Trainer::write_report(const std::vector<std::string>& test) const {
-  atomic_write(job_.run + "/report.html", report_page(job_, state_, total_, test));
+  atomic_write(job_.run + "/report.html", report_page(job_, state_, total_, metrics_.rows(), test));
 }
 
 void Trainer::save_what_is_not() {
@@ -249,6 +256,10 @@ void Trainer::save_what_is_not() {
 }
 
 Ending Trainer::run() {
+  const struct AtTheEnd {
+    Progress& progress;
+    ~AtTheEnd() { progress.clear(); }
+  } at_the_end{progress_};
   const TrainConfig& t = job_.config.train;
   // A stopped run may have had its last validation already.
   const auto out_of_patience = [&] {

@@ -25,6 +25,7 @@ struct TrainJob {
 };
 
 BatchOptions batch_options(const RunConfig& config);
+int64_t total_steps(const RunConfig& config, const Corpus& train);  // of a whole run
 
 enum class Ending { finished, early, max_steps, stopped };
 
@@ -32,7 +33,7 @@ class Trainer {
  public:
   explicit Trainer(const TrainJob& job);
   // Goes on from a checkpoint ("": from the beginning, nothing was saved), and puts the run directory into the state in
-  // which an uninterrupted run has it at that step.
+  // which an uninterrupted run has it at that step. An epoch that has fewer batches than were read of it is over.
   void resume(const std::string& checkpoint);
   Ending run();
   // report.html, as things stand now; training writes it at each validation and when it stops. `test` are lines about
