@@ -112,7 +112,7 @@ Json bench_step(const BenchOptions& o) {
        "precision=" + o.precision, "optim.clip_norm=null", fmt::format("threads={}", o.threads), "device=" + o.device});
   const Device device = apply_process_settings(config).device;
   check_memory(step_cost(m, o.attention, static_cast<double>(m.batch * m.steps), 0).memory_bytes, "a step needs",
-               "make its sizes smaller");
+               "make its sizes smaller", device);
   const auto model = make_model(config, m.vocabulary, m.vocabulary, device);
   LossSetup loss;
   loss.classes = m.vocabulary;

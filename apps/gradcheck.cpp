@@ -42,13 +42,14 @@ int gradcheck(const Options& o) {
   Config config;
   std::vector<std::string> overrides = o.common.overrides();
   overrides.emplace_back("precision=fp64");
+  config.reads_files = true;
   load(config, o.config, overrides);
   if (config.device() == "cuda") refuse("gradcheck: changes parameters one by one, on the CPU; use --device cpu");
   apply_process_settings(config);
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
   o.common.tell(describe_data(data));
   const auto model = make_model(config, data.source->size(), data.target->size(), Device::cpu);
-  init_weights(config.model, *model);
+  init_weights(config.model, *model, data.source.get(), data.target.get());
   ParameterStore& store = model->store();
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
   BatchOptions batching;

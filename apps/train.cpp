@@ -12,6 +12,8 @@
 #include "engine/io/atomic_write.h"
 #include "engine/io/run_dir.h"
 #include "engine/io/signals.h"
+#include "engine/run/record.h"
+#include "engine/run/resume.h"
 #include "models/init.h"
 #include "models/memory.h"
 #include "models/run.h"
@@ -21,20 +23,11 @@ namespace {
 
 struct Options {
   CommonOptions common;
-  std::string config, resume, run_dir, runs = "runs";
+  std::string config, resume, runs = "runs";
+  std::optional<std::string> run_dir;
   std::optional<int64_t> max_steps;
-  bool dry_run = false;
+  bool dry_run = false, accept_changed_data = false;
 };
-
-// On resume only what does not change the numbers, or only how far they go, may be set.
-void check_resume_overrides(const std::vector<std::string>& set) {
-  for (const std::string& s : set) {
-    const std::string key = s.substr(0, s.find('='));
-    if (key != "train.steps" && key != "train.epochs" && key != "train.log_every" && key != "threads")
-      refuse("--set {}: cannot change on resume; only train.steps, train.epochs, train.log_every and threads can",
-             shown(s));
-  }
-}
 
 void print_model(SequenceModel& model) {
   for (const Parameter& p : model.store().parameters())
@@ -114,6 +107,8 @@ bool is_free(const std::string& directory) {
 }
 
 void refuse_taken(const std::string& directory) {
+  if (const std::string why = bad_folder_path(directory); !why.empty())
+    refuse("--run-dir: expected the path of a new directory, got '{}': {}", shown(directory), why);
   std::error_code ignored;
   if (std::filesystem::exists(directory, ignored) && !std::filesystem::is_directory(directory, ignored))
     refuse("{}: error: is a file; name a new directory", shown_path(directory));
@@ -122,7 +117,7 @@ void refuse_taken(const std::string& directory) {
 }
 
 // A mistake that training would meet after its run directory is made.
-void check_job(const Config& config, const Data& data) {
+void check_job(const Config& config, const Data& data, Device device) {
   const Corpus& t = data.train;
   if (config.loss.mask.file() && t.mask.empty()) refuse("loss.mask.file: true needs data.mask or data.loss_from");
   if (config.loss.weights.token() && t.token_weight.empty())
@@ -137,7 +132,21 @@ void check_job(const Config& config, const Data& data) {
   check_weights(setup, t);
   const int64_t first = 0;
   build_live_rows(loss_inputs(make_batch(t, {&first, 1}, 1), setup), setup.options);  // refuses the rest of its inputs
-  check_batch_memory(config, t);
+  const int64_t source_words = data.source->size(), target_words = data.target->size();
+  check_model_memory(config, source_words, target_words, device);
+  check_batches(config, data, device, model_bytes(config, source_words, target_words),
+                batch_bytes(config, target_words));
+}
+
+// What is not at its default, as --set takes it, in lines of at most `columns` characters where that is possible.
+std::string differences_in_lines(const Config& config, size_t columns) {
+  std::string out, line;
+  for (const Difference& d : changes(config)) {
+    const std::string item = shell_quoted(d.key + "=" + d.value);
+    if (!line.empty() && line.size() + item.size() + 2 > columns) out += line + "\n", line.clear();
+    line += "  " + item;
+  }
+  return out + line;
 }
 
 void describe(const Options& o, const Config& config, const TrainJob& job, const std::string& device) {
@@ -150,22 +159,34 @@ void describe(const Options& o, const Config& config, const TrainJob& job, const
   if (o.common.verbose) {
     note(describe_data(job.data));
     note(resolved_yaml(config));
-  } else {
-    for (const std::string& d : differences(config)) note("  " + d);
+  } else if (o.resume.empty()) {
+    if (const std::string text = differences_in_lines(config, 100); !text.empty()) note(text);
   }
 }
 
-// Trains in the directory `run`, which this process has locked.
-int train_in(const std::string& run, const Options& o, const Config& config, SequenceModel& model, const Data& data,
-             const std::string& device) {
-  const TrainJob job{config, model, data, config.decode_options(), run, o.max_steps, o.common.quiet};
-  Trainer trainer(job);
-  if (!o.resume.empty()) trainer.resume(last_checkpoint(run + "/checkpoints"));
-  if (!o.common.quiet) describe(o, config, job, device);
-  const Ending ending = trainer.run();
+// The command that goes on with a run, for a person to copy.
+std::string resume_command(const std::string& run) { return command_line({"train", "--resume", run}); }
+
+// A system failure in training, with what the run still has.
+[[noreturn]] void failed(const SystemError& e, const std::string& run) {
+  const std::string last = last_checkpoint(run + "/checkpoints");
+  std::error_code ignored;
+  const std::string name = last.empty() ? "" : std::filesystem::canonical(last, ignored).filename().string();
+  throw SystemError(fmt::format("{}\n{}; go on with: {}", e.what(),
+                                name.empty() ? "no checkpoint was saved yet" : "the last whole checkpoint is " + name,
+                                resume_command(run)));
+}
+
+// Trains in a directory that this process has locked.
+int train_in(Trainer& trainer, const TrainJob& job, const Config& config) {
+  Ending ending{};
+  try {
+    ending = trainer.run();
+  } catch (const SystemError& e) {
+    failed(e, job.run);
+  }
   if (ending == Ending::stopped || ending == Ending::max_steps) {
-    note(fmt::format("saved at step {}; go on with: {}", trainer.state().step,
-                     command_line({"train", "--resume", run})));
+    note(fmt::format("saved at step {}; go on with: {}", trainer.state().step, resume_command(job.run)));
     return ending == Ending::stopped ? 128 + stop_signal() : 0;
   }
   release_stop_signals();
@@ -173,51 +194,96 @@ int train_in(const std::string& run, const Options& o, const Config& config, Seq
   return 0;
 }
 
+// Refuses data that are not those of the run, unless the user takes them; what is changed by that, in words.
+std::vector<std::string> check_record(const Options& o, const Data& data, Device device) {
+  Found found = compare_with_record(o.resume, data, device);
+  for (const std::string& change : found.surroundings)
+    if (!o.common.quiet)
+      note("warning: " + change + ": the bytes may differ from those of a run that was never stopped");
+  if (!found.data.empty() && !o.accept_changed_data) {
+    const std::string go_on = command_line({"train", "--resume", o.resume, "--accept-changed-data"});
+    refuse("{}/run.json: error: the data have changed since the run began\n{}\ngo on with them as they are now: {}",
+           shown_path(o.resume), fmt::join(found.data, "\n"), go_on);
+  }
+  std::vector<std::string> changes = found.surroundings;
+  for (const std::string& change : found.data) changes.push_back("data: " + change);
+  return changes;
+}
+
+int go_on(const Options& o, const Config& before, const Config& config, SequenceModel& model, const Data& data,
+          const ProcessSettings& settings) {
+  const std::string& run = o.resume;
+  std::vector<std::string> changes = check_record(o, data, settings.device);
+  const TrainJob job{config, model, data, config.decode_options(), run, o.max_steps, o.common.quiet};
+  Trainer trainer(job);
+  trainer.resume(last_checkpoint(run + "/checkpoints"));
+  const std::vector<std::string> set = config_changes(before, config);
+  if (!set.empty()) atomic_write(run + "/config.resolved.yaml", resolved_yaml(config, false));
+  changes.insert(changes.end(), set.begin(), set.end());
+  record_changes(run, trainer.state().step, data, settings.device, changes);
+  if (!o.common.quiet) {
+    describe(o, config, job, settings.text);
+    for (const std::string& change : set) note("  " + change);
+    note(trainer.state().step == 0 ? "nothing was saved yet: beginning again at step 0"
+                                   : fmt::format("going on at step {}", trainer.state().step));
+    if (const std::string jump = rate_jump(before, config, trainer.state(), data.train); !jump.empty())
+      note("warning: " + jump);
+  }
+  return train_in(trainer, job, config);
+}
+
 int resume(const Options& o) {
   const std::string& run = o.resume;
   if (!o.config.empty()) refuse("train: give a config file or --resume, not both");
   check_resume_overrides(o.common.overrides());
-  std::error_code ignored;
-  if (!std::filesystem::exists(run + "/run.json", ignored))
-    refuse("{}: error: there is no checkpoint to resume from", shown_path(run));
+  require_run_directory(run);
   std::optional<RunLock> lock;
   if (!o.dry_run) lock.emplace(run);  // before data are loaded: who comes second is told at once
-  Config config;
+  Config before, config;
+  config.reads_files = true;
+  load(before, run + "/config.resolved.yaml");
   load(config, run + "/config.resolved.yaml", o.common.overrides());
   const ProcessSettings settings = apply_process_settings(config);
   const Vocabularies v = load_vocabularies(run);
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()), v.source, v.target);
-  check_job(config, data);
+  check_job(config, data, settings.device);
   const auto model = make_model(config, data.source->size(), data.target->size(), settings.device);
   if (o.dry_run) {
     const std::string last = last_checkpoint(run + "/checkpoints");
     return dry_run(config, *model, data, last.empty() ? TrainState{} : load_checkpoint(last, *model));
   }
   catch_stop_signals();
-  return train_in(run, o, config, *model, data, settings.text);
+  return go_on(o, before, config, *model, data, settings);
 }
 
 int train(const Options& o) {
   if (!o.resume.empty()) return resume(o);
   if (o.config.empty())
     refuse("train: a config file or --resume RUN is needed, e.g. seqgrad train configs/phrases.yaml");
+  if (o.accept_changed_data) refuse("train: --accept-changed-data goes with --resume");
   Config config;
+  config.reads_files = true;
   load(config, o.config, o.common.overrides());
-  if (!o.run_dir.empty()) refuse_taken(o.run_dir);
+  if (o.run_dir) refuse_taken(*o.run_dir);
   const ProcessSettings settings = apply_process_settings(config);
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
-  check_job(config, data);
+  check_job(config, data, settings.device);
   const auto model = make_model(config, data.source->size(), data.target->size(), settings.device);
-  if (const std::string done = init_weights(config.model, *model); !done.empty() && !o.common.quiet) note(done);
+  if (const std::string done = init_weights(config.model, *model, data.source.get(), data.target.get());
+      !done.empty() && !o.common.quiet)
+    note(done);
   if (o.dry_run) return dry_run(config, *model, data);
 
-  const std::string run = o.run_dir.empty() ? new_run_directory(o.runs, config.name()) : o.run_dir;
+  const std::string run = o.run_dir ? *o.run_dir : new_run_directory(o.runs, config.name());
   make_directories(run);
   const RunLock lock(run);
   refuse_taken(run);  // another process may have been quicker
   catch_stop_signals();
-  write_run_files(run, config, o.config, data, settings.text);
-  return train_in(run, o, config, *model, data, settings.text);
+  write_run_files(run, config, o.config, data, settings);
+  const TrainJob job{config, *model, data, config.decode_options(), run, o.max_steps, o.common.quiet};
+  Trainer trainer(job);
+  if (!o.common.quiet) describe(o, config, job, settings.text);
+  return train_in(trainer, job, config);
 }
 
 std::function<int()> declare(CLI::App& app) {
@@ -230,6 +296,8 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("--max-steps", o->max_steps, "Stop after this step, without changing the schedule")
       ->type_name("N")
       ->check(whole(1));
+  app.add_flag("--accept-changed-data", o->accept_changed_data,
+               "With --resume: go on although the data are not those that the run began with");
   app.add_flag("--dry-run", o->dry_run, "Load everything, run one batch, print the model, and stop");
   o->common.declare(app);
   return [o] { return train(*o); };

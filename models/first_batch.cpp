@@ -16,7 +16,7 @@ namespace seqgrad {
 FirstBatch first_batch(const Config& config, const std::string& path, int64_t sentences) {
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
   const auto model = make_model(config, data.source->size(), data.target->size());
-  init_weights(config.model, *model);
+  init_weights(config.model, *model, data.source.get(), data.target.get());
   BatchOptions batching = batch_options(config);
   batching.by = BatchBy::sentences;
   batching.size = sentences;

@@ -2,10 +2,12 @@
 #include "models/init.h"
 
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <set>
 
 #include "engine/io/safetensors.h"
+#include "engine/run/record.h"
 
 namespace seqgrad {
 namespace {
@@ -32,9 +34,42 @@ std::vector<double> values_of(const SafetensorsFile& file, const NamedArray& t) 
   });
 }
 
+// Whose words the rows of a parameter are: "source", "target" or "".
+std::string side_of(const std::string& parameter) {
+  if (parameter.starts_with("enc.emb.")) return "source";
+  return parameter.starts_with("dec.emb.") || parameter.starts_with("out.") ? "target" : "";
+}
+
+// The fingerprint of the vocabulary that the weights of a file were learned with; "" where nobody wrote it down.
+std::string learned_with(const SafetensorsFile& file, const std::string& side) {
+  const auto found = file.metadata.find(side + "_vocabulary");
+  if (found != file.metadata.end()) return found->second;
+  std::error_code ignored;
+  const std::string run = run_around(std::filesystem::weakly_canonical(file.path, ignored).string());
+  return run.empty() ? "" : recorded_vocabulary(run, side);
+}
+
+// What a shape that does not fit says about the vocabulary.
+std::string about_vocabulary(const std::string& parameter, const NamedArray& t, const Shape& want) {
+  const std::string side = side_of(parameter);
+  if (side.empty() || t.shape.empty() || t.shape[0] == want[0]) return "";
+  return fmt::format(" (the {} vocabulary has {} entries here, and {} where the file comes from)", side, want[0],
+                     t.shape[0]);
+}
+
+void check_vocabulary(const SafetensorsFile& file, const std::string& parameter, const Tokenizer* ours) {
+  const std::string side = side_of(parameter), theirs = side.empty() || !ours ? "" : learned_with(file, side);
+  if (!theirs.empty() && theirs != ours->fingerprint())
+    refuse(
+        "{}: error: tensor '{}' was learned with another {} vocabulary: content {}, and {} here, of the same size; "
+        "the rows would be other words (train on the data of that run, or give a file without this layer)",
+        shown_path(file.path), parameter, side, shown(theirs), ours->fingerprint());
+}
+
 }  // namespace
 
-std::string init_weights(const ModelConfig& config, SequenceModel& model) {
+std::string init_weights(const ModelConfig& config, SequenceModel& model, const Tokenizer* source,
+                         const Tokenizer* target) {
   if (config.init.file().value.empty()) return "";
   const SafetensorsFile file = read_safetensors(config.init.file().value);
   const std::string path = shown_path(file.path);
@@ -49,8 +84,9 @@ std::string init_weights(const ModelConfig& config, SequenceModel& model) {
       refuse("{}: error: the model has no tensor '{}'{}; map names with model.init.rename", path, shown(t.name), is);
     const Shape want = p->file_shape();
     if (t.shape != std::vector<int64_t>(want.begin(), want.end()))
-      refuse("{}: error: tensor '{}'{} has shape [{}]; the model has {}", path, shown(t.name), is,
-             fmt::join(t.shape, ","), want.str());
+      refuse("{}: error: tensor '{}'{} has shape [{}]; the model has {}{}", path, shown(t.name), is,
+             fmt::join(t.shape, ","), want.str(), about_vocabulary(name, t, want));
+    check_vocabulary(file, name, side_of(name) == "source" ? source : target);
     const auto [at, fresh] = found.try_emplace(name, t.name, values_of(file, t));
     if (!fresh)
       refuse("{}: error: '{}' and '{}' are both '{}'", path, shown(at->second.first), shown(t.name), shown(name));

@@ -1,18 +1,16 @@
-// Sizes that cannot fit in this machine are refused, with the estimate, before anything is allocated.
+// How much memory a model of given sizes takes; what cannot fit is refused with the estimate before it is allocated.
 #pragma once
-#include <string>
-
+#include "engine/run/memory.h"
 #include "models/config.h"
 
 namespace seqgrad {
 
-// InputError when `bytes`, which are needed for `what`, are more than the machine has.
-void check_memory(double bytes, const std::string& what, const std::string& hint);
+// Values, gradients and both moments; exact but for alignment.
+double model_bytes(const Config& config, int64_t source_words, int64_t target_words);
 
-// Values, gradients and moments of a model.
-void check_model_memory(const Config& config, int64_t source_words, int64_t target_words);
+void check_model_memory(const Config& config, int64_t source_words, int64_t target_words, Device device);
 
-// What the forward pass of the largest batch keeps at the least: more than this machine has cannot be right.
-void check_batch_memory(const Config& config, const Corpus& train);
+// What the forward pass of a batch keeps at the least, beside the model.
+BatchBytes batch_bytes(const Config& config, int64_t target_words);
 
 }  // namespace seqgrad

@@ -12,6 +12,7 @@
 #include "engine/device/step_graph.h"
 #include "engine/io/atomic_write.h"
 #include "engine/loss/loss_tile.h"
+#include "engine/run/record.h"
 
 namespace seqgrad {
 
@@ -116,8 +117,7 @@ std::vector<std::string> load_best(const std::string& directory, int64_t count, 
 
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
                                     const std::string& checkpoint, std::optional<int64_t> average) {
-  std::error_code ignored;
-  if (!fs::is_directory(directory, ignored)) refuse("{}: error: no such run directory", shown_path(directory));
+  require_run_directory(directory);
   require_checkpoint(directory, checkpoint.empty() ? "best" : checkpoint);
   auto run = std::make_unique<LoadedRun>();
   run->directory = directory;
@@ -138,20 +138,12 @@ std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vec
 }
 
 void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,
-                     const Data& data, const std::string& device) {
+                     const Data& data, const ProcessSettings& settings) {
   atomic_write(directory + "/config.yaml", config_path.empty() ? "" : read_file(config_path, size_t{1} << 20));
   atomic_write(directory + "/config.resolved.yaml", resolved_yaml(config, false));
   atomic_write(directory + "/source.vocab", data.source->serialized());
   atomic_write(directory + "/target.vocab", data.target->serialized());
-  const nlohmann::ordered_json info = {
-      {"seqgrad", SEQGRAD_VERSION},
-      {"device", device},
-      {"cpu", backend(Device::cpu).describe()},
-      {"threads", threads()},
-      {"source_vocabulary", {{"size", data.source->size()}, {"fingerprint", data.source->fingerprint()}}},
-      {"target_vocabulary", {{"size", data.target->size()}, {"fingerprint", data.target->fingerprint()}}},
-      {"train_pairs", data.train.size()}};
-  atomic_write(directory + "/run.json", info.dump(2) + "\n");
+  atomic_write(directory + "/run.json", new_record(data, settings.device, settings.text));
 }
 
 }  // namespace seqgrad

@@ -47,6 +47,6 @@ std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vec
 
 // config.yaml, config.resolved.yaml, the vocabularies and, last, run.json: with it a run directory can be resumed.
 void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,
-                     const Data& data, const std::string& device);
+                     const Data& data, const ProcessSettings& settings);
 
 }  // namespace seqgrad

@@ -238,7 +238,7 @@ TEST_CASE("a run killed at an unlucky instant, as its files show it, goes on all
     fs::remove(run + "/run.json");
     const Result r = run_seqgrad(dir, "train --resume " + run);
     CHECK(r.code == 2);
-    CHECK(first_line(r.err) == run + ": error: there is no checkpoint to resume from");
+    CHECK(first_line(r.err) == run + ": error: no run directory; it holds no run.json, so no training has begun in it");
   }
 }
 
@@ -257,7 +257,7 @@ TEST_CASE("a run that ended by its patience does not go on when resumed") {
 }
 
 TEST_CASE("a signal ends a run with a checkpoint and the command that goes on, word for word") {
-  for (const int number : {SIGINT, SIGTERM}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     const Scratch dir;
     const std::string run = dir / "my run";
     CAPTURE(number);
@@ -301,7 +301,7 @@ TEST_CASE("a second signal leaves at once", "[timing]") {
   REQUIRE(wait_until([&] { return fs::exists(run + "/metrics.jsonl"); }));  // step 1 is done, its validation takes long
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   kill(pid, SIGINT);
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1200));  // within a second it would be the same wish
   CHECK(kill(pid, 0) == 0);
   CHECK(waitpid(pid, nullptr, WNOHANG) == 0);  // the first one alone waits for the step to finish
   const auto begin = Clock::now();
@@ -310,6 +310,35 @@ TEST_CASE("a second signal leaves at once", "[timing]") {
   CHECK_SECONDS(seconds_since(begin), 1);
   CHECK_FALSE(has(slurp(dir / "err"), "saved at"));
   check_published(run);
+}
+
+TEST_CASE("a key that is pressed twice within a moment stops a run as one press does") {
+  const Scratch dir;
+  const std::string run = dir / "run";
+  const pid_t pid = start(dir, tiny("--set train.steps=100000 --set train.validate_every=100000 --run-dir " + run));
+  REQUIRE(wait_until([&] { return fs::exists(run + "/checkpoints/last/state.json"); }));
+  for (const int number : {SIGINT, SIGINT, SIGTERM, SIGINT}) {
+    kill(pid, number);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK(finish(pid) == 128 + SIGINT);
+  CHECK(has(slurp(dir / "err"), "saved at step "));
+  for (const std::string part : {"", "/checkpoints", "/samples"})
+    for (const auto& entry : fs::directory_iterator(run + part)) CHECK_FALSE(has(entry.path().string(), ".tmp-"));
+  CHECK(run_seqgrad(dir, "train --dry-run --resume " + run).code == 0);
+}
+
+TEST_CASE("a run that was told to ignore the end of its terminal goes on without it") {
+  const Scratch dir;
+  const std::string run = dir / "run";
+  const pid_t pid = start(dir, tiny("--set train.steps=100000 --set train.validate_every=100000 --run-dir " + run),
+                          [] { std::signal(SIGHUP, SIG_IGN); });
+  REQUIRE(wait_until([&] { return fs::exists(run + "/checkpoints/last/state.json"); }));
+  kill(pid, SIGHUP);
+  const std::string then = fs::read_symlink(run + "/checkpoints/last");
+  CHECK(wait_until([&] { return fs::read_symlink(run + "/checkpoints/last") != then; }));
+  kill(pid, SIGTERM);
+  CHECK(finish(pid) == 128 + SIGTERM);
 }
 
 TEST_CASE("a second run in a directory is refused within a second", "[timing]") {
@@ -459,8 +488,8 @@ TEST_CASE("a refused run leaves no new file and changes none") {
   refused(tiny("--set data.sizes.train=0 --set data.task=null --run-dir " + fresh), "data.task");
   refused("train " + (dir / "nowhere.yaml") + " --run-dir " + fresh, "nowhere.yaml: cannot be read");
   refused("train " + run + " --run-dir " + fresh, "(Is a directory)");
-  refused("train --resume " + fresh, "there is no checkpoint to resume from");
-  refused("train --resume " + std::string(5000, 'x'), "there is no checkpoint to resume from");
+  refused("train --resume " + fresh, "no such run directory");
+  refused("train --resume " + std::string(5000, 'x'), "no such run directory");
   refused("translate " + fresh, "no such run directory");
   refused("evaluate " + run + " --checkpoint step-000009", "the run has no checkpoint 'step-000009' yet");
 

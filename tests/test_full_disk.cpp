@@ -25,6 +25,13 @@ TEST_CASE("a full disk ends training with exit code 3 and the older checkpoint w
       if (r.code != 0 && r.code != 3) problems += size + ": exit " + std::to_string(r.code) + " " + r.err;
       if (r.code == 3 && (!has(r.err, "error: " + run) || !has(r.err, "(No space left on device)")))
         problems += size + ": " + r.err;
+      // What the run still has, and how it goes on when there is room again.
+      const std::string last =
+          fs::exists(run + "/checkpoints/last")
+              ? "the last whole checkpoint is " + fs::read_symlink(run + "/checkpoints/last").string()
+              : "no checkpoint was saved yet";
+      if (r.code == 3 && fs::exists(run + "/run.json") && !has(r.err, last + "; go on with: "))
+        problems += size + ": " + r.err + " lacks: " + last;
       if (fs::exists(run + "/checkpoints/last") && run_seqgrad(dir, "train --dry-run --resume " + run).code != 0)
         problems += size + ": the checkpoint cannot be read";
       if (fs::exists(run + "/checkpoints/last") &&

@@ -97,3 +97,43 @@ TEST_CASE("a file that does not fit is refused by the tensor's name, before a nu
   Model missing({"model.init.file=" + (dir / "nowhere")});
   CHECK(has(error_of([&] { missing.init(); }), "nowhere: error: cannot be read"));
 }
+
+TEST_CASE("embeddings of a run with other words are refused, by metadata or by the run's own record") {
+  const Scratch dir;
+  dir.write("ab.tsv", "a b\tc d\nb\tc\n");
+  dir.write("xy.tsv", "x y\tc d\ny\tc\n");
+  dir.write("abz.tsv", "a b z\tc d\nb\tc\n");
+  const auto train = [&](const std::string& text, const std::string& run, const std::string& more = "") {
+    const std::string config = dir.write(
+        text + ".yaml", "data: {train: {tsv: " + text + ".tsv}, dev: {tsv: " + text + ".tsv}}\n" +
+                            "model: {embedding: 2, encoder: {hidden: 2}, decoder: {hidden: 2}}\ntrain: {steps: 1}\n");
+    return run_seqgrad(dir, "train " + config + " --run-dir " + (dir / run) + " " + more);
+  };
+  REQUIRE(train("ab", "first").code == 0);
+  const std::string weights = dir / "first/checkpoints/best/model.safetensors";
+  const std::string init = "--set model.init.file=" + weights;
+  CHECK(train("ab", "same", init).code == 0);
+  const auto refused = [&](const std::string& text, const std::string& file, const std::string& why) {
+    const Result r = train(text, "refused", "--set model.init.file=" + file);
+    CAPTURE(text, file, r.err);
+    CHECK(r.code == 2);
+    CHECK(has(first_line(r.err), why));
+    CHECK_FALSE(std::filesystem::exists(dir / "refused"));
+  };
+  const std::string why = "error: tensor 'enc.emb.weight' was learned with another source vocabulary: content ";
+  refused("xy", weights, why);
+  SafetensorsFile f = read_safetensors(weights);
+  CHECK(f.metadata.count("source_vocabulary") == 1);
+  std::filesystem::copy(weights, dir / "copied.safetensors");
+  refused("xy", dir / "copied.safetensors", why);
+  write_safetensors(weights, f.tensors);  // as older versions wrote it: the run's record says what it was
+  refused("xy", weights, why);
+  write_safetensors(dir / "copied.safetensors", f.tensors);  // nobody knows
+  CHECK(train("xy", "unknown", "--set model.init.file=" + (dir / "copied.safetensors")).code == 0);
+  refused("abz", weights,
+          "the model has [7,2] (the source vocabulary has 7 entries here, and 6 where the file comes from)");
+  // Layers that have no words are anybody's.
+  std::erase_if(f.tensors, [](const NamedArray& t) { return !has(t.name, "enc.gru"); });
+  write_safetensors(dir / "gru.safetensors", f.tensors, f.metadata);
+  CHECK(train("xy", "encoder", "--set model.init.file=" + (dir / "gru.safetensors")).code == 0);
+}

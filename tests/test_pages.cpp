@@ -130,7 +130,7 @@ TEST_CASE("a run's report holds its curves, samples, configuration and environme
   }
   CHECK(has(report, "</svg>dev "));
   CHECK(has(report, "<td>train.log_every</td><td>4</td><td>50</td>"));
-  CHECK(has(report, "<td>train_pairs</td><td>200</td>"));
+  CHECK(has(report, "<td>data train pairs</td><td>200</td>"));
   CHECK(count(report, "<th>translation</th>") == 3);
   for (const char* file : {"step-000000.txt", "step-000006.txt", "step-000012.txt"})
     CHECK(std::filesystem::exists(run + "/samples/" + file));

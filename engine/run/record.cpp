@@ -1,0 +1,146 @@
+// Comparing and writing go over the same lists of members, so that what is recorded is also compared.
+#include "engine/run/record.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "engine/config/problems.h"
+#include "engine/core/thread_pool.h"
+#include "engine/io/atomic_write.h"
+#include "engine/ops/row_passes.h"
+
+namespace seqgrad {
+namespace {
+
+namespace fs = std::filesystem;
+using json = nlohmann::ordered_json;
+
+// Members of run.json that decide the bytes of a run beside its data and config.
+struct Member {
+  const char *name, *words;
+  std::string value;
+};
+
+std::vector<Member> surroundings(Device device) {
+  return {{"seqgrad", "version", SEQGRAD_VERSION},
+          {"isa", "instruction set", row_passes<float>().isa},
+          {"hardware", "device", device == Device::cpu ? "cpu" : backend(device).describe()}};
+}
+
+json to_json(const std::vector<SplitContent>& contents) {
+  json out = json::object();
+  for (const SplitContent& c : contents) out[c.name] = {{"pairs", c.pairs}, {"content", c.content}};
+  return out;
+}
+
+std::vector<SplitContent> from_json(const json& j) {
+  std::vector<SplitContent> out;
+  for (const auto& [name, split] : j.items())
+    if (split.is_object() && split.value("pairs", json()).is_number_integer() &&
+        split.value("content", json()).is_string())
+      out.push_back({name, split["pairs"].get<int64_t>(), split["content"].get<std::string>()});
+  return out;
+}
+
+std::string in_words(const std::vector<SplitContent>& contents, const std::string& name) {
+  for (const SplitContent& c : contents)
+    if (c.name == name) return fmt::format("{} pair{}, content {}", c.pairs, c.pairs == 1 ? "" : "s", shown(c.content));
+  return "none";
+}
+
+json read_record(const std::string& run) {
+  const std::string path = run + "/run.json";
+  json record = json::parse(read_file(path, size_t{1} << 20), nullptr, false);
+  if (!record.is_object()) refuse("{}: error: does not describe a run", shown_path(path));
+  return record;
+}
+
+std::string nearest_run(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path parent = path.has_parent_path() ? path.parent_path() : ".";
+  if (!fs::is_directory(parent, ignored)) return "";
+  std::vector<std::string> runs;
+  for (const std::string& name : list_directory(parent))
+    if (fs::exists(parent / name / "run.json", ignored)) runs.push_back(name);
+  const std::string near = closest(path.filename(), runs);
+  return near.empty() ? "" : (path.has_parent_path() ? path.parent_path() / near : fs::path(near)).string();
+}
+
+}  // namespace
+
+std::string run_around(const std::string& path) {
+  std::error_code ignored;
+  fs::path at = path;
+  for (int depth = 0; depth < 3 && at.has_parent_path() && at != at.parent_path(); ++depth) {
+    at = at.parent_path();
+    if (fs::exists(at / "run.json", ignored)) return at.string();
+  }
+  return "";
+}
+
+std::string recorded_vocabulary(const std::string& run, const std::string& side) {
+  const json vocabulary = read_record(run).value(side + "_vocabulary", json());
+  const json fingerprint = vocabulary.is_object() ? vocabulary.value("fingerprint", json()) : json();
+  return fingerprint.is_string() ? fingerprint.get<std::string>() : "";
+}
+
+void require_run_directory(const std::string& path) {
+  std::error_code ignored;
+  if (fs::exists(path + "/run.json", ignored)) return;
+  fs::path plain(path);
+  if (!plain.has_filename()) plain = plain.parent_path();  // of "runs/x/"
+  const bool there = fs::exists(path, ignored);
+  const std::string around = there ? run_around(plain.string()) : "", near = there ? "" : nearest_run(plain);
+  if (!around.empty()) refuse("{}: error: no run directory; it lies in {}", shown_path(path), shown_path(around));
+  if (!there)
+    refuse("{}: error: no such run directory{}", shown_path(path),
+           near.empty() ? "" : fmt::format(" (did you mean {}?)", shown_path(near)));
+  if (!fs::is_directory(path, ignored)) refuse("{}: error: no run directory, but a file", shown_path(path));
+  refuse("{}: error: no run directory; it holds no run.json, so no training has begun in it", shown_path(path));
+}
+
+std::string new_record(const Data& data, Device device, const std::string& device_text) {
+  json record;
+  for (const Member& m : surroundings(device)) record[m.name] = m.value;
+  record["device"] = device_text;
+  record["cpu"] = backend(Device::cpu).describe();
+  record["threads"] = threads();
+  for (const auto& [side, tokenizer] : {std::pair{"source", data.source}, {"target", data.target}})
+    record[std::string(side) + "_vocabulary"] = {{"size", tokenizer->size()},
+                                                 {"fingerprint", tokenizer->fingerprint()}};
+  record["data"] = to_json(contents_of(data));
+  return record.dump(2) + "\n";
+}
+
+Found compare_with_record(const std::string& run, const Data& data, Device device) {
+  const json record = read_record(run);
+  Found found;
+  for (const Member& m : surroundings(device)) {
+    const json was = record.value(m.name, json());
+    if (was.is_string() && was != m.value)
+      found.surroundings.push_back(fmt::format("{}: {}; now {}", m.words, shown(was.get<std::string>()), m.value));
+  }
+  if (!record.contains("data") || !record["data"].is_object()) return found;
+  const std::vector<SplitContent> was = from_json(record["data"]), now = contents_of(data);
+  std::vector<std::string> names;
+  for (const auto* list : {&was, &now})
+    for (const SplitContent& c : *list)
+      if (std::find(names.begin(), names.end(), c.name) == names.end()) names.push_back(c.name);
+  for (const std::string& name : names)
+    if (const std::string a = in_words(was, name), b = in_words(now, name); a != b)
+      found.data.push_back(fmt::format("{}: {}; now {}", shown(name), a, b));
+  return found;
+}
+
+void record_changes(const std::string& run, int64_t step, const Data& data, Device device,
+                    const std::vector<std::string>& changes) {
+  if (changes.empty()) return;
+  json record = read_record(run);
+  for (const Member& m : surroundings(device)) record[m.name] = m.value;
+  record["data"] = to_json(contents_of(data));
+  if (!record["changes"].is_array()) record["changes"] = json::array();
+  for (const std::string& change : changes) record["changes"].push_back(fmt::format("step {}: {}", step, change));
+  atomic_write(run + "/run.json", record.dump(2) + "\n");
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,43 @@
+// The learning rate is a function of the step and of the number of all steps.
+#include "engine/run/resume.h"
+
+#include <algorithm>
+#include <array>
+
+namespace seqgrad {
+
+void check_resume_overrides(const std::vector<std::string>& set) {
+  static constexpr std::array may_change = {"train.steps", "train.epochs", "train.log_every", "threads"};
+  for (const std::string& s : set) {
+    const std::string key = s.substr(0, s.find('='));
+    if (std::find(may_change.begin(), may_change.end(), key) == may_change.end())
+      refuse("--set {}: cannot change on resume; only train.steps, train.epochs, train.log_every and threads can",
+             shown(s));
+  }
+}
+
+std::vector<std::string> config_changes(const RunConfig& before, const RunConfig& now) {
+  std::vector<std::string> out;
+  before.for_each_field([&](const FieldBase& was) {
+    const FieldBase* is = now.find(was.path());
+    if (is && is->yaml() != was.yaml())
+      out.push_back(fmt::format("{}: {}; now {}", was.path(), was.yaml(), is->yaml()));
+  });
+  return out;
+}
+
+std::string rate_jump(const RunConfig& before, const RunConfig& now, const TrainState& state, const Corpus& train) {
+  const auto rate = [&](const RunConfig& c, int64_t step) {
+    return learning_rate(c.optim.lr(), c.schedule.name(), step,
+                         {c.schedule.warmup(), total_steps(c, train), c.schedule.floor(), state.plateau.scale});
+  };
+  const int64_t next = state.step + 1;
+  if (state.step == 0 || rate(before, next) == rate(now, next)) return "";
+  return fmt::format(
+      "the learning rate goes from {:.3g} at step {} to {:.3g} at step {}: schedule {} depends on the number "
+      "of steps, {} before and {} now",
+      rate(before, state.step), state.step, rate(now, next), next, now.schedule.name(), total_steps(before, train),
+      total_steps(now, train));
+}
+
+}  // namespace seqgrad
