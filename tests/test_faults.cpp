@@ -295,7 +295,7 @@ TEST_CASE("a second signal leaves at once", "[timing]") {
   const std::string run = dir / "run";
   const pid_t pid = start(
       dir,
-      tiny("--set data.sizes.dev=6000 --set decode.max_ratio=9.0 --set decode.max_extra=200 --set report.samples=0 "
+      tiny("--set data.sizes.dev=20000 --set decode.max_ratio=9.0 --set decode.max_extra=200 --set report.samples=0 "
            "--set train.log_every=1 --set train.validate_every=1 --run-dir " +
            run));
   REQUIRE(wait_until([&] { return fs::exists(run + "/metrics.jsonl"); }));  // step 1 is done, its validation takes long
