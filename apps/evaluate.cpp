@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/run_options.h"
+#include "engine/run/record.h"
 
 namespace seqgrad {
 namespace {
@@ -22,6 +23,9 @@ Corpus corpus_of(const Options& o, const LoadedRun& run) {
     return encode(std::move(text), *run.source, *run.target);
   }
   Data data = load_data(run.config.data, static_cast<uint64_t>(run.config.seed()), run.source, run.target);
+  if (!o.run.common.quiet)
+    for (const std::string& change : compare_with_record(run.directory, data, run.model->store().device()).data)
+      note("warning: the data have changed since the run: " + change);
   if (o.split == "train") return std::move(data.train);
   if (o.split == "dev") return std::move(data.dev);
   if (o.split == "test" && data.test.size() > 0) return std::move(data.test);

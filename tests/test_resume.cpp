@@ -96,6 +96,9 @@ TEST_CASE("a run refuses to go on with other data, and records them when it is t
   };
   dir.write("dev.tsv", "a\td\n");
   refused("dev", "1 pair, content ");
+  const Result evaluated = run_seqgrad(dir, "evaluate " + run + " --split dev --checkpoint last");
+  CHECK(evaluated.code == 0);
+  CHECK(has(evaluated.err, "warning: the data have changed since the run: dev: 1 pair, content "));
   dir.write("dev.tsv", "a\tc\n");
   dir.write("train.tsv", text + "a a\tc c\n");
   const std::string said = refused("train", "4 pairs, content " + was + "; now 5 pairs, content ");
@@ -108,6 +111,7 @@ TEST_CASE("a run refuses to go on with other data, and records them when it is t
   CHECK(record(run)["data"]["train"]["content"] != was);
   REQUIRE(record(run)["changes"].size() == 1);
   CHECK(has(record(run)["changes"][0], "step 3: data: train: 4 pairs, content " + was + "; now 5 pairs"));
+  CHECK_FALSE(has(run_seqgrad(dir, "evaluate " + run + " --split dev --checkpoint last").err, "warning"));
   CHECK(run_seqgrad(dir, "train --resume " + run).code == 0);  // with what it goes on with now
   CHECK(last_step(run) == 9);
   CHECK(run_seqgrad(dir, "train " + config + " --accept-changed-data").code == 2);
