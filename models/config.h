@@ -75,6 +75,7 @@ struct DecodeConfig : Section {
   Field<double> length_penalty{this, "length_penalty", 0.6, between(0, 10),
                                "α of ((5 + words)/6)^α, which divides log p when hypotheses are compared"};
   std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
 };
 
 struct Config : RunConfig {

@@ -118,6 +118,8 @@ std::vector<ForeignName> DecodeConfig::foreign_names() const {
           {"max_new_tokens", "max_extra"}};
 }
 
+std::vector<std::string> DecodeConfig::bare_keys() const { return {"beam"}; }
+
 std::vector<ForeignName> Config::foreign_names() const {
   std::vector<ForeignName> all = RunConfig::foreign_names();
   for (const ForeignName& n : std::initializer_list<ForeignName>{{"testing", "decode"},

@@ -228,6 +228,8 @@ const Mistake in_files[] = {
     {"loss", "smoothing: 0.1", "write smoothing: {epsilon: 0.1}"},
     {"loss", "compare: torch.mean", "write [torch.mean]"},
     {"schedule", "name: ReduceLROnPlateau", "write plateau"},
+    {"", "decode: 5", "write decode: {beam: 5}"},
+    {"data", "train: pairs.tsv", "write train: {tsv: pairs.tsv}", "data: {dev: {tsv: dev.tsv}}\n"},
     {"data", "vocabulary: 500", "write vocabulary: {size: 500}", "data: {task: copy}\n"},
 };
 
@@ -283,6 +285,15 @@ TEST_CASE("a mistake in a file is told its cure first, and the cure is taken") {
   CHECK(std::size(in_files) > 100);
 }
 
+TEST_CASE("a number that a comma cuts in two is told whole") {
+  const std::string thousands = refusal(task + "train: {epochs: 1,000}\n");
+  CHECK(has(thousands, "2 a.yaml:2:19: error: a number holds no ',', which begins a new key here\n"));
+  CHECK(has(thousands, "\n      = write epochs: 1000\n1 error; nothing was run"));
+  CHECK(has(refusal(task + "model: {dropout: {hidden: 0,3}}\n"), "= write hidden: 0.3\n1 error"));
+  CHECK(has(refusal(task + "optim: {lr: 1,25}\n"), "= write lr: 1.25\n1 error"));
+  CHECK(has(refusal(task + "train: {epochs: 1, 7: 2}\n"), "unknown key '7' in 'train'"));
+}
+
 TEST_CASE("a mistake in --set is told the options to write, and they are taken") {
   for (const Option& o : on_the_command_line) {
     const std::string said = refusal(task + o.file, o.set);
@@ -332,6 +343,7 @@ TEST_CASE("a mistake on a command line is told what to type, and that is taken")
       {{"train", "a.yaml", "--max-step", "10"}, "--max-steps"},
       {{"train", "a.yaml", "--max_steps", "10"}, "--max-steps"},
       {{"train", "a.yaml", "--output", "out"}, "--run-dir"},
+      {{"train", "a.yaml", "-o", "out"}, "--run-dir"},
       {{"train", "a.yaml", "--output-dir", "out"}, "--run-dir"},
       {{"train", "a.yaml", "--run_dir", "out"}, "--run-dir"},
       {{"train", "a.yaml", "--gpu"}, "--device cuda"},

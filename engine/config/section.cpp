@@ -98,6 +98,17 @@ void Section::note_written(const Node& node) {
       if (node.keys[i].name == s->name()) s->note_written(node.items[i]);
 }
 
+// "1000" or "0.3" for {steps: 1,000} and {rate: 0,3}, which YAML takes for two keys; "" where it is no such thing.
+static std::string cut_number(const Node& map, size_t i) {
+  const auto digits = [](const std::string& t) {
+    return !t.empty() && t.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (i == 0 || map.items[i].kind != Node::Kind::null || !digits(map.keys[i].name)) return "";
+  const std::string& before = map.items[i - 1].text;
+  if (map.items[i - 1].quoted || !digits(before)) return "";
+  return before + (before[0] != '0' && map.keys[i].name.size() == 3 ? "" : ".") + map.keys[i].name;
+}
+
 void Section::read(const Node& node, Problems& problems) {
   if (node.kind == Node::Kind::null) return;  // an empty section is the defaults
   if (node.kind != Node::Kind::map) {
@@ -119,7 +130,11 @@ void Section::read(const Node& node, Problems& problems) {
       (*field)->read(node.items[i], problems);
     else if (section != sections_.end())
       (*section)->read(node.items[i], problems);
-    else
+    else if (const std::string number = cut_number(node, i); !number.empty()) {
+      distrust(node.keys[i - 1].name);
+      problems.add_excerpt(key.at, fmt::format("a number holds no ',', which begins a new key here"),
+                           fmt::format("write {}: {}", shown(node.keys[i - 1].name), number));
+    } else
       report_unknown(key, node.items[i], problems);
   }
   for (const std::string& name : node.lost) distrust(name);

@@ -21,6 +21,7 @@ struct FilesConfig : Section {
   bool given() const { return !src().value.empty() || !trg().value.empty() || !tsv().value.empty(); }
   void check(Problems& problems) const override;
   std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
 };
 
 struct VocabularyConfig : Section {

@@ -26,6 +26,8 @@ std::vector<ForeignName> FilesConfig::foreign_names() const {
           {"path", "tsv"},        {"file", "tsv"},     {"csv", "tsv"},         {"pairs", "tsv"}};
 }
 
+std::vector<std::string> FilesConfig::bare_keys() const { return {"tsv"}; }
+
 std::vector<ForeignName> VocabularyConfig::foreign_names() const {
   return {{"type", "kind"},
           {"level", "kind"},
