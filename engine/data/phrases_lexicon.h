@@ -12,7 +12,7 @@ struct Noun {
   char gender;  // m, f, n
   std::string nominative, accusative, dative, plural, plural_dative;
   std::string en, en_plural;
-  Classes classes;
+  Classes classes;  // at least one
 };
 
 struct Verb {
@@ -23,6 +23,7 @@ struct Verb {
   std::string frame;  // acc, dat, ditr, place, motion, both
   Classes subjects, objects;
   std::vector<size_t> subject_nouns, object_nouns;  // nouns of those classes
+  size_t line;                                      // of the table, from 1
 };
 
 struct Adjective {
@@ -36,6 +37,7 @@ struct Adverb {
 };
 
 struct Lexicon {
+  std::string path;
   std::vector<Noun> nouns;
   std::vector<Verb> verbs;
   std::vector<Adjective> adjectives;
@@ -45,8 +47,16 @@ struct Lexicon {
   std::vector<std::vector<size_t>> fitting;  // adjectives of each noun
 };
 
-// Refuses, with file and line: unknown kinds, missing columns, words that stand twice on one side, classes of verbs
-// that no noun has.
+bool has_class(const Classes& classes, const char* name);
+// From English, a past that looks like the present could mean either: such verbs are drawn from German only.
+bool usable(const Verb& verb, bool to_english);
+bool usable(const Adverb& adverb, bool past);
+
+// Refuses, with file and line: unknown kinds, missing columns, words that stand twice on one side, verbs whose classes
+// no noun has, or no two different ones where a sentence needs them.
 Lexicon load_lexicon(const std::string& path);
+
+// Refuses, naming all of it, a table that lacks words for a kind of sentence that the grammar draws.
+void require_all_sentences(const Lexicon& lexicon, bool to_english);
 
 }  // namespace seqgrad::phrases
