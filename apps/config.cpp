@@ -24,6 +24,7 @@ int show_config(const Options& o) {
   load(config, o.config, o.common.overrides());
   o.common.tell(fmt::format("{} keys differ from their defaults", differences(config).size()));
   if (o.resolved) {
+    if (task_of(config.data)) write_out(config.data, load_data(config.data, static_cast<uint64_t>(config.seed())));
     fmt::print("{}", resolved_yaml(config));
   } else {
     for (const std::string& d : differences(config)) fmt::print("{}\n", d);

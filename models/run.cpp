@@ -7,6 +7,7 @@
 
 #include "engine/config/describe.h"
 #include "engine/core/thread_pool.h"
+#include "engine/data/data_notes.h"
 #include "engine/device/choose.h"
 #include "engine/device/gemm.h"
 #include "engine/device/step_graph.h"
@@ -73,11 +74,17 @@ Vocabularies load_vocabularies(const std::string& directory) {
 }
 
 std::string describe_data(const Data& data) {
-  std::string text = fmt::format("data: train {} pairs, dev {}, test {}", with_commas(data.train.size()),
-                                 with_commas(data.dev.size()), with_commas(data.test.size()));
+  std::string text = fmt::format("data: train {} pair{}, dev {}", with_commas(data.train.size()),
+                                 data.train.size() == 1 ? "" : "s", with_commas(data.dev.size()));
+  if (data.test.size() > 0) text += fmt::format(", test {}", with_commas(data.test.size()));
   for (const auto& [name, corpus] : data.reported) text += fmt::format(", {} {}", name, with_commas(corpus.size()));
-  return text + fmt::format("; vocabularies: {} source, {} target; unknown in dev: {} source and {} target tokens",
-                            data.source->size(), data.target->size(), data.dev.unknown_source, data.dev.unknown_target);
+  return text + fmt::format("; vocabularies: {} source, {} target; {}", with_commas(data.source->size()),
+                            with_commas(data.target->size()), describe_unknown(data));
+}
+
+void load_run_config(Config& config, const std::string& directory, const std::vector<std::string>& overrides) {
+  load(config, directory + "/config.resolved.yaml", overrides);
+  if (!config.data.normalize.is_set()) config.data.normalize.set("none");
 }
 
 std::string LoadedRun::describe() const {
@@ -121,7 +128,7 @@ std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vec
   require_checkpoint(directory, checkpoint.empty() ? "best" : checkpoint);
   auto run = std::make_unique<LoadedRun>();
   run->directory = directory;
-  load(run->config, directory + "/config.resolved.yaml", overrides);
+  load_run_config(run->config, directory, overrides);
   const Device device = apply_process_settings(run->config).device;
   const Vocabularies vocabularies = load_vocabularies(directory);
   run->source = vocabularies.source;
@@ -137,10 +144,18 @@ std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vec
   return run;
 }
 
+// The config as `data`, loaded by it, has it written out.
+static std::string written_out(const Config& config, const Data& data) {
+  Config full;
+  load(full, parse_yaml(resolved_yaml(config, false), "config.resolved.yaml"));
+  write_out(full.data, data);
+  return resolved_yaml(full, false);
+}
+
 void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,
                      const Data& data, const ProcessSettings& settings) {
   atomic_write(directory + "/config.yaml", config_path.empty() ? "" : read_file(config_path, size_t{1} << 20));
-  atomic_write(directory + "/config.resolved.yaml", resolved_yaml(config, false));
+  atomic_write(directory + "/config.resolved.yaml", written_out(config, data));
   atomic_write(directory + "/source.vocab", data.source->serialized());
   atomic_write(directory + "/target.vocab", data.target->serialized());
   atomic_write(directory + "/run.json", new_record(data, settings.device, settings.text));

@@ -24,8 +24,11 @@ struct Vocabularies {
 // with (run.json), with the sizes and contents of both.
 Vocabularies load_vocabularies(const std::string& directory);
 
-// "train 20,000 pairs, dev 1,000, test 2,000; vocabularies: 312 source, 290 target; unknown: …"
+// "data: train 20,000 pairs, dev 1,000, test 2,000; vocabularies: 312 source, 290 target; unknown tokens: …"
 std::string describe_data(const Data& data);
+
+// The config.resolved.yaml of a run. One without data.normalize learned from text as it stands.
+void load_run_config(Config& config, const std::string& directory, const std::vector<std::string>& overrides);
 
 struct LoadedRun {
   std::string directory;

@@ -328,7 +328,14 @@ TEST_CASE("a TSV holds two columns, or three with a weight") {
   CHECK((columns.pairs[0].source == "eins zwei" && columns.pairs[0].target == "one two"));
   CHECK(read("a b\tc\n").pairs[0].source == "a b");
   CHECK(has(refusal([&] { read("a\tb\nc\n"); }), "x.tsv:2: expected 'source<tab>target'"));
-  CHECK(has(refusal([&] { read("a\tb\tc\td\n"); }), "x.tsv:1: expected"));
+  CHECK(has(refusal([&] { read("a b\n"); }), "or 'source<tab>target<tab>weight', got no tab: 'a b'"));
+  CHECK(has(refusal([&] { read("a\tb\tc\td\n"); }), "x.tsv:1: expected 'source<tab>target' or"));
+  CHECK(has(refusal([&] { read("a\tb\tc\td\n"); }), "got 4 columns, the third 'c'; keep two columns: cut -f1,2 "));
+  // As Tatoeba's exports are.
+  CHECK(
+      has(refusal([&] { read("Go.\tVa !\tCC-BY 2.0 (France) Attribution: tatoeba.org\n"); }),
+          "x.tsv:1: expected a number such as 0.5 in the third column, the weight of the pair, got 'CC-BY 2.0 (France) "
+          "Attribution: tatoeba.org'; keep two columns: cut -f1,2 "));
   CHECK(has(refusal([&] { read("a\tb\nc\td\t1\n"); }), "x.tsv:2: 3 columns where earlier lines have 2"));
   CHECK(has(refusal([&] { read("a\tb\t1\nc\td\n"); }), "x.tsv:2: 2 columns where earlier lines have 3"));
   for (const char* weight : {"", "x", "1e999", "nan", "inf", "1 ", "0,5", "0x1"})

@@ -148,3 +148,31 @@ TEST_CASE("contradictions in the data section are refused") {
   CHECK(has(with({"loss_from=b"}), "'b' is not a token"));
   CHECK(has(with({"dev.src=/nowhere", "dev.trg=" + f}), "/nowhere: error: cannot be read"));
 }
+
+TEST_CASE("what a config leaves to its task is written out as it came, and loads the same data") {
+  for (const char* task : {"copy", "roman", "dates"}) {
+    CAPTURE(task);
+    DataConfig config;
+    load(config, "", {std::string("task=") + task, "sizes.dev=7"});
+    const Data data = load_data(config, 3);
+    write_out(config, data);
+    CHECK(config.sizes.train() == data.train.size());
+    CHECK(config.sizes.train() > 2000);
+    CHECK(config.sizes.dev() == 7);
+    CHECK(config.sizes.test() == data.test.size());
+    CHECK(config.vocabulary.kind() == std::string(task == std::string("copy") ? "word" : "char"));
+    const Data again = load_data(config, 3);
+    CHECK(again.train.source.values() == data.train.source.values());
+    CHECK(again.test.target.values() == data.test.target.values());
+  }
+  const Folder folder;
+  const std::string f = folder.write("f", "a\n");
+  DataConfig files;
+  load(files, "", {"train.src=" + f, "train.trg=" + f, "dev.src=" + f, "dev.trg=" + f});
+  write_out(files, load_data(files, 1));
+  CHECK(files.vocabulary.kind() == std::string("word"));
+  CHECK(files.sizes.train() == 0);
+  Problems problems;
+  files.check_all(problems);
+  CHECK(problems.empty());
+}

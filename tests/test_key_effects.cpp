@@ -69,6 +69,7 @@ const std::map<std::string, Trial> trials = {
     {"data.test.trg", {files, "b.trg"}},
     {"data.test.tsv", {files + std::vector<std::string>{"data.test={src: null, trg: null, tsv: a.tsv}"}, "b.tsv"}},
     {"data.max_length", {files, "5"}},
+    {"data.normalize", {files + std::vector<std::string>{"data.train={src: null, trg: null, tsv: wide.tsv}"}, "nfkc"}},
     {"data.lowercase", {files, "true"}},
     {"data.vocabulary.kind", {files, "char"}},
     {"data.vocabulary.size", {files, "6"}},
@@ -82,11 +83,11 @@ const std::map<std::string, Trial> trials = {
     {"data.weights.token", {files + token_weights, "token2.txt"}},
     {"data.corrupt.share", {{}, "0.5"}},
     {"data.corrupt.weight", {{"data.corrupt.share=0.5", "loss.weights.example=true"}, "0.25"}},
-    {"loss.mask.file", {files + std::vector<std::string>{"data.mask=mask.txt"}, "true"}},
+    {"loss.mask.file", {files + std::vector<std::string>{"data.mask=mask.txt"}, "true", true}},
     {"loss.mask.lengths", {{"loss.reduce.divide=positions"}, "false"}},
     {"loss.mask.ignore_index", {{}, "5"}},
-    {"loss.weights.token", {files + std::vector<std::string>{"data.weights.token=token.txt"}, "true"}},
-    {"loss.weights.example", {files + std::vector<std::string>{"data.weights.example=example.txt"}, "true"}},
+    {"loss.weights.token", {files + std::vector<std::string>{"data.weights.token=token.txt"}, "true", true}},
+    {"loss.weights.example", {files + std::vector<std::string>{"data.weights.example=example.txt"}, "true", true}},
     {"loss.weights.allow_negative",
      {files + std::vector<std::string>{"data.weights.token=negative.txt", "loss.weights.token=true"}, "true", true}},
     {"loss.weights.class.file", {{}, "class.txt"}},
@@ -178,6 +179,9 @@ class Lab {
     write("a.tsv", tsv_[0]), write("b.tsv", tsv_[1]);
     write("example.txt", ex), write("example2.txt", ex2), write("token.txt", tok), write("token2.txt", tok2);
     write("negative.txt", neg), write("mask.txt", mask), write("mask2.txt", mask2), write("zero.txt", zero);
+    std::string wide = tsv_[0];
+    wide.replace(wide.find(' '), 1, "\xC2\xA0");  // a no-break space
+    write("wide.tsv", wide);
     const std::string lexicon = slurp(fs::path(SEQGRAD_SOURCE_DIR) / "configs/phrases_lexicon.tsv");
     write("lexicon.tsv", lexicon);
     std::string other = lexicon;

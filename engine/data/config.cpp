@@ -1,7 +1,7 @@
 // From the `data` section to corpora and vocabularies.
 #include "engine/data/config.h"
 
-#include "engine/data/lowercase.h"
+#include "engine/data/data_notes.h"
 
 namespace seqgrad {
 
@@ -57,67 +57,91 @@ void DataConfig::check(Problems& problems) const {
 
 const Task* task_of(const DataConfig& c) { return c.task() ? &tasks().at(*c.task()) : nullptr; }
 
+std::string vocabulary_kind(const DataConfig& c) {
+  const Task* task = task_of(c);
+  return c.vocabulary.kind().value_or(task ? task->vocabulary : "word");
+}
+
 TaskOptions task_options(const DataConfig& c, uint64_t seed) {
   return {seed, c.sizes.train(), c.sizes.dev(), c.sizes.test(), c.direction(), c.lexicon().value};
 }
 
-Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokenizer> source,
-               std::shared_ptr<const Tokenizer> target) {
-  std::string kind = c.vocabulary.kind().value_or("word");
-  std::map<std::string, ParallelText> texts;
-  if (const Task* task = task_of(c)) {
-    if (!c.vocabulary.kind()) kind = task->vocabulary;
-    Splits splits = task->make(task_options(c, seed));
-    texts["train"] = text_of_task("train", std::move(splits.train));
-    texts["dev"] = text_of_task("dev", std::move(splits.dev));
-    texts["test"] = text_of_task("test", std::move(splits.test));
-    for (auto& [name, pairs] : splits.reported) texts[name] = text_of_task(name, std::move(pairs));
-  } else {
-    const auto units = [&](std::string_view line) { return tokenizer_kind(kind).length(line); };
-    const auto read = [&](const char* name, const FilesConfig& f, const WeightFiles& w) {
-      if (f.given()) texts[name] = read_parallel_text(name, {f.src().value, f.trg().value, f.tsv().value}, w, units);
-    };
-    read("train", c.train, {c.weights.example().value, c.weights.token().value, c.mask().value});
-    read("dev", c.dev, {});
-    read("test", c.test, {});
-  }
-  const TokenizerKind& tokenizer = tokenizer_kind(kind);
-  for (auto& [name, text] : texts) {
-    drop_unusable(text, name == "train" ? c.max_length() : 0, tokenizer.length, tokenizer.length);
-    if (!c.lowercase()) continue;
-    for (Pair& pair : text.pairs) {
-      pair.source = lowercase(pair.source);
-      pair.target = lowercase(pair.target);
-    }
-  }
-  ParallelText& train = texts.at("train");
+TextForm text_form(const DataConfig& c) {
+  const std::string& name = c.normalize();
+  return {name == "none" ? std::nullopt : std::optional(name == "nfkc" ? Form::nfkc : Form::nfc), c.lowercase()};
+}
+
+using Texts = std::map<std::string, ParallelText>;
+
+static Texts texts_of_task(const Task& task, const DataConfig& c, uint64_t seed) {
+  Texts texts;
+  const auto add = [&](const std::string& name, std::vector<Pair>& pairs) {
+    texts[name] = text_of_task(name, std::move(pairs), text_form(c));
+  };
+  Splits splits = task.make(task_options(c, seed));
+  add("train", splits.train);
+  add("dev", splits.dev);
+  add("test", splits.test);
+  for (auto& [name, pairs] : splits.reported) add(name, pairs);
+  return texts;
+}
+
+static Texts texts_of_files(const DataConfig& c, const TokenizerKind& kind) {
+  Texts texts;
+  const auto units = [&](std::string_view line) { return kind.length(line); };
+  const auto read = [&](const char* name, const FilesConfig& f, const WeightFiles& w) {
+    if (f.given())
+      texts[name] = read_parallel_text(name, {f.src().value, f.trg().value, f.tsv().value}, w, units, text_form(c));
+  };
+  read("train", c.train, {c.weights.example().value, c.weights.token().value, c.mask().value});
+  read("dev", c.dev, {});
+  read("test", c.test, {});
+  return texts;
+}
+
+static void build_vocabularies(const ParallelText& train, const DataConfig& c, const TokenizerKind& kind, Data& out) {
   const auto build = [&](std::initializer_list<std::string Pair::*> sides) {
     std::vector<std::string_view> lines;
     for (const auto side : sides)
       for (const Pair& pair : train.pairs) lines.push_back(pair.*side);
-    return tokenizer.train(lines, {kind, c.vocabulary.size(), c.vocabulary.min_frequency(), c.lowercase()});
+    return kind.train(lines, {kind.name, c.vocabulary.size(), c.vocabulary.min_frequency(), c.lowercase()});
   };
-  Data out;
-  out.source = std::move(source);
-  out.target = std::move(target);
   if (!out.source && !out.target && c.vocabulary.share())
     out.source = out.target = build({&Pair::source, &Pair::target});
   if (!out.source) out.source = build({&Pair::source});
   if (!out.target) out.target = build({&Pair::target});
+}
+
+Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokenizer> source,
+               std::shared_ptr<const Tokenizer> target) {
+  const Task* task = task_of(c);
+  const TokenizerKind& kind = tokenizer_kind(vocabulary_kind(c));
+  Texts texts = task ? texts_of_task(*task, c, seed) : texts_of_files(c, kind);
+  for (auto& [name, text] : texts) drop_unusable(text, name == "train" ? c.max_length() : 0, kind.length, kind.length);
+  ParallelText& train = texts.at("train");
+  Data out;
+  if (!task) out.notes = notes_on(texts, std::string_view(kind.name) == "char");
+  out.source = std::move(source);
+  out.target = std::move(target);
+  build_vocabularies(train, c, kind, out);
   if (c.corrupt.share() > 0) corrupt_targets(train, c.corrupt.share(), c.corrupt.weight(), seed);
+  const std::string loss_from = text_form(c)(c.loss_from());
   for (auto& [name, text] : texts) {
-    Corpus corpus =
-        encode(std::move(text), *out.source, *out.target, name == "train" ? c.max_length() : 0, c.loss_from());
-    if (name == "train")
-      out.train = std::move(corpus);
-    else if (name == "dev")
-      out.dev = std::move(corpus);
-    else if (name == "test")
-      out.test = std::move(corpus);
-    else
-      out.reported.emplace(name, std::move(corpus));
+    const bool is_train = name == "train";
+    Corpus corpus = encode(std::move(text), *out.source, *out.target, is_train ? c.max_length() : 0, loss_from);
+    Corpus& place = is_train ? out.train : name == "dev" ? out.dev : name == "test" ? out.test : out.reported[name];
+    place = std::move(corpus);
   }
+  check_unknown(c, out);
   return out;
+}
+
+void write_out(DataConfig& c, const Data& data) {
+  c.vocabulary.kind.set(vocabulary_kind(c));
+  if (!task_of(c)) return;
+  c.sizes.train.set(data.train.size() + data.train.skipped.total());
+  c.sizes.dev.set(data.dev.size() + data.dev.skipped.total());
+  c.sizes.test.set(data.test.size() + data.test.skipped.total());
 }
 
 }  // namespace seqgrad

@@ -73,6 +73,10 @@ struct DataConfig : Section {
   FilesConfig test{this, "test", "text for the final test"};
   VocabularyConfig vocabulary{this, "vocabulary", "built from the training text, for each side"};
   Field<int64_t> max_length{this, "max_length", 100, at_least(1), "longer training pairs are skipped and counted"};
+  Field<std::string> normalize{
+      this, "normalize", "nfc", choice({"nfc", "nfkc", "none"}),
+      "Unicode form of all text: nfc makes one character of letter and accent; nfkc also makes "
+      "plain ones of no-break spaces, ligatures and full-width letters; none: as it stands"};
   Field<bool> lowercase{this, "lowercase", false, "lower-case both sides, references too"};
   DataWeightsConfig weights{this, "weights", "weights of the training text, for loss.weights"};
   Field<Path> mask{this, "mask", Path{},
@@ -83,18 +87,28 @@ struct DataConfig : Section {
   std::vector<ForeignName> foreign_names() const override;
 };
 
-const Task* task_of(const DataConfig& config);  // null for files
+const Task* task_of(const DataConfig& config);          // null for files
+std::string vocabulary_kind(const DataConfig& config);  // as written, else the task's own, else word
 TaskOptions task_options(const DataConfig& config, uint64_t seed);
+
+// What a line of text goes through before training, validation, evaluation and translation see it.
+TextForm text_form(const DataConfig& config);
 
 struct Data {
   Corpus train, dev, test;
   std::map<std::string, Corpus> reported;  // further test sets
   std::shared_ptr<const Tokenizer> source, target;
+  std::vector<std::string> notes;  // what its owner should know of it, a sentence each
 };
 
 // Reads or makes all splits; `seed` decides what a task draws and which targets are corrupted. With tokenisers given
-// (of a run), text is encoded with them; else they are built from the training text.
+// (of a run), text is encoded with them; else they are built from the training text. A split without any known word on
+// a side is refused.
 Data load_data(const DataConfig& config, uint64_t seed, std::shared_ptr<const Tokenizer> source = nullptr,
                std::shared_ptr<const Tokenizer> target = nullptr);
+
+// Writes into the config what it left to the task or to the rule, as `data`, loaded by it, has it: the sizes of a
+// task's splits, the kind of vocabulary. Loading it again gives the same data.
+void write_out(DataConfig& config, const Data& data);
 
 }  // namespace seqgrad

@@ -45,6 +45,7 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
   Corpus corpus;
   corpus.name = text.name;
   corpus.skipped = text.skipped;
+  corpus.weight_column = text.weight_column;
   const std::vector<int32_t> end = loss_from.empty() ? std::vector<int32_t>{} : prompt_end(loss_from, target);
   std::vector<int32_t> units;
   for (size_t i = 0; i < text.pairs.size(); ++i) {

@@ -13,6 +13,7 @@ struct Corpus {
   Ragged<int32_t> source;              // ids without bos and eos
   Ragged<int32_t> target;              // the same
   std::vector<double> example_weight;  // empty, or one a pair
+  bool weight_column = false;          // that they stand in, in the text itself
   Ragged<double> token_weight;         // empty, or one a target id and one for eos
   Ragged<uint8_t> mask;                // the same, 0 or 1
   Skipped skipped;

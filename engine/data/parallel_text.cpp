@@ -31,10 +31,49 @@ static std::vector<double> numbers(std::string_view text, const std::string& pat
   return row;
 }
 
-static bool blank(std::string_view line) { return line.find_first_not_of(" \t") == std::string_view::npos; }
+std::string TextForm::operator()(std::string_view line) const {
+  std::string text = form ? normalize(line, *form) : std::string(line);
+  return lowercase ? to_lower(text) : text;
+}
+
+static void bring_into(const TextForm& form, std::vector<Pair>& pairs) {
+  if (!form.form && !form.lowercase) return;
+  for (Pair& pair : pairs) {
+    pair.source = form(pair.source);
+    pair.target = form(pair.target);
+  }
+}
+
+// Reads a file of text; what is odd in it is counted once, however many splits it is.
+static std::vector<std::string> read_text(ParallelText& text, const std::string& path) {
+  std::vector<std::string> lines = read_lines(path);
+  if (text.odd.begin(path))
+    for (const std::string& line : lines) text.odd.look(line);
+  return lines;
+}
+
+// What a line that is not two columns, or two and a weight, is told.
+[[noreturn]] static void refuse_columns(const std::string& path, size_t line, std::string_view text, size_t count) {
+  const std::string place = fmt::format("{}:{}", shown_path(path), line);
+  const char* columns = "'source<tab>target' or 'source<tab>target<tab>weight'";
+  if (count == 1) refuse("{}: expected {}, got no tab: '{}'", place, columns, shown(text));
+  const size_t third = text.find('\t', text.find('\t') + 1) + 1;
+  const std::string what = shown(text.substr(third, text.find('\t', third) - third)),
+                    cure = fmt::format("keep two columns: cut -f1,2 {} > pairs.tsv", shown_path(path));
+  if (count == 3)
+    refuse("{}: expected a number such as 0.5 in the third column, the weight of the pair, got '{}'; {}", place, what,
+           cure);
+  refuse("{}: expected {}, got {} columns, the third '{}'; {}", place, columns, count, what, cure);
+}
+
+static bool is_number(std::string_view text) {
+  double value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  return read.ec == std::errc() && read.ptr == text.data() + text.size() && std::isfinite(value);
+}
 
 static void read_tsv(ParallelText& text, const std::string& path) {
-  const std::vector<std::string> lines = read_lines(path);
+  const std::vector<std::string> lines = read_text(text, path);
   size_t columns = 0;  // of the first line that is not blank
   for (size_t i = 0; i < lines.size(); ++i) {
     const std::string_view line = lines[i];
@@ -45,17 +84,17 @@ static void read_tsv(ParallelText& text, const std::string& path) {
       continue;
     }
     const size_t count = 1 + static_cast<size_t>(std::count(line.begin(), line.end(), '\t'));
-    if (count != 2 && count != 3)
-      refuse("{}:{}: expected 'source<tab>target' or 'source<tab>target<tab>weight', got {} columns", shown_path(path),
-             i + 1, count);
+    const size_t first = line.find('\t'), second = line.find('\t', first + 1);
+    if (count != 2 && (count != 3 || (columns == 0 && !is_number(line.substr(second + 1)))))
+      refuse_columns(path, i + 1, line, count);
     if (columns == 0) {
       columns = count;
       if (count == 3) text.example_weight.assign(i, 1.0);
+      text.weight_column = count == 3;
     }
     if (count != columns)
       refuse("{}:{}: {} columns where earlier lines have {}; a weight stands in every line or in none",
              shown_path(path), i + 1, count, columns);
-    const size_t first = line.find('\t'), second = line.find('\t', first + 1);
     text.pairs.back().source = line.substr(0, first);
     text.pairs.back().target = line.substr(first + 1, second == line.npos ? line.npos : second - first - 1);
     if (count == 3) text.example_weight.push_back(number(line.substr(second + 1), path, i + 1));
@@ -63,7 +102,7 @@ static void read_tsv(ParallelText& text, const std::string& path) {
 }
 
 static void read_two_files(ParallelText& text, const std::string& source_path, const std::string& target_path) {
-  std::vector<std::string> source = read_lines(source_path), target = read_lines(target_path);
+  std::vector<std::string> source = read_text(text, source_path), target = read_text(text, target_path);
   if (source.size() != target.size())
     refuse("{} has {} lines but {} has {}; line n of one must translate line n of the other", shown_path(source_path),
            source.size(), shown_path(target_path), target.size());
@@ -103,13 +142,15 @@ static std::vector<std::vector<double>> read_rows(const ParallelText& text, cons
 }
 
 ParallelText read_parallel_text(const std::string& name, const TextFiles& files, const WeightFiles& weights,
-                                const UnitCount& units) {
+                                const UnitCount& units, const TextForm& form) {
   ParallelText text;
   text.name = name;
+  text.odd = OddText(form.form);
   if (files.tsv.empty())
     read_two_files(text, files.source, files.target);
   else
     read_tsv(text, files.tsv);
+  bring_into(form, text.pairs);
   if (!weights.example.empty()) {
     if (!text.example_weight.empty())
       refuse("{}: its third column already weighs the pairs of {}; leave out data.weights.example or the column",
@@ -131,12 +172,13 @@ ParallelText read_parallel_text(const std::string& name, const TextFiles& files,
   return text;
 }
 
-ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs) {
+ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs, const TextForm& form) {
   ParallelText text;
   text.name = name;
   text.lines.resize(pairs.size());
   std::iota(text.lines.begin(), text.lines.end(), 1);
   text.pairs = std::move(pairs);
+  bring_into(form, text.pairs);
   return text;
 }
 

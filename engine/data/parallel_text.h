@@ -6,12 +6,20 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/data/odd_text.h"
 #include "engine/data/task.h"
 
 namespace seqgrad {
 
+// What every line of text goes through before anything else sees it: training, dev, test, what is translated.
+struct TextForm {
+  std::optional<Form> form;  // of Unicode; none: as it stands
+  bool lowercase = false;
+  std::string operator()(std::string_view line) const;
+};
+
 struct Skipped {
-  int64_t blank = 0;     // no character but spaces and tabs, on either side
+  int64_t blank = 0;     // no character that anyone sees, on either side
   int64_t too_long = 0;  // more than max_length tokens, on either side
   int64_t total() const { return blank + too_long; }
 };
@@ -21,9 +29,11 @@ struct ParallelText {
   std::vector<Pair> pairs;
   std::vector<int64_t> lines;                     // of each pair in its file, from 1
   std::vector<double> example_weight;             // empty, or one a pair
+  bool weight_column = false;                     // that they stand in, in the text itself
   std::vector<std::vector<double>> token_weight;  // empty, or for each pair one a target unit and one for its end
   std::vector<std::vector<uint8_t>> mask;         // the same, 0 or 1
   Skipped skipped;
+  OddText odd;  // in the files
 };
 
 struct TextFiles {
@@ -40,12 +50,13 @@ struct WeightFiles {
 // How many units a target line has, for the counts in token weight and mask files (TokenizerKind::length).
 using UnitCount = std::function<int64_t(std::string_view)>;
 
-// Every line of the files, blank ones too. Refused, with file and line: line counts that differ, invalid UTF-8, numbers
-// that are not finite, and rows of another length than their target.
+// Every line of the files, blank ones too, in the form `form`. Refused, with file and line: line counts that differ,
+// invalid UTF-8, columns that are not two or two and a weight, numbers that are not finite, and rows of another length
+// than their target.
 ParallelText read_parallel_text(const std::string& name, const TextFiles& files, const WeightFiles& weights,
-                                const UnitCount& units);
+                                const UnitCount& units, const TextForm& form = {});
 
-ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs);
+ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs, const TextForm& form = {});
 
 // Drops blank pairs and, where max_length > 0, those with more units than that on a side. Nothing left is refused.
 void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& source_units,
