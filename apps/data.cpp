@@ -1,4 +1,8 @@
 // `seqgrad data`: the pairs of a split, as TSV.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "apps/command.h"
 #include "models/run.h"
 
@@ -12,29 +16,66 @@ struct Options {
   bool all = false, tags = false;
 };
 
+const Corpus& split_of(const Data& data, const std::string& name) {
+  std::map<std::string, const Corpus*> splits = {{"train", &data.train}, {"dev", &data.dev}};
+  if (data.test.size() > 0) splits["test"] = &data.test;
+  for (const auto& [reported, corpus] : data.reported) splits[reported] = &corpus;
+  const auto found = splits.find(name);
+  if (found != splits.end()) return *found->second;
+  std::string names;
+  for (const auto& [known, corpus] : splits) names += (names.empty() ? "" : ", ") + known;
+  refuse("data: no split '{}'; there are {}", shown(name), names);
+}
+
+// A text as a column holds it: a tab in it separates words, and a space does so too. Characters have no such twin.
+std::string column(const std::string& text, const Corpus& corpus, size_t pair, bool characters) {
+  if (text.find('\t') == std::string::npos) return text;
+  if (characters)
+    refuse(
+        "data: {}, line {}: the text has a tab, which separates columns here, and for a vocabulary of kind char no "
+        "other character can stand for it: '{}'",
+        corpus.name, corpus.lines[pair], shown(text));
+  std::string out = text;
+  std::replace(out.begin(), out.end(), '\t', ' ');
+  return out;
+}
+
+// What the columns do not say of the pairs.
+void tell_left_out(const Options& o, const Corpus& corpus, int64_t tabs) {
+  if (tabs > 0) note(fmt::format("{} text{} had tabs between words; they are spaces here", tabs, tabs == 1 ? "" : "s"));
+  if (!corpus.token_weight.empty()) note("not in these columns: the weights of single tokens (data.weights.token)");
+  if (!corpus.mask.empty()) note("not in these columns: the mask (data.mask, data.loss_from)");
+  if (corpus.skipped.total() > 0)
+    note(fmt::format("skipped: {} blank, {} too long", corpus.skipped.blank, corpus.skipped.too_long));
+  if (o.tags && !corpus.example_weight.empty()) note("columns: source, target, weight, tags");
+}
+
 int show_data(const Options& o) {
   Config config;
   config.reads_files = true;
   load(config, o.config, o.common.overrides());
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
-  o.common.tell(describe_data(data));
-  std::map<std::string, const Corpus*> splits = {{"train", &data.train}, {"dev", &data.dev}};
-  if (data.test.size() > 0) splits["test"] = &data.test;
-  for (const auto& [name, corpus] : data.reported) splits[name] = &corpus;
-  const auto found = splits.find(o.split);
-  if (found == splits.end()) {
-    std::string names;
-    for (const auto& [name, corpus] : splits) names += (names.empty() ? "" : ", ") + name;
-    refuse("data: no split '{}'; there are {}", shown(o.split), names);
+  if (!o.common.quiet) {
+    note(describe_data(data));
+    for (const std::string& text : data.notes) note("warning: " + text);
   }
-  const auto& pairs = found->second->pairs;
+  const Corpus& corpus = split_of(data, o.split);
+  const auto& pairs = corpus.pairs;
   const size_t count = o.all ? pairs.size() : std::min(pairs.size(), static_cast<size_t>(o.head));
-  for (size_t i = 0; i < count; ++i)
-    fmt::print("{}\t{}{}\n", pairs[i].source, pairs[i].target,
+  const bool characters = vocabulary_kind(config.data) == "char";
+  int64_t tabs = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string source = column(pairs[i].source, corpus, i, characters),
+                      target = column(pairs[i].target, corpus, i, characters);
+    tabs += (source != pairs[i].source) + (target != pairs[i].target);
+    fmt::print("{}\t{}{}{}\n", source, target,
+               corpus.example_weight.empty() ? "" : fmt::format("\t{}", corpus.example_weight[i]),
                o.tags ? fmt::format("\t{}", fmt::join(pairs[i].tags, " ")) : "");
-  if (!o.common.quiet)
-    note(fmt::format("{} of {} pairs; vocabularies: {} source, {} target", count, pairs.size(), data.source->size(),
-                     data.target->size()));
+  }
+  if (!o.common.quiet) {
+    tell_left_out(o, corpus, tabs);
+    note(fmt::format("{} of {} pairs", count, pairs.size()));
+  }
   return 0;
 }
 
@@ -44,7 +85,7 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
   CLI::Option* head = app.add_option("--head", o->head, "How many pairs")->type_name("N")->check(whole(0));
   app.add_flag("--all", o->all, "All pairs")->excludes(head);
-  app.add_flag("--tags", o->tags, "With the phenomena of each pair in a third column");
+  app.add_flag("--tags", o->tags, "With the phenomena of each pair in a last column");
   o->common.declare(app);
   return [o] { return show_data(*o); };
 }
