@@ -1,6 +1,7 @@
 // `seqgrad gradcheck`: analytic against numeric gradients, of a config's model and loss per parameter, or of a case.
 #include "apps/command.h"
 #include "engine/check/gradcheck_case.h"
+#include "engine/train/loss_sources.h"
 #include "models/init.h"
 #include "models/run.h"
 
@@ -47,6 +48,7 @@ int gradcheck(const Options& o) {
   if (config.device() == "cuda") refuse("gradcheck: changes parameters one by one, on the CPU; use --device cpu");
   apply_process_settings(config);
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
+  check_loss_sources(config, data);
   o.common.tell(describe_data(data));
   const auto model = make_model(config, data.source->size(), data.target->size(), Device::cpu);
   init_weights(config.model, *model, data.source.get(), data.target.get());

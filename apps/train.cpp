@@ -14,6 +14,7 @@
 #include "engine/io/signals.h"
 #include "engine/run/record.h"
 #include "engine/run/resume.h"
+#include "engine/train/loss_sources.h"
 #include "models/init.h"
 #include "models/memory.h"
 #include "models/run.h"
@@ -119,11 +120,7 @@ void refuse_taken(const std::string& directory) {
 // A mistake that training would meet after its run directory is made.
 void check_job(const Config& config, const Data& data, Device device) {
   const Corpus& t = data.train;
-  if (config.loss.mask.file() && t.mask.empty()) refuse("loss.mask.file: true needs data.mask or data.loss_from");
-  if (config.loss.weights.token() && t.token_weight.empty())
-    refuse("loss.weights.token: true needs data.weights.token");
-  if (config.loss.weights.example() && t.example_weight.empty())
-    refuse("loss.weights.example: true needs data.weights.example, a third TSV column or data.corrupt");
+  check_loss_sources(config, data);
   if (config.loss.options().over != Over::all && config.loss.options().then == Then::nothing)
     refuse(
         "loss: this loss is a vector, and training differentiates a scalar; add one of the lines\n  loss: {{reduce: "
@@ -154,10 +151,12 @@ void describe(const Options& o, const Config& config, const TrainJob& job, const
   note(fmt::format("{}train: {}, {}", stage ? stage : "", describe_job(job), device));
   const Skipped& skipped = job.data.train.skipped;
   if (skipped.total() > 0)
-    note(fmt::format("skipped {} training pairs: {} blank, {} too long", skipped.total(), skipped.blank,
-                     skipped.too_long));
+    note(fmt::format("skipped {} training pair{}: {} blank, {} too long", skipped.total(),
+                     skipped.total() == 1 ? "" : "s", skipped.blank, skipped.too_long));
+  note(describe_data(job.data));
+  for (const std::string& text : job.data.notes) note("warning: " + text);
+  for (const std::string& text : loss_notes(config, job.data)) note("warning: " + text);
   if (o.common.verbose) {
-    note(describe_data(job.data));
     note(resolved_yaml(config));
   } else if (o.resume.empty()) {
     if (const std::string text = differences_in_lines(config, 100); !text.empty()) note(text);
@@ -241,8 +240,8 @@ int resume(const Options& o) {
   if (!o.dry_run) lock.emplace(run);  // before data are loaded: who comes second is told at once
   Config before, config;
   config.reads_files = true;
-  load(before, run + "/config.resolved.yaml");
-  load(config, run + "/config.resolved.yaml", o.common.overrides());
+  load_run_config(before, run);
+  load_run_config(config, run, o.common.overrides());
   const ProcessSettings settings = apply_process_settings(config);
   const Vocabularies v = load_vocabularies(run);
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()), v.source, v.target);

@@ -5,6 +5,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
+#include "engine/train/loss_sources.h"
 #include "engine/train/step.h"
 #include "engine/train/trainer.h"
 #include "models/init.h"
@@ -15,6 +16,7 @@ namespace seqgrad {
 
 FirstBatch first_batch(const Config& config, const std::string& path, int64_t sentences) {
   const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
+  check_loss_sources(config, data);
   const auto model = make_model(config, data.source->size(), data.target->size());
   init_weights(config.model, *model, data.source.get(), data.target.get());
   BatchOptions batching = batch_options(config);

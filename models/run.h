@@ -28,7 +28,7 @@ Vocabularies load_vocabularies(const std::string& directory);
 std::string describe_data(const Data& data);
 
 // The config.resolved.yaml of a run. One without data.normalize learned from text as it stands.
-void load_run_config(Config& config, const std::string& directory, const std::vector<std::string>& overrides);
+void load_run_config(Config& config, const std::string& directory, const std::vector<std::string>& overrides = {});
 
 struct LoadedRun {
   std::string directory;

@@ -66,7 +66,8 @@ TEST_CASE("noisy labels of weight 0 give the loss and the gradients of masked on
   for (const char* divide : {"weight", "nonzero"}) {
     CAPTURE(divide);
     const std::string reduce = std::string("loss.reduce.divide=") + divide;
-    Small weighted("noisy_labels", {reduce}), masked("noisy_labels", {reduce, "loss.weights.example=false"});
+    Small weighted("noisy_labels", {reduce}),
+        masked("noisy_labels", {reduce, "loss.weights.example=false", "data.corrupt.weight=1.0"});
     Batch batch = weighted.batch(32);
     const auto wrong = std::count(batch.example_weight.begin(), batch.example_weight.end(), 0.0);
     REQUIRE(wrong >= 4);

@@ -2,6 +2,7 @@
 #include "engine/train/config.h"
 
 #include "engine/io/run_dir.h"
+#include "engine/train/loss_sources.h"
 
 namespace seqgrad {
 
@@ -33,6 +34,7 @@ void CheckpointConfig::check(Problems& problems) const {
 }
 
 void RunConfig::check(Problems& problems) const {
+  check_loss_sources(*this, problems);
   if (const std::string why = bad_folder_name(name()); !why.empty())
     problems.add(name, fmt::format("expected the name of a folder, got '{}': {}", shown(name()), why));
   if (loss.target() == "dense")
