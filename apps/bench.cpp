@@ -7,6 +7,7 @@
 
 #include "apps/command.h"
 #include "engine/core/random.h"
+#include "engine/core/registry.h"
 
 namespace seqgrad {
 namespace {
@@ -86,7 +87,9 @@ const bool registered = register_command({"bench",
 }  // namespace
 
 const std::map<std::string, Benchmark>& benchmarks() { return registry(); }
-bool register_benchmark(const Benchmark& benchmark) { return registry().emplace(benchmark.name, benchmark).second; }
+bool register_benchmark(const Benchmark& benchmark) {
+  return register_once(registry(), "benchmark", benchmark.name, benchmark);
+}
 
 ReferenceModel sized_model(const BenchOptions& options) {
   ReferenceModel m = reference_model(options.preset);

@@ -49,7 +49,7 @@ Json bench_loss(const BenchOptions& o) {
                  bias = fused ? variable(wrap(b.data(), {o.vocab})) : Tensor{};
     if (i < 0) {  // what the loss works on, and where it puts its gradients, is not extra: all of it is touched here
       for (const Tensor& leaf : {h, weight, bias})
-        if (leaf.data) std::memset(grad(leaf).data, 1, leaf.bytes());
+        if (leaf.defined()) std::memset(grad(leaf).data, 1, leaf.bytes());
       base = peak_bytes();
       continue;
     }

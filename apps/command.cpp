@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "engine/core/error.h"
+#include "engine/core/registry.h"
 
 namespace seqgrad {
 
@@ -48,7 +49,7 @@ const std::map<std::string, Command>& commands() { return registry(); }
 
 bool register_command(Command command) {
   const std::string name = command.name;
-  return registry().emplace(name, std::move(command)).second;
+  return register_once(registry(), "command", name, std::move(command));
 }
 
 // `help`, `help train` and `train help` are --help.

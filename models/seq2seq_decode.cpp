@@ -157,7 +157,7 @@ std::vector<std::vector<Hypothesis>> Seq2SeqGru::decode(const Batch& batch, cons
     if (moved) {
       const Tensor at = index(rows.source);
       source.states = rows_of(source.states, at);
-      if (source.keys.data) source.keys = attention_ == "dot" ? source.states : rows_of(source.keys, at);
+      if (source.keys.defined()) source.keys = attention_ == "dot" ? source.states : rows_of(source.keys, at);
       source.lengths = index(rows.lengths);
       layout = next;
     }

@@ -139,7 +139,7 @@ Tensor Seq2SeqGru::run_layers(const Source& source, const Batch& batch, Pass& pa
   }
   if (attention_ != "none") {
     const Phase inner("attention");
-    if (!both.data)
+    if (!both.defined())
       h = concat(h, pass.seen("context", attention(h, source.keys, source.states, source.lengths)));
     else if (decoder_.size() > 1)
       h = concat(h, slice(both, state_width_, state_width_ + context_width_));
@@ -149,11 +149,12 @@ Tensor Seq2SeqGru::run_layers(const Source& source, const Batch& batch, Pass& pa
   return pass.drop(h, drop_hidden_);
 }
 
-void Seq2SeqGru::fill_in(const Tensor& words, const Tensor& hidden) const {
+void Seq2SeqGru::fill_in(Tensor& words, const Tensor& hidden) const {
   const NoGrad no_grad;  // a choice of words has no gradient
   const ArenaMark logits_only(words.device);
   const Tensor chosen = argmax(logits(hidden), eos_id, words);
   backend(words.device).copy(words.data, chosen.data, words.bytes());
+  words.bounds = chosen.bounds;
 }
 
 Tensor Seq2SeqGru::run_steps(const Source& source, const Batch& batch, Pass& pass) const {
@@ -176,7 +177,7 @@ Tensor Seq2SeqGru::run_steps(const Source& source, const Batch& batch, Pass& pas
     pass.place = place + (mixed ? 0 : 1);  // the same places at each step; masks differ by step
     Tensor x;
     if (mixed) {
-      const Tensor given = ids(words, {batch.batch}, device);
+      Tensor given = ids(words, {batch.batch}, device);
       if (t > 0) fill_in(given, steps.back());
       x = pass.drop(target_embedding_(given), drop_embedding_, t);
     } else {

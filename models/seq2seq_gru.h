@@ -48,7 +48,7 @@ class Seq2SeqGru : public SequenceModel {
   Tensor run_layers(const Source& source, const Batch& batch, Pass& pass) const;  // [B,T,O]
   Tensor run_steps(const Source& source, const Batch& batch, Pass& pass) const;   // the same, step by step
   // Words of -1 become the model's own after `hidden`: the likeliest, but padding and bos, which are never written.
-  void fill_in(const Tensor& words /*[B] i32*/, const Tensor& hidden /*[B,O]*/) const;
+  void fill_in(Tensor& words /*[B] i32*/, const Tensor& hidden /*[B,O]*/) const;
   // Moves the state on and returns the readout. A sentence with active 0 keeps no state.
   Tensor step(const Source& source, const Tensor& embedded /*[B,E]*/, State& state,
               const Tensor& active /*[B] i32 0/1*/, Pass& pass, int64_t t,

@@ -152,6 +152,11 @@ TEST_CASE("bf16 is refused with the reason where the CPU has none, and info says
   if (bf16_kernels()) return;
   CHECK(run_seqgrad(dir, "bench step --precision bf16").code == 3);
   CHECK_THROWS_WITH(set_matmul_precision(MatmulPrecision::bf16), Catch::Contains("no bfloat16 arithmetic"));
+  set_matmul_precision(MatmulPrecision::bf16, Device::cuda);  // which says nothing of the CPU
+  std::vector<float> x(256 * 256, 1), y(256 * 256);
+  const Gemm<float> product{false, false, 256, 256, 256, x.data(), 256, x.data(), 256, 0, y.data(), 256};
+  CHECK_THROWS_WITH(kernels::gemm<float>(Device::cpu, product), Catch::Contains("no bfloat16 arithmetic"));
+  set_matmul_precision(MatmulPrecision::fp32);
   CHECK(matmul_precision() == MatmulPrecision::fp32);
 }
 

@@ -62,7 +62,7 @@ struct Projection {
     out.told.insert(out.told.end(), r.values.begin(), r.values.end());
     out.told.insert(out.told.end(), {r.sum.stats.nll_sum, r.sum.stats.z_sum});
     for (const Tensor& x : {h, w, b})
-      if (x.data)
+      if (x.defined())
         for (const T d : to_host<T>(grad(x))) out.gradients.push_back(static_cast<double>(d));
     return out;
   }

@@ -1,6 +1,7 @@
 // Gradients against central differences in float64, over the cross product of what a loss can be.
 #include "engine/check/gradcheck.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/reduce.h"
 #include "tests/loss_helpers.h"
 #include "tests/loss_random.h"
 
@@ -246,7 +247,7 @@ TEST_CASE("logits that are moved in have their gradient in place, times the upst
     Tensor logits = scale(leaf, 1);
     const Tensor loss = moved ? sequence_loss(std::move(logits), n.in, rows, n.options, rows.divisor).value
                               : sequence_loss(logits, n.in, rows, n.options, rows.divisor).value;
-    CHECK((logits.data == nullptr) == moved);
+    CHECK(logits.defined() == !moved);
     Tape::current().backward(scale(loss, upstream));
     const std::vector<double> once = to_host<double>(grad(leaf));
     if (moved)
@@ -260,4 +261,73 @@ TEST_CASE("logits that are moved in have their gradient in place, times the upst
   }
   CHECK(gradient(true, 1)[0] != 0);
   CHECK(gradient(true, 1)[9] == 0);  // beyond the length
+}
+
+namespace {
+
+// Of the logits of one small loss, times an upstream gradient, in T.
+template <class T>
+std::vector<T> upstream_times_gradient(bool moved, T upstream, Device device) {
+  const std::vector<double> x{0.5, -1, 2, 0, 1, -2, 3, 0.25, -0.5, 1, 1, 0};
+  LossInputs in;
+  in.batch = in.steps = 2, in.classes = 3, in.targets = {0, 1, 2, 0}, in.lengths = {2, 1};
+  const LiveRows rows = build_live_rows(in, {});
+  Tape::current().reset();
+  const Tensor leaf = variable(from_host(std::vector<T>(x.begin(), x.end()), {2, 2, 3}, device));
+  Tensor logits = leaf;
+  const Tensor loss = moved ? sequence_loss(std::move(logits), in, rows, {}, rows.divisor).value
+                            : sequence_loss(logits, in, rows, {}, rows.divisor).value;
+  Tape::current().backward(loss, from_host(std::vector<T>{upstream}, {}, device));
+  return to_host<T>(grad(leaf));
+}
+
+template <class T>
+void check_small_upstreams() {
+  for (const Device device : test_devices()) {
+    const std::vector<T> one = upstream_times_gradient<T>(false, T{1}, device);
+    for (const double upstream : {1.0, 1e-6, 3e-8, 1e-30, 0.0, -1e-6, -0.5, -3e4}) {
+      CAPTURE(test_name_of(device), upstream, dtype_of<T> == DType::f32);
+      const std::vector<T> moved = upstream_times_gradient<T>(true, static_cast<T>(upstream), device);
+      for (size_t i = 0; i < one.size(); ++i) {
+        const double want = static_cast<double>(static_cast<T>(upstream)) * static_cast<double>(one[i]);
+        CHECK(std::abs(static_cast<double>(moved[i]) - want) <= std::numeric_limits<T>::epsilon() * std::abs(want));
+        if (i >= 9) CHECK((moved[i] == 0 && !std::signbit(moved[i])));  // beyond the length: +0, whatever the sign
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("logits that are moved in have their gradient times an upstream of any size, in either precision") {
+  check_small_upstreams<float>();
+  check_small_upstreams<double>();
+}
+
+TEST_CASE(
+    "gradients formed in forward are refused after another backward, which would begin those of hidden states anew") {
+  LossInputs in;
+  in.batch = 2, in.steps = 1, in.classes = 3, in.targets = {0, 2};
+  const LiveRows rows = build_live_rows(in, {});
+  Tape& tape = Tape::current();
+  const auto numbers = [](int64_t n) {
+    std::vector<double> x;
+    for (int64_t i = 0; i < n; ++i) x.push_back(0.1 * static_cast<double>(i % 7) - 0.3);
+    return x;
+  };
+  const auto refused = [&](int first, ParameterGradients when) {  // 0: a sum, 1: a loss later, 2: a loss now
+    tape.reset();
+    const Tensor leaf = variable(from_host(numbers(8), {2, 1, 4})), w = variable(from_host(numbers(12), {3, 4}));
+    const Tensor h = tanh(leaf);
+    const auto loss = [&](ParameterGradients how) {
+      return linear_sequence_loss(h, w, {}, in, rows, {}, rows.divisor, how).value;
+    };
+    if (first >= 0)
+      tape.backward(first == 0 ? sum(h) : loss(first == 1 ? ParameterGradients::in_backward : ParameterGradients::now));
+    return message_of([&] { tape.backward(loss(when)); });
+  };
+  const std::string refusal = "linear_sequence_loss: its parameters have their gradients already";
+  CHECK(refused(-1, ParameterGradients::now) == "no error");
+  for (const int first : {0, 1, 2}) CHECK(refused(first, ParameterGradients::now).starts_with(refusal));
+  for (const int first : {-1, 0, 1}) CHECK(refused(first, ParameterGradients::in_backward) == "no error");
 }

@@ -47,7 +47,7 @@ Tensor run(const Tensor& w, const Tensor& b, const std::vector<double>& x, const
                                    : from_host(std::vector<double>(from, to), {n, width});
     };
     const Tensor y = sum(mul(linear(part(x, in), w, b), part(counts, out)));
-    total = total.data ? add(total, y) : y;
+    total = total.defined() ? add(total, y) : y;
   }
   return total;
 }

@@ -158,8 +158,8 @@ CaseRun run_case(const LossCase& c, DType dtype, Device device) {
       steps.push_back(variable(tensor(std::vector<double>(first, first + b * v), {b, v}, dtype, device)));
     }
   p.x = variable(p.x);
-  if (p.weight.data) p.weight = variable(p.weight);
-  if (p.bias.data) p.bias = variable(p.bias);
+  if (p.weight.defined()) p.weight = variable(p.weight);
+  if (p.bias.defined()) p.bias = variable(p.bias);
   run.loss = forward(c, p, in.loss, run.rows, in.options, in, &steps);
   tape.backward(run.loss.value, tensor(upstream, run.loss.value.shape, dtype, device));
 
@@ -184,8 +184,8 @@ CaseRun run_case(const LossCase& c, DType dtype, Device device) {
     }
     run.values.push_back(std::move(g));
   }
-  if (p.weight.data) run.values.push_back(gradient("d_weight", p.weight));
-  if (p.bias.data) run.values.push_back(gradient("d_bias", p.bias));
+  if (p.weight.defined()) run.values.push_back(gradient("d_weight", p.weight));
+  if (p.bias.defined()) run.values.push_back(gradient("d_bias", p.bias));
 
   const Coefficients coefficients = seqgrad::coefficients(run.rows, in.options, run.rows.divisor);
   const bool scalar = run.loss.value.shape.rank() == 0;

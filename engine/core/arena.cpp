@@ -2,13 +2,13 @@
 #include "engine/core/arena.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "engine/core/error.h"
 
 namespace seqgrad {
 namespace {
 
-constexpr size_t alignment = 64;
 constexpr size_t smallest_block = size_t{1} << 20;
 
 }  // namespace
@@ -18,12 +18,13 @@ Arena::~Arena() {
 }
 
 void Arena::add_block(size_t bytes) {
-  bytes = (bytes + smallest_block - 1) / smallest_block * smallest_block;
+  bytes = std::max<size_t>(1, (bytes + smallest_block - 1) / smallest_block) * smallest_block;
   blocks_.push_back({static_cast<char*>(backend(device_).allocate(bytes)), bytes});
   ++system_allocations_;
 }
 
 void* Arena::allocate(size_t bytes) {
+  if (bytes > SIZE_MAX / 2) system_failure("out of memory: {} bytes asked of {}", bytes, name_of(device_));
   bytes = (bytes + alignment - 1) / alignment * alignment;
   while (block_ < blocks_.size() && blocks_[block_].size - offset_ < bytes) {
     if (block_ + 1 == blocks_.size()) add_block(std::max(bytes, capacity()));

@@ -8,13 +8,16 @@ namespace seqgrad {
 
 class Arena {
  public:
+  static constexpr size_t alignment = 64;
+
   explicit Arena(Device device) : device_(device) {}
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  void* allocate(size_t bytes);  // aligned to 64 bytes; contents unspecified unless the arena is kept zeroed
-  void reserve(size_t bytes);    // makes sure that `bytes` fit in one block; only valid while nothing is allocated
+  // Aligned, never null, even for no bytes; contents unspecified unless the arena is kept zeroed.
+  void* allocate(size_t bytes);
+  void reserve(size_t bytes);  // makes sure that `bytes` fit in one block; only valid while nothing is allocated
 
   // A position to which the arena can be rewound; everything allocated later is gone.
   struct Mark {

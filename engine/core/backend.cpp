@@ -2,6 +2,7 @@
 #include "engine/core/backend.h"
 
 #include "engine/core/error.h"
+#include "engine/core/registry.h"
 
 namespace seqgrad {
 
@@ -15,8 +16,12 @@ Backend& backend(Device device) {
 
 bool has_backend(Device device) { return backends[static_cast<int>(device)] != nullptr; }
 
-bool install_backend(Device device, Backend& backend) {
-  backends[static_cast<int>(device)] = &backend;
+bool install_backend(Device device, Backend& backend, const char* file) {
+  static constinit const char* files[device_count] = {};
+  const int d = static_cast<int>(device);
+  if (backends[d]) registered_twice("device", name_of(device), files[d], file);
+  backends[d] = &backend;
+  files[d] = file;
   return true;
 }
 

@@ -13,7 +13,8 @@ constexpr const char* name_of(Device d) { return d == Device::cpu ? "cpu" : "cud
 
 class Backend {
  public:
-  virtual void* allocate(size_t bytes) = 0;  // zero-filled, aligned to 64; throws SystemError naming the bytes
+  // Zero-filled, aligned to 64, never null, even for no bytes; throws SystemError naming the bytes.
+  virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* memory, size_t bytes) noexcept = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
   virtual void copy(void* to, const void* from, size_t bytes) = 0;  // within the device
@@ -32,8 +33,8 @@ class Backend {
 Backend& backend(Device device);
 bool has_backend(Device device);  // in this build; the machine may still lack it
 
-// Each device's file installs itself; the table is constant-initialised, so the order of static initialisers is no
-// matter.
-bool install_backend(Device device, Backend& backend);
+// Each device's file installs itself, once; the table is constant-initialised, so the order of static initialisers is
+// no matter.
+bool install_backend(Device device, Backend& backend, const char* file = __builtin_FILE());
 
 }  // namespace seqgrad

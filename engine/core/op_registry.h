@@ -43,6 +43,6 @@ struct OpInfo {
 };
 
 const std::map<std::string, OpInfo>& ops();
-bool register_op(OpInfo info);
+bool register_op(OpInfo info, const char* file = __builtin_FILE());  // aborts when there is an op of that name
 
 }  // namespace seqgrad

@@ -12,6 +12,7 @@ namespace seqgrad {
 class Shape {
  public:
   static constexpr int max_rank = 4;
+  static constexpr int64_t most_elements = int64_t{1} << 60;  // so that their bytes, too, are a number of 64 bits
 
   Shape() = default;  // a scalar
   Shape(std::initializer_list<int64_t> dims) {
@@ -22,6 +23,9 @@ class Shape {
     if (rank_ == max_rank) refuse("a tensor has at most {} dimensions", max_rank);
     if (d < 0) refuse("a dimension cannot be {}", d);
     dims_[rank_++] = d;
+    int64_t left = most_elements;  // an empty dimension does not excuse the others: products over some of them are made
+    for (int i = 0; i < rank_; ++i)
+      if (dims_[i] > 0 && (left /= dims_[i]) == 0) refuse("a tensor of shape {} has more elements than 2^60", str());
   }
 
   int rank() const { return rank_; }

@@ -37,8 +37,20 @@ void Tape::reset() {
   nodes_.reset();
   last_ = nullptr;
   recorded_ = 0;
-  ran_backward_ = false;
-  ++epoch_;
+  backwards_ = 0;
+  parts_.clear();
+  epoch_ = ++last_epoch_;
+}
+
+uint64_t Tape::epoch(Device device) const {
+  for (auto part = parts_.rbegin(); part != parts_.rend(); ++part)
+    if (part->device == device) return part->epoch;
+  return epoch_;
+}
+
+bool Tape::is_alive(uint64_t epoch) const {
+  return epoch == 0 || epoch == epoch_ ||
+         std::any_of(parts_.begin(), parts_.end(), [=](const Part& p) { return p.epoch == epoch; });
 }
 
 bool Tape::wants_grad(std::initializer_list<Tensor> inputs) const {
@@ -50,26 +62,26 @@ bool Tape::wants_grad(std::initializer_list<Tensor> inputs) const {
 
 GradSlot* Tape::new_slot() { return new (nodes_.allocate(sizeof(GradSlot))) GradSlot; }
 
-Tape::Entry* Tape::push(Tensor& y, size_t closure_bytes) {
+Tape::Entry* Tape::push(Tensor& y, size_t bytes) {
   y.slot = new_slot();
-  last_ = new (nodes_.allocate(sizeof(Entry) + closure_bytes)) Entry{last_, y, nullptr, nullptr, Phase::current()};
+  last_ = new (nodes_.allocate(bytes)) Entry{last_, y, nullptr, nullptr, Phase::current()};
   ++recorded_;
   return last_;
 }
 
 void Tape::backward(const Tensor& y, const Tensor& upstream) {
-  check_alive("backward", {y});
+  check_alive("backward", {y, upstream});
   if (!y.requires_grad()) refuse("backward: the result does not depend on anything that requires a gradient");
-  if (upstream.data ? !(upstream.shape == y.shape && upstream.dtype == y.dtype) : y.numel() != 1)
+  if (upstream.defined() ? !(upstream.shape == y.shape && upstream.dtype == y.dtype) : y.numel() != 1)
     refuse("backward: {} needs an upstream gradient of the same shape and dtype", y.shape.str());
-  if (ran_backward_)  // inner gradients begin anew, or the second pass would carry the first one's along
+  if (backwards_ > 0)  // inner gradients begin anew, or the second pass would carry the first one's along
     for (const Entry* e = last_; e; e = e->previous)
       if (e->y.slot->grad) backend(e->y.device).zero(e->y.slot->grad, e->y.bytes());
-  ran_backward_ = true;
+  ++backwards_;
 
   Tensor dy = grad(y);
   one_ = nullptr;
-  if (upstream.data) {
+  if (upstream.defined()) {
     backend(y.device).copy(dy.data, upstream.data, dy.bytes());
   } else {
     with_floating(y.dtype, [&](auto zero) {
@@ -98,7 +110,8 @@ Tensor Tape::empty(Shape shape, DType dtype, Device device) {
   t.shape = shape;
   t.dtype = dtype;
   t.device = device;
-  t.epoch = epoch_;
+  t.epoch = epoch(device);
+  t.exists = true;
   t.data = values(device).allocate(t.bytes());
   return t;
 }
@@ -130,17 +143,24 @@ Tensor grad(const Tensor& x) {
 
 Tensor variable(Tensor x) {
   Tape& tape = Tape::current();
+  check_alive("variable", {x});
   x.slot = tape.new_slot();
-  x.epoch = tape.epoch();
+  if (x.epoch == 0) x.epoch = tape.epoch_;  // its slot is of this step
   return x;
 }
 
 void check_alive(const char* op, std::initializer_list<Tensor> inputs) {
+  const Tensor* first = nullptr;
   for (const Tensor& x : inputs) {
-    if (x.epoch != 0 && x.epoch != Tape::current().epoch())
+    if (!x.defined()) continue;
+    if (!Tape::current().is_alive(x.epoch))
       refuse("{}: a tensor of an earlier step ({}) was used; its memory has been given away", op, x.shape.str());
     if (x.slot && x.slot->consumed)
       refuse("{}: a tensor ({}) was used after an op overwrote it in place", op, x.shape.str());
+    if (!first) first = &x;
+    if (x.device != first->device)
+      refuse("{}: one operand ({}) is on {}, another ({}) on {}; they must be on one device", op, first->shape.str(),
+             name_of(first->device), x.shape.str(), name_of(x.device));
   }
 }
 
@@ -152,8 +172,18 @@ Tensor zeros(Shape shape, DType dtype, Device device) {
   return t;
 }
 
-ArenaMark::ArenaMark(Device device) : arena_(Tape::current().values(device)), mark_(arena_.mark()) {
-  if (Tape::current().recording_) refuse("ArenaMark: a recorded tensor could outlive it; use it under NoGrad");
+ArenaMark::ArenaMark(Device device)
+    : tape_(Tape::current()), device_(device), mark_(tape_.values(device).mark()), epoch_(tape_.last_epoch_ + 1) {
+  if (tape_.recording_) refuse("ArenaMark: a recorded tensor could outlive it; use it under NoGrad");
+  tape_.parts_.push_back({++tape_.last_epoch_, device});
+}
+
+ArenaMark::~ArenaMark() {
+  const auto is_this = [this](const Tape::Part& p) { return p.epoch == epoch_; };
+  const auto part = std::find_if(tape_.parts_.begin(), tape_.parts_.end(), is_this);
+  if (part == tape_.parts_.end()) return;  // a reset has given everything back meanwhile
+  tape_.parts_.erase(part);
+  tape_.values(device_).rewind(mark_);
 }
 
 }  // namespace seqgrad

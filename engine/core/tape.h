@@ -1,5 +1,6 @@
 // The autograd tape: backward closures in the order of the forward pass, all in arenas that one reset rewinds.
 #pragma once
+#include <algorithm>
 #include <initializer_list>
 #include <memory>
 #include <new>
@@ -38,8 +39,10 @@ class Tape {
   void record(Tensor& y, std::initializer_list<Tensor> inputs, F closure) {
     static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>);
     if (!wants_grad(inputs)) return;
-    Entry* e = push(y, sizeof(F));
-    e->closure = new (closure_memory(e)) F(closure);
+    static_assert(alignof(F) <= Arena::alignment);
+    constexpr size_t place = (sizeof(Entry) + alignof(F) - 1) / alignof(F) * alignof(F);  // behind the entry
+    Entry* e = push(y, place + sizeof(F));
+    e->closure = new (reinterpret_cast<char*>(e) + place) F(closure);
     e->run = [](const void* c, const Tensor& dy) { (*static_cast<const F*>(c))(dy); };
   }
 
@@ -58,7 +61,10 @@ class Tape {
   }
 
   Arena& values(Device device);
-  uint32_t epoch() const { return epoch_; }
+  // What new tensors of a device carry: a number for this step, or for the innermost ArenaMark of that device.
+  uint64_t epoch(Device device) const;
+  bool is_alive(uint64_t epoch) const;              // whether the memory of tensors that carry it is still theirs
+  int64_t backwards() const { return backwards_; }  // how often backward has begun since the last reset
   size_t recorded() const { return recorded_; }
   int64_t system_allocations() const;  // of all arenas, since the tape exists
   size_t high_water() const;           // bytes, of all arenas
@@ -76,19 +82,24 @@ class Tape {
     void (*run)(const void*, const Tensor&);
     const char* phase;  // in which it was recorded
   };
-  Entry* push(Tensor& y, size_t closure_bytes);
-  void* closure_memory(Entry* e) { return e + 1; }
+  Entry* push(Tensor& y, size_t bytes);
   GradSlot* new_slot();
   Arena& grads(Device device);
 
   Arena nodes_{Device::cpu};  // entries, closures and slots, always on the host
   std::unique_ptr<Arena> values_[device_count], grads_[device_count];
   Entry* last_ = nullptr;
-  uint32_t epoch_ = 1;
+  struct Part {  // of the step: while an ArenaMark lives
+    uint64_t epoch;
+    Device device;
+  };
+  std::vector<Part> parts_;
+  uint64_t epoch_ = 1, last_epoch_ = 1;
+  int64_t backwards_ = 0;
   size_t recorded_ = 0;
   std::vector<void (*)()> at_end_;
   const void* one_ = nullptr;  // while backward runs: where its upstream of 1 is, if it was given none
-  bool recording_ = true, ran_backward_ = false;
+  bool recording_ = true;
 };
 
 // Where x's gradient is (or will be) added; zero-filled when new. x must require one.
@@ -103,8 +114,15 @@ inline Tensor detach(Tensor x) {
   return x;
 }
 
-// Throws when x is not of this step any more, or was overwritten in place; every op calls it on its inputs.
+// Every op calls it on all its inputs, absent ones too. Throws when one is not of this step any more, or was
+// overwritten in place, and when they are not all on one device.
 void check_alive(const char* op, std::initializer_list<Tensor> inputs);
+
+// Every op calls it on what its closure will read, its result too: no loss overwrites those in place.
+inline void save_for_backward(std::initializer_list<Tensor> values) {
+  for (const Tensor& x : values)
+    if (x.slot) x.slot->saved = true;
+}
 
 // A tensor of the current tape with the given host values.
 template <class T>
@@ -112,7 +130,12 @@ Tensor from_host(std::span<const T> values, Shape shape, Device device = Device:
   if (static_cast<int64_t>(values.size()) != shape.numel())
     refuse("{} values do not fill a tensor of shape {}", values.size(), shape.str());
   Tensor t = Tape::current().empty(shape, dtype_of<T>, device);
-  if (!values.empty()) t.data = backend(device).upload(t.data, values.data(), t.bytes());
+  if (values.empty()) return t;
+  t.data = backend(device).upload(t.data, values.data(), t.bytes());
+  if constexpr (std::is_same_v<T, int32_t>) {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    t.bounds = {true, *low, *high};
+  }
   return t;
 }
 template <class T>
@@ -137,17 +160,20 @@ class NoGrad {
   bool before_;
 };
 
-// Gives back, at its end, all value memory taken during its life (decoding loops). Only under NoGrad.
+// Gives back, at its end, all value memory of a device taken during its life (decoding loops): tensors made meanwhile
+// are refused from then on. Only under NoGrad.
 class ArenaMark {
  public:
   explicit ArenaMark(Device device);
-  ~ArenaMark() { arena_.rewind(mark_); }
+  ~ArenaMark();
   ArenaMark(const ArenaMark&) = delete;
   ArenaMark& operator=(const ArenaMark&) = delete;
 
  private:
-  Arena& arena_;
+  Tape& tape_;
+  Device device_;
   Arena::Mark mark_;
+  uint64_t epoch_;
 };
 
 }  // namespace seqgrad

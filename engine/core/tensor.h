@@ -17,20 +17,30 @@ struct GradSlot {
   bool consumed = false;  // the value has been overwritten in place: no op may read it any more
 };
 
+// What is known, without looking at them, of the numbers of an i32 tensor: all lie in [low, high].
+struct Bounds {
+  bool known = false;
+  int32_t low = 0, high = 0;
+};
+
 struct Tensor {
-  void* data = nullptr;
+  void* data = nullptr;      // of a tensor without elements it may be anything: ask defined() whether there is a tensor
   GradSlot* slot = nullptr;  // null: no gradient flows here
   Shape shape;
   DType dtype = DType::f32;
   Device device = Device::cpu;
-  uint32_t epoch = 0;  // the tape's epoch that it was made in; 0: outlives steps (parameters, memory of the caller)
+  bool exists = false;  // what defined() says; set by whatever makes a tensor
+  Bounds bounds;        // of ids and lengths, which a GPU's kernels could not refuse
+  uint64_t epoch = 0;   // the tape's epoch that it was made in; 0: outlives steps (parameters, memory of the caller)
 
+  bool defined() const { return exists; }  // false for Tensor{}, which stands for "none"
   bool requires_grad() const { return slot != nullptr; }
   int64_t numel() const { return shape.numel(); }
   size_t bytes() const { return static_cast<size_t>(numel()) * size_of(dtype); }
 
   template <class T>
-  T* as() const {  // throws when T is not the dtype
+  T* as() const {  // throws when T is not the dtype, or there is no tensor
+    if (!exists) refuse("expected a {} tensor, got none", name_of(dtype_of<T>));
     if (dtype != dtype_of<T>)
       refuse("expected a {} tensor, got {} {}", name_of(dtype_of<T>), name_of(dtype), shape.str());
     return static_cast<T*>(data);
@@ -42,6 +52,7 @@ static_assert(std::is_trivially_copyable_v<Tensor>);
 template <class T>
 Tensor wrap(T* data, Shape shape, Device device = Device::cpu) {
   Tensor t;
+  t.exists = true;
   t.data = const_cast<std::remove_const_t<T>*>(data);
   t.shape = shape;
   t.dtype = dtype_of<std::remove_const_t<T>>;

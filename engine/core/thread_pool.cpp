@@ -9,6 +9,8 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -50,15 +52,23 @@ class Pool {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    std::string refused;
+    try {
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error& e) {
+      refused = e.code().message();
+    }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (refused.empty()) return;
+    const int got = this->threads();
+    end();
+    system_failure(
+        "threads: the system gave {} of {} threads ({}); ask for fewer (threads: {}), or allow more "
+        "processes (ulimit -u) or memory (ulimit -v)",
+        got, threads, refused, got);
   }
 
-  ~Pool() {
-    stop_.store(true);
-    announce();
-    for (std::thread& w : workers_) w.join();
-  }
+  ~Pool() { end(); }
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
@@ -76,6 +86,13 @@ class Pool {
   }
 
  private:
+  void end() {
+    stop_.store(true);
+    announce();
+    for (std::thread& w : workers_) w.join();
+    workers_.clear();
+  }
+
   static constexpr uint32_t closed = uint32_t{1} << 31;
 
   void announce() {
@@ -128,25 +145,43 @@ class Pool {
   std::exception_ptr error_;
 };
 
-std::unique_ptr<Pool> pool;
+std::mutex busy;             // held by the one caller that the pool works for
+std::unique_ptr<Pool> pool;  // guarded by `busy`
+std::atomic<int> pool_threads{1};
+
+// Blocks of a caller that does without the pool: what they call runs in place, as in a block of the pool.
+void run_in_place(int64_t count, void (*run)(const void*, int64_t), const void* context) {
+  struct Inside {
+    const bool before = std::exchange(inside_block, true);
+    ~Inside() { inside_block = before; }
+  } const inside;
+  for (int64_t i = 0; i < count; ++i) run(context, i);
+}
 
 }  // namespace
 
 void set_threads(int count) {
   if (count < 1 || count > 1024) refuse("threads: expected 1 to 1024, got {}", count);
+  const std::lock_guard lock(busy);
   if (count == threads()) return;
   pool.reset();
+  pool_threads = 1;
   if (count > 1) pool = std::make_unique<Pool>(count);
+  pool_threads = count;
 }
 
-int threads() { return pool ? pool->threads() : 1; }
+int threads() { return pool_threads; }
 
 void detail::run_blocks(int64_t count, void (*run)(const void*, int64_t), const void* context) {
-  if (!pool || count <= 1 || inside_block) {
+  if (count <= 1 || inside_block || threads() == 1) {
     for (int64_t i = 0; i < count; ++i) run(context, i);
-  } else {
-    pool->run(count, run, context);
+    return;
   }
+  const std::unique_lock lock(busy, std::try_to_lock);
+  if (lock && pool)
+    pool->run(count, run, context);
+  else
+    run_in_place(count, run, context);
 }
 
 }  // namespace seqgrad

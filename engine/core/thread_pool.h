@@ -5,7 +5,8 @@
 
 namespace seqgrad {
 
-// The number of threads that parallel_blocks uses, the caller's included; at least 1. Not while blocks run.
+// The number of threads that parallel_blocks uses, the caller's included; at least 1. Not from inside a block; waits
+// for blocks that another thread has running. Throws SystemError when the system gives fewer: then there is one.
 void set_threads(int count);
 int threads();
 
@@ -14,7 +15,8 @@ void run_blocks(int64_t count, void (*run)(const void*, int64_t), const void* co
 }
 
 // Calls f(i) once for each i in [0, count), in any order and on any thread; returns when all are done. The first
-// exception is rethrown. A call from inside a block runs its blocks in place.
+// exception is rethrown. A call from inside a block runs its blocks in place, and so does one that finds the threads
+// busy for another caller: since blocks do not depend on threads, with the same bits.
 template <class F>
 void parallel_blocks(int64_t count, const F& f) {
   detail::run_blocks(

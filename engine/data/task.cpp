@@ -1,6 +1,8 @@
 // The registry of built-in tasks.
 #include "engine/data/task.h"
 
+#include "engine/core/registry.h"
+
 namespace seqgrad {
 
 static std::map<std::string, Task>& registry() {
@@ -10,6 +12,6 @@ static std::map<std::string, Task>& registry() {
 
 const std::map<std::string, Task>& tasks() { return registry(); }
 
-bool register_task(const Task& task) { return registry().emplace(task.name, task).second; }
+bool register_task(const Task& task) { return register_once(registry(), "task", task.name, task); }
 
 }  // namespace seqgrad

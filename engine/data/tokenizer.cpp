@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "engine/core/error.h"
+#include "engine/core/registry.h"
 #include "engine/io/text.h"
 
 namespace seqgrad {
@@ -17,7 +18,7 @@ static std::map<std::string, TokenizerKind>& registry() {
 
 const std::map<std::string, TokenizerKind>& tokenizer_kinds() { return registry(); }
 
-bool register_tokenizer(const TokenizerKind& kind) { return registry().emplace(kind.name, kind).second; }
+bool register_tokenizer(const TokenizerKind& kind) { return register_once(registry(), "tokenizer", kind.name, kind); }
 
 const TokenizerKind& tokenizer_kind(const std::string& name) {
   const auto found = registry().find(name);

@@ -22,7 +22,7 @@ struct Packed {
 
 // Rows and columns [row, row+m) x [column, column+n) of C; row and column begin panels.
 void run_block(const Packed& p, int64_t row, int64_t m, int64_t column, int64_t n, bool add, float* c, int64_t ldc) {
-  const Bf16Kernels& k = *bf16_kernels();
+  const Bf16Kernels& k = needed_bf16_kernels();
   for (int64_t first = 0; first < p.pairs; first += deep) {
     const int64_t pairs = std::min(deep, p.pairs - first);
     for (int64_t j = column; j < column + n; j += width)
@@ -37,7 +37,7 @@ void run_block(const Packed& p, int64_t row, int64_t m, int64_t column, int64_t 
 void pack_lines(const float* x, int64_t line_stride, int64_t k_stride, int64_t lines, int64_t k, int64_t panel,
                 uint32_t* out) {
   const int64_t pairs = (k + 1) / 2;
-  const auto pack = bf16_kernels()->pack;
+  const auto pack = needed_bf16_kernels().pack;
   if (k_stride == 1)
     parallel_ranges(lines, 96, [&](int64_t begin, int64_t end) {
       pack(x + begin * line_stride, line_stride, 1, end - begin, k, panel, pairs, out + begin * pairs);
@@ -98,7 +98,7 @@ void bf16_multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
                    float* c, int64_t ldc) {
   const int64_t pairs = (k + 1) / 2;
   uint32_t* left = kept_memory(up(m, height) * pairs);
-  bf16_kernels()->pack(a, lda, 1, m, k, height, pairs, left);
+  needed_bf16_kernels().pack(a, lda, 1, m, k, height, pairs, left);
   run_block({left, packed, pairs}, 0, m, 0, n, add, c, ldc);
 }
 

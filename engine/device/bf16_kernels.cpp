@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "engine/core/error.h"
 #include "engine/core/isa.h"
 
 namespace seqgrad {
@@ -74,6 +75,15 @@ std::span<const Bf16Kernels* const> all_bf16_kernels() {
 const Bf16Kernels* bf16_kernels() {
   const auto all = all_bf16_kernels();
   return all.size() > 1 ? all.back() : nullptr;
+}
+
+const Bf16Kernels& needed_bf16_kernels() {
+  const Bf16Kernels* found = bf16_kernels();
+  if (!found)
+    system_failure(
+        "precision bf16: this CPU has no bfloat16 arithmetic (avx512_bf16), so it would be slower than fp32; use "
+        "precision: fp32");
+  return *found;
 }
 
 }  // namespace seqgrad

@@ -27,6 +27,9 @@ struct Bf16Kernels {
 // float32.
 const Bf16Kernels* bf16_kernels();
 
+// The same, or a SystemError that says so.
+const Bf16Kernels& needed_bf16_kernels();
+
 // All that this CPU runs, the plain loops first.
 std::span<const Bf16Kernels* const> all_bf16_kernels();
 

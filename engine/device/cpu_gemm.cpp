@@ -13,6 +13,7 @@
 #include "engine/device/bf16_gemm.h"
 #include "engine/device/bf16_kernels.h"
 #include "engine/device/onednn.h"
+#include "engine/device/onednn_start.h"
 
 namespace seqgrad {
 namespace {
@@ -25,7 +26,7 @@ constexpr int64_t wide = 4 * block_columns;  // columns from which on a C of up 
 constexpr int64_t enough = 4;                // blocks
 constexpr int64_t worth_sharing = 2000000;   // multiplications, some 15 us
 
-MatmulPrecision precision = MatmulPrecision::fp32;
+std::atomic<MatmulPrecision> precision = MatmulPrecision::fp32;
 
 constexpr int64_t worth_packing = 128;  // rows of C that earn the packing of B into bfloat16 back
 
@@ -55,12 +56,14 @@ bool lower_onednn_isa() {
   return true;
 }
 
-// oneDNN's own threads would split a product in ways that change bits. The setting is per thread, so each sets it once.
+// oneDNN's own threads would split a product in ways that change bits. The setting is per thread, so each sets it once,
+// before anything is made of oneDNN.
 void use_one_onednn_thread() {
   static const bool lowered = lower_onednn_isa();
   (void)lowered;
   thread_local const bool done = [] {
     omp_set_num_threads(1);
+    start_onednn();
     return true;
   }();
   (void)done;
@@ -137,10 +140,7 @@ const bool installed = add<float>() && add<double>();
 }  // namespace
 
 void set_matmul_precision(MatmulPrecision to, Device device) {
-  if (to == MatmulPrecision::bf16 && device == Device::cpu && !bf16_kernels())
-    system_failure(
-        "precision bf16: this CPU has no bfloat16 arithmetic (avx512_bf16), so it would be slower than fp32; use "
-        "precision: fp32");
+  if (to == MatmulPrecision::bf16 && device == Device::cpu) (void)needed_bf16_kernels();
   precision = to;
 }
 MatmulPrecision matmul_precision() { return precision; }

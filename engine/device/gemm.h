@@ -41,8 +41,9 @@ struct BatchedGemm {
 uint64_t new_operand_name();  // never given before
 
 // What products of float32 matrices round their factors to; sums stay float32. tf32, 10 bits after the point, is a
-// GPU's and changes nothing on a CPU; bf16 is refused for a CPU that has no instructions for it. One setting for the
-// process, not to be changed while blocks run; `device` is where products will be made.
+// GPU's and changes nothing on a CPU; bf16 is refused for a CPU that has no instructions for it. One setting for all
+// threads of the process, not to be changed while blocks run; `device` is where products will be made (a product that a
+// CPU without the instructions is given all the same is refused then).
 enum class MatmulPrecision { fp32, tf32, bf16 };
 void set_matmul_precision(MatmulPrecision precision, Device device = Device::cpu);
 MatmulPrecision matmul_precision();

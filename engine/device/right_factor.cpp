@@ -33,9 +33,9 @@ const T* transposed_once(int64_t k, int64_t n, const T* b, int64_t ldb) {
     int64_t k, n;
   };
   thread_local std::vector<Kept> all;
-  thread_local uint32_t epoch = 0;
-  if (epoch != Tape::current().epoch()) all.clear();
-  epoch = Tape::current().epoch();
+  thread_local uint64_t epoch = 0;
+  if (epoch != Tape::current().epoch(Device::cpu)) all.clear();
+  epoch = Tape::current().epoch(Device::cpu);
   for (const Kept& kept : all)
     if (kept.b == b && kept.k == k && kept.n == n) return kept.copy;
   return all.emplace_back(Kept{b, transposed(k, n, b, ldb), k, n}).copy;

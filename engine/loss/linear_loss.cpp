@@ -1,5 +1,6 @@
 // The loss of hidden states: its tiles (linear_tiles.h) between checks, coefficients and the tape.
 #include <algorithm>
+#include <bit>
 
 #include "engine/loss/linear_tiles.h"
 #include "engine/loss/result_shape.h"
@@ -14,7 +15,7 @@ template <class T>
 void add_scaled(T scale, const Gradients& from, const Job& to) {
   const std::pair<Tensor, Tensor> all[] = {{from.hidden, to.hidden}, {from.weight, to.weight}, {from.bias, to.bias}};
   for (const auto& [g, x] : all)
-    if (g.data && g.data != grad(x).data)
+    if (g.defined() && g.data != grad(x).data)
       kernels::axpy<T>(g.device, {scale, g.template as<T>(), grad(x).template as<T>(), g.numel()});
 }
 
@@ -26,7 +27,7 @@ void check_shapes(const Tensor& hidden, const Tensor& weight, const Tensor& bias
     refuse(LossCode::combination, "loss: hidden states give logits; input: probs needs a softmax after them");
   const bool flat = hidden.shape.rank() == 2;
   if ((!flat && hidden.shape.rank() != 3) || weight.shape.rank() != 2 || hidden.shape[-1] != weight.shape[1] ||
-      (bias.data && !(bias.shape == Shape{weight.shape[0]})))
+      (bias.defined() && !(bias.shape == Shape{weight.shape[0]})))
     refuse(LossCode::combination,
            "loss: hidden {}, weight {} and bias {} do not fit; expected [B,T,D] or [B·T,D], [V,D] and [V]",
            hidden.shape.str(), weight.shape.str(), bias.shape.str());
@@ -79,16 +80,16 @@ Call make_call(const Tensor& hidden, const Tensor& weight, const Tensor& bias, c
 
 // The way back of a scalar whose gradients `g`, for an upstream of 1, exist already.
 void record_scalar(Tensor& value, const Job& job, const Gradients& g, ParameterGradients when) {
-  bool* ran = Tape::current().scratch<bool>(1, Device::cpu);
-  *ran = false;
+  // Gradients that forward has put where they belong last until a backward begins: a second one starts those of what
+  // the tape has made anew, and with them what this loss has added.
+  const int64_t before = Tape::current().backwards();
   Tape::current().record(value, {job.hidden, job.weight, job.bias}, [=](const Tensor& dy) {
     with_floating(job.hidden.dtype, [&](auto zero) {
       using T = decltype(zero);
-      if (when == ParameterGradients::now && (*ran || upstream<T>(dy) != 1))
+      if (when == ParameterGradients::now && (before != 0 || Tape::current().backwards() != 1 || upstream<T>(dy) != 1))
         refuse(
             "linear_sequence_loss: its parameters have their gradients already, for one backward with an upstream of "
             "1; call it with ParameterGradients::in_backward for any other");
-      *ran = true;
       add_scaled<T>(upstream<T>(dy), g, job);
     });
   });
@@ -99,7 +100,8 @@ void record_scalar(Tensor& value, const Job& job, const Gradients& g, ParameterG
 int64_t computed_rows(const LiveRows& rows, Device device) {
   const auto live = static_cast<int64_t>(rows.rows.size());
   if (device == Device::cpu) return live;
-  const int64_t level = padded_to(std::max<int64_t>(1, rows.batch * rows.steps / 8));
+  const auto octave = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(live)));
+  const int64_t level = std::max(tile_block_rows, octave / 8);
   return (live + level - 1) / level * level;
 }
 
@@ -137,8 +139,7 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
       add_scaled<T>(T{1}, now, job);
     });
   });
-  for (const Tensor& x : {hidden, weight, bias})
-    if (call.wanted && x.slot) x.slot->saved = true;
+  if (call.wanted) save_for_backward({hidden, weight, bias});
   return out;
 }
 

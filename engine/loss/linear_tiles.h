@@ -24,10 +24,10 @@ struct Job {
   int32_t* stop = nullptr;
 };
 
-// What is wanted; tensors without data are not formed.
+// What is wanted; absent ones are not formed.
 struct Gradients {
   Tensor hidden, weight, bias;
-  bool any() const { return hidden.data || weight.data || bias.data; }
+  bool any() const { return hidden.defined() || weight.defined() || bias.defined(); }
 };
 
 inline Gradients gradients_of(const Job& job, ParameterGradients when = ParameterGradients::in_backward) {
@@ -47,7 +47,7 @@ struct Tile {
   const uint64_t weight = job.tile.classes == job.rule.classes ? new_operand_name() : 0;
   const int64_t* const places = places_on_device();
   T* const hidden = scratch(height * d);
-  T* const dhidden = scratch(g.hidden.data ? height * d : 0);
+  T* const dhidden = scratch(g.hidden.defined() ? height * d : 0);
   T* const logits = scratch(height * job.tile.classes);
   int64_t first = 0, count = 0;
 
@@ -79,16 +79,17 @@ struct Tile {
   void multiply_back(int64_t begin, int64_t end, T* dz, bool others_before) const {
     const int64_t n = end - begin;
     clear_padding(dz, n);
-    if (g.hidden.data)
+    if (g.hidden.defined())
       kernels::gemm<T>(device(), {false, false, padded(), d, n, dz, n, job.weight.as<T>() + begin * d, d,
                                   T(others_before), dhidden, d, weight});
-    if (g.weight.data)
+    if (g.weight.defined())
       kernels::gemm<T>(device(),
                        {true, false, n, d, padded(), dz, n, hidden, d, T{1}, g.weight.as<T>() + begin * d, d});
-    if (g.bias.data) kernels::sum_rows<T>(device(), {dz, g.bias.as<T>() + begin, padded(), n, n});
+    if (g.bias.defined()) kernels::sum_rows<T>(device(), {dz, g.bias.as<T>() + begin, padded(), n, n});
   }
   void scatter() const {
-    if (g.hidden.data) kernels::move_rows<T>(device(), {dhidden, g.hidden.as<T>(), places + first, count, d, true});
+    if (g.hidden.defined())
+      kernels::move_rows<T>(device(), {dhidden, g.hidden.as<T>(), places + first, count, d, true});
   }
 };
 
@@ -101,7 +102,7 @@ void look_at(Tile<T>& tile, RowTask task, int64_t row, const Inspect& inspect) {
   T* z = tile.multiply(0, job.rule.classes, tile.scratch(tile.padded() * job.rule.classes));
   RowResult result;
   kernels::row_loss<T>(tile.device(),
-                       {z, nullptr, &task, &result, 1, job.rule, job.bias.data ? job.bias.as<T>() : nullptr});
+                       {z, nullptr, &task, &result, 1, job.rule, job.bias.defined() ? job.bias.as<T>() : nullptr});
   inspect(row, 1, z);
 }
 
@@ -123,7 +124,7 @@ const RowResult* run_tiles(const Job& job, const RowTask* tasks, RowResult* resu
                              kept ? nullptr : results + first,
                              tile.count,
                              job.rule,
-                             job.bias.data ? job.bias.as<T>() : nullptr,
+                             job.bias.defined() ? job.bias.as<T>() : nullptr,
                              kept ? kept + first : nullptr,
                              job.stop};
     if (job.tile.classes < v) {

@@ -4,6 +4,7 @@
 #include "engine/loss/loss_tile.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "engine/device/gemm.h"
 
@@ -11,9 +12,9 @@ namespace seqgrad {
 namespace {
 
 constexpr int64_t cpu_rows = 384;
-constexpr int64_t part = 8192;  // classes: of_a_part (row_parts.cuh)
+constexpr int64_t part = 8192;  // classes: of_a_part<float> (row_parts.cuh), a multiple of that of double
 
-int64_t allowed = int64_t{256} << 20;
+std::atomic<int64_t> allowed = int64_t{256} << 20;
 
 int64_t enough_rows() {
   switch (matmul_precision()) {

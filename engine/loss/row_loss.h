@@ -30,7 +30,9 @@ struct RowRule {
   double z_loss = 0;   // ζ
   ProbsMode probs_mode = ProbsMode::renorm_clip;
   double probs_eps = 0;
-  bool propagate = false;  // rows that are not finite get NaN as gradient (else it is unspecified: an error follows)
+  // Rows that are not finite are let through: those without a finite maximum get NaN as gradient, those of which only
+  // the loss is infinite the formula's, which is finite. Else the gradient is unspecified, and an error follows.
+  bool propagate = false;
 
   SEQGRAD_HD double q(const RowTask& task, int64_t v) const {
     return task.q ? task.q[v] : v == task.target ? 1.0 : 0.0;
@@ -72,7 +74,7 @@ struct RowLoss {
 template <class T>
 struct RowChunks {
   RowLoss<T> rows;  // without x and tasks[].at; results: kept
-  int64_t width;    // classes of a chunk: a multiple of of_a_part (row_parts.cuh); the last may have fewer
+  int64_t width;    // classes of a chunk: a multiple of of_a_part<T> (row_parts.cuh); the last may have fewer
   std::function<T*(int64_t begin, int64_t end)> logits;  // makes those of the classes [begin,end): [rows,end-begin]
   std::function<void(int64_t begin, int64_t end, T*)> gradient;  // takes them, made where the logits were; empty: none
 };

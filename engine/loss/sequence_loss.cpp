@@ -59,7 +59,7 @@ struct Call {
   bool vector() const { return shape.rank() > 0; }
   template <class T>
   kernels::RowLoss<T> kernel(RowResult* results) const {
-    return {x.as<T>(), gradient.data ? gradient.as<T>() : nullptr, tasks, results, count, rule};
+    return {x.as<T>(), gradient.defined() ? gradient.as<T>() : nullptr, tasks, results, count, rule};
   }
 };
 
@@ -118,7 +118,7 @@ void record(Tensor& value, const Call& call) {
           refuse("sequence_loss: backward ran twice over logits that were moved in; pass them without std::move");
         x.slot->grad = gradient.data;
         if (const T g = upstream<T>(dy); g != 1)
-          kernels::axpy<T>(x.device, {g - 1, gradient.as<T>(), gradient.as<T>(), gradient.numel()});
+          kernels::scale_in_place<T>(x.device, {gradient.as<T>(), gradient.numel(), g});
       } else {
         kernels::axpy<T>(x.device, {upstream<T>(dy), gradient.as<T>(), grad(x).template as<T>(), gradient.numel()});
       }
@@ -127,7 +127,7 @@ void record(Tensor& value, const Call& call) {
 }
 
 void record_vector(Tensor& value, const Call& call) {
-  if (call.wanted && call.x.slot) call.x.slot->saved = true;
+  if (call.wanted) save_for_backward({call.x});
   Tape::current().record(value, {call.x}, [=](const Tensor& dy) {
     with_floating(call.x.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -150,14 +150,16 @@ LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const L
     using T = decltype(zero);
     run_rows<T>(x.device, call.kernel<T>(results.data()));
     results.resize(rows.rows.size());
-    // A row with a NaN or an infinity is as it was: the row kernel stops before it overwrites one.
+    // A row without a finite maximum is as it was: the row kernel stops before it overwrites one. One that has a finite
+    // maximum and an infinite loss may hold its gradient by now, which is finite: what is said then is of a row that
+    // has neither NaN nor +inf, as it had.
     out = finish(rows, call.tasks, results, call.rule, options, divisor, [&](size_t i) {
       const std::vector<T> row = to_host<T>(x.as<T>() + call.tasks[i].at, rows.classes, x.device);
       return options.input == Input::probs ? offending_probability(row.data(), rows, rows.rows[i])
                                            : offending_logit(row.data(), rows, rows.rows[i]);
     });
   });
-  if (call.gradient.data && call.count == call.live) clear_dead_rows(call, rows);
+  if (call.gradient.defined() && call.count == call.live) clear_dead_rows(call, rows);
   out.value = value_tensor(out.values, call.shape, x);
   call.vector() ? record_vector(out.value, call) : record(out.value, call);
   return out;

@@ -7,8 +7,9 @@
 
 namespace seqgrad {
 
-// How many rows the fused loss computes on a device. On a GPU the number of live ones is rounded up to one of eight or
-// so for each size of batch, with rows that count nothing: steps of the same sizes then do the same.
+// How many rows the fused loss computes on a device. On a GPU the number of live ones is rounded up to one of eight
+// between a power of two and the next, with rows that count nothing, so that many steps do the same. It is a function
+// of that number alone: cuBLAS may sum in another order for another height, and padding is to change no bit.
 int64_t computed_rows(const LiveRows& rows, Device device);
 
 // linear_sequence_loss and sequence_loss without their end: `value` is good for backward, but its number is not filled

@@ -15,7 +15,7 @@ constexpr int buffers = 4;
 }  // namespace
 
 ParameterStore::~ParameterStore() {
-  if (memory_) backend(device_).release(memory_, static_cast<size_t>(buffers * size_) * size_of(dtype_));
+  if (memory_) backend(device_).release(memory_, static_cast<size_t>(buffers) * values().bytes());
 }
 
 Parameter& ParameterStore::add(const std::string& name, Shape shape, Init init, bool transposed) {
@@ -31,10 +31,11 @@ Parameter& ParameterStore::add(const std::string& name, Shape shape, Init init, 
 }
 
 void ParameterStore::allocate(uint64_t seed) {
-  memory_ = backend(device_).allocate(static_cast<size_t>(std::max<int64_t>(1, buffers * size_)) * size_of(dtype_));
+  memory_ = backend(device_).allocate(static_cast<size_t>(buffers) * values().bytes());
   with_floating(dtype_, [&](auto zero) {
     using T = decltype(zero);
     for (Parameter& p : parameters_) {
+      p.tensor.exists = true;
       p.tensor.data = values().as<T>() + p.offset;
       p.tensor.shape = p.shape;
       p.tensor.dtype = dtype_;
@@ -68,6 +69,7 @@ int64_t ParameterStore::count() const {
 
 Tensor ParameterStore::flat(int i) const {
   Tensor t;
+  t.exists = true;
   t.data = static_cast<char*>(memory_) + static_cast<size_t>(i) * static_cast<size_t>(size_) * size_of(dtype_);
   t.shape = {size_};
   t.dtype = dtype_;

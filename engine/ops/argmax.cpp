@@ -1,6 +1,7 @@
 // One pass over each row.
 #include "engine/ops/argmax.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/core/op_registry.h"
@@ -53,15 +54,21 @@ const bool registered = install<Device::cpu>(kernels::argmax<float>, argmax_cpu<
 
 Tensor argmax(const Tensor& x, int64_t first, const Tensor& given) {
   check_alive("argmax", {x, given});
-  if (x.shape.rank() != 2 || first < 0 || first >= x.shape[1] || (given.data && !(given.shape == Shape{x.shape[0]})))
+  if (x.shape.rank() != 2 || first < 0 || first >= x.shape[1] ||
+      (given.defined() && !(given.shape == Shape{x.shape[0]})))
     refuse("argmax: x {} from class {} on, given {}; expected [N,V], a class, and [N] or none", x.shape.str(), first,
            given.shape.str());
   Tensor y = empty({x.shape[0]}, DType::i32, x.device);
   with_floating(x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernels::argmax<T>(x.device, {x.as<T>(), given.data ? given.as<int32_t>() : nullptr, y.as<int32_t>(), x.shape[0],
-                                  x.shape[1], first});
+    kernels::argmax<T>(x.device, {x.as<T>(), given.defined() ? given.as<int32_t>() : nullptr, y.as<int32_t>(),
+                                  x.shape[0], x.shape[1], first});
   });
+  const int32_t most = static_cast<int32_t>(x.shape[1] - 1);
+  if (!given.defined())
+    y.bounds = {true, static_cast<int32_t>(first), most};
+  else if (given.bounds.known)
+    y.bounds = {true, 0, std::max(most, given.bounds.high)};
   return y;
 }
 

@@ -8,6 +8,7 @@
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
 #include "engine/ops/cell_rows.h"
+#include "engine/ops/id_range.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
 
@@ -85,10 +86,7 @@ void check_shapes(const char* op, const Tensor& query, const Tensor& keys, const
       keys.shape[1] != values.shape[1] || keys.shape[2] != query.shape[-1] || !(lengths.shape == Shape{batch}))
     refuse("{}: query {}, keys {}, values {}, lengths {} do not fit", op, query.shape.str(), keys.shape.str(),
            values.shape.str(), lengths.shape.str());
-  if (lengths.device == Device::cpu)
-    for (int64_t b = 0; b < batch; ++b)
-      if (const int32_t l = lengths.as<int32_t>()[b]; l < 0 || l > keys.shape[1])
-        refuse("{}: lengths[{}]={} is outside [0,{}]", op, b, l, keys.shape[1]);
+  check_lengths(op, "lengths", lengths, keys.shape[1]);
 }
 
 // Both kinds: query [B,T,D] (T = 1 and v for additive); the result is [B,T,C].
@@ -102,25 +100,24 @@ Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Ten
   const Tensor a = empty({batch, steps, source}, query.dtype, query.device);
   with_floating(query.dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernels::attention<T>(query.device, {query.as<T>(), keys.as<T>(), v.data ? v.as<T>() : nullptr, values.as<T>(),
+    kernels::attention<T>(query.device, {query.as<T>(), keys.as<T>(), v.defined() ? v.as<T>() : nullptr, values.as<T>(),
                                          lengths.as<int32_t>(), a.as<T>(), y.as<T>(), batch, steps, source, d, c});
   });
   if (weights) *weights = a;
-  for (const Tensor& x : {query, keys, v, values})
-    if (x.slot) x.slot->saved = true;
+  save_for_backward({query, keys, v, values});
   Tape::current().record(y, {query, keys, v, values}, [=](const Tensor& dy) {
     with_floating(query.dtype, [&](auto zero) {
       using T = decltype(zero);
       // The additive form adds to all three at once; where one is not wanted, scratch takes it.
       const auto target = [&](const Tensor& x) -> T* {
         if (x.requires_grad()) return grad(x).template as<T>();
-        return v.data ? zeros(x.shape, x.dtype, x.device).template as<T>() : nullptr;
+        return v.defined() ? zeros(x.shape, x.dtype, x.device).template as<T>() : nullptr;
       };
-      const Tensor dv = v.data ? zeros({batch, d}, query.dtype, query.device) : Tensor{};
+      const Tensor dv = v.defined() ? zeros({batch, d}, query.dtype, query.device) : Tensor{};
       kernels::attention_grad<T>(
-          query.device, {query.as<T>(), keys.as<T>(), v.data ? v.as<T>() : nullptr, values.as<T>(), a.as<T>(),
+          query.device, {query.as<T>(), keys.as<T>(), v.defined() ? v.as<T>() : nullptr, values.as<T>(), a.as<T>(),
                          dy.as<T>(), lengths.as<int32_t>(), target(query), target(keys),
-                         values.requires_grad() ? grad(values).as<T>() : nullptr, v.data ? dv.as<T>() : nullptr,
+                         values.requires_grad() ? grad(values).as<T>() : nullptr, v.defined() ? dv.as<T>() : nullptr,
                          empty({batch, steps, source}, query.dtype, query.device).as<T>(), batch, steps, source, d, c});
       if (v.requires_grad()) kernels::sum_rows<T>(query.device, {dv.as<T>(), grad(v).as<T>(), batch, d, d});
     });

@@ -11,6 +11,7 @@
 #include "engine/device/cpu_gemm.h"
 #include "engine/device/right_factor.h"
 #include "engine/ops/cell_rows.h"
+#include "engine/ops/id_range.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
 
@@ -150,14 +151,8 @@ void check(const Tensor& x, const AttentiveCell& cell, const Tensor& h0, const A
         x.shape.str(), cell.w_ih.shape.str(), cell.b_ih.shape.str(), cell.w_hh.shape.str(), cell.b_hh.shape.str(),
         cell.w_query.shape.str(), cell.b_query.shape.str(), cell.v.shape.str(), h0.shape.str(), source.keys.shape.str(),
         source.values.shape.str(), source.lengths.shape.str(), lengths.shape.str());
-  if (x.device != Device::cpu) return;
-  const auto in_range = [](const char* what, const Tensor& l, int64_t most) {
-    for (int64_t b = 0; b < l.numel(); ++b)
-      if (const int32_t n = l.as<int32_t>()[b]; n < 0 || n > most)
-        refuse("attention_gru: {}[{}]={} is outside [0,{}]", what, b, n, most);
-  };
-  in_range("lengths", lengths, x.shape[1]);
-  in_range("source.lengths", source.lengths, source.keys.shape[1]);
+  check_lengths("attention_gru", "lengths", lengths, x.shape[1]);
+  check_lengths("attention_gru", "source.lengths", source.lengths, source.keys.shape[1]);
 }
 
 // [W_hh W_q]
@@ -288,7 +283,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
   Tensor w;
   with_floating(dtype, [&](auto zero) {
     using T = decltype(zero);
-    const auto data = [](const Tensor& t) { return t.data ? t.as<T>() : nullptr; };
+    const auto data = [](const Tensor& t) { return t.defined() ? t.as<T>() : nullptr; };
     w = side_by_side<T>(cell.w_hh, cell.w_query);
     kernels::fill_rows<T>(device, {cell.b_ih.as<T>(), gx.as<T>(), rows, 3 * h});
     kernels::gemm<T>(device,
@@ -300,8 +295,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
                  cell.b_query.as<T>(), cell.v.as<T>(), source.keys.as<T>(), source.values.as<T>(), projected.as<T>(),
                  h0.as<T>(), y.as<T>(), weights.as<T>(), data(before), data(query), data(gates)});
   });
-  for (const Tensor& t : inputs)
-    if (t.slot) t.slot->saved = true;
+  save_for_backward(inputs);
   Tape::current().record(y, inputs, [=](const Tensor& dy) {
     with_floating(dtype, [&](auto zero) {
       using T = decltype(zero);

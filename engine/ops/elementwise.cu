@@ -65,6 +65,15 @@ void axpy_cuda(const kernels::Axpy<T>& k) {
   gpu::launch(axpy_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k);
 }
 
+template <class T>
+__global__ void scale_in_place_kernel(kernels::ScaleInPlace<T> k) {
+  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) k.x[i] = k.x[i] == 0 ? T{0} : k.factor * k.x[i];
+}
+template <class T>
+void scale_in_place_cuda(const kernels::ScaleInPlace<T>& k) {
+  gpu::launch(scale_in_place_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k);
+}
+
 template <class T, class... Op>
 bool add_unary(OpList<Op...>) {
   return ((install<Device::cuda>(kernels::unary<T, Op>, unary_cuda<T, Op>) &&
@@ -80,7 +89,8 @@ bool add_binary(OpList<Op...>) {
 template <class T>
 bool add_all() {
   return add_unary<T>(UnaryOps{}) && add_binary<T>(BinaryOps{}) &&
-         install<Device::cuda>(kernels::axpy<T>, axpy_cuda<T>);
+         install<Device::cuda>(kernels::axpy<T>, axpy_cuda<T>) &&
+         install<Device::cuda>(kernels::scale_in_place<T>, scale_in_place_cuda<T>);
 }
 
 const bool installed = add_all<float>() && add_all<double>();

@@ -216,6 +216,12 @@ struct Axpy {
   T* y;
   int64_t n;
 };  // y += a·x
+template <class T>
+struct ScaleInPlace {
+  T* x;
+  int64_t n;
+  T factor;
+};  // x = factor·x, but +0 where x is 0
 template <class T, class Op>
 inline constinit Kernel<Unary<T>> unary{Op::name};
 template <class T, class Op>
@@ -226,6 +232,8 @@ template <class T, class Op>
 inline constinit Kernel<BinaryGrad<T>> binary_grad{Op::name};
 template <class T>
 inline constinit Kernel<Axpy<T>> axpy{"axpy"};
+template <class T>
+inline constinit Kernel<ScaleInPlace<T>> scale_in_place{"scale_in_place"};
 }  // namespace kernels
 
 }  // namespace seqgrad

@@ -5,6 +5,7 @@
 
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
+#include "engine/ops/id_range.h"
 
 namespace seqgrad {
 namespace {
@@ -58,10 +59,7 @@ Tensor embedding(const Tensor& ids, const Tensor& table, int64_t padding_id) {
   check_alive("embedding", {ids, table});
   if (table.shape.rank() != 2) refuse("embedding: table is {}; expected [V,E]", table.shape.str());
   const int64_t rows = table.shape[0], width = table.shape[1], n = ids.numel();
-  if (ids.device == Device::cpu)
-    for (int64_t i = 0; i < n; ++i)
-      if (const int32_t id = ids.as<int32_t>()[i]; id < 0 || id >= rows)
-        refuse("embedding: id {} is outside [0,{})", id, rows);
+  if (const auto bad = first_outside(ids, 0, rows - 1)) refuse("embedding: id {} is outside [0,{})", bad->value, rows);
   Shape shape = ids.shape;
   shape.push_back(width);
   Tensor y = empty(shape, table.dtype, table.device);

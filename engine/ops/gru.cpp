@@ -11,6 +11,7 @@
 #include "engine/core/thread_pool.h"
 #include "engine/device/right_factor.h"
 #include "engine/ops/cell_rows.h"
+#include "engine/ops/id_range.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
 #include "engine/ops/weight_gradient.h"
@@ -209,21 +210,18 @@ using Directions = std::array<GruDirection, 2>;
 void check(const char* op, const Directions& all, int64_t directions, const Tensor& lengths) {
   for (int64_t d = 0; d < directions; ++d) {
     const GruDirection& x = all[static_cast<size_t>(d)];
-    check_alive(op, {x.gx, x.w_hh, x.b_hh, x.h0, lengths});
+    check_alive(op, {lengths, x.gx, x.w_hh, x.b_hh, x.h0});
     if (x.gx.shape.rank() != 3 || x.w_hh.shape.rank() != 2)
       refuse("{}: gx is {}, w_hh is {}; expected [B,T,3H] and [H,3H]", op, x.gx.shape.str(), x.w_hh.shape.str());
     const int64_t batch = x.gx.shape[0], h = x.w_hh.shape[0];
     if (x.gx.shape[2] != 3 * h || x.w_hh.shape[1] != 3 * h || !(x.b_hh.shape == Shape{3 * h}) ||
-        (x.h0.data && !(x.h0.shape == Shape{batch, h})) || !(lengths.shape == Shape{batch}))
+        (x.h0.defined() && !(x.h0.shape == Shape{batch, h})) || !(lengths.shape == Shape{batch}))
       refuse("{}: gx {}, w_hh {}, b_hh {}, h0 {}, lengths {} do not fit", op, x.gx.shape.str(), x.w_hh.shape.str(),
-             x.b_hh.shape.str(), x.h0.data ? x.h0.shape.str() : "none", lengths.shape.str());
+             x.b_hh.shape.str(), x.h0.defined() ? x.h0.shape.str() : "none", lengths.shape.str());
   }
   const Shape &ahead = all[0].gx.shape, &back = all[1].gx.shape;
   if (directions == 2 && !(ahead == back)) refuse("{}: gx is {} ahead and {} back", op, ahead.str(), back.str());
-  if (lengths.device != Device::cpu) return;
-  for (int64_t b = 0; b < ahead[0]; ++b)
-    if (const int32_t l = lengths.as<int32_t>()[b]; l < 0 || l > ahead[1])
-      refuse("{}: lengths[{}]={} is outside [0,{}]", op, b, l, ahead[1]);
+  check_lengths(op, "lengths", lengths, ahead[1]);
 }
 
 Tensor run(const char* op, const Directions& all, int64_t directions, const Tensor& lengths, bool reverse) {
@@ -242,10 +240,11 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
     kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), nullptr, nullptr};
     for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
       k.of[d] = {all[d].gx.as<T>(), all[d].w_hh.as<T>(), all[d].b_hh.as<T>(),
-                 all[d].h0.data ? all[d].h0.as<T>() : nullptr};
+                 all[d].h0.defined() ? all[d].h0.as<T>() : nullptr};
     if (recorded) k.before = before.as<T>(), k.gates = gates.as<T>();
     kernels::gru<T>(device, k);
   });
+  save_for_backward({all[0].w_hh, all[1].w_hh});
   Tape::current().record(
       y, {all[0].gx, all[0].w_hh, all[0].b_hh, all[0].h0, all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0},
       [=](const Tensor& dy) {

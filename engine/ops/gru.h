@@ -11,13 +11,13 @@ namespace seqgrad {
 // What one direction of a layer reads. `gx` is the input projection x·W_ih + b_ih of all steps, gates in the order
 // r, z, n; without `h0` the first state is 0.
 struct GruDirection {
-  Tensor gx /*[B,T,3H]*/, w_hh /*[H,3H]*/, b_hh /*[3H]*/, h0 /*[B,H], or no data*/;
+  Tensor gx /*[B,T,3H]*/, w_hh /*[H,3H]*/, b_hh /*[3H]*/, h0 /*[B,H], or none*/;
 };
 
 // Sentence b runs over its first lengths[b] steps, from its own end backwards if `reverse`; outputs beyond them are 0
 // and padding is never read.
 Tensor gru(const Tensor& gx /*[B,T,3H]*/, const Tensor& w_hh /*[H,3H]*/, const Tensor& b_hh /*[3H]*/,
-           const Tensor& h0 /*[B,H], or no data*/, const Tensor& lengths /*[B] i32, 0..T*/,
+           const Tensor& h0 /*[B,H], or none*/, const Tensor& lengths /*[B] i32, 0..T*/,
            bool reverse = false);  // [B,T,H]
 
 // concat(gru(ahead…), gru(back…, reverse)), of which a GPU makes each step of both directions at once.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/core/op_registry.h"
+#include "engine/ops/id_range.h"
 
 namespace seqgrad {
 namespace {
@@ -71,10 +72,7 @@ Tensor last_states(const Tensor& y, const Tensor& lengths, int64_t directions) {
     refuse("last_states: {} of {} directions with lengths {}; expected [B,T,D·H], D = 1 or 2, and [B]", y.shape.str(),
            directions, lengths.shape.str());
   const int64_t batch = y.shape[0], steps = y.shape[1], width = y.shape[2], forwards = width / directions;
-  if (lengths.device == Device::cpu)
-    for (int64_t b = 0; b < batch; ++b)
-      if (const int32_t l = lengths.as<int32_t>()[b]; l < 0 || l > steps)
-        refuse("last_states: lengths[{}]={} is outside [0,{}]", b, l, steps);
+  check_lengths("last_states", "lengths", lengths, steps);
   Tensor out = empty({batch, width}, y.dtype, y.device);
   with_floating(y.dtype, [&](auto zero) {
     using T = decltype(zero);

@@ -123,8 +123,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb) {
     using T = decltype(zero);
     product<T>(a.device, ta, tb, m, n, k, a.as<T>(), b.as<T>(), 0, y.as<T>());
   });
-  for (const Tensor& x : {a, b})
-    if (x.slot) x.slot->saved = true;
+  save_for_backward({a, b});
   Tape::current().record(y, {a, b}, [=](const Tensor& dy) {
     with_floating(a.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -147,7 +146,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb) {
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   check_alive("linear", {x, w, bias});
   if (w.shape.rank() != 2 || x.shape.rank() < 1 || x.shape[-1] != w.shape[0] || x.dtype != w.dtype ||
-      (bias.data && !(bias.shape == Shape{w.shape[1]} && bias.dtype == w.dtype)))
+      (bias.defined() && !(bias.shape == Shape{w.shape[1]} && bias.dtype == w.dtype)))
     refuse("linear: x {} {}, w {} {} and bias {} do not fit", name_of(x.dtype), x.shape.str(), name_of(w.dtype),
            w.shape.str(), bias.shape.str());
   const int64_t in = w.shape[0], out = w.shape[1];
@@ -161,11 +160,10 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
   Tensor y = empty(shape, x.dtype, x.device);
   with_floating(x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    if (bias.data) kernels::fill_rows<T>(x.device, {bias.as<T>(), y.as<T>(), rows, out});
-    product<T>(x.device, false, false, rows, out, in, x.as<T>(), w.as<T>(), bias.data ? T{1} : T{0}, y.as<T>());
+    if (bias.defined()) kernels::fill_rows<T>(x.device, {bias.as<T>(), y.as<T>(), rows, out});
+    product<T>(x.device, false, false, rows, out, in, x.as<T>(), w.as<T>(), bias.defined() ? T{1} : T{0}, y.as<T>());
   });
-  for (const Tensor& t : {x, w})
-    if (t.slot) t.slot->saved = true;
+  save_for_backward({x, w});
   Tape::current().record(y, {x, w, bias}, [=](const Tensor& dy) {
     with_floating(x.dtype, [&](auto zero) {
       using T = decltype(zero);
@@ -195,8 +193,7 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
     using T = decltype(zero);
     products<T>(a.device, batch, false, false, m, n, k, a.as<T>(), b.as<T>(), 0, y.as<T>());
   });
-  for (const Tensor& x : {a, b})
-    if (x.slot) x.slot->saved = true;
+  save_for_backward({a, b});
   Tape::current().record(y, {a, b}, [=](const Tensor& dy) {
     with_floating(a.dtype, [&](auto zero) {
       using T = decltype(zero);

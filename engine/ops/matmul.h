@@ -9,7 +9,7 @@ namespace seqgrad {
 Tensor matmul(const Tensor& a /*[M,K]*/, const Tensor& b /*[K,N]*/, bool transpose_a = false,
               bool transpose_b = false);  // [M,N]
 
-// The last dimension of x times w, plus the bias if it has data: [..., in] -> [..., out].
+// The last dimension of x times w, plus the bias if there is one: [..., in] -> [..., out].
 Tensor linear(const Tensor& x /*[...,in]*/, const Tensor& w /*[in,out]*/, const Tensor& bias /*[out]*/ = {});
 
 // a[i]·b[i] for every i.

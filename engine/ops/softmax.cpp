@@ -7,6 +7,7 @@
 
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
+#include "engine/ops/id_range.h"
 #include "engine/ops/row_passes.h"
 
 namespace seqgrad {
@@ -57,15 +58,12 @@ Tensor apply(const char* op, const Tensor& x, const Tensor& lengths, bool log) {
   check_alive(op, {x, lengths});
   if (x.shape.rank() < 1) refuse("{}: a scalar has no last dimension", op);
   const int64_t n = x.shape[-1], rows = n == 0 ? 0 : x.numel() / n;
-  if (lengths.data) {
+  if (lengths.defined()) {
     if (lengths.numel() != rows) refuse("{}: {} lengths for {} rows", op, lengths.numel(), rows);
-    if (lengths.device == Device::cpu)
-      for (int64_t r = 0; r < rows; ++r)
-        if (const int32_t l = lengths.as<int32_t>()[r]; l < 0 || l > n)
-          refuse("{}: lengths[{}]={} is outside [0,{}]", op, r, l, n);
+    check_lengths(op, "lengths", lengths, n);
   }
   Tensor y = empty_like(x);
-  const int32_t* at = lengths.data ? lengths.as<int32_t>() : nullptr;
+  const int32_t* at = lengths.defined() ? lengths.as<int32_t>() : nullptr;
   with_floating(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     kernels::softmax<T>(x.device, {x.as<T>(), y.as<T>(), at, rows, n, log});
@@ -76,7 +74,7 @@ Tensor apply(const char* op, const Tensor& x, const Tensor& lengths, bool log) {
       kernels::softmax_grad<T>(x.device, {y.as<T>(), dy.as<T>(), grad(x).as<T>(), at, rows, n, log});
     });
   });
-  if (y.slot) y.slot->saved = true;
+  save_for_backward({y});
   return y;
 }
 

@@ -155,9 +155,11 @@ Tensor stack_steps(const std::vector<Tensor>& steps) {
   Tensor* kept = static_cast<Tensor*>(Tape::current().scratch(steps.size() * sizeof(Tensor), Device::cpu));
   bool any = false;
   for (size_t i = 0; i < steps.size(); ++i) {
-    check_alive("stack_steps", {steps[i]});
+    check_alive("stack_steps", {first, steps[i]});
     if (steps[i].shape.rank() != 2 || !(steps[i].shape == first.shape))
       refuse("stack_steps: step {} is {}, the first is {}", i, steps[i].shape.str(), first.shape.str());
+    if (steps[i].dtype != first.dtype)
+      refuse("stack_steps: step {} is {}, the first is {}", i, name_of(steps[i].dtype), name_of(first.dtype));
     kept[i] = steps[i];
     any |= steps[i].requires_grad();
   }

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/core/registry.h"
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
+#include "engine/ops/elementwise.h"
 
 namespace seqgrad {
 namespace {
@@ -67,14 +69,6 @@ void sum_squares_cpu(const kernels::SumSquares<T>& k) {
   *k.sum = std::accumulate(parts.begin(), parts.end(), 0.0);
 }
 
-template <class T>
-void scale_in_place_cpu(const kernels::ScaleInPlace<T>& k) {
-  const T factor = static_cast<T>(k.factor);
-  parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) k.x[i] *= factor;
-  });
-}
-
 template <bool decoupled>
 void adam(ParameterStore& store, const OptimOptions& o, int64_t step) {
   with_floating(store.dtype(), [&](auto zero) {
@@ -102,8 +96,7 @@ std::map<std::string, Optimizer>& registry() {
 template <class T>
 bool install_kernels() {
   return install<Device::cpu>(kernels::adam<T>, adam_cpu<T>) && install<Device::cpu>(kernels::sgd<T>, sgd_cpu<T>) &&
-         install<Device::cpu>(kernels::sum_squares<T>, sum_squares_cpu<T>) &&
-         install<Device::cpu>(kernels::scale_in_place<T>, scale_in_place_cpu<T>);
+         install<Device::cpu>(kernels::sum_squares<T>, sum_squares_cpu<T>);
 }
 
 const bool registered = install_kernels<float>() && install_kernels<double>() &&
@@ -114,7 +107,9 @@ const bool registered = install_kernels<float>() && install_kernels<double>() &&
 }  // namespace
 
 const std::map<std::string, Optimizer>& optimizers() { return registry(); }
-bool register_optimizer(const Optimizer& optimizer) { return registry().emplace(optimizer.name, optimizer).second; }
+bool register_optimizer(const Optimizer& optimizer) {
+  return register_once(registry(), "optimizer", optimizer.name, optimizer);
+}
 
 std::vector<std::string> optimizer_names() {
   std::vector<std::string> names;
@@ -134,7 +129,7 @@ double grad_norm(const ParameterStore& store) {
 void scale_grads(const ParameterStore& store, double factor) {
   with_floating(store.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::scale_in_place<T>(store.device(), {store.grads().as<T>(), store.size(), factor});
+    kernels::scale_in_place<T>(store.device(), {store.grads().as<T>(), store.size(), static_cast<T>(factor)});
   });
 }
 

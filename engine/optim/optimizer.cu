@@ -72,16 +72,6 @@ void sgd_cuda(const kernels::Sgd<T>& k) {
               gpu::to_device(&s, 1), k.state);
 }
 
-template <class T>
-__global__ void scale_kernel(T* x, int64_t n, T factor) {
-  for (int64_t i = gpu::index(); i < n; i += gpu::step()) x[i] *= factor;
-}
-template <class T>
-void scale_cuda(const kernels::ScaleInPlace<T>& k) {
-  gpu::launch(scale_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k.x, k.n,
-              static_cast<T>(k.factor));
-}
-
 // Sums of squares of every (blocks)th range; the second stage, one block, adds those up.
 template <class T>
 __global__ void squares_kernel(const T* x, int64_t n, double* sums) {
@@ -141,7 +131,6 @@ void measure_gradient_cuda(const kernels::MeasureGradient<T>& k) {
 template <class T>
 bool add() {
   return install<Device::cuda>(kernels::adam<T>, adam_cuda<T>) && install<Device::cuda>(kernels::sgd<T>, sgd_cuda<T>) &&
-         install<Device::cuda>(kernels::scale_in_place<T>, scale_cuda<T>) &&
          install<Device::cuda>(kernels::sum_squares<T>, sum_squares_cuda<T>) &&
          install<Device::cuda>(kernels::measure_gradient<T>, measure_gradient_cuda<T>);
 }

@@ -71,12 +71,6 @@ struct MeasureGradient {
   GradientState* state;
 };
 template <class T>
-struct ScaleInPlace {
-  T* x;
-  int64_t n;
-  double factor;
-};
-template <class T>
 inline constinit Kernel<Adam<T>> adam{"adam"};
 template <class T>
 inline constinit Kernel<Sgd<T>> sgd{"sgd"};
@@ -84,8 +78,6 @@ template <class T>
 inline constinit Kernel<SumSquares<T>> sum_squares{"sum_squares"};
 template <class T>
 inline constinit Kernel<MeasureGradient<T>> measure_gradient{"measure_gradient"};  // of GPUs
-template <class T>
-inline constinit Kernel<ScaleInPlace<T>> scale_in_place{"scale_in_place"};
 }  // namespace kernels
 
 }  // namespace seqgrad

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/core/registry.h"
+
 namespace seqgrad {
 namespace {
 
@@ -50,7 +52,9 @@ void Plateau::update(double metric, bool larger_is_better, double factor, int64_
 }
 
 const std::map<std::string, Schedule>& schedules() { return registry(); }
-bool register_schedule(const Schedule& schedule) { return registry().emplace(schedule.name, schedule).second; }
+bool register_schedule(const Schedule& schedule) {
+  return register_once(registry(), "schedule", schedule.name, schedule);
+}
 
 std::vector<std::string> schedule_names() {
   std::vector<std::string> names;
