@@ -8,6 +8,7 @@
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
+#include "engine/device/step_graph.h"
 #include "models/cost.h"
 #include "models/memory.h"
 #include "models/run.h"
@@ -93,6 +94,7 @@ Json on_gpu(const BenchOptions& o, SequenceModel& model, StepQueue& queue, const
           {"ms_per_step", quartiles(ms)},
           {"host_ms_per_step", quartiles(host)},
           {"steps_between_waits", together},
+          {"graph_nodes", step_graph_nodes()},
           {"target_tokens_per_s", words / together / quartiles(ms)["median"].get<double>() * 1e3},
           {"allocations_in_counted_steps", Tape::current().system_allocations() - before},
           {"gflop", cost.gflop},

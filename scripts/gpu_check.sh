@@ -68,7 +68,9 @@ reverse() {  # sequences of which every word is right, as on the CPU
 }
 step() {  # preset, attention, precision
   bin/seqgrad bench step --preset "$1" --attention "$2" --precision "$3" --device cuda --steps 10 --warmup 40 --json \
-    >"$logs/step_$1_$2_$3.json" && cat "$logs/step_$1_$2_$3.json"
+    >"$logs/step_$1_$2_$3.json" || return 1
+  cat "$logs/step_$1_$2_$3.json"
+  sed -nE 's/.*("ms_per_step": ?\{[^}]*\}).*"graph_nodes": ?([0-9]+).*/\2 nodes in the graph of a step, \1/p' "$logs/step_$1_$2_$3.json"
 }
 loss() {  # rows, classes
   bin/seqgrad bench loss --rows "$1" --vocab "$2" --device cuda --steps 10 --json >"$logs/loss_$1_$2.json" && cat "$logs/loss_$1_$2.json"

@@ -54,6 +54,7 @@ TEST_CASE("an option of bench loss is known to it") {
 TEST_CASE("bench step on a GPU makes steps that the host does not wait for") {
   const auto step = benchmarks().at("step").run(small());
   CHECK(step["ms_per_step"]["n"] == 2);
+  CHECK(step["graph_nodes"].get<int64_t>() > 20);
   CHECK(step["host_ms_per_step"]["n"] == 2);
   CHECK(step["allocations_in_counted_steps"] == 0);
   CHECK(std::isfinite(step["loss"].get<double>()));

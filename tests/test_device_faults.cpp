@@ -6,6 +6,7 @@
 #include "engine/ops/reduce.h"
 #include "tests/catch.h"
 #include "tests/emulate/gpu_emulator.h"
+#include "tests/process.h"
 #include "tests/scratch.h"
 
 using namespace seqgrad;
@@ -47,15 +48,30 @@ void use_every_call() {
 
 TEST_CASE("a failing call of the run time is an error of the system that names CUDA's reason") {
   use_every_call();
-  for (const char* function :
-       {"cudaMallocAsync", "cudaMemsetAsync", "cudaMemcpyAsync", "cudaStreamSynchronize", "launch",
-        "cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphLaunch"}) {
+  for (const char* function : {"cudaMallocAsync", "cudaMemsetAsync", "cudaMemcpyAsync", "cudaStreamSynchronize",
+                               "launch", "cudaGraphLaunch"}) {
     CAPTURE(function);
     emulate::fail_next(function, cudaErrorLaunchFailure);
     const std::string text = said(use_every_call);
     CHECK_THAT(text, Catch::Matchers::StartsWith("device cuda: "));
     CHECK_THAT(text, Catch::Matchers::EndsWith(": unspecified launch failure (cudaErrorLaunchFailure, 719)"));
     CHECK(said(use_every_call) == "nothing");  // and nothing of it stays
+  }
+}
+
+TEST_CASE("a step whose recording fails runs as it is, and says why") {
+  for (const char* function :
+       {"cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphGetNodes", "cudaGraphInstantiate"}) {
+    CAPTURE(function);
+    const Result r = in_a_process([&] {
+      emulate::fail_next(function, cudaErrorLaunchFailure);
+      use_every_call();
+      use_every_call();
+    });
+    CHECK(r.code == 0);
+    CHECK_THAT(r.err,
+               Catch::Matchers::Contains("warning: a step cannot be repeated as a CUDA graph (device cuda: ") &&
+                   Catch::Matchers::Contains(": unspecified launch failure (cudaErrorLaunchFailure, 719)); it is"));
   }
 }
 
@@ -98,7 +114,8 @@ TEST_CASE("a device that cannot be used is refused with CUDA's reason, and asked
   CHECK_THAT(start("cudaGetDeviceCount SEQGRAD_NO_DRIVER=1", cudaErrorInsufficientDriver),
              Catch::Matchers::Contains(
                  "said: device cuda: no NVIDIA driver found (cudaErrorInsufficientDriver, 35)\nthen: nothing"));
-  for (const char* function : {"cudaSetDevice", "cudaGetDeviceProperties", "cudaStreamCreateWithFlags",
-                               "cudaDeviceGetDefaultMemPool", "cudaMemPoolSetAttribute", "cudaMallocHost"})
+  for (const char* function :
+       {"cudaSetDevice", "cudaGetDeviceProperties", "cudaStreamCreateWithFlags", "cudaDeviceGetDefaultMemPool",
+        "cudaMemPoolSetAttribute", "cudaMallocHost", "cudaEventCreateWithFlags"})
     CHECK_THAT(start(function, cudaErrorLaunchFailure), Catch::Matchers::Contains("(cudaErrorLaunchFailure, 719)"));
 }

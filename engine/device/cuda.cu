@@ -1,6 +1,8 @@
 // The GPU as a Backend: one stream, a stream-ordered memory pool that keeps what it has, copies through pinned memory.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "engine/device/recording.cuh"
 
@@ -36,14 +38,16 @@ struct Gpu {
     gpu::check(cudaDeviceGetDefaultMemPool(&pool, 0), "the memory pool");
     uint64_t keep_all = ~uint64_t{0};
     gpu::check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "the memory pool");
-    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&staging.memory), gpu::Staging::capacity), "pinned memory");
+    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&staging.memory), 2 * gpu::Staging::capacity), "pinned memory");
+    for (cudaEvent_t& event : staging.read)
+      gpu::check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "an event");
     gpu::check(cudaMallocHost(reinterpret_cast<void**>(&landing), landing_bytes), "pinned memory");
   }
 
   void synchronise() {
     gpu::refuse_in_graph("waits for the device");
-    gpu::check(cudaStreamSynchronize(stream), "work on the device");
-    staging.used = 0;
+    gpu::check(cudaStreamSynchronize(stream), "work on the device (SEQGRAD_SYNC=1 tells which)");
+    staging.forget();
   }
 };
 
@@ -55,10 +59,11 @@ Gpu& started() {
 class Cuda final : public Backend {
  public:
   void* allocate(size_t bytes) override {
+    const gpu::InUse guard;
     gpu::refuse_in_graph("asks for memory");
     Gpu& gpu = started();
     void* memory = nullptr;
-    const cudaError_t status = cudaMallocAsync(&memory, bytes, gpu.stream);
+    const cudaError_t status = cudaMallocAsync(&memory, std::max<size_t>(bytes, 1), gpu.stream);
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();
       size_t free = 0, total = 0;
@@ -70,35 +75,44 @@ class Cuda final : public Backend {
     zero(memory, bytes);
     return memory;
   }
-  void release(void* memory, size_t) noexcept override { (void)cudaFreeAsync(memory, started().stream); }
+  void release(void* memory, size_t) noexcept override {
+    const gpu::InUse guard;
+    (void)cudaFreeAsync(memory, started().stream);
+  }
   void zero(void* memory, size_t bytes) override {
+    const gpu::InUse guard;
     if (bytes > 0 && gpu::is_made(gpu::Asked::zero, memory, bytes))
-      gpu::check(cudaMemsetAsync(memory, 0, bytes, started().stream), "filling with zeros");
+      gpu::check_call(cudaMemsetAsync(memory, 0, bytes, started().stream), "filling with zeros");
   }
   void copy(void* to, const void* from, size_t bytes) override {
+    const gpu::InUse guard;
     if (bytes > 0 && gpu::is_made(gpu::Asked::copy, to, from, bytes))
-      gpu::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, started().stream), "a copy on the device");
+      gpu::check_call(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, started().stream),
+                      "a copy on the device");
   }
 
   // The caller may change its memory at once: what the stream still has to read lies in pinned memory.
   void* upload(void* to, const void* host, size_t bytes) override {
     if (bytes == 0) return to;
+    const gpu::InUse guard;
     if (gpu::recording != gpu::Recording::none) return gpu::stage_for_graph(host, bytes);
     Gpu& gpu = started();
+    gpu::Staging& staging = gpu.staging;
     gpu::uploaded += gpu::staged_size(bytes);
     for (size_t done = 0; done < bytes;) {
-      if (gpu.staging.used == gpu::Staging::capacity) gpu.synchronise();
-      const size_t part = std::min(bytes - done, gpu::Staging::capacity - gpu.staging.used);
-      char* from = gpu.staging.memory + gpu.staging.used;
-      std::memcpy(from, static_cast<const char*>(host) + done, part);
-      gpu::check(cudaMemcpyAsync(static_cast<char*>(to) + done, from, part, cudaMemcpyHostToDevice, gpu.stream),
-                 "a copy to the device");
-      gpu.staging.used += part;
+      if (staging.used == gpu::Staging::capacity) staging.reserve(1);
+      const size_t part = std::min(bytes - done, gpu::Staging::capacity - staging.used);
+      std::memcpy(staging.free(), static_cast<const char*>(host) + done, part);
+      gpu::check_call(
+          cudaMemcpyAsync(static_cast<char*>(to) + done, staging.free(), part, cudaMemcpyHostToDevice, gpu.stream),
+          "a copy to the device");
+      staging.used += part;
       done += part;
     }
     return to;
   }
   void download(void* host, const void* from, size_t bytes) override {
+    const gpu::InUse guard;
     gpu::refuse_in_graph("waits for the device");
     Gpu& gpu = started();
     for (size_t done = 0; done < bytes; done += landing_bytes) {
@@ -110,7 +124,10 @@ class Cuda final : public Backend {
       std::memcpy(static_cast<char*>(host) + done, gpu.landing, part);
     }
   }
-  void synchronise() override { started().synchronise(); }
+  void synchronise() override {
+    const gpu::InUse guard;
+    started().synchronise();
+  }
 
   std::string describe() const override {
     const cudaDeviceProp& p = started().properties;
@@ -130,11 +147,53 @@ cudaStream_t stream() { return started().stream; }
 const cudaDeviceProp& properties() { return started().properties; }
 Staging& staging() { return started().staging; }
 
+std::recursive_mutex& device_mutex() {
+  static std::recursive_mutex& mutex = *new std::recursive_mutex;  // tapes of threads release their memory late
+  return mutex;
+}
+
+size_t most_shared_memory() {
+  int bytes = 0;
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "shared memory of the device");
+  return static_cast<size_t>(bytes);
+}
+
+void Staging::reserve(size_t bytes) {
+  if (used + bytes <= capacity) return;
+  check(cudaEventRecord(read[half], stream()), "an event");
+  waits[half] = true;
+  half ^= 1;
+  used = 0;
+  if (!std::exchange(waits[half], false)) return;
+  check(cudaEventSynchronize(read[half]), "work on the device (SEQGRAD_SYNC=1 tells which)");
+}
+
+bool each_call_waits() {
+  static const bool waits = [] {
+    const char* value = std::getenv("SEQGRAD_SYNC");
+    return value && *value && std::strcmp(value, "0") != 0;
+  }();
+  return waits;
+}
+
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // or the next call would report it again
-  system_failure("device cuda: {}: {} ({}, {})", what, cudaGetErrorString(status), cudaGetErrorName(status),
-                 static_cast<int>(status));
+  const char* kernel = running_kernel();
+  system_failure("device cuda: {}{}{}: {} ({}, {})", kernel, *kernel ? ": " : "", what, cudaGetErrorString(status),
+                 cudaGetErrorName(status), static_cast<int>(status));
+}
+
+void check_call(cudaError_t status, const char* what) {
+  check(status, what);
+  if (each_call_waits() && recording == Recording::none) check(cudaStreamSynchronize(stream()), what);
+}
+
+void check_launch(cudaError_t status, int64_t grid, int block, size_t shared) {
+  if (status == cudaSuccess && !each_call_waits()) return;
+  check_call(
+      status,
+      fmt::format("launch of {} blocks of {} threads with {} bytes of shared memory", grid, block, shared).c_str());
 }
 
 }  // namespace gpu

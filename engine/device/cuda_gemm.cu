@@ -1,4 +1,6 @@
 // GEMM through cuBLAS. It is column-major: a row-major C is its transpose to it, so the operands change places.
+#include <string>
+
 #include "engine/device/gemm.h"
 #include "engine/device/gpu.cuh"
 
@@ -103,6 +105,16 @@ cublasStatus_t multiply(const BatchedGemm<double>& all) {
 }
 
 template <class T>
+void check_product(cublasStatus_t status, const Gemm<T>& g, int64_t count) {
+  if (status == CUBLAS_STATUS_SUCCESS && !gpu::each_call_waits()) return;
+  const std::string what = fmt::format("{} product{} of [{},{}] and [{},{}], {}", count, count == 1 ? "" : "s", g.m,
+                                       g.k, g.k, g.n, name_of(dtype_of<T>));
+  if (status != CUBLAS_STATUS_SUCCESS)
+    system_failure("cuBLAS: {}: {} failed with status {}", running_kernel(), what, static_cast<int>(status));
+  gpu::check_call(cudaSuccess, what.c_str());
+}
+
+template <class T>
 void gemm_cuda(const Gemm<T>& g) {
   if (g.m == 0 || g.n == 0) return;
   if (g.k == 0) {  // an empty product is 0
@@ -112,7 +124,8 @@ void gemm_cuda(const Gemm<T>& g) {
   }
   Gemm<T> call = g;
   call.b_name = 0;  // another one each time
-  if (gpu::is_made(gpu::Asked::gemm, call, matmul_precision())) check(multiply(g), "gemm");
+  const gpu::InUse guard;
+  if (gpu::is_made(gpu::Asked::gemm, call, matmul_precision())) check_product(multiply(g), g, 1);
 }
 
 template <class T>
@@ -123,7 +136,8 @@ void batched_gemm_cuda(const BatchedGemm<T>& g) {
     return;
   }
   if (g.first.m == 0 || g.first.n == 0) return;
-  if (gpu::is_made(gpu::Asked::batched_gemm, g, matmul_precision())) check(multiply(g), "batched gemm");
+  const gpu::InUse guard;
+  if (gpu::is_made(gpu::Asked::batched_gemm, g, matmul_precision())) check_product(multiply(g), g.first, g.count);
 }
 
 template <class T>

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 
 #include "engine/core/kernel.h"
 #include "engine/core/tape.h"
@@ -22,15 +23,31 @@ constexpr int warp = 32;
 // cannot.
 cudaStream_t stream();
 const cudaDeviceProp& properties();
+size_t most_shared_memory();  // bytes that a block may have when it asks for them
 
-// Throws SystemError with CUDA's words, name and code unless `status` is success. `what` was being done.
+// Throws SystemError with the kernel that runs and CUDA's words, name and code unless `status` is success. `what` was
+// being done.
 void check(cudaError_t status, const char* what);
+
+// Threads share the device's one stream and what is recorded of it: held while a call reaches it, and while a step is
+// recorded or repeated.
+std::recursive_mutex& device_mutex();
+struct InUse {
+  std::lock_guard<std::recursive_mutex> lock{device_mutex()};
+};
+
+// With SEQGRAD_SYNC=1 in the environment each call waits until the device has done it, so that a fault is told with the
+// kernel and the sizes that caused it; without, it comes out at some later call.
+bool each_call_waits();
+// After a call: checks it, and waits for it if calls do.
+void check_call(cudaError_t status, const char* what);
+void check_launch(cudaError_t status, int64_t grid, int block, size_t shared);
 
 // A step may be recorded in a graph, and then repeated: nothing reaches the stream, but what would is compared with
 // what was recorded (step_graph.cu).
 enum class Recording : uint8_t { none, records, repeats };
-inline Recording recording = Recording::none;
-void note(const void* call, size_t bytes);  // what tells the next call from others
+inline Recording recording = Recording::none;  // guarded by device_mutex()
+void note(const void* call, size_t bytes);     // what tells the next call from others
 
 // Asked before every call that reaches the stream, with all that tells it from others: whether it is to be made.
 enum class Asked : uint8_t { launch, gemm, batched_gemm, zero, copy };
@@ -47,8 +64,9 @@ bool is_made(Asked what, P... parts) {
 
 template <class... P, class... A>
 void launch(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, const A&... args) {
+  const InUse guard;
   if (grid > 0 && is_made(Asked::launch, kernel, grid, block, shared, P(args)...))
-    launch_now<P...>(kernel, grid, block, shared, stream, P(args)...);
+    check_launch(launch_now<P...>(kernel, grid, block, shared, stream, P(args)...), grid, block, shared);
 }
 
 // Copies of host numbers for a kernel to read, in the tape's memory until its next reset.

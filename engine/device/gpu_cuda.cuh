@@ -7,17 +7,17 @@
 
 namespace seqgrad::gpu {
 
-void check(cudaError_t status, const char* what);
-
 template <class... P>
-void launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, P... args) {
+cudaError_t launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, P... args) {
   constexpr size_t without_asking = 48 << 10;
   if (shared > without_asking)
-    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(shared)),
-          "shared memory of a kernel");
+    if (const cudaError_t status =
+            cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                 static_cast<int>(shared));
+        status != cudaSuccess)
+      return status;
   kernel<<<static_cast<unsigned>(grid), static_cast<unsigned>(block), shared, stream>>>(args...);
-  check(cudaGetLastError(), "launch of a kernel");
+  return cudaGetLastError();
 }
 
 // The dynamic shared memory of the block.

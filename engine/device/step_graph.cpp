@@ -1,10 +1,13 @@
 // Without a GPU a step is what its body does.
 #include "engine/device/step_graph.h"
 
+#include <atomic>
+
 namespace seqgrad {
 namespace {
 
-bool on_gpus = true;
+std::atomic<bool> on_gpus = true;
+std::atomic<int64_t> nodes = 0;
 
 const bool installed = install<Device::cpu>(
     kernels::repeated_step, +[](const RepeatedStep& step) { step.body(); });
@@ -13,5 +16,8 @@ const bool installed = install<Device::cpu>(
 
 void set_step_graphs(bool on) { on_gpus = on; }
 bool step_graphs() { return on_gpus; }
+
+int64_t step_graph_nodes() { return nodes; }
+void note_step_graph_nodes(int64_t count) { nodes = count; }
 
 }  // namespace seqgrad

@@ -3,6 +3,8 @@
 
 #include <cstring>
 #include <list>
+#include <string>
+#include <utility>
 
 #include "engine/device/recording.cuh"
 
@@ -15,6 +17,7 @@ struct Graph {
   std::vector<unsigned char> calls;  // as gpu::note got them
   size_t uploads = 0;                // bytes
   bool ran = false;                  // as it is
+  bool is_recordable = true;
 
   explicit Graph(std::vector<int64_t> k) : key(std::move(k)) {}
   ~Graph() { forget(); }
@@ -29,6 +32,9 @@ struct Graph {
 };
 
 struct Differs {};  // a call is not the recorded one
+struct CannotRecord {
+  const char* why;
+};
 
 struct Recorder {
   std::list<Graph> graphs;  // the last used first
@@ -61,32 +67,60 @@ void run_as_it_is(Graph& graph, const std::function<void()>& body) {
   graph.uploads = static_cast<size_t>(gpu::uploaded - before);
 }
 
-// False: it uploads more than it did before.
-bool record(Graph& graph, const std::function<void()>& body) {
-  graph.forget();
-  gpu::check(cudaStreamBeginCapture(gpu::stream(), cudaStreamCaptureModeThreadLocal), "recording of a step");
+// Steps of this key run as they are from now on.
+void give_up(Graph& graph, const std::string& why) {
+  graph.is_recordable = false;
+  static bool told = false;
+  if (!std::exchange(told, true))
+    fmt::print(stderr,
+               "warning: a step cannot be repeated as a CUDA graph ({}); it is made call by call, which is slower; "
+               "graphs: false asks for no graphs\n",
+               why);
+}
+
+// What the capture holds, or null and nothing done: the step cannot be recorded, or uploads more than it did before.
+cudaGraph_t capture(Graph& graph, const std::function<void()>& body) {
   cudaGraph_t captured = nullptr;
   const auto abandon = [&] {
     (void)cudaStreamEndCapture(gpu::stream(), &captured);
     if (captured) (void)cudaGraphDestroy(captured);
     (void)cudaGetLastError();
-    graph.forget();
+    return nullptr;
   };
+  gpu::check(cudaStreamBeginCapture(gpu::stream(), cudaStreamCaptureModeThreadLocal), "recording of a step");
   try {
     const Scope scope(graph, gpu::Recording::records);
     body();
   } catch (const Differs&) {
-    abandon();
-    return false;
+    return abandon();
+  } catch (const CannotRecord& e) {
+    give_up(graph, fmt::format("it {}", e.why));
+    return abandon();
   } catch (...) {
     abandon();
     throw;
   }
   gpu::check(cudaStreamEndCapture(gpu::stream(), &captured), "recording of a step");
-  const cudaError_t status = cudaGraphInstantiate(&graph.graph, captured, 0);
-  (void)cudaGraphDestroy(captured);
-  gpu::check(status, "instantiation of a graph");
-  return true;
+  return captured;
+}
+
+// False: nothing was recorded, and nothing done.
+bool record(Graph& graph, const std::function<void()>& body) {
+  graph.forget();
+  try {
+    cudaGraph_t captured = capture(graph, body);
+    if (!captured) return false;
+    size_t nodes = 0;
+    cudaError_t status = cudaGraphGetNodes(captured, nullptr, &nodes);
+    if (status == cudaSuccess) status = cudaGraphInstantiate(&graph.graph, captured, 0);
+    (void)cudaGraphDestroy(captured);
+    gpu::check(status, "instantiation of a graph");
+    note_step_graph_nodes(static_cast<int64_t>(nodes));
+    return true;
+  } catch (const SystemError& e) {  // if it is the device that fails, the step as it is will say so
+    give_up(graph, e.what());
+    return false;
+  }
 }
 
 // Whether each call was the recorded one.
@@ -103,7 +137,7 @@ bool repeats(Graph& graph, const std::function<void()>& body) {
 void launch(const Graph& graph) {
   gpu::Staging& from = gpu::staging();
   if (const size_t bytes = recorder().staged; bytes > 0)
-    gpu::check(cudaMemcpyAsync(recorder().inbox, from.memory + from.used, bytes, cudaMemcpyHostToDevice, gpu::stream()),
+    gpu::check(cudaMemcpyAsync(recorder().inbox, from.free(), bytes, cudaMemcpyHostToDevice, gpu::stream()),
                "a copy to the device");
   from.used += recorder().staged;
   gpu::check(cudaGraphLaunch(graph.graph, gpu::stream()), "launch of a graph");
@@ -122,13 +156,14 @@ Graph& find(const std::vector<int64_t>& key) {
 }
 
 void repeated_step_cuda(const RepeatedStep& step) {
-  if (!step_graphs()) return step.body();
+  if (!step_graphs() || gpu::each_call_waits()) return step.body();
+  const gpu::InUse guard;
   Graph& graph = find(step.key);
   if (!graph.ran) return run_as_it_is(graph, step.body);
   gpu::Staging& staging = gpu::staging();
-  if (graph.uploads > staging.capacity) return step.body();
+  if (!graph.is_recordable || graph.uploads > staging.capacity) return step.body();
   if (!recorder().inbox) recorder().inbox = static_cast<char*>(backend(Device::cuda).allocate(staging.capacity));
-  if (staging.used + graph.uploads > staging.capacity) backend(Device::cuda).synchronise();
+  staging.reserve(graph.uploads);
   if (graph.graph ? !repeats(graph, step.body) : !record(graph, step.body)) {
     graph.forget();
     Tape::current().reset();
@@ -158,7 +193,7 @@ void note(const void* call, size_t bytes) {
 void* stage_for_graph(const void* host, size_t bytes) {
   Recorder& r = recorder();
   if (r.staged + staged_size(bytes) > r.now->uploads) throw Differs{};
-  std::memcpy(staging().memory + staging().used + r.staged, host, bytes);
+  std::memcpy(staging().free() + r.staged, host, bytes);
   void* at = r.inbox + r.staged;
   r.staged += staged_size(bytes);
   return at;
@@ -166,8 +201,7 @@ void* stage_for_graph(const void* host, size_t bytes) {
 
 void refuse_in_graph(const char* what) {
   if (recording == Recording::repeats) throw Differs{};  // what was recorded did not
-  if (recording == Recording::records)
-    system_failure("step graph: a step that is recorded {}; train with graphs: false, and report this", what);
+  if (recording == Recording::records) throw CannotRecord{what};
 }
 
 }  // namespace gpu

@@ -8,8 +8,8 @@
 namespace seqgrad {
 
 // What `body` asks of the device, and at which addresses, is to be the same for every call with the same key, but for
-// the numbers that it uploads; it begins with a tape that was just reset, and may run twice. It must not wait for the
-// device nor allocate memory on it: SystemError.
+// the numbers that it uploads; it begins with a tape that was just reset, and may run twice. One that waits for the
+// device or allocates memory on it cannot be recorded: it runs as it is every time, and a warning says so once.
 struct RepeatedStep {
   std::vector<int64_t> key;
   std::function<void()> body;
@@ -25,6 +25,10 @@ inline constinit Kernel<RepeatedStep> repeated_step{"repeated_step"};
 // Whether a GPU records and repeats steps, or runs each as it is. For the whole process; on from the start.
 void set_step_graphs(bool on);
 bool step_graphs();
+
+// Nodes of the graph that was recorded last, cuBLAS's own among them; 0: none was.
+int64_t step_graph_nodes();
+void note_step_graph_nodes(int64_t nodes);  // for what records them
 
 constexpr size_t most_step_graphs = 64;  // then the one that was not used for longest goes
 

@@ -112,7 +112,10 @@ __global__ void __launch_bounds__(row_threads_most<T>, 1) row_loss_kernel(kernel
   finish<true>(k, blockIdx.x, task, row, scan(k.rule, task, row));
 }
 
-unsigned parts_in(int64_t classes) { return static_cast<unsigned>((classes + of_a_part - 1) / of_a_part); }
+template <class T>
+unsigned parts_in(int64_t classes) {
+  return static_cast<unsigned>((classes + of_a_part<T> - 1) / of_a_part<T>);
+}
 
 // The classes [begin,end) of rows, which are in memory: as they lie in rows of V, or alone and dense.
 struct Slice {
@@ -122,11 +125,14 @@ struct Slice {
   int64_t first_row = 0;  // of the grid
 
   __device__ int64_t row() const { return first_row + blockIdx.x / parts; }
-  __device__ int64_t first() const { return begin + blockIdx.x % parts * of_a_part; }
-  __device__ int64_t last() const { return first() + of_a_part < end ? first() + of_a_part : end; }
+  template <class T>
+  __device__ int64_t first() const {
+    return begin + blockIdx.x % parts * of_a_part<T>;
+  }
   template <class T>
   __device__ Row<T> of(const kernels::RowLoss<T>& k, const RowTask& task) const {
-    return {k, dense ? row() * (end - begin) - begin : task.at, first(), last()};
+    const int64_t from = first<T>(), to = from + of_a_part<T>;
+    return {k, dense ? row() * (end - begin) - begin : task.at, from, to < end ? to : end};
   }
 };
 
@@ -136,7 +142,7 @@ __global__ void __launch_bounds__(of_a_part_threads, blocks_beside<T>)
   const RowTask task = k.tasks[slice.row()];
   if (task.target < 0) return;
   const Part<T> part = scan(k.rule, task, slice.of(k, task));
-  if (threadIdx.x == 0) parts[slice.row() * count + slice.first() / of_a_part] = part;
+  if (threadIdx.x == 0) parts[slice.row() * count + slice.template first<T>() / of_a_part<T>] = part;
 }
 template <class T>
 __global__ void __launch_bounds__(of_a_part_threads, blocks_beside<T>)
@@ -158,16 +164,16 @@ void row_loss_cuda(const kernels::RowLoss<T>& k) {
   run_on_device(k, [](const kernels::RowLoss<T>& d) {
     const int64_t n = d.rule.classes;
     const cudaDeviceProp& gpu = gpu::properties();
-    if (n <= of_one_block && shared_for<T>(n) <= gpu.sharedMemPerBlockOptin)
+    if (n <= of_one_block && shared_for<T>(n) <= gpu::most_shared_memory())
       return gpu::launch(row_loss_kernel<T>, d.rows, row_threads<T>(n), shared_for<T>(n), gpu::stream(), d);
-    const unsigned count = parts_in(n);
+    const unsigned count = parts_in<T>(n);
     auto* parts = Tape::current().scratch<Part<T>>(d.rows * count, Device::cuda);
     const int64_t in_cache = gpu.l2CacheSize / 2 / (n * static_cast<int64_t>(sizeof(T))),
                   step = std::max<int64_t>(1, in_cache);
     for (int64_t first = 0; first < d.rows; first += step) {
       const Slice some{0, n, false, count, first};
       const int64_t blocks = std::min(step, d.rows - first) * count;
-      gpu::launch(scan_kernel<T>, blocks, of_a_part_threads, shared_for<T>(of_a_part), gpu::stream(), d, some, count,
+      gpu::launch(scan_kernel<T>, blocks, of_a_part_threads, shared_for<T>(of_a_part<T>), gpu::stream(), d, some, count,
                   parts);
       gpu::launch(finish_kernel<T>, blocks, of_a_part_threads, 0, gpu::stream(), d, some, count, parts);
     }
@@ -179,17 +185,17 @@ template <class T>
 void row_chunks_cuda(const kernels::RowChunks<T>& k) {
   run_on_device(k.rows, [&](kernels::RowLoss<T> d) {
     const int64_t n = d.rule.classes, last = (n - 1) / k.width * k.width;
-    const unsigned count = parts_in(n);
+    const unsigned count = parts_in<T>(n);
     auto* parts = Tape::current().scratch<Part<T>>(d.rows * count, Device::cuda);
     const auto run = [&](auto kernel, int64_t begin, size_t shared) {
       const int64_t end = std::min(n, begin + k.width);
-      const Slice slice{begin, end, true, parts_in(end - begin)};
+      const Slice slice{begin, end, true, parts_in<T>(end - begin)};
       gpu::launch(kernel, d.rows * slice.parts, of_a_part_threads, shared, gpu::stream(), d, slice, count, parts);
       return end;
     };
     for (int64_t begin = 0; begin < n; begin += k.width) {
       d.x = k.logits(begin, std::min(n, begin + k.width));
-      run(scan_kernel<T>, begin, shared_for<T>(of_a_part));
+      run(scan_kernel<T>, begin, shared_for<T>(of_a_part<T>));
     }
     if (!k.gradient) return void(run(finish_kernel<T>, 0, 0));  // which tells the losses, and reads no logits
     for (int64_t begin = last; begin >= 0; begin -= k.width) {

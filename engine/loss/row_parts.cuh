@@ -9,7 +9,9 @@ namespace seqgrad {
 
 constexpr int64_t no_place = INT64_MAX;
 constexpr int terms_at_once = 64;
-constexpr int64_t of_a_part = 8192;  // classes
+// Classes of a part: as many as fit in the 48 KiB of shared memory that any GPU gives without being asked.
+template <class T>
+constexpr int64_t of_a_part = sizeof(T) == 4 ? 8192 : 4096;
 
 template <class T>
 struct Top {
@@ -220,7 +222,9 @@ __device__ Part<T> scan(const RowRule& rule, const RowTask& task, const Row<T>& 
         else
           tail += std::exp(x.x[j] - top);
     }
-    for (int j = 0; flat && j < x.size; ++j) distance += top - x.x[j];
+    for (int j = 0; flat && j < x.size;
+         ++j)  // where all of a part is -inf, so is its top: the whole row's may be finite
+      distance += x.x[j] == top ? T{0} : top - x.x[j];
     if ((terms += x.size) >= terms_at_once) close();
   });
   close();
@@ -254,7 +258,7 @@ __device__ Part<T> scan(const RowRule& rule, const RowTask& task, const Row<T>& 
 // Of a whole row of n classes, from its parts: by a warp, a lane a part, to all of it.
 template <class T>
 __device__ Part<T> combined(const Part<T>* parts, int64_t n, const RowTask& task, bool walked) {
-  const int count = static_cast<int>((n + of_a_part - 1) / of_a_part), lane = threadIdx.x % gpu::warp;
+  const int count = static_cast<int>((n + of_a_part<T> - 1) / of_a_part<T>), lane = threadIdx.x % gpu::warp;
   Part<T> all;
   for (int p = lane; p < count; p += gpu::warp) all.top = all.top + parts[p].top;
   all.top = gpu::warp_reduce(all.top, gpu::Plus{});
@@ -264,7 +268,7 @@ __device__ Part<T> combined(const Part<T>* parts, int64_t n, const RowTask& task
     Walk w = parts[p].walk;
     if (top != all.top.value) {
       const double lower = static_cast<double>(all.top.value - top);
-      const int64_t classes = p + 1 < count ? of_a_part : n - p * of_a_part;
+      const int64_t classes = p + 1 < count ? of_a_part<T> : n - p * of_a_part<T>;
       s.tail = (s.tail + static_cast<double>(s.maxima)) * static_cast<double>(std::exp(top - all.top.value));
       s.maxima = 0;
       s.first = no_place;
@@ -276,10 +280,10 @@ __device__ Part<T> combined(const Part<T>* parts, int64_t n, const RowTask& task
     all.walk = all.walk + w;
   }
   all.sums = gpu::warp_reduce(all.sums, gpu::Plus{});
-  all.at_only = all.at_target = parts[task.target / of_a_part].at_target;
+  all.at_only = all.at_target = parts[task.target / of_a_part<T>].at_target;
   if (!walked) return all;
   all.walk = gpu::warp_reduce(all.walk, gpu::Plus{});
-  if (all.walk.only != no_place) all.at_only = parts[all.walk.only / of_a_part].at_only;
+  if (all.walk.only != no_place) all.at_only = parts[all.walk.only / of_a_part<T>].at_only;
   return all;
 }
 

@@ -16,8 +16,10 @@ constexpr size_t reduced = many / gpu::warp * sizeof(double);
 int threads_for(const kernels::AttentionGruSizes& size) { return size.hidden <= few ? few : many; }
 
 // Row `row` of what the step gives, from products [B,3H+D] = h·[W_hh W_q] and the states `before` [B,H] to `state`.
-template <class T>
-__global__ void step_kernel(kernels::AttentionGru<T> k, int64_t t, const T* products, const T* before, T* state) {
+// Query and weights are held in shared memory where a block can have as much; else they stay where they go to.
+template <class T, bool is_held>
+__global__ void __launch_bounds__(many)
+    step_kernel(kernels::AttentionGru<T> k, int64_t t, T* products, const T* before, T* state) {
   const kernels::AttentionGruSizes& size = k.size;
   const int64_t b = blockIdx.x, row = b * size.steps + t, h = size.hidden, d = size.key_width, s = size.source,
                 n = k.source_lengths[b];
@@ -35,8 +37,8 @@ __global__ void step_kernel(kernels::AttentionGru<T> k, int64_t t, const T* prod
     for (int64_t i = threadIdx.x; k.query && i < d; i += blockDim.x) k.query[row * d + i] = 0;
     return;
   }
-  T *memory = gpu::shared_memory<T>(), *q = memory + reduced / sizeof(T), *a = q + d;
-  const T* gh = products + b * size.joined();
+  T *memory = gpu::shared_memory<T>(), *gh = products + b * size.joined();
+  T *q = is_held ? memory + reduced / sizeof(T) : gh + 3 * h, *a = is_held ? q + d : weights;
   for (int64_t i = threadIdx.x; i < d; i += blockDim.x) {
     q[i] = gh[3 * h + i] + k.b_query[i];
     if (k.query) k.query[row * d + i] = q[i];
@@ -67,11 +69,13 @@ void attention_gru_cuda(const kernels::AttentionGru<T>& k) {
                 d = k.size.key_width, c = k.size.value_width, joined = k.size.joined(), out = k.size.out();
   Tape& tape = Tape::current();
   T *state = tape.scratch<T>(batch * h, Device::cuda), *products = tape.scratch<T>(batch * joined, Device::cuda);
-  const size_t shared = reduced + static_cast<size_t>(d + source) * sizeof(T);
+  const size_t wanted = reduced + static_cast<size_t>(d + source) * sizeof(T);
+  const bool is_held = wanted <= gpu::most_shared_memory();
   for (int64_t t = 0; t < steps; ++t) {
     const T* before = t == 0 ? k.h0 : state;
     kernels::gemm<T>(Device::cuda, {false, false, batch, joined, h, before, h, k.w, joined, T{0}, products, joined});
-    gpu::launch(step_kernel<T>, batch, threads_for(k.size), shared, gpu::stream(), k, t, products, before, state);
+    gpu::launch(is_held ? step_kernel<T, true> : step_kernel<T, false>, batch, threads_for(k.size),
+                is_held ? wanted : reduced, gpu::stream(), k, t, products, before, state);
   }
   kernels::batched_gemm<T>(Device::cuda,
                            {{false, false, steps, c, source, k.weights, source, k.values, c, T{0}, k.y + h, out},
@@ -83,9 +87,10 @@ void attention_gru_cuda(const kernels::AttentionGru<T>& k) {
 
 // One step back, the last first: from dh [B,H], the gradient of the state after it, to what of it passes the gate z, in
 // the first step's case in dh0; the rest follows through the product with W. dscores begins with the gradients of
-// weights by the contexts of y.
-template <class T>
-__global__ void step_grad_kernel(kernels::AttentionGruGrad<T> k, int64_t t, T* dh) {
+// weights by the contexts of y. What is held in shared memory, where a block can have as much, are the gradients of
+// gates and scores.
+template <class T, bool is_held>
+__global__ void __launch_bounds__(many) step_grad_kernel(kernels::AttentionGruGrad<T> k, int64_t t, T* dh) {
   const kernels::AttentionGruSizes& size = k.size;
   const int64_t b = blockIdx.x, row = b * size.steps + t, h = size.hidden, d = size.key_width, s = size.source,
                 n = k.source_lengths[b];
@@ -105,7 +110,8 @@ __global__ void step_grad_kernel(kernels::AttentionGruGrad<T> k, int64_t t, T* d
     for (int64_t i = threadIdx.x; i < h; i += blockDim.x) pass(i, T{0});  // nothing comes from behind
     return;
   }
-  T *memory = gpu::shared_memory<T>(), *dg = memory + reduced / sizeof(T), *ds = dg + 3 * h;
+  T *memory = gpu::shared_memory<T>(), *dg = is_held ? memory + reduced / sizeof(T) : dgx,
+    *ds = is_held ? dg + 3 * h : kept;
   const T* dy = k.dy + row * size.out();
   for (int64_t i = threadIdx.x; i < h; i += blockDim.x) {
     const GruUnit<T> unit(k.gates + row * h + i, size.batch * size.steps * h);
@@ -162,9 +168,11 @@ void attention_gru_grad_cuda(const kernels::AttentionGruGrad<T>& k) {
                             steps * out,
                             values,
                             weights});
-  const size_t shared = reduced + static_cast<size_t>(3 * h + source) * sizeof(T);
+  const size_t wanted = reduced + static_cast<size_t>(3 * h + source) * sizeof(T);
+  const bool is_held = wanted <= gpu::most_shared_memory();
   for (int64_t t = steps - 1; t >= 0; --t) {
-    gpu::launch(step_grad_kernel<T>, batch, threads_for(k.size), shared, gpu::stream(), k, t, dh);
+    gpu::launch(is_held ? step_grad_kernel<T, true> : step_grad_kernel<T, false>, batch, threads_for(k.size),
+                is_held ? wanted : reduced, gpu::stream(), k, t, dh);
     if (T* to = t > 0 ? dh : k.dh0)
       kernels::gemm<T>(Device::cuda, {false, true, batch, h, joined, k.dproducts + t * joined, steps * joined, k.w,
                                       joined, T{1}, to, h});

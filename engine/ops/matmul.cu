@@ -18,8 +18,10 @@ void fill_rows_cuda(const kernels::AddRows<T>& k) {
 }
 
 // A block owns 32 columns. Its warps take every (warps)th row; their sums are added in the order of the warps.
+constexpr int most_warps = 32;
+
 template <class T>
-__global__ void sum_rows_kernel(kernels::SumRows<T> k) {
+__global__ void __launch_bounds__(most_warps* gpu::warp) sum_rows_kernel(kernels::SumRows<T> k) {
   T* sums = gpu::shared_memory<T>();
   const int64_t lane = threadIdx.x % gpu::warp, w = threadIdx.x / gpu::warp, warps = blockDim.x / gpu::warp;
   const int64_t column = static_cast<int64_t>(blockIdx.x) * gpu::warp + lane;
@@ -35,7 +37,7 @@ __global__ void sum_rows_kernel(kernels::SumRows<T> k) {
 }
 template <class T>
 void sum_rows_cuda(const kernels::SumRows<T>& k) {
-  const int warps = k.rows >= 512 ? 32 : 8;
+  const int warps = k.rows >= 512 ? most_warps : 8;
   gpu::launch(sum_rows_kernel<T>, (k.n + gpu::warp - 1) / gpu::warp, warps * gpu::warp,
               static_cast<size_t>(warps * gpu::warp) * sizeof(T), gpu::stream(), k);
 }

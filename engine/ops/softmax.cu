@@ -8,11 +8,13 @@
 namespace seqgrad {
 namespace {
 
-int threads_for(int64_t n) { return n <= 128 ? 32 : n <= 1024 ? 128 : 512; }
+constexpr int most_threads = 512;
+
+int threads_for(int64_t n) { return n <= 128 ? 32 : n <= 1024 ? 128 : most_threads; }
 size_t shared_for(int threads) { return static_cast<size_t>(threads / gpu::warp) * sizeof(double); }
 
 template <class T>
-__global__ void softmax_kernel(kernels::Softmax<T> k) {
+__global__ void __launch_bounds__(most_threads) softmax_kernel(kernels::Softmax<T> k) {
   const int64_t row = blockIdx.x, n = k.lengths ? k.lengths[row] : k.n;
   const T* x = k.x + row * k.n;
   T* y = k.y + row * k.n;
@@ -34,7 +36,7 @@ void softmax_cuda(const kernels::Softmax<T>& k) {
 }
 
 template <class T>
-__global__ void softmax_grad_kernel(kernels::SoftmaxGrad<T> k) {
+__global__ void __launch_bounds__(most_threads) softmax_grad_kernel(kernels::SoftmaxGrad<T> k) {
   const int64_t row = blockIdx.x, n = k.lengths ? k.lengths[row] : k.n;
   const T *y = k.y + row * k.n, *dy = k.dy + row * k.n;
   T* dx = k.dx + row * k.n;

@@ -1,14 +1,16 @@
-// A log on the device grows by one norm and the results of the rows a step; it is fetched as a whole.
+// A log on the device grows by one norm and the results of the rows a step, block by block: making room never waits for
+// the device.
 #include "engine/train/step_queue.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 namespace seqgrad {
 namespace {
 
-constexpr size_t log_bytes = size_t{4} << 20;  // more when one step has more
-constexpr size_t most_steps = 1024;            // whose batches are kept
+constexpr size_t most_log_bytes = size_t{64} << 20;
+constexpr size_t most_steps = 1024;  // whose batches are kept
 
 size_t live_rows(const StepPlan& plan) {
   size_t count = 0;
@@ -18,14 +20,18 @@ size_t live_rows(const StepPlan& plan) {
 
 }  // namespace
 
-StepQueue::StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim)
-    : model_(model), loss_(loss), optim_(optim), runs_ahead_(model.store().device() == Device::cuda) {
+StepQueue::StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, size_t log_bytes)
+    : model_(model),
+      loss_(loss),
+      optim_(optim),
+      runs_ahead_(model.store().device() == Device::cuda),
+      log_bytes_(log_bytes) {
   if (runs_ahead_) state_ = static_cast<GradientState*>(backend(Device::cuda).allocate(sizeof(GradientState)));
 }
 
 StepQueue::~StepQueue() {
   if (state_) backend(Device::cuda).release(state_, sizeof(GradientState));
-  if (log_) backend(Device::cuda).release(log_, capacity_);
+  for (const Block& b : log_) backend(Device::cuda).release(b.memory, b.size);
 }
 
 void StepQueue::update(double lr, int64_t number, const GradientState* state) {
@@ -42,10 +48,10 @@ bool StepQueue::run(std::vector<Batch> batches, const ForwardContext& context, d
     StepPlan plan = plan_step(loss_, batches, context.step);
     const size_t bytes = sizeof(double) + live_rows(plan) * sizeof(RowResult);
     make_room(bytes);
-    steps_.push_back({std::move(batches), context, std::move(plan), used_});
+    steps_.push_back({std::move(batches), context, std::move(plan), log_.size() - 1, log_.back().used});
     const Step& step = steps_.back();
     if (step.plan.result.skipped) return false;
-    used_ += bytes;
+    log_.back().used += bytes;
     begun = true;
     begin(step, lr, number);
     return true;
@@ -79,39 +85,47 @@ void StepQueue::begin(const Step& step, double lr, int64_t number) {
     measure_gradient(model_.store(), optim_.clip_norm().value_or(HUGE_VAL), state_);
     update(lr, number, state_);
   };
-  char* to = log_ + step.at + sizeof(double);
+  char* const log = log_[step.block].memory + step.at;
+  char* to = log + sizeof(double);
   begin_gradients(model_, loss_, step.plan, step.batches, step.context, &state_->stopped, end,
                   [&](const RowResult* results, int64_t count) {
                     const size_t bytes = static_cast<size_t>(count) * sizeof(RowResult);
                     device.copy(to, results, bytes);
                     to += bytes;
                   });
-  device.copy(log_ + step.at, &state_->norm, sizeof(double));
+  device.copy(log, &state_->norm, sizeof(double));
 }
 
+// In the last block of the log.
 void StepQueue::make_room(size_t bytes) {
-  if (used_ + bytes > capacity_ || steps_.size() >= most_steps) finish_all();
-  if (bytes <= capacity_) return;
-  if (log_) backend(Device::cuda).release(log_, capacity_);
-  log_ = nullptr;
-  capacity_ = std::max(log_bytes, bytes);
-  log_ = static_cast<char*>(backend(Device::cuda).allocate(capacity_));
+  size_t size = 0;
+  for (const Block& b : log_) size += b.size;
+  const bool fits = !log_.empty() && log_.back().size - log_.back().used >= bytes;
+  if (steps_.size() >= most_steps || (!fits && size >= most_log_bytes)) finish_all();
+  if (!log_.empty() && log_.back().size - log_.back().used >= bytes) return;
+  const size_t more = std::max(log_bytes_, bytes);
+  log_.push_back({static_cast<char*>(backend(Device::cuda).allocate(more)), more, 0});
 }
 
 void StepQueue::finish_all() {
-  const std::vector<char> log = to_host(log_, static_cast<int64_t>(used_), Device::cuda);
+  std::vector<std::vector<char>> log;
+  for (const Block& b : log_) log.push_back(to_host(b.memory, static_cast<int64_t>(b.used), Device::cuda));
   std::vector<Step> steps = std::move(steps_);
   steps_.clear();
-  used_ = 0;
-  for (Step& step : steps) done_.push_back(finish(step, log.data()));
+  while (log_.size() > 1) {
+    backend(Device::cuda).release(log_.back().memory, log_.back().size);
+    log_.pop_back();
+  }
+  if (!log_.empty()) log_[0].used = 0;
+  for (Step& step : steps) done_.push_back(finish(step, log[step.block].data() + step.at));
 }
 
 StepResult StepQueue::finish(Step& step, const char* log) {
   if (step.plan.result.skipped) return std::move(step.plan.result);
   double norm;
-  std::memcpy(&norm, log + step.at, sizeof(norm));
+  std::memcpy(&norm, log, sizeof(norm));
   std::vector<RowResult> rows(live_rows(step.plan));
-  std::memcpy(rows.data(), log + step.at + sizeof(norm), rows.size() * sizeof(RowResult));
+  std::memcpy(rows.data(), log + sizeof(norm), rows.size() * sizeof(RowResult));
   try {
     StepResult result = finish_gradients(loss_, step.plan, rows);
     result.grad_norm = norm;

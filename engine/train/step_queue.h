@@ -11,7 +11,8 @@ namespace seqgrad {
 
 class StepQueue {
  public:
-  StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim);
+  // `log_bytes`: of the blocks that its log on a GPU is made of.
+  StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, size_t log_bytes = size_t{4} << 20);
   ~StepQueue();
   StepQueue(const StepQueue&) = delete;
   StepQueue& operator=(const StepQueue&) = delete;
@@ -29,7 +30,7 @@ class StepQueue {
     std::vector<Batch> batches;
     ForwardContext context;
     StepPlan plan;
-    size_t at;  // in the log: the norm, then the results of live rows
+    size_t block, at;  // in the log: the norm, then the results of live rows
   };
   bool run_now(std::span<const Batch> batches, const ForwardContext& context, double lr, int64_t number);
   void begin(const Step& step, double lr, int64_t number);
@@ -41,10 +42,14 @@ class StepQueue {
   SequenceModel& model_;
   const LossSetup& loss_;
   const OptimConfig& optim_;
-  const bool runs_ahead_;           // on a GPU
+  const bool runs_ahead_;  // on a GPU
+  const size_t log_bytes_;
   GradientState* state_ = nullptr;  // in memory of the GPU, like the log
-  char* log_ = nullptr;
-  size_t used_ = 0, capacity_ = 0;
+  struct Block {
+    char* memory;
+    size_t size, used;
+  };
+  std::vector<Block> log_;        // the last one is being filled
   std::vector<Step> steps_;       // that nobody has looked at
   std::vector<StepResult> done_;  // finished, and not yet handed out
 };

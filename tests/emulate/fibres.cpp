@@ -269,7 +269,7 @@ cudaError_t injected(const char* function);
 void run(int64_t grid, int block, size_t shared, void (*call)(const void*), const void* context) {
   Machine& m = machine();
   if (injected("launch") != cudaSuccess) return;
-  if (grid < 0 || grid > INT32_MAX || block <= 0 || block > 1024 || shared > most_shared)
+  if (grid < 0 || grid > INT32_MAX || block <= 0 || block > 1024 || shared > most_shared())
     fault("no GPU runs " + std::to_string(grid) + " blocks of " + std::to_string(block) + " threads and " +
           std::to_string(shared) + " bytes of shared memory");
   if (block % warp != 0) fault("a block of " + std::to_string(block) + " threads is not made of whole warps");

@@ -34,7 +34,12 @@ enum cudaError_t {
 
 namespace emulate {
 
-constexpr size_t most_shared = 227 << 10;  // bytes a block may have, as on Hopper
+// Bytes of shared memory that a block may have: 227 KiB as on Hopper, or as on another GPU.
+void set_most_shared(size_t bytes);
+size_t most_shared();
+
+// From now on bits of a row of a product depend on how many rows it has, as cuBLAS's do, which takes another kernel.
+void set_gemm_bits_depend_on_rows(bool depend);
 
 // Runs `call(context)` for each thread of each block. Throws std::logic_error for a barrier or shuffle that some
 // threads of a block (of a warp) do not reach, and for sizes that no GPU takes.
@@ -43,7 +48,8 @@ void run(int64_t grid, int block, size_t shared, void (*call)(const void*), cons
 // Threads and blocks in descending order: what does not depend on it needs no barrier that is not there.
 void set_reverse_order(bool reverse);
 
-// The next call of the named function of the run time ("launch" for a kernel) returns `status` and does nothing.
+// The next call of the named function of the run time or of cuBLAS ("launch" for a kernel) returns `status` and does
+// nothing.
 void fail_next(const char* function, int status);
 int64_t launches();
 int64_t synchronisations();  // how often the host has waited for the stream
@@ -86,7 +92,6 @@ struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem;
   int major, minor;
-  size_t sharedMemPerBlockOptin;
   int l2CacheSize;
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
@@ -94,6 +99,8 @@ enum { cudaStreamNonBlocking = 1, cudaMemPoolAttrReleaseThreshold = 4 };
 
 cudaError_t cudaGetDeviceCount(int* count);
 cudaError_t cudaSetDevice(int device);
+enum cudaDeviceAttr { cudaDevAttrMaxSharedMemoryPerBlockOptin = 97 };
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device);
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaRuntimeGetVersion(int* version);
@@ -111,12 +118,21 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
 
+// Events: all work is done when it is asked for, so none is ever waited for.
+using cudaEvent_t = struct EmulatedEvent*;
+enum { cudaEventDisableTiming = 2 };
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+
 // Graphs: stream capture, of calls in their order.
 using cudaGraph_t = struct EmulatedGraph*;
 using cudaGraphExec_t = struct EmulatedGraph*;
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
+using cudaGraphNode_t = struct EmulatedNode*;
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
@@ -156,10 +172,8 @@ cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_
 
 namespace seqgrad::gpu {
 
-void check(cudaError_t status, const char* what);
-
 template <class... P>
-void launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t, P... args) {
+cudaError_t launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t, P... args) {
   const std::tuple<std::remove_cv_t<P>...> values{args...};
   const auto run = [=] {
     const auto call = [&] { std::apply(kernel, values); };
@@ -167,7 +181,7 @@ void launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cu
         grid, block, shared, [](const void* f) { (*static_cast<const decltype(call)*>(f))(); }, &call);
   };
   if (!emulate::kept_for_graph(run)) run();
-  check(cudaGetLastError(), "launch of a kernel");
+  return cudaGetLastError();
 }
 
 template <class T>

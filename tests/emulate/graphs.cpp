@@ -63,6 +63,12 @@ cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
   *graph = new EmulatedGraph(*all);
   return cudaSuccess;
 }
+cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
+  if (const cudaError_t status = injected(__func__); status != cudaSuccess) return status;
+  if (nodes) throw std::logic_error("cudaGraphGetNodes: only their number is emulated");
+  *count = graph->calls.size();
+  return cudaSuccess;
+}
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
   if (const cudaError_t status = injected(__func__); status != cudaSuccess) return status;
   *executable = new EmulatedGraph(*graph);

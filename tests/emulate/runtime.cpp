@@ -1,4 +1,4 @@
-// The emulated run time: device memory that the host cannot read, copies, and cuBLAS on the CPU's GEMM.
+// The emulated run time: device memory that the host cannot read, and copies.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/device/cpu_gemm.h"
 #include "tests/emulate/gpu_emulator.h"
 
 namespace emulate {
@@ -24,7 +23,7 @@ struct Memory {
   int access = 0;
   int64_t synchronisations = 0;
   cudaError_t last = cudaSuccess;
-  std::map<std::string, cudaError_t> failures;
+  std::map<std::string, int> failures;
 
   Memory() {
     void* p = mmap(nullptr, total_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -47,14 +46,15 @@ cudaError_t remember(cudaError_t status) {
   return status;
 }
 
-cudaError_t injected(const char* function) {
+int taken_failure(const char* function) {
   const auto found = memory().failures.find(function);
-  if (found == memory().failures.end()) return cudaSuccess;
-  const cudaError_t status = found->second;
+  if (found == memory().failures.end()) return 0;
+  const int status = found->second;
   memory().failures.erase(found);
-  return remember(status);
+  return status;
 }
-void fail_next(const char* function, int status) { memory().failures[function] = static_cast<cudaError_t>(status); }
+cudaError_t injected(const char* function) { return remember(static_cast<cudaError_t>(taken_failure(function))); }
+void fail_next(const char* function, int status) { memory().failures[function] = status; }
 
 // Whole pages of zeros are given back to the system: opening and closing memory costs time for each page that is there.
 void fill_with_zeros(char* begin, size_t bytes) {
@@ -64,6 +64,10 @@ void fill_with_zeros(char* begin, size_t bytes) {
   if (pages > 0 && madvise(begin + head, pages, MADV_DONTNEED) != 0) throw std::runtime_error("madvise failed");
   std::memset(begin + head + pages, 0, bytes - head - pages);
 }
+
+static size_t shared_bytes = 227 << 10;
+void set_most_shared(size_t bytes) { shared_bytes = bytes; }
+size_t most_shared() { return shared_bytes; }
 
 int64_t synchronisations() { return memory().synchronisations; }
 
@@ -90,7 +94,11 @@ cudaError_t cudaGetDeviceCount(int* count) {
 cudaError_t cudaSetDevice(int) { return injected(__func__); }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   constexpr int cache = 1 << 20;  // small, so that tests have rows that it does not hold
-  *p = {"emulated GPU", emulate::total_bytes, 9, 0, emulate::most_shared, cache};
+  *p = {"emulated GPU", emulate::total_bytes, 9, 0, cache};
+  return injected(__func__);
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  *value = static_cast<int>(emulate::most_shared());
   return injected(__func__);
 }
 cudaError_t cudaDriverGetVersion(int* version) {  // which stays what it was where there is no driver
@@ -142,6 +150,18 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
   SEQGRAD_INJECTED;
   ++memory().synchronisations;
+  return emulate::outside_of_graphs();
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = nullptr;
+  return injected(__func__);
+}
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) {
+  SEQGRAD_INJECTED;
+  return emulate::outside_of_graphs();
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) {
+  SEQGRAD_INJECTED;
   return emulate::outside_of_graphs();
 }
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
@@ -230,117 +250,4 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   };
   if (!emulate::kept_for_graph(copy)) copy();
   return cudaSuccess;
-}
-
-cublasStatus_t cublasCreate(cublasHandle_t* handle) {
-  *handle = nullptr;
-  return CUBLAS_STATUS_SUCCESS;
-}
-cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t) { return CUBLAS_STATUS_SUCCESS; }
-cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, size_t) { return CUBLAS_STATUS_SUCCESS; }
-
-namespace {
-
-float rounded(float x, cublasComputeType_t type) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  if (type == CUBLAS_COMPUTE_32F_FAST_TF32) bits = (bits + 0x1000) & ~uint32_t{0x1FFF};
-  if (type == CUBLAS_COMPUTE_32F_FAST_16BF) bits = (bits + 0x7FFF + (bits >> 16 & 1)) & ~uint32_t{0xFFFF};
-  std::memcpy(&x, &bits, 4);
-  return x;
-}
-
-// A copy of `columns` columns of `rows` numbers as tensor cores take them: 10 or 7 bits after the point.
-std::vector<float> rounded(const float* x, int rows, int columns, int ld, cublasComputeType_t type) {
-  std::vector<float> out(static_cast<size_t>(ld) * static_cast<size_t>(columns));
-  for (int c = 0; c < columns; ++c)
-    for (int r = 0; r < rows; ++r) {
-      const auto at = static_cast<size_t>(c) * static_cast<size_t>(ld) + static_cast<size_t>(r);
-      out[at] = rounded(x[at], type);
-    }
-  return out;
-}
-
-// A column-major matrix is the row-major one of its transpose: Cᵀ = op(B)ᵀ·op(A)ᵀ, where op(X)ᵀ in row-major memory is
-// X itself when op transposes nothing. cpu_gemm: whatever the precision of the CPU's own products is.
-template <class T>
-void multiply(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const T* a, int lda, const T* b, int ldb,
-              T beta, T* c, int ldc) {
-  const emulate::DeviceAccess access;
-  seqgrad::cpu_gemm(seqgrad::Gemm<T>{tb == CUBLAS_OP_T, ta == CUBLAS_OP_T, n, m, k, b, ldb, a, lda, beta, c, ldc});
-}
-
-void multiply_rounded(cublasComputeType_t type, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
-                      const float* a, int lda, const float* b, int ldb, float beta, float* c, int ldc) {
-  if (type == CUBLAS_COMPUTE_32F) return multiply(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
-  std::vector<float> short_a, short_b;
-  {
-    const emulate::DeviceAccess access;
-    short_a = rounded(a, ta == CUBLAS_OP_N ? m : k, ta == CUBLAS_OP_N ? k : m, lda, type);
-    short_b = rounded(b, tb == CUBLAS_OP_N ? k : n, tb == CUBLAS_OP_N ? n : k, ldb, type);
-  }
-  multiply(ta, tb, m, n, k, short_a.data(), lda, short_b.data(), ldb, beta, c, ldc);
-}
-
-// Now, or when the graph that is being captured is launched.
-cublasStatus_t make(double alpha, const std::function<void()>& product) {
-  if (alpha != 1) throw std::logic_error("emulated gemm: alpha is 1");
-  if (!emulate::kept_for_graph(product)) product();
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-void check_strides(long long a, long long b, long long c) {
-  if (a < 0 || b < 0 || c <= 0) throw std::logic_error("emulated batched gemm: a stride that cuBLAS need not take");
-}
-
-}  // namespace
-
-cublasStatus_t cublasGemmEx(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
-                            const void* alpha, const void* a, cudaDataType, int lda, const void* b, cudaDataType,
-                            int ldb, const void* beta, void* c, cudaDataType, int ldc, cublasComputeType_t type,
-                            cublasGemmAlgo_t) {
-  return make(static_cast<double>(*static_cast<const float*>(alpha)), [=, scale = *static_cast<const float*>(beta)] {
-    multiply_rounded(type, ta, tb, m, n, k, static_cast<const float*>(a), lda, static_cast<const float*>(b), ldb, scale,
-                     static_cast<float*>(c), ldc);
-  });
-}
-cublasStatus_t cublasDgemm(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
-                           const double* alpha, const double* a, int lda, const double* b, int ldb, const double* beta,
-                           double* c, int ldc) {
-  return make(*alpha, [=, scale = *beta] { multiply(ta, tb, m, n, k, a, lda, b, ldb, scale, c, ldc); });
-}
-cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n,
-                                          int k, const void* alpha, const void* a, cudaDataType, int lda,
-                                          long long stride_a, const void* b, cudaDataType, int ldb, long long stride_b,
-                                          const void* beta, void* c, cudaDataType, int ldc, long long stride_c,
-                                          int count, cublasComputeType_t type, cublasGemmAlgo_t) {
-  check_strides(stride_a, stride_b, stride_c);
-  return make(static_cast<double>(*static_cast<const float*>(alpha)), [=, scale = *static_cast<const float*>(beta)] {
-    for (int i = 0; i < count; ++i)
-      multiply_rounded(type, ta, tb, m, n, k, static_cast<const float*>(a) + i * stride_a, lda,
-                       static_cast<const float*>(b) + i * stride_b, ldb, scale, static_cast<float*>(c) + i * stride_c,
-                       ldc);
-  });
-}
-cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t, cublasOperation_t ta, cublasOperation_t tb, int m, int n,
-                                         int k, const double* alpha, const double* a, int lda, long long stride_a,
-                                         const double* b, int ldb, long long stride_b, const double* beta, double* c,
-                                         int ldc, long long stride_c, int count) {
-  check_strides(stride_a, stride_b, stride_c);
-  return make(*alpha, [=, scale = *beta] {
-    for (int i = 0; i < count; ++i)
-      multiply(ta, tb, m, n, k, a + i * stride_a, lda, b + i * stride_b, ldb, scale, c + i * stride_c, ldc);
-  });
-}
-
-void* seqgrad::gpu::cublas_function(const char* name) {
-  static const std::map<std::string, void*> functions = {
-      {"cublasCreate_v2", reinterpret_cast<void*>(cublasCreate)},
-      {"cublasSetStream_v2", reinterpret_cast<void*>(cublasSetStream)},
-      {"cublasSetWorkspace_v2", reinterpret_cast<void*>(cublasSetWorkspace)},
-      {"cublasGemmEx", reinterpret_cast<void*>(cublasGemmEx)},
-      {"cublasDgemm_v2", reinterpret_cast<void*>(cublasDgemm)},
-      {"cublasGemmStridedBatchedEx", reinterpret_cast<void*>(cublasGemmStridedBatchedEx)},
-      {"cublasDgemmStridedBatched", reinterpret_cast<void*>(cublasDgemmStridedBatched)}};
-  return functions.at(name);
 }
