@@ -10,6 +10,7 @@
 #include "engine/config/describe.h"
 #include "engine/data/surface.h"
 #include "engine/io/atomic_write.h"
+#include "engine/io/replace_directory.h"
 #include "engine/io/run_dir.h"
 #include "engine/io/signals.h"
 #include "engine/run/record.h"
@@ -215,6 +216,7 @@ int go_on(const Options& o, const Config& before, const Config& config, Sequence
   std::vector<std::string> changes = check_record(o, data, settings.device);
   const TrainJob job{config, model, data, config.decode_options(), run, o.max_steps, o.common.quiet};
   Trainer trainer(job);
+  restore_replaced(run + "/checkpoints");
   trainer.resume(last_checkpoint(run + "/checkpoints"));
   const std::vector<std::string> set = config_changes(before, config);
   if (!set.empty()) atomic_write(run + "/config.resolved.yaml", resolved_yaml(config, false));

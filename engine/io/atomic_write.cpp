@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "engine/core/error.h"
+#include "engine/io/replace_directory.h"
 
 namespace seqgrad {
 
@@ -138,20 +139,9 @@ static std::string set_aside(const std::string& path) {
 
 void publish_directory(const std::string& temporary, const std::string& path) {
   sync_directory(temporary);
-  const std::string older = set_aside(path);
-  try {
-    rename_to(temporary, path);
-  } catch (...) {
-    if (!older.empty()) static_cast<void>(std::rename(older.c_str(), path.c_str()) == 0);
-    throw;
-  }
-  try {
-    sync_directory(parent_of(path));
-  } catch (...) {
-    if (!older.empty()) remove_tree(older);
-    throw;
-  }
-  if (!older.empty()) remove_tree(older);
+  if (replace_directory(temporary, path)) return;
+  rename_to(temporary, path);
+  sync_directory(parent_of(path));
 }
 
 void remove_directory(const std::string& path) {

@@ -23,7 +23,7 @@ void sync_file(const std::string& path);  // what a file or directory holds is o
 // Where a directory is built before publish_directory; made anew, empty.
 std::string temporary_directory(const std::string& path);
 // Syncs a directory that was built under a temporary name and renames it to `path`; what stood there goes, or, when
-// that fails, stays.
+// that fails, stays (replace_directory).
 void publish_directory(const std::string& temporary, const std::string& path);
 // Removes a directory by renaming it first, so that under its name it is never seen in part.
 void remove_directory(const std::string& path);
