@@ -1,6 +1,7 @@
 // `seqgrad config`: what a config means, and what one may hold.
 #include "models/config.h"
 #include "apps/command.h"
+#include "apps/train.h"
 #include "engine/config/describe.h"
 
 namespace seqgrad {
@@ -21,7 +22,7 @@ int show_config(const Options& o) {
     return 0;
   }
   if (o.config.empty()) refuse("config: a config file, --schema or --reference is needed");
-  load(config, o.config, o.common.overrides());
+  prepare(config, o.config, o.common.overrides());
   o.common.tell(fmt::format("{} keys differ from their defaults", differences(config).size()));
   if (o.resolved) {
     if (task_of(config.data)) write_out(config.data, load_data(config.data, static_cast<uint64_t>(config.seed())));
@@ -34,7 +35,8 @@ int show_config(const Options& o) {
 
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("config", o->config, "Config file; without an option, prints what differs from the defaults")
+  app.add_option("config", o->config,
+                 "Config file: refused as train refuses it, else what differs from the defaults is printed")
       ->type_name("CONFIG.yaml");
   app.add_flag("--resolved", o->resolved, "Every value and where it came from");
   app.add_flag("--schema", o->schema, "JSON Schema of config files");

@@ -6,6 +6,8 @@
 #include <optional>
 #include <system_error>
 
+#include "apps/train.h"
+
 #include "apps/command.h"
 #include "engine/config/describe.h"
 #include "engine/data/surface.h"
@@ -262,17 +264,10 @@ int train(const Options& o) {
   if (o.config.empty())
     refuse("train: a config file or --resume RUN is needed, e.g. seqgrad train configs/phrases.yaml");
   if (o.accept_changed_data) refuse("train: --accept-changed-data goes with --resume");
-  Config config;
-  config.reads_files = true;
-  load(config, o.config, o.common.overrides());
   if (o.run_dir) refuse_taken(*o.run_dir);
-  const ProcessSettings settings = apply_process_settings(config);
-  const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
-  check_job(config, data, settings.device);
-  const auto model = make_model(config, data.source->size(), data.target->size(), settings.device);
-  if (const std::string done = init_weights(config.model, *model, data.source.get(), data.target.get());
-      !done.empty() && !o.common.quiet)
-    note(done);
+  Config config;
+  const auto [settings, data, model, initialised] = prepare(config, o.config, o.common.overrides());
+  if (!initialised.empty() && !o.common.quiet) note(initialised);
   if (o.dry_run) return dry_run(config, *model, data);
 
   const std::string run = o.run_dir ? *o.run_dir : new_run_directory(o.runs, config.name());
@@ -324,4 +319,16 @@ const bool registered = register_command({"train",
                                            {"--train-from", "--resume"}}});
 
 }  // namespace
+
+Prepared prepare(Config& config, const std::string& path, const std::vector<std::string>& overrides) {
+  config.reads_files = true;
+  load(config, path, overrides);
+  Prepared p{apply_process_settings(config), {}, nullptr, ""};
+  p.data = load_data(config.data, static_cast<uint64_t>(config.seed()));
+  check_job(config, p.data, p.settings.device);
+  p.model = make_model(config, p.data.source->size(), p.data.target->size(), p.settings.device);
+  p.initialised = init_weights(config.model, *p.model, p.data.source.get(), p.data.target.get());
+  return p;
+}
+
 }  // namespace seqgrad

@@ -435,6 +435,43 @@ TEST_CASE("a path that nearly exists is told the file that does") {
   CHECK(has(r.err, "configs/words/phrases.yaml'?"));
 }
 
+TEST_CASE("config refuses what train refuses, in the same words and with the same exit code") {
+  const Scratch dir;
+  dir.write("two.txt", "a\nb\n");
+  dir.write("one.txt", "a\n");
+  const std::string small = "data: {task: copy, sizes: {train: 40, dev: 4, test: 4}}\n",
+                    pairs = "data: {train: {src: two.txt, trg: two.txt}, dev: {src: two.txt, trg: two.txt}}\n";
+  const std::pair<std::string, std::string> table[] = {
+      {small + "loss: {preset: tf1.sequence_loss_by_example}\n", "reduce: {then: mean}"},
+      {small + "loss: {weights: {token: true}}\n", "data.weights.token"},
+      {small + "loss: {mask: {file: true}}\n", "data.mask"},
+      {small + "loss: {weights: {class: {file: one.txt}}}\n", "one.txt"},
+      {small + "model: {init: {file: none.safetensors}}\n", "none.safetensors"},
+      {small + "model: {attention: dot}\ntrain: {epochs: 1, steps: 1}\n", "contradicts train.epochs"},
+      {small + "model: {embedding: 65536, decoder: {hidden: 65536}}\n", "the model needs"},
+      {"data: {train: {src: two.txt, trg: none.txt}, dev: {src: none.txt, trg: two.txt}}\n",
+       "none.txt: cannot be read (No such file or directory); did you mean '"},
+      {"data: {train: {src: two.txt, trg: one.txt}, dev: {src: two.txt, trg: two.txt}}\n", "lines"},
+      {pairs + "precision: tf32\ndevice: cpu\n", "tf32"},
+  };
+  for (const auto& [text, told] : table) {
+    const std::string config = dir.write("a.yaml", text);
+    const Result trained = run_seqgrad(dir, "train " + config + " --run-dir " + (dir / "run"));
+    const Result shown = run_seqgrad(dir, "config " + config), whole = run_seqgrad(dir, "config --resolved " + config);
+    CAPTURE(text, trained.err, shown.err);
+    CHECK(trained.code == 2);
+    CHECK(has(trained.err, told));
+    CHECK(shown.err == trained.err);
+    CHECK(shown.code == 2);
+    CHECK(shown.out.empty());
+    CHECK(whole.err == trained.err);
+    CHECK_FALSE(std::filesystem::exists(dir / "run"));
+  }
+  CHECK(run_seqgrad(dir, "config " + dir.write("a.yaml", small + "name: good\n")).out ==
+        "name = good (default run)\ndata.task = copy (default null)\ndata.sizes.train = 40 (default 0)\n"
+        "data.sizes.dev = 4 (default 0)\ndata.sizes.test = 4 (default 0)\n");
+}
+
 TEST_CASE("numbers agree with their nouns") {
   CHECK(counted(0, "pair") == "0 pairs");
   CHECK(counted(1, "pair") == "1 pair");

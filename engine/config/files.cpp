@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "engine/text/near_path.h"
+
 namespace seqgrad {
 
 // Why `path` cannot be read; 0 when it can.
@@ -27,8 +29,10 @@ void check_files(const Section& root, Problems& problems) {
   root.for_each_field([&](const FieldBase& field) {
     for (const Path& path : paths_of(field)) {
       const int error = path.value.empty() || FieldBase::doubt() ? 0 : reading_error(path.value);
-      if (error)
-        problems.add(field, fmt::format("{}: cannot be read ({})", shown_path(path.value), std::strerror(error)));
+      if (!error) continue;
+      const std::string near = nearest_path(path.value);
+      problems.add(field, fmt::format("{}: cannot be read ({}){}", shown_path(path.value), std::strerror(error),
+                                      near.empty() ? "" : fmt::format("; did you mean '{}'?", shown_path(near))));
     }
     FieldBase::end_doubt();  // each key's value is judged by itself
   });
