@@ -118,6 +118,25 @@ TEST_CASE("training, dev and test text have one normal form, as data.normalize s
   CHECK(text_form(standard)("GRU\u0308N") == "grün");
 }
 
+TEST_CASE("a run whose config has not the key learned from text as it stands, and reads text so") {
+  const Scratch dir;
+  dir.write("a.tsv", "gru\u0308ne Tu\u0308r\tgreen door\n");
+  const std::string run = dir / "run", resolved = run + "/config.resolved.yaml";
+  const std::string config = dir.write("c.yaml",
+                                       "data: {train: {tsv: a.tsv}, dev: {tsv: a.tsv}, normalize: none}\n"
+                                       "train: {steps: 1}\nmodel: {embedding: 2, decoder: {hidden: 2}}\n");
+  REQUIRE(run_seqgrad(dir, "train " + config + " -q --run-dir " + run).code == 0);
+  const Result before = run_seqgrad(dir, "evaluate " + run + " --split dev --json");
+  std::string text = slurp(resolved);
+  const std::string line = "  normalize: none\n";
+  REQUIRE(has(text, line));
+  std::ofstream(resolved) << text.erase(text.find(line), line.size());
+  const Result after = run_seqgrad(dir, "evaluate " + run + " --split dev --json");
+  CAPTURE(after.err);
+  CHECK(after.code == 0);
+  CHECK(after.out == before.out);
+}
+
 TEST_CASE("a token weight file counts the tokens of the normal form") {
   const Scratch dir;
   const std::string s = dir.write("s", "a\n"), t = dir.write("t", "u\u0308\n"), w = dir.write("w", "2 1\n");
