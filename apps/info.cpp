@@ -73,9 +73,10 @@ int show_info(const Options& o) {
   if (o.ops)
     for (const auto& [name, op] : ops()) fmt::print("{:<20} {}\n", name, op.doc);
   if (o.presets || o.divisors || o.ops) return 0;
+  const Isa used = isa();  // refused before anything is printed
   fmt::print("seqgrad {}\n", SEQGRAD_VERSION);
   fmt::print("cpu      {}, {} cores\n", backend(Device::cpu).describe(), std::thread::hardware_concurrency());
-  fmt::print("isa      {}{}{}\n", name_of(isa()), isa() < cpu_isa() ? " (by SEQGRAD_ISA)" : "",
+  fmt::print("isa      {}{}{}\n", name_of(used), used < cpu_isa() ? " (by SEQGRAD_ISA)" : "",
              bf16_kernels() ? ", with bfloat16 (precision: bf16)" : "");
   const DeviceChoice choice = choose_device("auto");
   fmt::print("gpu      {}\n", choice.device == Device::cuda ? backend(Device::cuda).describe()
