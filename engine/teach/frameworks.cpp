@@ -82,7 +82,8 @@ class Line {
       case Counted::nonzero: return count(w_, axis);
       case Counted::active_batch: return count(sum(f_.mask, 1), all_axes);
       case Counted::weight: return sum(w_, axis);
-      case Counted::class_weight: return sum(fmt::format("{} * {}", w_, f_.gather), axis);
+      case Counted::class_weight:  // of scope target w has them already
+        return sum(o_.class_scope == ClassScope::target ? w_ : fmt::format("{} * {}", w_, f_.gather), axis);
     }
     return "";
   }
@@ -117,8 +118,20 @@ Lines reduction_lines(const LossOptions& options, bool weighted) {
   return out;
 }
 
+Lines whole_lines(const LossOptions& options, bool weighted, bool class_weights) {
+  Lines out = reduction_lines(options, weighted);
+  const Lines rows = row_loss_lines(options, class_weights);
+  for (size_t i = 0; i < out.size(); ++i) {
+    std::string& line = out[i].second;
+    line = line.empty() || rows[i].second.empty()
+               ? ""
+               : fmt::format("{} = {}; {}", frameworks[i].loss, rows[i].second, line);
+  }
+  return out;
+}
+
 Lines row_loss_lines(const LossOptions& o, bool class_weights) {
-  if (o.target == Target::dense || o.softcap || o.z_loss > 0 || class_weights)
+  if (o.target == Target::dense || o.softcap || o.z_loss > 0)
     return {{"tensorflow", ""}, {"keras", ""}, {"pytorch", ""}, {"d2l", ""}};
   const bool smoothed = o.smoothing > 0, uniform = o.smoothing_kind == SmoothingKind::uniform && !o.report_kl;
   if (o.input == Input::probs)
@@ -126,13 +139,18 @@ Lines row_loss_lines(const LossOptions& o, bool class_weights) {
             {"keras", smoothed ? "" : "keras.losses.categorical_crossentropy(ops.one_hot(y, V), probs)"},
             {"pytorch", ""},
             {"d2l", ""}};
-  const std::string smoothing = smoothed ? fmt::format(", label_smoothing={:g}", o.smoothing) : "";
-  return {{"tensorflow", smoothed ? "" : "tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)"},
-          {"keras", smoothed ? "" : "keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)"},
+  const bool inside = class_weights && o.class_scope == ClassScope::per_class;  // of scope target they stand in w
+  const std::string more =
+      (smoothed ? fmt::format(", label_smoothing={:g}", o.smoothing) : "") + (inside ? ", weight=c" : "");
+  const auto line = [&](const Framework& f, const char* rows) {
+    return std::pair{std::string(f.name), smoothed ? "" : (inside ? fmt::format("{} * ", f.gather) : "") + rows};
+  };
+  return {line(frameworks[0], "tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)"),
+          line(frameworks[1], "keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)"),
           {"pytorch", smoothed && !uniform
                           ? ""
-                          : fmt::format("F.cross_entropy(logits.transpose(1, 2), y, reduction=\"none\"{})", smoothing)},
-          {"d2l", smoothed ? "" : "super().loss(Y_hat, Y, averaged=False)"}};
+                          : fmt::format("F.cross_entropy(logits.transpose(1, 2), y, reduction=\"none\"{})", more)},
+          line(frameworks[3], "super().loss(Y_hat, Y, averaged=False)")};
 }
 
 }  // namespace seqgrad

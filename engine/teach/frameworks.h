@@ -18,4 +18,8 @@ Lines reduction_lines(const LossOptions& options, bool weighted);
 // How nll is made; empty text where the row loss has what the framework's own function has not.
 Lines row_loss_lines(const LossOptions& options, bool class_weights);
 
+// Both: "nll = …; (m * nll).sum() / m.sum()"; empty text where either is. For a row loss that is not the one shown
+// above.
+Lines whole_lines(const LossOptions& options, bool weighted, bool class_weights);
+
 }  // namespace seqgrad

@@ -33,7 +33,9 @@ LossOptions options_under(const Preset& p, const Specimen& s) {
 void fill(Mode& mode, const Specimen& s) {
   mode.divisor_words = words_of(mode.options.divide);
   const bool target_weights = s.inputs.class_weight && mode.options.class_scope == ClassScope::target;
-  mode.lines = reduction_lines(mode.options, s.inputs.token_weight || s.inputs.example_weight || target_weights);
+  const bool weighted = s.inputs.token_weight || s.inputs.example_weight || target_weights;
+  mode.lines = mode.own_row_loss ? whole_lines(mode.options, weighted, s.inputs.class_weight.has_value())
+                                 : reduction_lines(mode.options, weighted);
   try {
     Outcome o = evaluate(s);
     mode.values = std::move(o.values);
