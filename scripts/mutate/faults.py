@@ -1,7 +1,9 @@
 """The kill list: faults that people make in a sequence loss. Each must fail a recorded case (kill_list.py).
 
 An edit is (file, what stands there, what stands there instead); the first must occur once, whatever the white space. `names`
-is what --which must say of a case that the faulty program recorded, where a reduction or a change explains the fault."""
+is what --which must say of a case that the faulty program recorded, where a reduction or a change explains the fault. `below`
+names the wide vocabularies and dtypes (5000_f32, …, 128000_bf16) in which the fault moves no number by more than right
+arithmetic of that dtype does, and `why`."""
 
 import dataclasses
 import re
@@ -13,6 +15,8 @@ class Fault:
     about: str
     edits: tuple
     names: str = ""  # a regular expression; empty: no reduction explains it
+    below: str = ""  # a regular expression of V_DTYPE
+    why: str = ""
 
 
 def applied(fault, read):

@@ -3,7 +3,10 @@
 Then the faulty program plays somebody else's framework: of the cases that it fails it records its own value or gradient,
 and the sound program checks that record. Prints for each fault how many cases of tests/cases fail, one of them, and the line
 by which --which, in the failing check, names the cause. Exit 1 when a fault passes every case, does not apply any more, or
-when --which names fewer than --named."""
+when --which names fewer than --named.
+
+--wide FOLDER has cases of wide vocabularies, FOLDER/5000_f32/… (scripts/record/wide_losses.py): there a fault must fail one
+of each sub-folder too, unless faults.py says that its effect lies below that arithmetic's rounding."""
 
 import argparse
 import json
@@ -24,18 +27,19 @@ from turns import in_turns, work
 
 CASES = "tests/cases"
 MOST_RECORDED = 24  # of a fault's failing cases
+WIDE = "SEQGRAD_WIDE_CASES"  # how the workers know of --wide
 
 
-def check(tree, program, report):
+def check(tree, program, report, cases=CASES):
     """(exit code, {case: what its check says}) of `seqgrad check` over the recorded cases."""
     report.unlink(missing_ok=True)
-    done = subprocess.run([program, "check", CASES, "--junit", report], cwd=tree.source, stdin=subprocess.DEVNULL,
+    done = subprocess.run([program, "check", cases, "--junit", report], cwd=tree.source, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=300)
     failing = {}
     if report.exists():
         for case in xml.etree.ElementTree.parse(report).iter("testcase"):
             for problem in (*case.iter("failure"), *case.iter("error")):
-                failing[f"{case.get('classname')}/{case.get('name')}".removeprefix(f"{CASES}/")] = problem.text or ""
+                failing[f"{case.get('classname')}/{case.get('name')}".removeprefix(f"{cases}/")] = problem.text or ""
     return done.returncode, failing, done.stdout
 
 
@@ -53,6 +57,8 @@ def evaluate(tree, fault, slot):
     if code not in (0, 1):
         return {"problem": f"check ended with {code}: {output.strip()[-300:]}"}
     row = {"failing": list(failing), "which": "", "case": next(iter(failing), "")}
+    if wide := os.environ.get(WIDE):
+        row["wide"] = wide_failing(tree, slot / "seqgrad", slot / "junit.xml", wide)
     if fault.names:
         # float64 first: its digits leave the least room for other explanations
         for case in sorted(failing, key=lambda c: "f64" not in c)[:MOST_RECORDED]:
@@ -60,6 +66,22 @@ def evaluate(tree, fault, slot):
                 if re.match(r"which: \S.* = ", line) and re.search(fault.names, line):  # a match: near misses are indented
                     return dict(row, which=line, case=case)
     return row
+
+
+def wide_failing(tree, program, report, wide):
+    """{sub-folder: a case of it that fails, or ""}."""
+    failing = {}
+    for folder in sorted(p for p in Path(wide).iterdir() if p.is_dir()):
+        _, cases, _ = check(tree, program, report, str(folder))
+        failing[folder.name] = next(iter(cases), "")
+    return failing
+
+
+def wide_problems(fault, wide):
+    """Where a fault passes and should not, or fails although faults.py lists it as too small."""
+    expected = {name: bool(re.fullmatch(fault.below, name)) if fault.below else False for name in wide}
+    return [f"passes all of {name}" if not case else f"fails {name}/{case}, and is listed as below its rounding"
+            for name, case in wide.items() if bool(case) == expected[name]]
 
 
 def checked_record(tree, slot, case):
@@ -109,6 +131,7 @@ def main():
     parser.add_argument("names", nargs="*", help="only these faults")
     parser.add_argument("--dry", action="store_true", help="only see whether every fault applies to the source")
     parser.add_argument("--named", type=int, default=12, help="how many faults --which must name (12)")
+    parser.add_argument("--wide", help="a folder of cases of wide vocabularies")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="faults at a time (one a core)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -128,17 +151,21 @@ def main():
         print(f"{len(chosen)} faults apply")
         return 0
 
+    if arguments.wide:
+        os.environ[WIDE] = str(Path(arguments.wide).resolve())
     tree = Tree(arguments.jobs)
     tree.prepare("seqgrad")
     code, failing, output = check(tree, tree.build / "seqgrad", HOME / "junit.xml")
     if code != 0:
         print(output[-3000:], file=sys.stderr)
         fail(f"{len(failing)} cases fail without a fault")
+    if arguments.wide and any(wide_failing(tree, tree.build / "seqgrad", HOME / "junit.xml", arguments.wide).values()):
+        fail("a wide case fails without a fault")
     by_name = {f.name: f for f in chosen}
     rows = {}
     for row in in_turns(__file__, tree, list(by_name.items())):
         rows[row["key"]] = row
-    bad = named = 0
+    bad = named = small = 0
     for fault in chosen:
         row = rows[fault.name]
         print(f"{fault.name}: {fault.about}")
@@ -146,15 +173,25 @@ def main():
             bad += 1
             print(f"    PROBLEM: {problem}")
             continue
-        bad += not row["failing"]
+        missed = wide_problems(fault, row.get("wide", {}))
+        bad += not row["failing"] or bool(missed)
+        below = [name for name, case in row.get("wide", {}).items() if not case]
+        small += len(below)
         named += bool(row["which"])
         print(f"    {len(row['failing'])} cases fail" + (f", e.g. {row['case']}" if row["failing"] else ": NOT NOTICED"))
+        if below and not missed:
+            print(f"    below the rounding of {', '.join(below)}: {fault.why}")
+        for problem in missed:
+            print(f"    PROBLEM: {problem}")
         if row["which"]:
             print(f"    {row['which']}")
         elif fault.names:
             print(f"    --which does not say /{fault.names}/")
     wanted = 0 if arguments.names else arguments.named
     print(f"{len(chosen) - bad} of {len(chosen)} faults fail a case; --which names {named} ({time.monotonic() - begin:.0f} s)")
+    if arguments.wide:
+        found = f"{len(chosen) - bad} found" if bad else "all found"
+        print(f"{len(chosen)} planted faults, {found}, {small} below rounding")
     return 0 if bad == 0 and named >= wanted else 1
 
 
