@@ -1,4 +1,5 @@
 // `seqgrad check`: loss cases against their recorded gold, or two files of tensors.
+#include <algorithm>
 #include <cmath>
 
 #include "apps/command.h"
@@ -13,13 +14,14 @@ namespace {
 
 struct Options {
   std::vector<std::string> paths, files;
-  std::string dtype, device = "cpu", junit;
+  std::string dtype, device = "cpu", junit, loss;
   std::optional<double> ulps;
   double rtol = 0, atol = 0;
   bool quiet = false, verbose = false;
 };
 
-void print(const CaseReport& r, const Options& o) {
+// `named`: the case itself was named, not a folder of many.
+void print(const CaseReport& r, const Options& o, bool named) {
   static const char* verdicts[] = {"ok", "FAIL", "unreadable"};
   if (r.verdict == Verdict::unreadable) {
     for (const std::string& line : r.lines) note(line.find("error: ") == std::string::npos ? "error: " + line : line);
@@ -28,10 +30,12 @@ void print(const CaseReport& r, const Options& o) {
   if (r.verdict != Verdict::as_expected || o.verbose)
     fmt::print("{} {}\n", verdicts[static_cast<int>(r.verdict)], shown_path(r.path));
   for (const std::string& line : r.lines) fmt::print("  {}\n", line);
+  if (!o.quiet && (named || o.verbose))
+    for (const std::string& note : r.notes) fmt::print("  note: {}\n", note);
   if (o.verbose && r.verdict == Verdict::as_expected)
     for (const Comparison& c : r.comparisons)
-      fmt::print("  {:<10} {} element{}, at most abs {:.1e} rel {:.1e} ulp {:.1e}\n", c.name, c.total,
-                 c.total == 1 ? "" : "s", c.worst_abs, c.worst_rel, c.worst_ulp);
+      fmt::print("  {:<10} {} element{}, at most abs {:.1e} rel {:.1e} ulp {}, {:.2g} of the limit\n", c.name, c.total,
+                 c.total == 1 ? "" : "s", c.worst_abs, c.worst_rel, ulps_text(c.worst_ulp), c.worst_share);
 }
 
 int check(const Options& o) {
@@ -39,17 +43,20 @@ int check(const Options& o) {
   if (o.files.empty() && (o.rtol > 0 || o.atol > 0))
     refuse("check: --rtol and --atol go with --files; a case has its own");
   if (!o.files.empty() && !o.dtype.empty()) refuse("check: --dtype goes with cases");
+  if (!o.files.empty() && !o.loss.empty()) refuse("check: --loss goes with cases");
   std::vector<CaseReport> reports;
   CheckOptions options;
   options.device = choose_device(o.device).device;
   options.ulps = o.ulps;
   if (!o.dtype.empty()) options.dtype = o.dtype == "f32" ? DType::f32 : DType::f64;
+  options.loss = o.loss;
+  options.verbose = o.verbose;
   const auto add = [&](CaseReport r) {
-    print(r, o);
+    print(r, o, std::find(o.paths.begin(), o.paths.end(), r.path) != o.paths.end());
     reports.push_back(std::move(r));
   };
   if (!o.files.empty()) {
-    Limits limits{{o.atol}, o.rtol, o.rtol == 0 && o.atol == 0 && !o.ulps, o.ulps};
+    Limits limits{{o.atol}, o.rtol, o.rtol == 0 && o.atol == 0 && !o.ulps, o.ulps, ""};
     add(check_files(o.files[0], o.files[1], limits));
   } else {
     for (const std::string& path : find_cases(o.paths)) add(check_case(path, options));
@@ -71,6 +78,9 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("--files", o->files, "Compare two safetensors files, of any origin, bit by bit or within limits")
       ->type_name("A B")
       ->expected(2);
+  app.add_option("--loss", o->loss,
+                 "Try another meaning: keys in place of the case's reduction, '{preset: torch.mean}'")
+      ->type_name("YAML");
   app.add_option("--dtype", o->dtype, "Run in f32 or f64 instead of the case's own")->check(one_of({"f32", "f64"}));
   add_device(app, o->device);
   app.add_option("--ulp", o->ulps, "Let N units in the last place pass, instead of the other limits")
@@ -80,7 +90,7 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("--atol", o->atol, "With --files: absolute limit")->type_name("X")->check(number(0, HUGE_VAL));
   app.add_option("--junit", o->junit, "Write a JUnit report too")->type_name("FILE");
   app.add_flag("-q,--quiet", o->quiet, "Print differences and errors only");
-  app.add_flag("-v,--verbose", o->verbose, "Print every case, and how far each of its gold is off");
+  app.add_flag("-v,--verbose", o->verbose, "Print every case, how far each of its gold is off, and all names");
   return [o] { return check(*o); };
 }
 

@@ -21,8 +21,8 @@ void print(const std::string& name, const GradientReport& r, const std::string& 
              r.where.empty() ? "exact" : r.where, more);
 }
 
-int conclude(bool passed) {
-  fmt::print("{}\n", passed ? "all gradients agree" : "some gradients are wrong");
+int conclude(bool passed, const char* whose = "all gradients agree") {
+  fmt::print("{}\n", passed ? whose : "some gradients are wrong");
   return static_cast<int>(passed ? ExitCode::done : ExitCode::no);
 }
 
@@ -35,7 +35,7 @@ int gradcheck_case(const Options& o) {
     print(r.name, r.gradients, r.left_out ? fmt::format(" ({} at a clip left out)", r.left_out) : "");
     passed &= r.gradients.passed();
   }
-  return conclude(passed);
+  return conclude(passed, "all of seqgrad's gradients agree with its own loss; `seqgrad check` compares recorded ones");
 }
 
 int gradcheck(const Options& o) {

@@ -3,6 +3,7 @@
 
 #include "apps/command.h"
 #include "engine/check/run_case.h"
+#include "engine/check/separate.h"
 #include "engine/check/which.h"
 
 namespace seqgrad {
@@ -10,7 +11,7 @@ namespace {
 
 struct Options {
   std::string path, preset, out, which;
-  bool json = false;
+  bool json = false, verbose = false;
 };
 
 nlohmann::ordered_json nested(const Values& v, size_t depth, size_t& at) {
@@ -46,26 +47,35 @@ LossCase with_preset(const Options& o) {
   return read_case_with_preset(o.path, o.preset);
 }
 
+int say_which(const LossCase& c, const Options& o) {
+  const Asked asked = asked_value(o.which);
+  const CaseInputs in = inputs_of(c);
+  const Which found = which(c, in, asked.value, asked.tolerance);
+  // What else would look the same on this batch, of the first explanation that needs no change.
+  const Found* first = found.matches.empty() || !found.matches[0].change.empty() ? nullptr : &found.matches[0];
+  if (o.json) {
+    auto json = nlohmann::ordered_json::object();
+    json["value"] = o.which;
+    for (const Found& f : found.matches)
+      json["matches"].push_back(
+          {{"names", f.names}, {"change", f.change}, {"divisor", f.divisor}, {"counts", f.words}});
+    for (const auto& [ratio, f] : found.misses)
+      json["nearest"].push_back({{"ratio", ratio}, {"value", f.value[0]}, {"names", f.names}, {"divisor", f.divisor}});
+    if (first) json["not_separated"] = not_separated(in.loss, first->options);
+    fmt::print("{}\n", json.dump(2));
+  } else {
+    const size_t most = o.verbose ? 100 : 5;
+    for (const std::string& line : lines_of(found, o.which, most)) fmt::print("{}\n", line);
+    if (const std::string note = first ? separation_note(in.loss, first->options, first->names[0], most) : "";
+        !note.empty())
+      fmt::print("note: {}\n", note);
+  }
+  return static_cast<int>(found.matches.empty() ? ExitCode::no : ExitCode::done);
+}
+
 int loss(const Options& o) {
   const LossCase c = with_preset(o);
-  if (!o.which.empty()) {
-    const Asked asked = asked_value(o.which);
-    const Which found = which(c, inputs_of(c), asked.value, asked.tolerance);
-    if (o.json) {
-      auto json = nlohmann::ordered_json::object();
-      json["value"] = o.which;
-      for (const auto& [key, all] : {std::pair{"matches", &found.matches}})
-        for (const Found& f : *all)
-          json[key].push_back({{"names", f.names}, {"change", f.change}, {"divisor", f.divisor}, {"counts", f.words}});
-      for (const auto& [ratio, f] : found.misses)
-        json["nearest"].push_back(
-            {{"ratio", ratio}, {"value", f.value[0]}, {"names", f.names}, {"divisor", f.divisor}});
-      fmt::print("{}\n", json.dump(2));
-    } else {
-      for (const std::string& line : lines_of(found, o.which)) fmt::print("{}\n", line);
-    }
-    return static_cast<int>(found.matches.empty() ? ExitCode::no : ExitCode::done);
-  }
+  if (!o.which.empty()) return say_which(c, o);
   const CaseRun run = run_case(c, DType::f64, Device::cpu);
   for (const LossWarning& w : run.rows.warnings) note("warning: " + w.text);
   for (const LossWarning& w : run.loss.warnings) note("warning: " + w.text);
@@ -96,8 +106,10 @@ std::function<int()> declare(CLI::App& app) {
       ->type_name("P");
   app.add_option("--out", o->out, "Write value, row losses, numerator, divisor and gradients, in float64")
       ->type_name("F.safetensors");
+  app.add_flag("-v,--verbose", o->verbose, "With --which: all names of each explanation");
   app.add_flag("--json", o->json, "Print one JSON object");
-  app.add_option("--which", o->which, "Say which presets, or axes and divisors, yield this value (a vector: 1.8,4,0)")
+  app.add_option("--which", o->which,
+                 "Say which presets, or axes and divisors, yield this value (nan; a vector: 1.8,4,0)")
       ->type_name("VALUE");
   return [o] { return loss(*o); };
 }

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "engine/check/flat.h"
 #include "engine/check/inline_tensors.h"
 #include "engine/io/atomic_write.h"
 
@@ -332,6 +333,7 @@ LossCase make_case(const Node& yaml, std::optional<SafetensorsFile> file, const 
   const bool dense = c.config->loss.options().target == Target::dense;
   Reader reader(c, shown_path(written ? c.where : file->path));
   reader.read(written ? inline_tensors(*written, dense) : std::move(file->tensors));
+  unflatten(c);
   return c;
 }
 
@@ -350,22 +352,31 @@ LossCase read_case(const std::string& path, bool repaired) {
   return read_node(path, [&](Node node) { return repaired ? repaired_node(node, path) : node; });
 }
 
+// The case's loss section with another reduction: what a name or an axis says goes, what stands in `keys` comes.
+static Node with_loss(Node node, const Node& keys) {
+  for (size_t i = 0; i < node.keys.size(); ++i) {
+    if (node.keys[i].name != "loss" || node.items[i].kind != Node::Kind::map) continue;
+    Node loss = without(node.items[i], {"preset", "flags", "reduce", "normalizer"});
+    for (size_t k = 0; k < keys.keys.size(); ++k) {
+      loss = without(loss, {keys.keys[k].name.c_str()});
+      loss.keys.push_back(keys.keys[k]);
+      loss.items.push_back(keys.items[k]);
+    }
+    node.items[i] = std::move(loss);
+  }
+  return node;
+}
+
+LossCase read_case_with_loss(const std::string& path, const std::string& loss) {
+  const Node keys = parse_yaml(loss, "--loss");
+  if (keys.kind != Node::Kind::map)
+    refuse("--loss: expected keys of a loss section, as '{{preset: torch.mean}}', got '{}'", shown(loss));
+  return read_node(path, [&](Node node) { return with_loss(std::move(node), keys); });
+}
+
 LossCase read_case_with_preset(const std::string& path, const std::string& preset) {
   seqgrad::preset(preset);  // E14 before anything is read
-  return read_node(path, [&](Node node) {
-    for (size_t i = 0; i < node.keys.size(); ++i) {
-      if (node.keys[i].name != "loss" || node.items[i].kind != Node::Kind::map) continue;
-      Node loss = without(node.items[i], {"preset", "flags", "reduce", "normalizer"});
-      Node name;
-      name.kind = Node::Kind::scalar;
-      name.text = preset;
-      name.at = loss.at;
-      loss.keys.push_back({"preset", loss.at});
-      loss.items.push_back(std::move(name));
-      node.items[i] = std::move(loss);
-    }
-    return node;
-  });
+  return read_case_with_loss(path, "preset: " + preset);
 }
 
 bool is_case(const std::string& path) {

@@ -38,7 +38,9 @@ struct LossCase {
 // file and key, for whatever is not as tests/cases/README.md has it; an error of the loss itself (E01-E17) that tensors
 // cause is left to the run, and one that its section causes is kept in `refused` where the case expects an error.
 LossCase read_case(const std::string& path, bool repaired = false);  // with a lesson's `repair` in place
-// With another preset's reduction; what the section says about the row loss stays.
+// With another reduction, or other keys of the loss section in their place; what else the section says about the row
+// loss stays. `loss` is YAML: "{preset: torch.mean}".
+LossCase read_case_with_loss(const std::string& path, const std::string& loss);
 LossCase read_case_with_preset(const std::string& path, const std::string& preset);
 // The same from memory: `tensors` are those of tensors.safetensors, or none.
 LossCase make_case(const Node& yaml, std::optional<SafetensorsFile> tensors, const std::string& path);

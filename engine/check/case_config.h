@@ -46,10 +46,10 @@ struct ToleranceConfig : Section {
                                                                             "replaces the others for this gold"));
   }
   Field<std::optional<std::string>> limit_class{
-      this, "class", std::nullopt, choice({"exact", "f64", "f32", "device"}),
-      "limits of a dtype; exact: the same bits; null or device: of the dtype that the case runs in"};
+      this, "class", std::nullopt, choice({"exact", "f64", "f32", "bf16", "f16", "device"}),
+      "limits of the dtype that the gold was computed in; exact: the same bits; null or device: of the one it runs in"};
   Field<std::optional<double>> rtol{this, "rtol", std::nullopt, at_least(0),
-                                    "|got - want| <= atol + rtol |want| instead of the class's limit"};
+                                    "|seqgrad - recorded| <= atol + rtol |recorded| instead of the class's limit"};
   Field<std::optional<double>> atol{this, "atol", std::nullopt, at_least(0), "see rtol"};
   Field<std::string> basis{this, "basis", "", "why these limits"};
   std::vector<std::unique_ptr<Field<std::optional<GoldTolerance>>>> golds;  // in the order of gold_names

@@ -69,9 +69,16 @@ class Builder {
     const NamedArray* a = case_.find(list() ? "targets.0" : "targets");
     const bool dense = out_.options.target == Target::dense;
     if (a && !dense && a->dtype != DType::i32 && a->dtype != DType::i64)
-      refuse(LossCode::float_ids, "targets must be int32/int64, got {}", name_of(a->dtype));
+      refuse(LossCode::float_ids, "targets must be int32/int64, got {}{}", name_of(a->dtype),
+             a->shape.size() == (list() ? 2 : 3) ? fmt::format("; distributions {}, one-hot ones too, go with target: "
+                                                               "dense",
+                                                               text_of(a->shape))
+                                                 : "");
     if (a && dense && !is_floating(a->dtype))
-      refuse(LossCode::shape, "dense targets must be float32/float64, got {}", name_of(a->dtype));
+      refuse(LossCode::shape, "dense targets must be float32/float64, got {}{}", name_of(a->dtype),
+             a->shape.size() == (list() ? 1 : 2)
+                 ? fmt::format(" {}; these are ids: write target: ids, or leave it out", text_of(a->shape))
+                 : "");
   }
 
   void read_prediction() {
@@ -91,8 +98,9 @@ class Builder {
     }
     const NamedArray& a = *case_.find(name_);
     if (a.shape.size() != 3)
-      refuse(LossCode::shape, "loss: {} are {}; expected rank 3, {}", name_, text_of(a.shape),
-             time() ? "[T,B,V]" : "[B,T,V]");
+      refuse(LossCode::shape, "loss: {} are {}; expected rank 3, {}{}", name_, text_of(a.shape),
+             time() ? "[T,B,V]" : "[B,T,V]",
+             a.shape.size() == 2 && !time() ? "; or flat, [N,V] beside targets [N]" : "");
     out_.logits = {&a};
     in.batch = a.shape[time() ? 1 : 0];
     in.steps = a.shape[time() ? 0 : 1];
@@ -110,8 +118,13 @@ class Builder {
 
   template <class T>
   std::vector<T> vector(const NamedArray& a, int64_t want, const char* shape, LossCode code = LossCode::shape) const {
-    if (a.shape != std::vector<int64_t>{want})
-      refuse(code, "loss: {} is {}; expected {} = [{}]", a.name, text_of(a.shape), shape, want);
+    if (a.shape != std::vector<int64_t>{want}) {
+      const bool other = case_.layout == Layout::batch && a.shape == std::vector<int64_t>{out_.loss.steps};
+      const char* cure = a.shape == std::vector<int64_t>{want, 1} ? "; squeeze its last dimension"
+                         : other && shape[1] == 'B' ? "; are the others time-major, [T,B,…]? Then write layout: time"
+                                                    : "";
+      refuse(code, "loss: {} is {}; expected {} = [{}]{}", a.name, text_of(a.shape), shape, want, cure);
+    }
     return numbers_of<T>(a);
   }
 
@@ -139,20 +152,39 @@ class Builder {
     if (!a) return std::nullopt;
     std::vector<int64_t> want = time() ? std::vector<int64_t>{in.steps, in.batch} : std::vector{in.batch, in.steps};
     if (width) want.push_back(width);
-    if (name == "targets" && a->shape.size() == want.size() && a->shape != want)
-      refuse(LossCode::shape, "loss: targets are [B={},T={}{}] but {} are [B={},T={},V={}]; {}",
-             a->shape[time() ? 1 : 0], a->shape[time() ? 0 : 1], width ? fmt::format(",V={}", a->shape[2]) : "", name_,
-             in.batch, in.steps, in.classes,
-             a->shape[time() ? 0 : 1] != in.steps   ? "T must match (did you forget to shift or trim?)"
-             : a->shape[time() ? 1 : 0] != in.batch ? "B must match"
-                                                    : "V must match");
-    if (name != "targets" && a->shape == std::vector<int64_t>{in.batch})
-      refuse(LossCode::per_example, "{} is [{}]; expected [{}]. Per-example {} go in {}", name, in.batch,
-             fmt::join(want, ","), name == "mask" ? "lengths" : "weights",
-             name == "mask" ? "lengths" : "example_weight");
+    if (name == "targets" && a->shape != want) refuse_targets(*a, width > 0);
+    if (name != "targets" && a->shape != want &&
+        (a->shape == std::vector<int64_t>{in.batch} || a->shape == std::vector<int64_t>{in.batch, 1}))
+      refuse(LossCode::per_example, "{} is {}; expected [{}]. Per-example {} go in {}, as [{}]", name,
+             text_of(a->shape), fmt::join(want, ","), name == "mask" ? "lengths" : "weights",
+             name == "mask" ? "lengths" : "example_weight", in.batch);
     check_shape(*a, want);
     std::vector<T> numbers = numbers_of<T>(*a);
     return time() ? from_time_major(numbers, in.batch, in.steps, w) : numbers;
+  }
+
+  // Targets whose shape is not that of the prediction, and what is done about it.
+  [[noreturn]] void refuse_targets(const NamedArray& a, bool dense) const {
+    const LossInputs& in = out_.loss;
+    if (a.shape.size() != (dense ? 3 : 2))
+      refuse(LossCode::shape, "loss: targets are {}; expected {} beside {} [{},{},{}]{}", text_of(a.shape),
+             dense ? "[B,T,V]" : "[B,T]", name_, in.batch, in.steps, in.classes,
+             !dense && a.shape.size() == 3 ? ". Distributions, as floats, go with target: dense" : "");
+    const int64_t b = a.shape[time() ? 1 : 0], t = a.shape[time() ? 0 : 1];
+    const bool steps_last = b == in.batch && t == in.classes && !out_.hidden && !time();
+    const bool swapped = b == in.steps && t == in.batch;
+    std::string cure = t != in.steps   ? "T must match (did you forget to shift or trim?)"
+                       : b != in.batch ? "B must match"
+                                       : "V must match";
+    if (steps_last)
+      cure =
+          fmt::format("are the {0} [B,V,T], as PyTorch's cross_entropy takes them? Write {0}.transpose(1, 2)", name_);
+    else if (swapped)
+      cure = time() ? "are the targets [B,T]? Transpose them: layout: time has all as [T,B,…]"
+                    : fmt::format("are the {} time-major, [T,B,…]? Transpose one of them; layout: time takes both so",
+                                  name_);
+    refuse(LossCode::shape, "loss: targets are [B={},T={}{}] but {} are [B={},T={},V={}]; {}", b, t,
+           dense ? fmt::format(",V={}", a.shape[2]) : "", name_, in.batch, in.steps, in.classes, cure);
   }
 
   static void check_shape(const NamedArray& a, const std::vector<int64_t>& want) {

@@ -109,6 +109,10 @@ const Change table[] = {
     {"with a softmax taken twice", [](C, I in, Changed& x) { return softmax_first(in, x); }},
     {"with probabilities taken for logits",
      [](C, I, Changed& x) { return std::exchange(x.options.input, Input::logits) == Input::probs; }},
+    {"with the logits taken for probabilities",
+     [](C, I in, Changed& x) {  // refused where they are none
+       return !in.hidden && std::exchange(x.options.input, Input::probs) == Input::logits;
+     }},
     {"with z_loss left out", [](C, I, Changed& x) { return drop(x.options.z_loss); }},
     {"with the soft cap left out", [](C, I, Changed& x) { return drop(x.options.softcap); }},
     {"with dense targets taken for their largest class",

@@ -2,6 +2,7 @@
 #include "engine/check/check_case.h"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -9,6 +10,8 @@
 #include <filesystem>
 
 #include "engine/check/limits.h"
+#include "engine/check/reductions.h"
+#include "engine/check/separate.h"
 #include "engine/check/which.h"
 
 namespace seqgrad {
@@ -48,6 +51,55 @@ void expect_peer_to_differ(const LossCase& c, const CaseRun& run, CaseReport& re
       report.lines.push_back(fmt::format("peer.{} is what comes out here too; peer_differs says otherwise", peer.name));
 }
 
+// Logits of live rows that are probabilities, every row.
+bool looks_like_probabilities(const LossCase& c, const CaseRun& run) {
+  if (run.inputs.hidden || run.inputs.options.input == Input::probs || run.rows.rows.empty()) return false;
+  if (run.rows.classes < 2) return false;
+  const std::vector<double> x = arrays_of(c, run.inputs).x;
+  const auto v = static_cast<size_t>(run.rows.classes);
+  for (const LiveRow& r : run.rows.rows) {
+    const int64_t b = r.row / run.rows.steps, t = r.row % run.rows.steps;
+    const double* row = x.data() + static_cast<size_t>(c.layout == Layout::batch ? r.row : t * run.rows.batch + b) * v;
+    double sum = 0;
+    for (size_t j = 0; j < v; ++j) {
+      if (!(row[j] >= 0 && row[j] <= 1)) return false;
+      sum += row[j];
+    }
+    if (!(std::abs(sum - 1) <= 1e-2)) return false;
+  }
+  return true;
+}
+
+// Numbers that are bfloat16 all of them, in a case that does not say so.
+bool looks_like_bf16(const LossCase& c) {
+  if (c.dtype() != DType::f32 || c.config->tolerance.limit_class()) return false;
+  size_t told = 0;
+  for (const Values& v : c.gold)
+    for (const double x : v.numbers) {
+      const auto bits = std::bit_cast<uint32_t>(static_cast<float>(x));
+      if (!std::isfinite(x)) continue;
+      if (static_cast<double>(static_cast<float>(x)) != x || (bits & 0xffff) != 0) return false;
+      told += x != std::round(x);
+    }
+  return told > 1;
+}
+
+void add_notes(const LossCase& c, const CaseRun& run, const CheckOptions& options, CaseReport& report) {
+  if (looks_like_probabilities(c, run))
+    report.notes.emplace_back(
+        "the rows of logits are all in [0,1] and sum to 1: are they probabilities? Then the tensor is probs, with "
+        "input: "
+        "probs");
+  if (!report.lines.empty() && looks_like_bf16(c))
+    report.notes.emplace_back(
+        "every recorded number is a bfloat16: tolerance: {class: bf16} gives the limits of that arithmetic");
+  if (!report.lines.empty()) return;
+  const LossOptions& o = run.inputs.options;
+  const std::string name = c.config->loss.preset().value_or(form_of(o));
+  if (std::string note = separation_note(run.inputs.loss, o, name, options.verbose ? 100 : 5); !note.empty())
+    report.notes.push_back(std::move(note));
+}
+
 void expect_values(const LossCase& c, const CheckOptions& options, CaseReport& report) {
   if (c.gold.empty())
     refuse("{}: error: there is no gold; `seqgrad record --bless` would write it", shown_path(c.where));
@@ -62,14 +114,20 @@ void expect_values(const LossCase& c, const CheckOptions& options, CaseReport& r
   if (!report.lines.empty()) return;
   for (const Values& want : c.gold) {
     Limits limits = limits_of(c, run, want);
-    if (options.ulps) limits = {{0.0}, 0, false, options.ulps};
+    if (options.ulps) limits = {{0.0}, 0, false, options.ulps, ""};
     const auto axes = axes_of(want.name, c.layout, want.shape, run.inputs.options.over);
     report.comparisons.push_back(compare(run.of(want.name), want, limits, run.dtype, c.config->nan() == "equal", axes));
     if (const Comparison& last = report.comparisons.back(); !last.passed()) report.lines.push_back(last.line);
   }
   if (!report.lines.empty())
-    for (std::string& found : which_of_gold(c, run, report.comparisons)) report.lines.push_back(std::move(found));
+    for (std::string& found : which_of_gold(c, run, report.comparisons, options.verbose))
+      report.lines.push_back(std::move(found));
+  const size_t differences = report.lines.size();
   expect_peer_to_differ(c, run, report);
+  add_notes(c, run, options, report);
+  if (differences == 0) return;
+  for (const std::string& note : report.notes) report.lines.push_back("note: " + note);
+  report.notes.clear();
 }
 
 void walk(const std::string& path, std::vector<std::string>& out) {
@@ -78,12 +136,20 @@ void walk(const std::string& path, std::vector<std::string>& out) {
     return;
   }
   std::error_code error;
-  if (!fs::is_directory(path, error)) return;
+  if (!fs::is_directory(path, error)) {
+    if (error && error != std::errc::no_such_file_or_directory) out.push_back(path);
+    return;
+  }
   std::vector<std::string> inside;
-  for (const auto& entry : fs::directory_iterator(path))
-    if (!entry.is_symlink() || !entry.is_directory()) inside.push_back(entry.path().string());  // no cycles
+  fs::directory_iterator entry(path, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    std::error_code unknown;
+    if (!entry->is_symlink(unknown) || !entry->is_directory(unknown))
+      inside.push_back(entry->path().string());  // no cycles
+  }
+  if (error) inside.push_back(path);
   std::sort(inside.begin(), inside.end());
-  for (const std::string& p : inside) walk(p, out);
+  for (const std::string& p : inside) p == path ? out.push_back(p) : walk(p, out);
 }
 
 template <class F>
@@ -112,7 +178,7 @@ CaseReport check_case(const LossCase& c, const CheckOptions& options) {
 
 CaseReport check_case(const std::string& path, const CheckOptions& options) {
   return timed(path, [&](CaseReport& report) {
-    const LossCase c = read_case(path);
+    const LossCase c = options.loss.empty() ? read_case(path) : read_case_with_loss(path, options.loss);
     c.config->expect().error.empty() ? expect_values(c, options, report) : expect_error(c, options, report);
   });
 }
@@ -174,8 +240,8 @@ CaseReport check_files(const std::string& a, const std::string& b, const Limits&
       if (!is_floating(got.dtype)) own = {};
       if (got.dtype != want->dtype) own.exact = false;
       const DType dtype = got.dtype == DType::f64 && want->dtype == DType::f64 ? DType::f64 : DType::f32;
-      report.comparisons.push_back(
-          compare({name, got.shape, to_doubles(got)}, {name, want->shape, to_doubles(*want)}, own, dtype, true));
+      report.comparisons.push_back(compare({name, got.shape, to_doubles(got)}, {name, want->shape, to_doubles(*want)},
+                                           own, dtype, true, {}, {"first", "second"}));
       if (!report.comparisons.back().passed()) report.lines.push_back(report.comparisons.back().line);
     }
   });

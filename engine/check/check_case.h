@@ -12,6 +12,8 @@ struct CheckOptions {
   std::optional<DType> dtype;  // none: the case's own
   Device device = Device::cpu;
   std::optional<double> ulps;  // a limit of that many units in the last place instead of the case's
+  std::string loss;            // keys in place of the case's reduction (read_case_with_loss); empty: its own
+  bool verbose = false;        // all names that --which finds
 };
 
 enum class Verdict { as_expected, differs, unreadable };
@@ -21,6 +23,7 @@ struct CaseReport {
   Verdict verdict = Verdict::as_expected;
   std::vector<std::string> lines;       // what is wrong: one a gold, and what --which finds
   std::vector<Comparison> comparisons;  // of every gold, good ones too
+  std::vector<std::string> notes;       // what a person should know of a case that is as expected
   double seconds = 0;
 };
 
@@ -29,7 +32,7 @@ CaseReport check_case(const std::string& path, const CheckOptions& options);
 CaseReport check_case(const LossCase& c, const CheckOptions& options);
 
 // The cases among the paths, and in folders to any depth, sorted within each; a path that is a file is one, whatever it
-// holds. Throws InputError for a path that is not there.
+// holds, and so is a folder that cannot be read: checking it says why. Throws InputError for a path that is not there.
 std::vector<std::string> find_cases(const std::vector<std::string>& paths);
 
 // "342 cases: 340 as expected, 1 not, 1 unreadable".

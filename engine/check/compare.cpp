@@ -48,8 +48,16 @@ std::string Limits::text(size_t i, double want) const {
   if (exact) return "the same bits";
   if (ulps) return fmt::format("{} ulp", *ulps);
   const double a = absolute[absolute.size() == 1 ? 0 : i];
-  return relative * std::abs(want) >= a && relative > 0 ? fmt::format("rel {:.1e}", relative)
-                                                        : fmt::format("abs {:.1e}", a);
+  const std::string of = basis.empty() ? "" : " of " + basis;
+  return relative * std::abs(want) >= a && relative > 0 ? fmt::format("rel {:.1e}{}", relative, of)
+                                                        : fmt::format("abs {:.1e}{}", a, of);
+}
+
+std::string ulps_text(double ulps) {
+  if (std::isnan(ulps)) return "nan";
+  if (ulps > 1e6) return "over a million";
+  const auto n = static_cast<int64_t>(ulps);
+  return n < 1000 ? fmt::format("{}", n) : fmt::format("{},{:03d}", n / 1000, n % 1000);
 }
 
 double ulps_between(double a, double b, DType dtype) {
@@ -59,12 +67,13 @@ double ulps_between(double a, double b, DType dtype) {
 }
 
 Comparison compare(const Values& got, const Values& want, const Limits& limits, DType dtype, bool nan_equal,
-                   const std::vector<std::string>& axes) {
+                   const std::vector<std::string>& axes, Sides sides) {
   Comparison c;
   c.name = want.name;
   c.total = static_cast<int64_t>(want.numbers.size());
   if (got.shape != want.shape) {
-    c.line = fmt::format("{} got shape {} want shape {}", c.name, shape_text(got.shape), shape_text(want.shape));
+    c.line = fmt::format("{} {} shape {} {} shape {}", c.name, sides.got, shape_text(got.shape), sides.want,
+                         shape_text(want.shape));
     return c;
   }
   double worst_excess = -1;
@@ -78,6 +87,7 @@ Comparison compare(const Values& got, const Values& want, const Limits& limits, 
       c.worst_ulp = std::max(c.worst_ulp, ulp);
     }
     const double limit = limits.at(i, w);
+    if (std::isfinite(difference) && limit > 0) c.worst_share = std::max(c.worst_share, difference / limit);
     const bool good = limits.exact  ? same_bits(g, w, dtype)
                       : limits.ulps ? equal || ulp <= *limits.ulps
                                     : equal || difference <= limit;
@@ -93,16 +103,16 @@ Comparison compare(const Values& got, const Values& want, const Limits& limits, 
   }
   if (c.failing.empty()) return c;
   const double g = got.numbers[c.worst], w = want.numbers[c.worst], difference = std::abs(g - w);
-  const std::string numbers = fmt::format("{}", fmt::format("{:.4e}", g) == fmt::format("{:.4e}", w)
-                                                    ? fmt::format("got {} want {}", g, w)
-                                                    : fmt::format("got {:.4e} want {:.4e}", g, w));
+  const bool close = fmt::format("{:.4e}", g) == fmt::format("{:.4e}", w);
+  const auto number = [&](double x) { return close ? fmt::format("{}", x) : fmt::format("{:.4e}", x); };
   c.ratio = constant_ratio(got, want, c.failing);
-  const std::string hint = hint_of(got, want, c, axes);
-  c.line = fmt::format("{}{} {}  abs {} rel {} ulp {}  limit {}  ({}/{} element{}{}){}{}", c.name,
-                       place_text(index_of(want.shape, c.worst)), numbers, short_number(difference),
-                       w == 0 ? "inf" : short_number(difference / std::abs(w)), short_number(ulps_between(g, w, dtype)),
-                       limits.text(c.worst, w), c.failing.size(), c.total, c.total == 1 ? "" : "s",
-                       place_of(want.shape, c.failing, axes), hint.empty() ? "" : "  hint: ", hint);
+  const std::string hint = hint_of(got, want, c, axes, sides);
+  c.line =
+      fmt::format("{}{} {} {} {} {}  abs {} rel {} ulp {}  limit {}  ({}/{} element{}{}){}{}", c.name,
+                  place_text(index_of(want.shape, c.worst)), sides.got, number(g), sides.want, number(w),
+                  short_number(difference), w == 0 ? "inf" : short_number(difference / std::abs(w)),
+                  ulps_text(ulps_between(g, w, dtype)), limits.text(c.worst, w), c.failing.size(), c.total,
+                  c.total == 1 ? "" : "s", place_of(want.shape, c.failing, axes), hint.empty() ? "" : "  hint: ", hint);
   return c;
 }
 

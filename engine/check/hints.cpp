@@ -78,17 +78,19 @@ std::string place_of(const std::vector<int64_t>& shape, const std::vector<size_t
 
 std::optional<double> constant_ratio(const Values& got, const Values& want, const std::vector<size_t>& failing) {
   std::optional<double> ratio;
+  if (failing.size() < 2) return ratio;  // one number always has one ratio
   for (const size_t i : failing) {
     const double g = got.numbers[i], w = want.numbers[i];
     if (g == 0 || w == 0 || !std::isfinite(g) || !std::isfinite(w)) return std::nullopt;
-    if (!ratio) ratio = g / w;
-    if (!near(g / w, *ratio, *ratio)) return std::nullopt;
+    if (!ratio) ratio = w / g;
+    if (!near(w / g, *ratio, *ratio)) return std::nullopt;
   }
   // What agrees already must not contradict: zeros only.
+  const double least = same * largest(want);
   for (size_t i = 0, next = 0; i < want.numbers.size() && ratio; ++i) {
     if (next < failing.size() && failing[next] == i) {
       ++next;
-    } else if (const double w = want.numbers[i]; std::abs(w) > same * largest(want)) {
+    } else if (const double w = want.numbers[i]; std::abs(w) > least) {
       return std::nullopt;
     }
   }
@@ -104,24 +106,36 @@ std::string fraction(double ratio) {
   return "";
 }
 
-std::string hint_of(const Values& got, const Values& want, const Comparison& c, const std::vector<std::string>& axes) {
+std::string hint_of(const Values& got, const Values& want, const Comparison& c, const std::vector<std::string>& axes,
+                    Sides sides) {
   const auto all = [&](auto holds) {
     return std::all_of(c.failing.begin(), c.failing.end(),
                        [&](size_t i) { return holds(got.numbers[i], want.numbers[i]); });
   };
+  const auto has = [](const char* side, const char* what, const char* other, const char* where) {
+    return fmt::format("{} has {} where {} has {}", side, what, other, where);
+  };
+  const char *g_name = sides.got, *w_name = sides.want;
+  const bool several = want.numbers.size() > 1;
   if (all([](double g, double w) { return std::isnan(g) && std::isnan(w); }))
     return "both NaN: nan: equal lets them pass";
-  if (all([](double g, double w) { return g == 0 && !std::isfinite(w); }) ||
-      all([](double g, double w) { return w == 0 && !std::isfinite(g); }))
-    return "NaN or infinity where the other has 0: padding that was multiplied by 0, not left out?";
+  if (several && c.failing.size() == want.numbers.size() &&
+      all([](double g, double w) { return g == 0 && std::isnan(w); }))
+    return fmt::format("{} is NaN everywhere: 0/0, where nothing counts?", w_name);
+  if (several && all([](double g, double w) { return g == 0 && !std::isfinite(w); }))
+    return has(w_name, "NaN or infinity", g_name, "0: padding multiplied by 0, not left out?");
+  if (several && all([](double g, double w) { return w == 0 && !std::isfinite(g); }))
+    return has(g_name, "NaN or infinity", w_name, "0");
   if (c.ratio && near(*c.ratio, -1, 1)) return "opposite sign";
   if (c.ratio) {
     const std::string exact = fraction(*c.ratio);
-    if (!exact.empty() || c.failing.size() > 1)  // one number always has one ratio
-      return fmt::format("constant ratio {}: wrong divisor?", exact.empty() ? fmt::format("{:.6g}", *c.ratio) : exact);
+    return fmt::format("{} = {} x {} in all of them: another divisor?", w_name,
+                       exact.empty() ? fmt::format("{:.6g}", *c.ratio) : exact, g_name);
   }
-  if (all([](double g, double w) { return g == 0 && w != 0; })) return "0 where something is expected: left out?";
-  if (all([](double g, double w) { return g != 0 && w == 0; })) return "something where 0 is expected: not left out?";
+  if (several && all([](double g, double w) { return g == 0 && w != 0; }))
+    return has(g_name, "0", w_name, "something: who left it out?");
+  if (several && all([](double g, double w) { return g != 0 && w == 0; }))
+    return has(w_name, "0", g_name, "something: who left it out?");
   const auto axis = [&](const char* name) {
     return static_cast<size_t>(std::find(axes.begin(), axes.end(), name) - axes.begin());
   };

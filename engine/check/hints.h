@@ -10,12 +10,13 @@ std::vector<int64_t> index_of(const std::vector<int64_t>& shape, size_t place);
 std::string place_of(const std::vector<int64_t>& shape, const std::vector<size_t>& failing,
                      const std::vector<std::string>& axes);
 
-// got/want where it is the same, to 1e-5, at all failing elements; none when an element's want or got is 0 or not
-// finite, or the ratio is 1.
+// want/got where it is the same, to 1e-5, at all failing elements, of which there are two at least; none when an
+// element's want or got is 0 or not finite, or the ratio is 1.
 std::optional<double> constant_ratio(const Values& got, const Values& want, const std::vector<size_t>& failing);
 
-// "constant ratio 15/16: wrong divisor?" and the like, or "".
+// "recorded = 16/15 x seqgrad in all of them: another divisor?" and the like, or "". It says what the numbers are to
+// each other, and which side has what; whose fault that is, it does not know.
 std::string hint_of(const Values& got, const Values& want, const Comparison& comparison,
-                    const std::vector<std::string>& axes);
+                    const std::vector<std::string>& axes, Sides sides = {});
 
 }  // namespace seqgrad

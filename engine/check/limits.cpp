@@ -1,4 +1,6 @@
-// Limits of one row's loss and gradient, carried through weights, divisors and the output projection to every result.
+// Limits of a case: what seqgrad's own arithmetic may be off, and what that of the framework that recorded the gold may
+// (framework_error.h). Ours are limits of one row's loss and gradient, carried through weights, divisors and the output
+// projection to every result.
 //   loss of a row     base·(1 + |ℓ|)       gradient of a row, each class: base·max(s·ω, largest |gradient| of the row)
 //   true class        of a one-hot target in float32: relative 1e-5 even where 1 − p is tiny
 //   hidden states     the logits carry an error of δ = product·Σ_d|h_d·W_vd|, and the products back another `product`
@@ -7,6 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
+
+#include "engine/check/framework_error.h"
 
 namespace seqgrad {
 namespace {
@@ -21,7 +25,8 @@ constexpr double gold_rounding = 0x1p-50;  // the gold's own p − 1 in float64
 
 class ClassLimits {
  public:
-  ClassLimits(const LossCase& c, const CaseRun& run, Class k) : case_(c), run_(run), k_(k) {
+  ClassLimits(const LossCase& c, const CaseRun& run, Class k, const Arithmetic& theirs)
+      : case_(c), run_(run), k_(k), theirs_(c, run, theirs), sums_(theirs.u > 0x1p-53) {
     if (run.inputs.hidden) logit_errors();
   }
 
@@ -29,16 +34,16 @@ class ClassLimits {
     const std::string& name = want.name;
     Limits out;
     if (name == "divisor") {
-      out.relative = 1e-12;  // counted in float64 whatever the case runs in
+      out.relative = 1e-12 + (sums_ ? theirs_.of_sum(run_.rows.rows.size()) : 0);  // ours is counted in float64
       out.absolute = {1e-12};
     } else if (name == "value" || name == "numerator") {
       out.absolute = {reduced(want, name == "numerator")};
     } else if (name == "row_loss") {
-      out.absolute = per_row(want, [&](size_t i) { return row_loss(i); });
-    } else if (name == "d_logits" || name == "d_probs") {
-      out.absolute = gradient(want);
+      out.absolute = per_row(want, [&](size_t i) { return row_loss(i) + theirs_.row_loss(i); });
     } else {
-      out.absolute = hidden(want);
+      out.absolute = name == "d_logits" || name == "d_probs" ? gradient(want) : hidden(want);
+      const std::vector<double> theirs = theirs_.gradient(want);
+      for (size_t n = 0; n < theirs.size(); ++n) out.absolute[n] += theirs[n];
     }
     return out;
   }
@@ -58,7 +63,10 @@ class ClassLimits {
     for (size_t i = 0; i < run_.rows.rows.size(); ++i) {
       const double z = std::isfinite(run_.loss.row_z[i]) ? k_.base * std::abs(run_.loss.row_z[i]) : 0;
       const double weight = numerator && !o.divide.nested() ? run_.rows.rows[i].weight : coefficients.rows[i];
-      const double term = std::abs(weight) * (row_loss(i) + z);
+      const double loss =
+          std::isfinite(run_.loss.row_loss[i]) ? std::abs(run_.loss.row_loss[i] + run_.loss.row_z[i]) : 0;
+      const double theirs = theirs_.row_loss(i) + theirs_.z_loss(i) + theirs_.of_sum(run_.rows.rows.size()) * loss;
+      const double term = std::abs(weight) * (row_loss(i) + z + theirs);
       sum += term;
       largest = std::max(largest, term);
     }
@@ -162,18 +170,31 @@ class ClassLimits {
   const LossCase& case_;
   const CaseRun& run_;
   Class k_;
+  FrameworkError theirs_;
+  bool sums_;  // the framework's divisor is a sum in its dtype
   std::vector<double> errors_;
   CaseArrays arrays_;
 };
 
 }  // namespace
 
+std::string class_of_gold(const LossCase& c) {
+  const std::string said = c.config->tolerance.limit_class().value_or("device");
+  if (said != "device") return said;
+  // Numbers that are float32 all of them were computed in float32.
+  const auto narrow = [](const Values& v) {
+    return std::all_of(v.numbers.begin(), v.numbers.end(),
+                       [](double x) { return std::isnan(x) || static_cast<double>(static_cast<float>(x)) == x; });
+  };
+  return c.dtype() == DType::f32 && std::all_of(c.gold.begin(), c.gold.end(), narrow) ? "f32" : said;
+}
+
 Limits limits_of(const LossCase& c, const CaseRun& run, const Values& want) {
   const ToleranceConfig& t = c.config->tolerance;
-  const std::string said = t.limit_class().value_or("device");
+  const std::string said = t.limit_class().value_or("device"), theirs = class_of_gold(c);
   const bool coarser = run.dtype == DType::f32 && c.dtype() == DType::f64;
-  const bool narrow = (said == "f32" || (said != "f64" && run.dtype == DType::f32) || coarser);
-  const Limits by_class = ClassLimits(c, run, narrow ? f32 : f64).of(want);
+  const bool half = said == "bf16" || said == "f16";
+  const bool narrow = said == "f32" || half || (said != "f64" && run.dtype == DType::f32) || coarser;
   std::optional<GoldTolerance> own;
   for (const auto& gold : t.golds)
     if (want.name == gold->name) own = (*gold)();
@@ -182,6 +203,11 @@ Limits limits_of(const LossCase& c, const CaseRun& run, const Values& want) {
     Limits exact;
     exact.exact = true;
     return exact;
+  }
+  Limits by_class;
+  if (!own || coarser) {
+    by_class = ClassLimits(c, run, narrow ? f32 : f64, arithmetic_of(theirs)).of(want);
+    by_class.basis = fmt::format("{} arithmetic, V={}", half ? said : narrow ? "f32" : "f64", run.rows.classes);
   }
   if (!own) return by_class;
   Limits out;

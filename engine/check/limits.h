@@ -6,6 +6,10 @@
 
 namespace seqgrad {
 
+// The dtype in which the gold was computed: what the case says, else "f32" where every number of it is a float32, else
+// "device", which is taken for exact.
+std::string class_of_gold(const LossCase& c);
+
 // For the gold of this name. A case that runs in a coarser dtype than its tensors have gets that dtype's limits where
 // they are wider than its own.
 Limits limits_of(const LossCase& c, const CaseRun& run, const Values& want);

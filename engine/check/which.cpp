@@ -7,7 +7,10 @@
 #include <cmath>
 
 #include "engine/check/changes.h"
-#include "engine/loss/presets.h"
+#include "engine/check/framework_error.h"
+#include "engine/check/limits.h"
+#include "engine/check/reductions.h"
+#include "engine/check/separate.h"
 
 namespace seqgrad {
 namespace {
@@ -28,15 +31,7 @@ class Reductions {
   std::vector<Found> all() {
     std::vector<Found> out;
     if (!losses_of(options_)) return out;
-    for (const Preset& p : presets())
-      if (stands_for(p)) add_preset(p, out);
-    for (const Divisor& d : divisors()) {
-      add(form(Over::all, {d.name, "", "", 0}), out);
-      for (const Over over : {Over::time, Over::batch, Over::none})
-        if (over != Over::none || std::string(d.name) == "one") add(form(over, {d.name, "", "", 0}), out);
-      for (const Divisor& outer : divisors())
-        if (d.inner && outer.outer) add(form(Over::all, {"", d.name, outer.name, 0}), out);
-    }
+    for (const Reduction& r : reductions_of(inputs_, options_)) add(r, out);
     add_means_of_means(out);
     return out;
   }
@@ -72,66 +67,6 @@ class Reductions {
     return last.each.empty() && !last.rows.rows.empty() ? nullptr : &last;
   }
 
-  // The row for this case's inputs, where a name has several.
-  bool stands_for(const Preset& p) const {
-    const Given given = options_.target == Target::dense ? Given::dense
-                        : inputs_.class_weight           ? Given::class_weight
-                                                         : Given::anything;
-    if (p.given == given) return true;
-    if (p.given != Given::anything) return false;
-    return std::none_of(presets().begin(), presets().end(), [&](const Preset& q) {
-      return std::string_view(q.name) == p.name && q.flags == p.flags && q.given == given;
-    });
-  }
-
-  void add_preset(const Preset& p, std::vector<Found>& out) {
-    const RowLossOf& r = p.row;
-    if ((r.input && *r.input != options_.input) || (r.target && *r.target != options_.target)) return;
-    if (options_.input == Input::probs && r.probs_mode && *r.probs_mode != options_.probs_mode) return;
-    LossOptions o = options_;
-    o.over = p.over;
-    o.divide = p.divide;
-    o.divide_eps = p.divide_eps;
-    o.on_zero = p.on_zero;
-    if (o.smoothing > 0 && r.smoothing_kind) {
-      o.smoothing_kind = *r.smoothing_kind;
-      o.report_kl = r.kl;
-      if (*r.smoothing_kind == SmoothingKind::others_excluding && o.smoothing_excluding.empty())
-        o.smoothing_excluding = {o.ignore_index.value_or(0)};
-    }
-    if (inputs_.class_weight && r.class_scope) o.class_scope = *r.class_scope;
-    std::string name = p.name;
-    if (p.flags >= 0 && p.flags != p.default_flags) name += flag_text(p);
-    add({name, o}, out);
-    if (p.report.divide.empty()) return;
-    o.divide = {p.report.divide, "", "", 0};
-    add({fmt::format("what {} prints", name), o, p.report.exponential}, out);
-  }
-
-  static std::string flag_text(const Preset& p) {
-    std::string out;
-    for (const auto& [bit, name] : {std::pair{average_across_timesteps, "average_across_timesteps"},
-                                    {average_across_batch, "average_across_batch"},
-                                    {sum_over_timesteps, "sum_over_timesteps"},
-                                    {sum_over_batch, "sum_over_batch"}})
-      if (p.flags & bit) out += (out.empty() ? "" : "+") + std::string(name);
-    return "[" + (out.empty() ? "no flag" : out) + "]";
-  }
-
-  struct Reduction {
-    std::string name;
-    LossOptions options;
-    bool exponential = false;
-  };
-  Reduction form(Over over, const Divide& d) const {
-    static const char* axes[] = {"all", "time", "batch", "none"};
-    LossOptions o = options_;
-    o.over = over;
-    o.divide = d;
-    o.divide_eps = 0;
-    return {fmt::format("{{over: {}, divide: {}}}", axes[static_cast<int>(over)], str(d)), o};
-  }
-
   void add(const Reduction& r, std::vector<Found>& out) {
     const Losses* l = losses_of(r.options);
     if (!l) return;
@@ -141,6 +76,7 @@ class Reductions {
       Reduced reduced = reduce(rows, l->each, r.options, rows.divisor);
       f.value = std::move(reduced.value);
       f.names = {r.name};
+      f.options = r.options;
       if (r.exponential) f.value[0] = std::exp(f.value[0]);
       if (r.options.over == Over::all) {
         f.divisor = rows.divisor;
@@ -150,12 +86,13 @@ class Reductions {
       return;
     }
     const std::vector<double> entries = f.value;
+    const LossOptions options = f.options;
     out.push_back(std::move(f));
     if (r.options.over == Over::all || entries.empty()) return;
     double sum = 0;
     for (const double x : entries) sum += x;
-    out.push_back({{"sum of " + r.name}, "", {sum}, 0, ""});
-    out.push_back({{"mean of " + r.name}, "", {sum / static_cast<double>(entries.size())}, 0, ""});
+    out.push_back({{"sum of " + r.name}, "", {sum}, 0, "", options});
+    out.push_back({{"mean of " + r.name}, "", {sum / static_cast<double>(entries.size())}, 0, "", options});
   }
 
   // What a loop prints that averages the means of its micro-batches.
@@ -186,7 +123,8 @@ class Reductions {
                        "",
                        {sum / static_cast<double>(parts)},
                        0,
-                       ""});
+                       "",
+                       options_});
       }
     }
   }
@@ -199,11 +137,12 @@ class Reductions {
   std::vector<Losses> known_;
 };
 
-// How far apart two results are, relative; infinity for different shapes.
+// How far apart two results are, relative; infinity for different shapes. NaN is near NaN, an infinity near itself.
 double distance(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size() || a.empty()) return INFINITY;
   double scale = 0, most = 0;
   for (size_t i = 0; i < a.size(); ++i) {
+    if ((std::isnan(a[i]) && std::isnan(b[i])) || (std::isinf(a[i]) && a[i] == b[i])) continue;
     if (!std::isfinite(a[i]) || !std::isfinite(b[i])) return INFINITY;
     scale = std::max({scale, std::abs(a[i]), std::abs(b[i])});
     most = std::max(most, std::abs(a[i] - b[i]));
@@ -251,8 +190,11 @@ std::string words_of(const Divide& d) {
 std::string Found::text(size_t most) const {
   const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));
   std::string out = fmt::format("{}", fmt::join(names.begin(), end, " = "));
-  if (end != names.end()) out += fmt::format(" = {} more names", names.end() - end);
+  if (end != names.end())
+    out += fmt::format(" = {} more name{} (-v)", names.end() - end, names.end() - end == 1 ? "" : "s");
   if (!change.empty()) out += " " + change;
+  if (value.size() == 1 && std::isnan(value[0]) && divisor == 0 && !words.empty())
+    out += fmt::format(" (0/0: no {})", words);
   if (divisor != 0) out += fmt::format(" (divisor {:.9g}, {})", divisor, words);
   return out;
 }
@@ -303,15 +245,15 @@ Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& 
   return out;
 }
 
-std::vector<std::string> lines_of(const Which& which, const std::string& asked) {
+std::vector<std::string> lines_of(const Which& which, const std::string& asked, size_t most) {
   std::vector<std::string> out;
-  for (const Found& f : which.matches) out.push_back(fmt::format("{} = {}", asked, f.text()));
+  for (const Found& f : which.matches) out.push_back(fmt::format("{} = {}", asked, f.text(most)));
   if (!out.empty()) return out;
   out.push_back(fmt::format("{} is none of {}", asked, which.misses.empty() ? "them" : "them; the nearest:"));
   for (const auto& [ratio, f] : which.misses) {
     const std::string exact = fraction(ratio);
     out.push_back(fmt::format("  {} x {:.9g} = {}", exact.empty() ? fmt::format("{:.6g}", ratio) : exact, f.value[0],
-                              f.text(most_names)));
+                              f.text(std::min(most, most_names))));
   }
   return out;
 }
@@ -322,18 +264,19 @@ Asked asked_value(const std::string& text, const char* option) {
   for (size_t at = 0; at <= text.size();) {
     const size_t end = std::min(text.find(',', at), text.size());
     double x = 0;
-    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, x);
-    if (error != std::errc() || stop != text.data() + end || !std::isfinite(x))
+    const auto [stop, error] = std::from_chars(text.data() + at, text.data() + end, x);  // "nan" and "inf" too
+    if (error != std::errc() || stop != text.data() + end)
       refuse("{}: expected a number, or the entries of a vector as 1.8,4,0, got '{}'", option, shown(text));
     const std::string digits = text.substr(at, end - at);
+    out.value.push_back(x);
+    at = end + 1;
+    if (!std::isfinite(x)) continue;
     const size_t point = digits.find('.'), e = digits.find_first_of("eE");
     const std::string mantissa = digits.substr(0, e);
     double unit = point == std::string::npos ? 1 : std::pow(10.0, -static_cast<double>(mantissa.size() - point - 1));
     if (e != std::string::npos) unit *= std::pow(10.0, std::atof(digits.substr(e + 1).c_str()));
     step = std::max(step, point == std::string::npos ? 1e-9 : unit);
     scale = std::max(scale, std::abs(x));
-    out.value.push_back(x);
-    at = end + 1;
   }
   // A unit of the last digit, rounded or cut off, but never so much that other reductions pass for it.
   out.tolerance = scale == 0 ? 0 : std::clamp(1.0001 * step / scale, 1e-12, 2e-3);
@@ -341,8 +284,9 @@ Asked asked_value(const std::string& text, const char* option) {
 }
 
 std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,
-                                       const std::vector<Comparison>& comparisons) {
-  const double tolerance = c.dtype() == DType::f32 ? 3e-6 : 1e-8;
+                                       const std::vector<Comparison>& comparisons, bool verbose) {
+  const double u = arithmetic_of(class_of_gold(c)).u;
+  const double tolerance = u > 0x1p-20 ? u : c.dtype() == DType::f32 ? 3e-6 : 1e-8;
   std::vector<double> value;
   std::string asked;
   if (const Values* gold = c.gold_of("value")) {
@@ -354,9 +298,9 @@ std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,
   } else {
     // A gradient that is ours times one factor belongs to a value that is ours times the same.
     const auto scaled = std::find_if(comparisons.begin(), comparisons.end(),
-                                     [](const Comparison& x) { return x.ratio && x.name[0] == 'd'; });
+                                     [](const Comparison& x) { return x.ratio && x.name.starts_with("d_"); });
     if (scaled == comparisons.end() || run.loss.values.size() != 1) return {};
-    value = {run.loss.values[0] / *scaled->ratio};
+    value = {run.loss.values[0] * *scaled->ratio};
     asked = fmt::format("a loss of {:.9g}, whose gradient this is,", value[0]);
   }
   Which found = which(c, run.inputs, value, tolerance);
@@ -367,16 +311,17 @@ std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,
     return dot != std::string::npos && name[0] != '{' && family.find(name.substr(0, dot)) != std::string::npos;
   };
   std::vector<std::string> lines;
+  const size_t names = verbose ? 100 : most_names;
   for (Found& f : found.matches) {
     std::stable_partition(f.names.begin(), f.names.end(), theirs);
-    if (f.names.size() > most_names) {  // the form stays, whatever goes
+    if (f.names.size() > names) {  // the form stays, whatever goes
       const auto form = std::find_if(f.names.begin(), f.names.end(), [](const auto& n) { return n[0] == '{'; });
-      if (form != f.names.end()) std::rotate(f.names.begin() + most_names - 1, form, form + 1);
+      if (form != f.names.end()) std::rotate(f.names.begin() + static_cast<std::ptrdiff_t>(names) - 1, form, form + 1);
     }
-    if (lines.size() < most_lines) lines.push_back(fmt::format("which: {} = {}", asked, f.text(most_names)));
+    if (lines.size() < most_lines) lines.push_back(fmt::format("which: {} = {}", asked, f.text(names)));
   }
   if (!lines.empty()) return lines;
-  for (const std::string& line : lines_of(found, asked))
+  for (const std::string& line : lines_of(found, asked, names))
     if (lines.size() < most_lines) lines.push_back("which: " + line);
   return lines;
 }

@@ -12,6 +12,7 @@ struct Found {
   std::vector<double> value;       // one number, or a vector loss's entries
   double divisor = 0;              // of a scalar that one divisor makes; 0: none to be told
   std::string words;               // what the divisor counts
+  LossOptions options;             // the loss that is, of the first name
   // Of so many names: "tfa.sequence_loss = tf1.losses.mean (divisor 4.5, sum of weights)".
   std::string text(size_t most = 100) const;
 };
@@ -28,9 +29,9 @@ std::string words_of(const Divide& divide);
 Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& value, double tolerance);
 
 // Lines for people: "2.7777778 = tfa.sequence_loss = … (divisor 4.5, sum of weights)".
-std::vector<std::string> lines_of(const Which& which, const std::string& asked);
+std::vector<std::string> lines_of(const Which& which, const std::string& asked, size_t most_names = 100);
 
-// Numbers as they were typed, "2.7778" or "1.8,4,0", and the relative tolerance that their digits allow.
+// Numbers as they were typed, "2.7778", "nan" or "1.8,4,0", and the relative tolerance that their digits allow.
 struct Asked {
   std::vector<double> value;
   double tolerance;
@@ -39,6 +40,6 @@ Asked asked_value(const std::string& text, const char* option = "--which");
 
 // For a case whose comparison failed: what yields its gold.value, or the value that its gradient implies.
 std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,
-                                       const std::vector<Comparison>& comparisons);
+                                       const std::vector<Comparison>& comparisons, bool verbose = false);
 
 }  // namespace seqgrad

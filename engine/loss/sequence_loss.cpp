@@ -27,9 +27,12 @@ void check_shape(const Tensor& x, const Sizes& sizes, const LossOptions& options
   const int64_t b = x.shape[time ? 1 : 0], t = x.shape[time ? 0 : 1], v = x.shape[2];
   refuse(LossCode::shape, "loss: targets are [B={},T={}] but {} are [B={},T={},V={}]; {}", sizes.batch, sizes.steps,
          name, b, t, v,
-         t != sizes.steps   ? "T must match (did you forget to shift or trim?)"
-         : b != sizes.batch ? "B must match"
-                            : fmt::format("V must be {}", sizes.classes));
+         b == sizes.batch && v == sizes.steps && t == sizes.classes
+             ? fmt::format("are the {} [B,V,T]? The classes come last", name)
+         : b == sizes.steps && t == sizes.batch ? "are they time-major, [T,B,V]? Then the layout is time"
+         : t != sizes.steps                     ? "T must match (did you forget to shift or trim?)"
+         : b != sizes.batch                     ? "B must match"
+                                                : fmt::format("V must be {}", sizes.classes));
 }
 
 template <class Sizes>
