@@ -8,6 +8,7 @@
 #include "engine/check/junit.h"
 #include "engine/device/choose.h"
 #include "engine/io/atomic_write.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {
@@ -67,7 +68,7 @@ int check(const Options& o) {
     if (o.files.empty())
       fmt::print("{}\n", tally(reports));
     else if (reports[0].verdict == Verdict::as_expected)
-      fmt::print("{} tensors, no difference\n", reports[0].comparisons.size());
+      fmt::print("{}, no difference\n", counted(static_cast<int64_t>(reports[0].comparisons.size()), "tensor"));
   }
   return static_cast<int>(exit_code(reports));
 }

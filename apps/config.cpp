@@ -3,6 +3,7 @@
 #include "apps/command.h"
 #include "apps/train.h"
 #include "engine/config/describe.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {
@@ -22,10 +23,12 @@ int show_config(const Options& o) {
     return 0;
   }
   if (o.config.empty()) refuse("config: a config file, --schema or --reference is needed");
-  prepare(config, o.config, o.common.overrides());
-  o.common.tell(fmt::format("{} keys differ from their defaults", differences(config).size()));
+  const Prepared ready = prepare(config, o.config, o.common.overrides());
+  const auto differing = static_cast<int64_t>(differences(config).size());
+  o.common.tell(counted(differing, "key") +
+                (differing == 1 ? " differs from its default" : " differ from their defaults"));
   if (o.resolved) {
-    if (task_of(config.data)) write_out(config.data, load_data(config.data, static_cast<uint64_t>(config.seed())));
+    if (task_of(config.data)) write_out(config.data, ready.data);
     fmt::print("{}", resolved_yaml(config));
   } else {
     for (const std::string& d : differences(config)) fmt::print("{}\n", d);

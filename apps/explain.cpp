@@ -6,6 +6,7 @@
 #include "engine/io/atomic_write.h"
 #include "engine/teach/course.h"
 #include "engine/teach/page.h"
+#include "engine/text/words.h"
 #include "models/first_batch.h"
 #include "models/run.h"
 
@@ -88,7 +89,8 @@ int course(const Options& o) {
     return 0;
   }
   write_course(lessons, o.html);
-  hint(o, fmt::format("{} lessons; begin with {}", lessons.size(), shown_path(o.html + "/index.html")));
+  hint(o, fmt::format("{}; begin with {}", counted(static_cast<int64_t>(lessons.size()), "lesson"),
+                      shown_path(o.html + "/index.html")));
   return 0;
 }
 

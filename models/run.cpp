@@ -14,6 +14,7 @@
 #include "engine/io/atomic_write.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/run/record.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 
@@ -49,7 +50,7 @@ ProcessSettings apply_process_settings(const Config& config) {
   set_threads(
       static_cast<int>(config.threads().value_or(std::min({cores, int64_t{16}, threads_worth_having(config)}))));
   if (choice.device == Device::cuda) return {Device::cuda, fmt::format("cuda, {}", backend(Device::cuda).describe())};
-  return {Device::cpu, fmt::format("cpu, {} thread{}{}", threads(), threads() == 1 ? "" : "s",
+  return {Device::cpu, fmt::format("cpu, {}{}", counted(threads(), "thread"),
                                    choice.why_not_gpu.empty() ? "" : fmt::format(" (no GPU: {})", choice.why_not_gpu))};
 }
 

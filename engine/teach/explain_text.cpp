@@ -3,6 +3,7 @@
 
 #include "engine/teach/course.h"
 #include "engine/teach/html.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {
@@ -184,8 +185,8 @@ std::string to_text(const Explanation& e) {
   std::string out = e.subject.title + (e.subject.about.empty() ? "" : ": " + e.subject.about) + "\n";
   for (size_t i = 0; i < e.subject.sources.size(); ++i)
     out += fmt::format("  source {}: {}\n", i, e.subject.sources[i]);
-  out +=
-      fmt::format("{} sentence{}, {} steps, {} classes\n\n", in.batch, in.batch == 1 ? "" : "s", in.steps, in.classes);
+  out += fmt::format("{}, {}, {}\n\n", counted(in.batch, "sentence"), counted(in.steps, "step"),
+                     counted(in.classes, "class", "classes"));
   out += tokens(e) + "\n";
   out += e.error.empty() ? e.sum + "\n" : fmt::format("no loss: {}\n", e.error);
   for (const std::string& w : e.warnings) out += "warning: " + w + "\n";
