@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "engine/io/atomic_write.h"
+#include "engine/io/system_calls.h"
 
 namespace seqgrad {
 

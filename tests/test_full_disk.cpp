@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include "engine/io/output.h"
 #include "tests/catch.h"
 #include "tests/scratch.h"
 #include "tests/tiny_run.h"
@@ -51,5 +52,29 @@ TEST_CASE("a full disk ends training with exit code 3 and the older checkpoint w
     return;
   }
   CAPTURE(slurp(dir / "problems"));
+  CHECK(code == 0);
+}
+
+TEST_CASE("an output file that does not fit is told, its older self stands, and no temporary is left") {
+  const Scratch dir;
+  fs::create_directories(dir / "disk");
+  const std::string file = dir / "disk/page.html";
+  const pid_t child = fork();
+  if (child == 0) {
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) _exit(77);
+    if (mount("tmpfs", (dir / "disk").c_str(), "tmpfs", 0, "size=40960") != 0) _exit(77);
+    seqgrad::write_output(file, "older");
+    const std::string said = error_of([&] { seqgrad::write_output(file, std::string(100000, 'x')); });
+    const bool one = std::distance(fs::directory_iterator(dir / "disk"), {}) == 1;
+    const bool good = said == "3 " + file + ": cannot write (No space left on device)" && slurp(file) == "older" && one;
+    _exit(good ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  if (code == 77) {
+    WARN("skipped: this user may not mount a file system");
+    return;
+  }
   CHECK(code == 0);
 }

@@ -24,6 +24,7 @@
 #include "engine/io/signals.h"
 #include "engine/io/text.h"
 #include "tests/catch.h"
+#include "tests/child.h"
 #include "tests/faults.h"
 #include "tests/scratch.h"
 #include "tests/timing.h"
@@ -41,22 +42,9 @@ std::set<std::string> listing(const std::string& directory) {
 
 int open_files() { return static_cast<int>(std::distance(fs::directory_iterator("/proc/self/fd"), {})); }
 
-// The exit code of `f` in a process of its own.
-template <class F>
-int in_child(const F& f) {
-  const pid_t pid = fork();
-  if (pid == 0) {
-    std::signal(SIGABRT, SIG_DFL);  // a report of the tests' own could wait for a lock that nobody holds here
-    _exit(f());
-  }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
 }  // namespace
 
-TEST_CASE("atomic_write survives the failure of each of its system calls in turn") {
+TEST_CASE("write_output survives the failure of each of its system calls in turn") {
   const Scratch dir;
   const std::string path = dir / "file", older = "older", newer(100000, 'n');
   const std::string_view pieces[] = {"a", newer, "z"};
@@ -68,7 +56,7 @@ TEST_CASE("atomic_write survives the failure of each of its system calls in turn
     std::string message;
     {
       const Faults faults(n, Faults::error);
-      message = error_of([&] { atomic_write(path, pieces); });
+      message = error_of([&] { write_output(path, pieces); });
     }
     CAPTURE(n, Faults::failed, message);
     CHECK(open_files() == files);
@@ -96,25 +84,25 @@ TEST_CASE("short and interrupted writes go on, a write of nothing is a full disk
   for (const auto kind : {Faults::short_write, Faults::interrupted}) {
     {
       const Faults faults(1, kind);
-      atomic_write(path, text);
+      write_output(path, text);
     }
     CHECK(slurp(path) == text);
     fs::remove(path);
   }
   const Faults faults(1, Faults::zero_write);
-  CHECK(has(error_of([&] { atomic_write(path, text); }), "cannot write (No space left on device)"));
+  CHECK(has(error_of([&] { write_output(path, text); }), "cannot write (No space left on device)"));
   CHECK(listing(dir.path).empty());
 }
 
 TEST_CASE("a file that cannot be created is named") {
   const Scratch dir;
   dir.write("file", "");
-  CHECK(error_of([&] { atomic_write(dir / "file/x", ""); }) ==
+  CHECK(error_of([&] { write_output(dir / "file/x", ""); }) ==
         "3 " + (dir / "file/x") + ": cannot create (Not a directory)");
   CHECK(has(error_of([&] { make_directories(dir / "file/x"); }), "3 " + (dir / "file/x") + ": cannot create ("));
   CHECK(has(error_of([&] { append_line("/dev/full", "x"); }), "3 /dev/full: cannot write (No space left on device)"));
-  CHECK(has(error_of([&] { atomic_write(dir / std::string(300, 'n'), ""); }), "(File name too long)"));
-  CHECK(error_of([&] { atomic_write(dir / ("a\n" + std::string(5000, 'n')), ""); }).size() < 400);
+  CHECK(has(error_of([&] { write_output(dir / std::string(300, 'n'), ""); }), "(File name too long)"));
+  CHECK(error_of([&] { write_output(dir / ("a\n" + std::string(5000, 'n')), ""); }).size() < 400);
 }
 
 TEST_CASE("an appended line is there whole or not at all") {
@@ -283,16 +271,23 @@ TEST_CASE("leftovers of dead processes go, all else stays") {
     waitpid(pid, nullptr, 0);
     dead = pid;
   }
-  const std::string of_dead = ".tmp-" + std::to_string(dead);
+  const std::string random = "-0123456789abcdef", of_dead = ".tmp-" + std::to_string(dead) + random;
   fs::create_directories(dir / ("step" + of_dead + "/deep"));
   dir.write("model" + of_dead, "x");
-  dir.write("mine.tmp-" + std::to_string(getpid()), "x");
-  dir.write("alive.tmp-1", "x");
-  for (const char* name : {"a.tmp-", "b.tmp-x", "c.tmp-12x", "d.tmp--3", "e.tmp", "f.tmp-99999999999999"})
-    dir.write(name, "x");
+  dir.write("short.tmp-" + std::to_string(dead), "x");
+  dir.write("mine.tmp-" + std::to_string(getpid()) + random, "x");
+  const std::set<std::string> others = {"alive.tmp-1" + random,
+                                        "a.tmp-",
+                                        "b.tmp-x",
+                                        "c.tmp-12x",
+                                        "d.tmp--3" + random,
+                                        "e.tmp",
+                                        "f.tmp-99999999999999" + random,
+                                        "g" + of_dead + "0",
+                                        "h.tmp-" + std::to_string(dead) + "-"};
+  for (const std::string& name : others) dir.write(name, "x");
   remove_leftovers(dir.path);
-  CHECK(listing(dir.path) == std::set<std::string>{"alive.tmp-1", "a.tmp-", "b.tmp-x", "c.tmp-12x", "d.tmp--3", "e.tmp",
-                                                   "f.tmp-99999999999999"});
+  CHECK(listing(dir.path) == others);
   remove_leftovers(dir / "nowhere");
 }
 

@@ -1,4 +1,4 @@
-// Temporary file, write loop, fsync, checked close, rename, fsync of the directory.
+// Appending, directories that are built aside, links, reading.
 #include "engine/io/atomic_write.h"
 
 #include <fcntl.h>
@@ -13,95 +13,46 @@
 #include <filesystem>
 
 #include "engine/core/error.h"
+#include "engine/io/output.h"
 #include "engine/io/replace_directory.h"
+#include "engine/io/system_calls.h"
 
 namespace seqgrad {
 
 namespace fs = std::filesystem;
 
-SystemCalls system_calls{::read, ::write, ::fsync, ::close, std::rename};
-
 namespace {
 
-[[noreturn]] void fail(const char* what, const std::string& path, int error) {
-  system_failure("{}: cannot {} ({})", shown_path(path), what, std::strerror(error));
-}
-
-std::string parent_of(const std::string& path) {
-  const std::string parent = fs::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
-constexpr std::string_view mark = ".tmp-";  // and the number of the process
-
-std::string temporary_beside(const std::string& path) { return fmt::format("{}{}{}", path, mark, getpid()); }
-
-// The process that a temporary name belongs to; 0 for other names.
+// The process that a name of temporary_name's belongs to, or one without its random part; 0 for other names.
 pid_t owner_of(std::string_view name) {
+  constexpr std::string_view mark = ".tmp-";
   const size_t at = name.rfind(mark);
   if (at == std::string_view::npos) return 0;
   const std::string_view digits = name.substr(at + mark.size());
+  const char* end = digits.data() + digits.size();
   pid_t pid = 0;
-  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-  return read.ec == std::errc() && read.ptr == digits.data() + digits.size() && pid > 0 ? pid : 0;
+  uint64_t random = 0;
+  const auto [dash, bad] = std::from_chars(digits.data(), end, pid);
+  if (bad != std::errc() || pid <= 0) return 0;
+  if (dash == end) return pid;
+  if (end - dash != 17 || *dash != '-') return 0;
+  const auto [stop, wrong] = std::from_chars(dash + 1, end, random, 16);
+  return wrong == std::errc() && stop == end ? pid : 0;
 }
 
 void remove_tree(const std::string& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) fail("remove", path, error.value());
-}
-
-void sync_directory(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) fail("open", path, errno);
-  const int result = system_calls.fsync(fd), error = errno;
-  ::close(fd);
-  if (result != 0) fail("sync", path, error);
-}
-
-void rename_to(const std::string& from, const std::string& to) {
-  if (system_calls.rename(from.c_str(), to.c_str()) != 0) fail("rename to", to, errno);
-}
-
-void write_all(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = system_calls.write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("write", path, errno);
-    if (n == 0) fail("write", path, ENOSPC);
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
+  if (error) system_refused("remove", path, error.value());
 }
 
 }  // namespace
-
-void atomic_write(const std::string& path, std::string_view bytes) { atomic_write(path, std::span(&bytes, 1)); }
-
-void atomic_write(const std::string& path, std::span<const std::string_view> pieces) {
-  const std::string temporary = temporary_beside(path);
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) fail("create", path, errno);
-  bool is_open = true;
-  try {
-    for (const std::string_view piece : pieces) write_all(fd, piece, path);
-    if (system_calls.fsync(fd) != 0) fail("sync", path, errno);
-    is_open = false;
-    if (system_calls.close(fd) != 0) fail("close", path, errno);
-    rename_to(temporary, path);
-  } catch (...) {
-    if (is_open) ::close(fd);
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_directory(parent_of(path));
-}
 
 void append_line(const std::string& path, std::string_view line) { append_bytes(path, std::string(line) + "\n"); }
 
 void append_bytes(const std::string& path, std::string_view bytes) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd < 0) fail("open", path, errno);
+  if (fd < 0) system_refused("open", path, errno);
   const off_t before = lseek(fd, 0, SEEK_END);
   try {
     write_all(fd, bytes, path);
@@ -110,7 +61,7 @@ void append_bytes(const std::string& path, std::string_view bytes) {
     ::close(fd);
     throw;
   }
-  if (system_calls.close(fd) != 0) fail("close", path, errno);
+  if (system_calls.close(fd) != 0) system_refused("close", path, errno);
 }
 
 void sync_file(const std::string& path) {
@@ -121,8 +72,7 @@ void sync_file(const std::string& path) {
 }
 
 std::string temporary_directory(const std::string& path) {
-  const std::string temporary = temporary_beside(path);
-  remove_tree(temporary);
+  const std::string temporary = temporary_name(path);
   make_directories(temporary);
   return temporary;
 }
@@ -131,8 +81,7 @@ std::string temporary_directory(const std::string& path) {
 static std::string set_aside(const std::string& path) {
   struct stat info {};
   if (lstat(path.c_str(), &info) != 0 && errno == ENOENT) return "";
-  const std::string gone = temporary_beside(path + ".gone");
-  remove_tree(gone);
+  const std::string gone = temporary_name(path);
   rename_to(path, gone);
   return gone;
 }
@@ -141,7 +90,7 @@ void publish_directory(const std::string& temporary, const std::string& path) {
   sync_directory(temporary);
   if (replace_directory(temporary, path)) return;
   rename_to(temporary, path);
-  sync_directory(parent_of(path));
+  sync_directory(directory_of(path));
 }
 
 void remove_directory(const std::string& path) {
@@ -149,22 +98,21 @@ void remove_directory(const std::string& path) {
 }
 
 void atomic_symlink(const std::string& target, const std::string& link) {
-  const std::string temporary = temporary_beside(link);
-  ::unlink(temporary.c_str());
-  if (::symlink(target.c_str(), temporary.c_str()) != 0) fail("link", link, errno);
+  const std::string temporary = temporary_name(link);
+  if (::symlink(target.c_str(), temporary.c_str()) != 0) system_refused("link", link, errno);
   try {
     rename_to(temporary, link);
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_directory(parent_of(link));
+  sync_directory(directory_of(link));
 }
 
 void make_directories(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) fail("create", path, error.value());
+  if (error) system_refused("create", path, error.value());
 }
 
 std::vector<std::string> list_directory(const std::string& path) {
@@ -176,7 +124,7 @@ std::vector<std::string> list_directory(const std::string& path) {
     names.push_back(entries->path().filename());
     entries.increment(error);
   }
-  if (error) fail("read", path, error.value());
+  if (error) system_refused("read", path, error.value());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -194,7 +142,8 @@ std::string read_file(const std::string& path, size_t limit) {
     refuse("{}: error: cannot be read ({})", shown_path(path), std::strerror(error));
   };
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0 && (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM)) fail("open", path, errno);
+  if (fd < 0 && (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+    system_refused("open", path, errno);
   if (fd < 0) refuse_file(errno);
   struct stat info {};
   int error = fstat(fd, &info) != 0 ? errno : 0;
@@ -214,7 +163,7 @@ std::string read_file(const std::string& path, size_t limit) {
     }
   }
   ::close(fd);
-  if (error) fail("read", path, error);
+  if (error) system_refused("read", path, error);
   if (unfit) refuse_file(unfit);
   if (too_long) refuse("{}: error: more than the {} bytes that are read of such a file", shown_path(path), limit);
   return out;

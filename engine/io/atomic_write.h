@@ -1,18 +1,17 @@
-// Files that are there whole or not at all.
+// Files that grow by lines, and directories that are there whole or not at all.
 #pragma once
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/io/output.h"
+
 namespace seqgrad {
 
 // In this file what the system refuses is a SystemError that names the path and what the system said.
 
-// Writes to a temporary file beside `path`, syncs it, and renames it over `path`. On failure no temporary is left, and
-// the older file stands as it was (or the newer, whole, when only the last sync, of the directory, failed).
-void atomic_write(const std::string& path, std::string_view bytes);
-void atomic_write(const std::string& path, std::span<const std::string_view> pieces);
+inline void atomic_write(const std::string& path, std::string_view bytes) { write_output(path, bytes); }
 
 // Appends to a file, which is made when it is not there. On failure nothing of it stays; only a process that is killed
 // leaves a part.
@@ -40,15 +39,5 @@ void remove_leftovers(const std::string& directory);
 
 // The whole file; InputError when it cannot be opened, is no file or pipe, or has more than `limit` bytes.
 std::string read_file(const std::string& path, size_t limit);
-
-// The system calls that can fail; tests put failing ones in their place.
-struct SystemCalls {
-  ssize_t (*read)(int, void*, size_t);
-  ssize_t (*write)(int, const void*, size_t);
-  int (*fsync)(int);
-  int (*close)(int);
-  int (*rename)(const char*, const char*);
-};
-extern SystemCalls system_calls;
 
 }  // namespace seqgrad

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "engine/core/error.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/system_calls.h"
 
 namespace seqgrad {
 

@@ -11,6 +11,7 @@
 
 #include "engine/core/error.h"
 #include "engine/io/atomic_write.h"
+#include "engine/io/system_calls.h"
 
 namespace seqgrad {
 

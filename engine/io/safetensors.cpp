@@ -11,6 +11,7 @@
 
 #include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
+#include "engine/io/output.h"
 
 namespace seqgrad {
 namespace {
@@ -189,7 +190,7 @@ void write_safetensors(const std::string& path, const std::vector<NamedArray>& t
   for (size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
   std::vector<std::string_view> pieces{length, text};
   for (const NamedArray& t : tensors) pieces.push_back(t.bytes);
-  atomic_write(path, pieces);
+  write_output(path, pieces);
 }
 
 SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes) {

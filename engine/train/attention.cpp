@@ -1,14 +1,7 @@
 // Words beside weights, sentence after sentence.
 #include "engine/train/attention.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-
-#include "engine/core/error.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/output.h"
 #include "engine/teach/html.h"
 #include "engine/train/progress.h"
 
@@ -21,12 +14,7 @@ HeatMap attention_map(const std::vector<std::string>& source, const Hypothesis& 
   return map;
 }
 
-AttentionPage::AttentionPage(std::string path) : path_(std::move(path)) {
-  const std::string parent = std::filesystem::path(path_).parent_path();
-  if (std::filesystem::is_directory(path_)) system_failure("{}: cannot write (Is a directory)", shown_path(path_));
-  if (access(parent.empty() ? "." : parent.c_str(), W_OK) != 0)
-    system_failure("{}: cannot write ({})", shown_path(path_), std::strerror(errno));
-}
+AttentionPage::AttentionPage(std::string path) : path_(std::move(path)) { check_output(path_); }
 
 void AttentionPage::add(int64_t line, const std::string& source, const std::string& translation, const HeatMap& map) {
   if (++sentences_ > most) return;
@@ -38,7 +26,7 @@ void AttentionPage::write() const {
   std::string head = heading(1, "Attention") + paragraph(attention_words);
   if (sentences_ > most) head += paragraph(fmt::format("The first {} of {} sentences.", most, with_commas(sentences_)));
   if (sentences_ == 0) head += paragraph("There was nothing to translate.");
-  atomic_write(path_, page("Attention", head + body_));
+  write_output(path_, page("Attention", head + body_));
 }
 
 }  // namespace seqgrad

@@ -1,0 +1,158 @@
+// A path is looked up first (links, kind of file), then written in the way that its kind asks for.
+#include "engine/io/output.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include "engine/core/error.h"
+#include "engine/io/system_calls.h"
+
+namespace seqgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The number of an open descriptor of this process that `path` names, /dev/stdout as the links of the system have it.
+std::optional<int> own_descriptor(const std::string& path) {
+  std::error_code error;
+  const fs::path parent = fs::canonical(directory_of(path), error);
+  if (error || parent != fmt::format("/proc/{}/fd", getpid())) return std::nullopt;
+  const std::string name = fs::path(path).filename();
+  int fd = -1;
+  const auto read = std::from_chars(name.data(), name.data() + name.size(), fd);
+  if (read.ec != std::errc() || read.ptr != name.data() + name.size()) return std::nullopt;
+  return fd;
+}
+
+struct Target {
+  std::string path;               // after all links
+  std::optional<int> descriptor;  // where it names one of this process
+  std::optional<struct stat> older;
+  bool is_regular() const { return !descriptor && (!older || S_ISREG(older->st_mode)); }
+};
+
+// Follows links one by one, as the last may lead to nothing.
+Target look_up(const std::string& given) {
+  Target target{given, std::nullopt, std::nullopt};
+  for (int links = 0;; ++links) {
+    if ((target.descriptor = own_descriptor(target.path))) return target;
+    struct stat info {};
+    if (lstat(target.path.c_str(), &info) != 0) {
+      if (errno != ENOENT) system_refused("create", given, errno);
+      return target;
+    }
+    if (!S_ISLNK(info.st_mode)) {
+      target.older = info;
+      break;
+    }
+    std::error_code error;
+    const fs::path to = fs::read_symlink(target.path, error);
+    if (error || links == 40) system_refused("write", given, error ? error.value() : ELOOP);
+    target.path = to.is_absolute() ? to.string() : (fs::path(directory_of(target.path)) / to).string();
+  }
+  if (S_ISDIR(target.older->st_mode)) system_refused("write", given, EISDIR);
+  return target;
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int close() {  // no second time, whatever it says
+    const int fd = fd_;
+    fd_ = -1;
+    return system_calls.close(fd);
+  }
+
+ private:
+  int fd_;
+};
+
+void write_straight(const Target& target, const std::string& given, std::span<const std::string_view> pieces) {
+  if (target.descriptor) std::fflush(nullptr);  // what was printed before stands before it
+  int fd = -1;
+  do
+    fd = target.descriptor ? fcntl(*target.descriptor, F_DUPFD_CLOEXEC, 0)
+                           : open(target.path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  while (fd < 0 && errno == EINTR);
+  if (fd < 0) system_refused("open", given, errno);
+  Descriptor out(fd);
+  for (const std::string_view piece : pieces) write_all(out.get(), piece, given);
+  if (out.close() != 0) system_refused("close", given, errno);
+}
+
+void write_regular(const Target& target, const std::string& given, std::span<const std::string_view> pieces) {
+  const std::string temporary = temporary_name(target.path);
+  // Nobody else may read it before it has the mode that it is to have.
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                      target.older ? S_IRUSR | S_IWUSR : 0666);
+  if (fd < 0) system_refused("create", given, errno);
+  Descriptor out(fd);
+  try {
+    if (target.older) {
+      const struct stat& older = *target.older;
+      struct stat made {};
+      if (fstat(fd, &made) != 0) system_refused("create", given, errno);
+      if (made.st_uid != older.st_uid || made.st_gid != older.st_gid)
+        static_cast<void>(fchown(fd, older.st_uid, older.st_gid) == 0);  // only root can give a file away
+      if (fchmod(fd, older.st_mode & 0777) != 0) system_refused("create", given, errno);
+    }
+    for (const std::string_view piece : pieces) write_all(fd, piece, given);
+    if (system_calls.fsync(fd) != 0) system_refused("sync", given, errno);
+    if (out.close() != 0) system_refused("close", given, errno);
+    rename_to(temporary, target.path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_directory(directory_of(target.path));
+}
+
+void check_permission(const Target& target, const std::string& given) {
+  if (target.descriptor) return;
+  if (target.older && faccessat(AT_FDCWD, target.path.c_str(), W_OK, AT_EACCESS) != 0)
+    system_refused("write", given, errno);
+}
+
+}  // namespace
+
+void write_output(const std::string& path, std::string_view bytes) { write_output(path, std::span(&bytes, 1)); }
+
+void write_output(const std::string& path, std::span<const std::string_view> pieces) {
+  const Target target = look_up(path);
+  check_permission(target, path);
+  target.is_regular() ? write_regular(target, path, pieces) : write_straight(target, path, pieces);
+}
+
+void check_output(const std::string& path) {
+  const Target target = look_up(path);
+  check_permission(target, path);
+  if (target.is_regular() && faccessat(AT_FDCWD, directory_of(target.path).c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    system_refused("create", path, errno);
+}
+
+std::string temporary_name(const std::string& path) {
+  uint64_t random = 0;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) system_refused("create", path, errno);
+  constexpr size_t longest = 200;  // of 255 that a name may have
+  const fs::path whole(path);
+  std::string name = whole.filename().string();
+  if (name.size() > 255) system_refused("create", path, ENAMETOOLONG);
+  if (name.size() > longest) name.resize(longest);
+  return (whole.parent_path() / fmt::format("{}.tmp-{}-{:016x}", name, getpid(), random)).string();
+}
+
+}  // namespace seqgrad
