@@ -151,6 +151,15 @@ TEST_CASE("reading: what a person can mend is refused, what the system fails in 
     const Faults faults(1, Faults::error);
     CHECK(error_of([&] { read_lines(path); }).substr(0, 2) == "3 ");
   }
+  const std::string packed = dir.write("packed", std::string("\x1f\x8b\x08\0\0\0\0\0", 8));
+  CHECK(error_of([&] { read_lines(packed); }) ==
+        "2 " + packed + ": error: expected lines of text, got compressed by gzip; unpack it first (gunzip)");
+  CHECK(
+      has(error_of([&] { read_lines(dir.write("lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n")); }),
+          "got a Git LFS pointer"));
+  for (const char* text :
+       {"GGUF is a format\n", "BZh\n", "%PDF-1.4\n", "PK\n", "<html>\n", "{}\n", ""})  // lines all the same
+    CHECK(error_of([&] { read_lines(dir.write("lines", text)); }).empty());
   REQUIRE(mkfifo((dir / "pipe").c_str(), 0600) == 0);
   const int wrote = in_child([&] {
     if (fork() == 0) {

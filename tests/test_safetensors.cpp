@@ -216,3 +216,42 @@ TEST_CASE("no allocation is larger than the file that asks for it") {
   CHECK(largest_for(file_of(repeated("{\"a\":", 1 << 20), "")) <= 4 << 20);
   CHECK(has(verdict(file_of(repeated("{\"a\":", (16 << 20) + 1), "")), "at most 16777216 are read"));
 }
+
+// The beginnings as the programs themselves write them.
+TEST_CASE("another format given as safetensors is named, with what to do") {
+  using namespace std::string_literals;
+  const std::string zip = "PK\x03\x04\x0a\0\0\0\0\0\0\0\0\0\xe1\x9f\x4b\xd1"s + std::string(8, '\0') + "\x0c\0\0\0"s;
+  const std::pair<std::string, const char*> files[] = {
+      {zip + "readme.txt", "a zip archive; unpack it first"},
+      {zip + "archive/data.pkl", "a PyTorch file (.pt, a zip archive of pickles); write its tensors with "},
+      {zip + "arr_0.npy", "a NumPy archive (.npz); "},
+      {"PK\x05\x06"s + std::string(18, '\0'), "a zip archive; "},
+      {"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x04\0"s, "compressed by gzip; unpack it first (gunzip)"},
+      {"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."s, "a Python pickle"},
+      {"\x80\x04\x95\x19\0\0\0\0\0\0\0}\x94"s, "a Python pickle"},
+      {"\x93NUMPY\x01\0v\0{'descr'"s, "a NumPy array (.npy)"},
+      {"\x89HDF\r\n\x1a\n\0\0\0\0"s, "an HDF5 file (.h5)"},
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+       "a Git LFS pointer, not the file itself"},
+      {"/annex/objects/SHA256E-s12--ab.safetensors\n", "a git-annex pointer, not the file itself"},
+      {"<!DOCTYPE html>\n<html>", "an HTML or XML page"},
+      {" \n <html lang=\"en\">", "an HTML or XML page"},
+      {"{\"metadata\": {\"total_size\": 1}, \"weight_map\": {}}", "JSON text"},
+      {"this is no model\n", "a text file"},
+      {"no", "a text file"},
+      {"", "an empty file"}};
+  for (const auto& [bytes, kind] : files) {
+    CAPTURE(bytes, kind);
+    CHECK(verdict(bytes).find("2 f: error: expected a safetensors file, got "s + kind) == 0);
+  }
+  // A header of 640 or of 123 bytes begins as a pickle and as JSON do.
+  for (const size_t length : {640, 123}) {
+    std::string header = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}";
+    header += std::string(length - header.size() - 1, ' ') + "}";
+    CHECK(verdict(file_of(header, "x")).empty());
+    CHECK(has(verdict(file_of(header, "")), "are outside the file's 0"));
+    CHECK(has(verdict(file_of(header, "x").substr(0, 100)), "the header claims"));
+    header[0] = 'x';
+    CHECK(has(verdict(file_of(header, "x")), "the header is not valid JSON at byte 0"));
+  }
+}

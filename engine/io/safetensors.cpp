@@ -11,6 +11,7 @@
 
 #include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
+#include "engine/io/file_kind.h"
 #include "engine/io/output.h"
 
 namespace seqgrad {
@@ -195,9 +196,18 @@ void write_safetensors(const std::string& path, const std::vector<NamedArray>& t
 
 SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes) {
   const std::string where = shown_path(path);
-  if (bytes.size() < 8) refuse("{}: error: {} bytes are too few for a safetensors file", where, bytes.size());
+  const auto refuse_other = [&] {  // before it is said what is wrong with it as what it is not
+    if (const std::string kind = kind_of_file(bytes); !kind.empty())
+      refuse("{}: error: expected a safetensors file, got {}", where, kind);
+  };
+  if (bytes.size() < 8) {
+    refuse_other();
+    refuse("{}: error: {} bytes are too few for a safetensors file", where, bytes.size());
+  }
   uint64_t length = 0;
   for (size_t i = 0; i < 8; ++i) length |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  constexpr uint64_t no_length = uint64_t{1} << 40;  // of a header; what stands there is another format's beginning
+  if (bytes.size() == 8 || bytes[8] != '{' || length > no_length) refuse_other();
   if (length > bytes.size() - 8)
     refuse("{}: error: the header claims {} bytes, the file has {}", where, length, bytes.size() - 8);
   if (length > largest_header)

@@ -6,11 +6,15 @@
 #include "engine/core/error.h"
 #include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
+#include "engine/io/file_kind.h"
 
 namespace seqgrad {
 
 std::vector<std::string> read_lines(const std::string& path) {
-  return lines_of(read_file(path, size_t{4} << 30), path);
+  const std::string text = read_file(path, size_t{4} << 30);
+  if (const std::string kind = kind_of_non_text(text); !kind.empty())
+    refuse("{}: error: expected lines of text, got {}", shown_path(path), kind);
+  return lines_of(text, path);
 }
 
 std::vector<std::string> lines_of(std::string_view text, const std::string& path) {
