@@ -8,6 +8,7 @@
 #include "apps/command.h"
 #include "engine/core/random.h"
 #include "engine/core/registry.h"
+#include "engine/io/json_text.h"
 
 namespace seqgrad {
 namespace {
@@ -34,7 +35,7 @@ constexpr int64_t most = 1000000000;  // of anything that is counted
 int bench(const Options& o) {
   const auto found = registry().find(o.what);
   if (found == registry().end()) refuse("bench: expected {}, got '{}'", names(), shown(o.what));
-  fmt::print("{}\n", found->second.run(o.bench).dump(o.json ? -1 : 2));
+  fmt::print("{}\n", printed_json(found->second.run(o.bench), o.json ? -1 : 2));
   return 0;
 }
 

@@ -1,4 +1,6 @@
 // `seqgrad check`: loss cases against their recorded gold, or two files of tensors.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -7,7 +9,8 @@
 #include "engine/check/check_case.h"
 #include "engine/check/junit.h"
 #include "engine/device/choose.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/output.h"
+#include "engine/io/terminal.h"
 #include "engine/text/words.h"
 
 namespace seqgrad {
@@ -29,10 +32,13 @@ void print(const CaseReport& r, const Options& o, bool named) {
     return;
   }
   if (r.verdict != Verdict::as_expected || o.verbose)
-    fmt::print("{} {}\n", verdicts[static_cast<int>(r.verdict)], shown_path(r.path));
-  for (const std::string& line : r.lines) fmt::print("  {}\n", line);
+    fmt::print("{} {}\n",
+               styled(verdicts[static_cast<int>(r.verdict)], r.verdict == Verdict::differs ? Style::red : Style::bold,
+                      STDOUT_FILENO),
+               shown_path(r.path));
+  for (const std::string& line : r.lines) print_text(fmt::format("  {}\n", line));
   if (!o.quiet && (named || o.verbose))
-    for (const std::string& note : r.notes) fmt::print("  note: {}\n", note);
+    for (const std::string& note : r.notes) print_text(fmt::format("  note: {}\n", note));
   if (o.verbose && r.verdict == Verdict::as_expected)
     for (const Comparison& c : r.comparisons)
       fmt::print("  {:<10} {} element{}, at most abs {:.1e} rel {:.1e} ulp {}, {:.2g} of the limit\n", c.name, c.total,
@@ -63,7 +69,7 @@ int check(const Options& o) {
     for (const std::string& path : find_cases(o.paths)) add(check_case(path, options));
     if (reports.empty()) note(fmt::format("error: no case in {}", shown_path(o.paths[0])));
   }
-  if (!o.junit.empty()) atomic_write(o.junit, junit_xml(reports));
+  if (!o.junit.empty()) write_output(o.junit, junit_xml(reports));
   if (!o.quiet && !reports.empty()) {
     if (o.files.empty())
       fmt::print("{}\n", tally(reports));

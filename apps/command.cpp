@@ -2,6 +2,7 @@
 #include "apps/command.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -12,6 +13,8 @@
 
 #include "engine/core/error.h"
 #include "engine/core/registry.h"
+#include "engine/io/terminal.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 
@@ -32,6 +35,17 @@ void set_program(const std::string& name) {
 std::string shell_quoted(const std::string& argument) {
   const auto plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || std::strchr("%+,-./:=@_", c); };
   if (!argument.empty() && std::all_of(argument.begin(), argument.end(), plain)) return argument;
+  if (for_terminal(argument) != argument) {
+    std::string out = "$'";
+    for (const char c : argument) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (c == '\'' || c == '\\')
+        out += {'\\', c};
+      else
+        out += byte < 0x20 || byte >= 0x7F ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+    }
+    return out + "'";
+  }
   std::string out = "'";
   for (const char c : argument) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -43,7 +57,9 @@ std::string command_line(const std::vector<std::string>& arguments) {
   return out;
 }
 
-void note(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+void note(const std::string& line) { std::fputs((message_for(line, STDERR_FILENO) + "\n").c_str(), stderr); }
+
+void print_text(const std::string& text) { fmt::print("{}", lines_for_terminal(text)); }
 
 const std::map<std::string, Command>& commands() { return registry(); }
 

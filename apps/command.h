@@ -23,12 +23,18 @@ struct Command {
 
 // How the executable was called, for commands that a person can copy.
 void set_program(const std::string& name);
-std::string shell_quoted(const std::string& argument);  // for a shell, where it needs it
+// For a shell, where it needs it; what a terminal would not show as $'\x1b', which bash, zsh and ksh read.
+std::string shell_quoted(const std::string& argument);
 // "build/seqgrad train --resume 'my run'": the arguments after the program, quoted.
 std::string command_line(const std::vector<std::string>& arguments);
 
-// A line on stderr. Where nobody reads it, it is lost and the work goes on.
+// A line on stderr, or several, with whatever they quote made safe for a terminal. Where nobody reads it, it is lost
+// and the work goes on.
 void note(const std::string& line);
+
+// The same on stdout, for people: made safe for a terminal, line feeds kept, and none is added. For data see
+// engine/io/terminal.h.
+void print_text(const std::string& text);
 
 const std::map<std::string, Command>& commands();
 bool register_command(Command command);

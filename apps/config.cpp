@@ -29,9 +29,9 @@ int show_config(const Options& o) {
                 (differing == 1 ? " differs from its default" : " differ from their defaults"));
   if (o.resolved) {
     if (task_of(config.data)) write_out(config.data, ready.data);
-    fmt::print("{}", resolved_yaml(config));
+    print_text(resolved_yaml(config));
   } else {
-    for (const std::string& d : differences(config)) fmt::print("{}\n", d);
+    for (const std::string& d : differences(config)) print_text(d + "\n");
   }
   return 0;
 }

@@ -1,9 +1,11 @@
 // `seqgrad data`: the pairs of a split, as TSV.
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "apps/command.h"
+#include "engine/io/terminal.h"
 #include "models/run.h"
 
 namespace seqgrad {
@@ -68,7 +70,7 @@ int show_data(const Options& o) {
     const std::string source = column(pairs[i].source, corpus, i, characters),
                       target = column(pairs[i].target, corpus, i, characters);
     tabs += (source != pairs[i].source) + (target != pairs[i].target);
-    fmt::print("{}\t{}{}{}\n", source, target,
+    fmt::print("{}\t{}{}{}\n", data_for(source, STDOUT_FILENO), data_for(target, STDOUT_FILENO),
                corpus.example_weight.empty() ? "" : fmt::format("\t{}", corpus.example_weight[i]),
                o.tags ? fmt::format("\t{}", fmt::join(pairs[i].tags, " ")) : "");
   }

@@ -1,11 +1,15 @@
 // `seqgrad explain`: what masks and weights do to the loss of one small batch.
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
 #include "apps/command.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/output.h"
+#include "engine/io/terminal.h"
 #include "engine/teach/course.h"
 #include "engine/teach/page.h"
+#include "engine/text/escape.h"
 #include "engine/text/words.h"
 #include "models/first_batch.h"
 #include "models/run.h"
@@ -53,17 +57,17 @@ int show(const Options& o, const Explanation& e) {
   if (!o.html.empty() && std::filesystem::is_directory(o.html, error))
     refuse("--html: {} is a folder; write {}", shown_path(o.html),
            shown_path((std::filesystem::path(o.html) / page_name(o.path)).string()));
-  if (!o.html.empty()) atomic_write(o.html, explain_page(e));
+  if (!o.html.empty()) write_output(o.html, explain_page(e));
   if (o.json)
-    fmt::print("{}\n", to_json(e));
+    fmt::print("{}\n", to_json(e, is_terminal(STDOUT_FILENO)));
   else if (!o.html.empty())
     hint(o, fmt::format("written: {}", shown_path(o.html)));
   else if (!o.experiment.empty())
-    for (const Experiment& x : experiments(o, e)) fmt::print("{}\n", to_text(x));
+    for (const Experiment& x : experiments(o, e)) print_text(to_text(x) + "\n");
   else if (e.subject.kind == "lesson")
-    fmt::print("{}", lesson_text(e, o.answer));
+    print_text(lesson_text(e, o.answer));
   else
-    fmt::print("{}", to_text(e));
+    print_text(to_text(e));
   if (e.subject.kind == "lesson" && !o.answer && !o.json && o.html.empty() && o.experiment.empty())
     hint(o, "your number:  " + command_line({"explain", o.path, "--predict", "NUMBER"}));
   return 0;
@@ -71,9 +75,9 @@ int show(const Options& o, const Explanation& e) {
 
 int predict(const Options& o) {
   const Guess guess = judge(o.path, o.predict);
-  for (const std::string& line : guess.lines) fmt::print("{}\n", line);
+  for (const std::string& line : guess.lines) print_text(line + "\n");
   if (guess.right)
-    fmt::print("\n{}", lesson_text(explain_lesson(o.path, {o.modes}), true));
+    print_text("\n" + lesson_text(explain_lesson(o.path, {o.modes}), true));
   else
     hint(o, "why:  " + command_line({"explain", o.path, "--answer"}));
   return static_cast<int>(guess.right ? ExitCode::done : ExitCode::no);
@@ -85,7 +89,8 @@ int course(const Options& o) {
     refuse("explain: {} is a folder; --json, --answer, --predict and --experiment go with one of its lessons",
            shown_path(o.path));
   if (o.html.empty()) {
-    for (const std::string& path : lessons) fmt::print("{}\n  {}\n", path, read_case(path).config->about());
+    for (const std::string& path : lessons)
+      print_text(fmt::format("{}\n  {}\n", for_terminal(path), for_terminal(read_case(path).config->about())));
     return 0;
   }
   write_course(lessons, o.html);

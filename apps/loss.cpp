@@ -5,6 +5,7 @@
 #include "engine/check/run_case.h"
 #include "engine/check/separate.h"
 #include "engine/check/which.h"
+#include "engine/io/json_text.h"
 
 namespace seqgrad {
 namespace {
@@ -62,10 +63,10 @@ int say_which(const LossCase& c, const Options& o) {
     for (const auto& [ratio, f] : found.misses)
       json["nearest"].push_back({{"ratio", ratio}, {"value", f.value[0]}, {"names", f.names}, {"divisor", f.divisor}});
     if (first) json["not_separated"] = not_separated(in.loss, first->options);
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", printed_json(json, 2));
   } else {
     const size_t most = o.verbose ? 100 : 5;
-    for (const std::string& line : lines_of(found, o.which, most)) fmt::print("{}\n", line);
+    for (const std::string& line : lines_of(found, o.which, most)) print_text(line + "\n");
     if (const std::string note = first ? separation_note(in.loss, first->options, first->names[0], most) : "";
         !note.empty())
       fmt::print("note: {}\n", note);
@@ -90,7 +91,7 @@ int loss(const Options& o) {
       size_t at = 0;
       json[v.name] = nested(v, 0, at);
     }
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", printed_json(json));
   } else if (o.out.empty()) {
     for (const Values& v : run.values) print(v);
   } else {

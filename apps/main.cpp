@@ -12,20 +12,18 @@
 
 #include "apps/command.h"
 #include "engine/core/error.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
 
-// "FILE:LINE:COL: error: …" and a config's report stand as they are, other messages get their "error: ". What messages
-// quote is escaped and short already; this is the last word on it.
+// "FILE:LINE:COL: error: …" and a config's report stand as they are, other messages get their "error: ".
 void report(const std::string& message) {
   constexpr size_t longest = 400;  // bytes of the first line
   const std::string first = message.substr(0, message.find('\n'));
   const bool located = first.starts_with("error: ") || first.find(": error: ") != std::string::npos;
-  std::string line = (located ? "" : "error: ") + first, rest = message.substr(first.size());
-  for (std::string* text : {&line, &rest})
-    for (char& c : *text)
-      if ((static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f) c = '?';
+  std::string line = for_terminal((located ? "" : "error: ") + first);
+  const std::string rest = message.substr(first.size());
   if (line.size() > longest) {
     size_t end = longest - 3;
     while (end > 0 && (line[end] & 0xC0) == 0x80) --end;

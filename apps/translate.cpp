@@ -13,6 +13,7 @@
 #include "engine/core/utf8.h"
 #include "engine/data/surface.h"
 #include "engine/io/line_reader.h"
+#include "engine/io/terminal.h"
 #include "engine/train/attention.h"
 
 namespace seqgrad {
@@ -75,7 +76,7 @@ std::string as_typed(const Line& line, const std::string& translation, bool word
 void print(const Options& o, const Line& line, const std::vector<Hypothesis>& found, const Tokenizer& target,
            bool words) {
   for (const Hypothesis& h : found) {
-    const std::string text = as_typed(line, target.decode(h.ids), words);
+    const std::string text = data_for(as_typed(line, target.decode(h.ids), words), STDOUT_FILENO);
     if (!o.nbest)
       fmt::print("{}{}\n", o.scores ? fmt::format("{:.4f}\t", h.score) : "", text);
     else

@@ -9,6 +9,7 @@
 #include "engine/teach/html.h"
 #include "engine/teach/page.h"
 #include "engine/teach/page_assets.h"
+#include "engine/text/escape.h"
 #include "tests/catch.h"
 #include "tests/markup.h"
 #include "tests/scratch.h"
@@ -60,8 +61,8 @@ TEST_CASE("the page of an explanation holds its JSON, and every experiment with 
     CHECK(has(section, "data-experiment=\"" + x.id + "\""));
     const size_t fold = section.find("<details class=\"answer\">");
     REQUIRE(fold != std::string::npos);
-    CHECK(section.find(escaped(x.answer)) > fold);
-    CHECK(section.find(escaped(x.question)) < fold);
+    CHECK(section.find(for_html(x.answer)) > fold);
+    CHECK(section.find(for_html(x.question)) < fold);
   }
   const std::string drawn = between(html, "id=\"x-x\"", "</section>");
   CHECK(count(drawn, "The numbers of this chart") == 2);  // a table behind every chart

@@ -1,7 +1,4 @@
 // The progress line: its form, how it fits a terminal, and what a terminal, a pipe and `-q` see of a run.
-#include <pty.h>
-#include <test_paths.h>
-
 #include <algorithm>
 #include <csignal>
 
@@ -9,32 +6,13 @@
 #include "engine/train/progress.h"
 #include "tests/catch.h"
 #include "tests/scratch.h"
+#include "tests/terminal.h"
 
 using namespace seqgrad;
 
 namespace {
 
 const ProgressLine example{2, 10, 621, 1450, 2.713, "/tok", 15.1, 7.8e-4, 1.02, 21400, 0.18, 72};
-
-// What a terminal of that many columns is sent when `seqgrad ARGUMENTS` runs on it.
-std::string on_terminal(const std::string& arguments, unsigned short columns, const std::string& environment = "") {
-  int terminal = 0;
-  winsize size{24, columns, 0, 0};
-  const pid_t pid = forkpty(&terminal, nullptr, nullptr, &size);
-  if (pid == 0) {
-    const std::string command = environment + " exec " SEQGRAD_BINARY " " + arguments;
-    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    _exit(127);
-  }
-  std::string seen;
-  char buffer[4096];
-  for (ssize_t n = 0; (n = read(terminal, buffer, sizeof buffer)) > 0;) seen.append(buffer, static_cast<size_t>(n));
-  close(terminal);
-  int status = 0;
-  waitpid(pid, &status, 0);
-  CHECK(status == 0);
-  return seen;
-}
 
 // Every text between two movements of the cursor.
 std::vector<std::string> drawn(const std::string& seen) {
@@ -103,6 +81,8 @@ TEST_CASE("a terminal has one moving line that fits, a pipe plain lines, and -q 
     CHECK_FALSE(has(controls, "\033"));  // no colours
     CHECK(has(slurp(dir / run + "/train.log"), "  epoch 1/1  12/13  loss "));
   }
+  const std::string coloured = on_terminal(tiny(dir, "coloured"), 120, "NO_COLOR= TERM=xterm");
+  CHECK(has(coloured, "  \033[1mloss "));
   const std::string dumb = on_terminal(tiny(dir, "dumb"), 120, "TERM=dumb");
   CHECK_FALSE(has(dumb, "\033"));
   CHECK(std::count(dumb.begin(), dumb.end(), 'g') > 4);

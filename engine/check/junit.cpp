@@ -1,34 +1,9 @@
-// Written by hand: five elements, and text escaped once.
+// Written by hand: five elements.
 #include "engine/check/junit.h"
 
-#include "engine/core/utf8.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
-namespace {
-
-// XML 1.0 has no place for most control bytes, nor for what is not UTF-8, not even escaped.
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = utf8_length(std::string_view(text).substr(i));
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (length == 0 || (byte < 0x20 && text[i] != '\n') || byte == 0x7f)
-      out += '?';
-    else if (length > 1)
-      out += text.substr(i, length);
-    else
-      out += text[i] == '&'    ? "&amp;"
-             : text[i] == '<'  ? "&lt;"
-             : text[i] == '>'  ? "&gt;"
-             : text[i] == '"'  ? "&quot;"
-             : text[i] == '\n' ? "&#10;"
-                               : std::string(1, text[i]);
-    i += std::max<size_t>(1, length);
-  }
-  return out;
-}
-
-}  // namespace
 
 std::string junit_xml(const std::vector<CaseReport>& reports) {
   size_t failures = 0, errors = 0;
@@ -39,7 +14,7 @@ std::string junit_xml(const std::vector<CaseReport>& reports) {
     const std::string name = slash == std::string::npos ? r.path : r.path.substr(slash + 1);
     const std::string folder = slash == std::string::npos ? "" : r.path.substr(0, slash);
     seconds += r.seconds;
-    cases += fmt::format("  <testcase classname=\"{}\" name=\"{}\" time=\"{:.6f}\"", escaped(folder), escaped(name),
+    cases += fmt::format("  <testcase classname=\"{}\" name=\"{}\" time=\"{:.6f}\"", for_xml(folder), for_xml(name),
                          r.seconds);
     if (r.verdict == Verdict::as_expected) {
       cases += "/>\n";
@@ -48,8 +23,8 @@ std::string junit_xml(const std::vector<CaseReport>& reports) {
     const bool error = r.verdict == Verdict::unreadable;
     ++(error ? errors : failures);
     const char* element = error ? "error" : "failure";
-    cases += fmt::format(">\n    <{} message=\"{}\">{}</{}>\n  </testcase>\n", element, escaped(r.lines.at(0)),
-                         escaped(fmt::format("{}", fmt::join(r.lines, "\n"))), element);
+    cases += fmt::format(">\n    <{} message=\"{}\">{}</{}>\n  </testcase>\n", element, for_xml(r.lines.at(0)),
+                         for_xml(fmt::format("{}", fmt::join(r.lines, "\n"))), element);
   }
   return fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"seqgrad check\" tests=\"{}\" "

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/core/error.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
@@ -121,21 +122,9 @@ std::string Codec<std::string>::yaml(const std::string& value) {
                      value[0] != '.' && value != "null" && value != "Null" && value != "NULL" &&
                      parse(node, ignored).empty();
   if (plain) return value;
-  std::string out = "\"";
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\')
-      out += '\\', out += c;
-    else if (c == '\n')
-      out += "\\n";
-    else if (c == '\t')
-      out += "\\t";
-    else if (byte < 0x20 || byte == 0x7f)
-      out += fmt::format("\\x{:02x}", byte);
-    else
-      out += c;
-  }
-  return out + "\"";
+  std::string out;
+  for (const char c : value) out += (c == '"' || c == '\\' ? "\\" : "") + std::string(1, c);
+  return "\"" + for_terminal(out) + "\"";  // YAML reads the same escapes, of all UTF-8
 }
 
 std::string Codec<Path>::parse(const Node& node, Path& value) {

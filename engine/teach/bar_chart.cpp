@@ -8,6 +8,7 @@
 
 #include "engine/core/error.h"
 #include "engine/teach/html.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
@@ -42,10 +43,10 @@ std::string bar_chart(const BarChart& chart) {
   const double height = group * static_cast<double>(chart.labels.size()) + 4;
   std::string out = "<div class=\"card\">" + heading(3, chart.title) +
                     fmt::format("<svg class=\"chart bars\" viewBox=\"0 0 {} {:.0f}\" role=\"img\" aria-label=\"{}\">\n",
-                                width, height, escaped(chart.title));
+                                width, height, for_html(chart.title));
   for (size_t i = 0; i < chart.labels.size(); ++i) {
     double y = group * static_cast<double>(i);
-    out += fmt::format("<text x=\"{}\" y=\"{:.1f}\">{}</text>\n", left, y + 13, escaped(chart.labels[i]));
+    out += fmt::format("<text x=\"{}\" y=\"{:.1f}\">{}</text>\n", left, y + 13, for_html(chart.labels[i]));
     y += label_height;
     for (size_t k = 0; k < chart.series.size(); ++k, y += line) {
       const Bars& s = chart.series[k];
@@ -69,7 +70,7 @@ std::string bar_chart(const BarChart& chart) {
           "<span><svg class=\"s{}\" width=\"22\" height=\"12\" aria-hidden=\"true\"><rect class=\"fill\" x=\"1\" "
           "y=\"1\" "
           "width=\"20\" height=\"10\"/></svg>{}</span>",
-          k % 4, escaped(chart.series[k].name));
+          k % 4, for_html(chart.series[k].name));
     out += "</div>\n";
   }
   return out + "</div>\n";

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/teach/html.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
@@ -42,7 +43,7 @@ Points thinned(const Points& points, size_t most) {
 }
 
 std::string marker(size_t series, double x, double y, const std::string& text) {
-  const std::string title = text.empty() ? "" : fmt::format("<title>{}</title>", escaped(text));
+  const std::string title = text.empty() ? "" : fmt::format("<title>{}</title>", for_html(text));
   switch (series % 4) {
     case 0: return fmt::format("<circle class=\"dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.6\">{}</circle>", x, y, title);
     case 1:
@@ -89,7 +90,7 @@ std::string legend(const std::vector<Series>& series) {
     out += fmt::format(
         "<span><svg class=\"s{}\" width=\"30\" height=\"12\" aria-hidden=\"true\"><path class=\"line\" d=\"M0 6H30\"/>"
         "{}</svg>{} {:.4g}</span>",
-        i % 4, marker(i, 15, 6, ""), escaped(series[i].name), series[i].points.back().second);
+        i % 4, marker(i, 15, 6, ""), for_html(series[i].name), series[i].points.back().second);
   }
   return out + "</div>\n";
 }
@@ -129,7 +130,7 @@ std::string line_chart(const Chart& chart) {
   const Scale x{x_low, std::max(x_high, x_low + 1), left, width - right},
       y{ys.front(), ys.back(), height - bottom, top};
   out += fmt::format("<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} by {}\">\n", width,
-                     height, escaped(chart.title), escaped(chart.x_name));
+                     height, for_html(chart.title), for_html(chart.x_name));
   for (const double t : ys)
     out += fmt::format(
         "<path class=\"rule\" d=\"M{} {:.1f}H{}\"/><text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", left,
@@ -139,7 +140,7 @@ std::string line_chart(const Chart& chart) {
       out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x(t), height - bottom + 16,
                          number(t));
   out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", width - right, height,
-                     escaped(chart.x_name));
+                     for_html(chart.x_name));
   for (size_t i = 0; i < series.size(); ++i)
     if (!series[i].points.empty()) out += draw(series[i], i, x, y);
   return out + "</svg>\n" + legend(series) + "</div>\n";

@@ -11,6 +11,7 @@
 #include "engine/io/atomic_write.h"
 #include "engine/teach/html.h"
 #include "engine/teach/page.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
@@ -174,7 +175,7 @@ void write_course(const std::vector<std::string>& lessons, const std::string& di
     const Explanation e = explain_lesson(path);
     const std::string file = fs::path(path).stem().string() + ".html";
     atomic_write((fs::path(directory) / file).string(), explain_page(e));
-    list += fmt::format("<li><a href=\"{}\">{}</a>\n{}</li>\n", escaped(file), escaped(e.subject.about),
+    list += fmt::format("<li><a href=\"{}\">{}</a>\n{}</li>\n", for_html(file), for_html(e.subject.about),
                         paragraph(e.subject.question));
   }
   atomic_write((fs::path(directory) / "index.html").string(),

@@ -124,7 +124,8 @@ struct ExplainOptions {
 Explanation explain(const Specimen& s, const Subject& subject, const ExplainOptions& options = {});
 Explanation explain(const LossCase& c, const ExplainOptions& options = {});
 
-std::string to_json(const Explanation& e);
+// `ascii`: what is not ASCII as \uXXXX, for a terminal.
+std::string to_json(const Explanation& e, bool ascii = false);
 // For a terminal: the tokens, the line that adds them up, the divisors, the modes.
 std::string to_text(const Explanation& e);
 std::string to_text(const Experiment& e);

@@ -151,7 +151,7 @@ json batch(const Explanation& e) {
 
 }  // namespace
 
-std::string to_json(const Explanation& e) {
+std::string to_json(const Explanation& e, bool ascii) {
   const Subject& s = e.subject;
   json out{{"format", 1}, {"source", s.source}, {"kind", s.kind}, {"title", s.title}, {"about", s.about}};
   out["lesson"] = nullptr;
@@ -189,7 +189,7 @@ std::string to_json(const Explanation& e) {
   for (const Experiment& x : e.experiments) out["experiments"].push_back(experiment(x));
   out["warnings"] = e.warnings;
   out["error"] = e.error;
-  return out.dump(-1, ' ', false, json::error_handler_t::replace);
+  return out.dump(-1, ' ', ascii, json::error_handler_t::replace);
 }
 
 }  // namespace seqgrad

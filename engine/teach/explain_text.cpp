@@ -3,6 +3,7 @@
 
 #include "engine/teach/course.h"
 #include "engine/teach/html.h"
+#include "engine/text/escape.h"
 #include "engine/text/words.h"
 
 namespace seqgrad {
@@ -29,8 +30,10 @@ std::string joined(const std::vector<double>& x) {
 }
 
 // Rows of text under a header; a column is as wide as its widest cell, in characters.
-std::string columns(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
+std::string columns(const std::vector<std::string>& header, std::vector<std::vector<std::string>> rows,
                     const std::vector<bool>& right) {
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = for_terminal(cell);
   std::vector<int64_t> width;
   for (const std::string& h : header) width.push_back(text_columns(h));
   for (const auto& row : rows)
@@ -161,7 +164,8 @@ std::string to_text(const Experiment& e) {
 
 std::string lesson_text(const Explanation& e, bool answer) {
   const Subject& s = e.subject;
-  std::string out = s.title + ": " + s.about + "\n\n" + wrapped(s.question, 100, "  ") + "\n";
+  std::string out =
+      for_terminal(s.title) + ": " + for_terminal(s.about) + "\n\n" + wrapped(s.question, 100, "  ") + "\n";
   if (!answer) {
     out += tokens(e, true);
     for (const std::string& w : e.warnings)
@@ -182,9 +186,10 @@ std::string lesson_text(const Explanation& e, bool answer) {
 
 std::string to_text(const Explanation& e) {
   const LossInputs& in = e.specimen.inputs;
-  std::string out = e.subject.title + (e.subject.about.empty() ? "" : ": " + e.subject.about) + "\n";
+  std::string out =
+      for_terminal(e.subject.title) + (e.subject.about.empty() ? "" : ": " + for_terminal(e.subject.about)) + "\n";
   for (size_t i = 0; i < e.subject.sources.size(); ++i)
-    out += fmt::format("  source {}: {}\n", i, e.subject.sources[i]);
+    out += fmt::format("  source {}: {}\n", i, for_terminal(e.subject.sources[i]));
   out += fmt::format("{}, {}, {}\n\n", counted(in.batch, "sentence"), counted(in.steps, "step"),
                      counted(in.classes, "class", "classes"));
   out += tokens(e) + "\n";

@@ -6,6 +6,7 @@
 
 #include "engine/core/error.h"
 #include "engine/teach/html.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 
@@ -26,16 +27,16 @@ std::string heat_map(const HeatMap& map, const std::string& label) {
   std::string out = fmt::format(
       "<div class=\"frame\"><svg class=\"map\" width=\"{0:.0f}\" height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "
       "role=\"img\" aria-label=\"{2}\">\n",
-      width, height, escaped(label));
+      width, height, for_html(label));
   out += fmt::format("<rect class=\"back\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\"/>\n", left, top,
                      cell_width * static_cast<double>(columns), cell_height * static_cast<double>(rows));
   for (size_t c = 0; c < columns; ++c)
     out += fmt::format("<text transform=\"translate({:.1f} {:.1f}) rotate(-45)\">{}</text>\n",
-                       left + cell_width * (static_cast<double>(c) + 0.5) + 4, top - 5, escaped(map.columns[c]));
+                       left + cell_width * (static_cast<double>(c) + 0.5) + 4, top - 5, for_html(map.columns[c]));
   for (size_t r = 0; r < rows; ++r) {
     const double y = top + cell_height * static_cast<double>(r);
     out += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", left - 6,
-                       y + cell_height / 2 + 4, escaped(map.rows[r]));
+                       y + cell_height / 2 + 4, for_html(map.rows[r]));
     for (size_t c = 0; c < columns; ++c) {
       const double weight = map.weights[r * map.columns.size() + c], x = left + cell_width * static_cast<double>(c);
       const int64_t percent = std::isfinite(weight) ? std::lround(100 * weight) : 0;
@@ -43,7 +44,7 @@ std::string heat_map(const HeatMap& map, const std::string& label) {
       out += fmt::format(
           "<rect class=\"cell\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" fill-opacity=\"{:.2f}\"><title>{} "
           "- {}: {}%</title></rect>",
-          x, y, cell_width, cell_height, weight, escaped(map.rows[r]), escaped(map.columns[c]), percent);
+          x, y, cell_width, cell_height, weight, for_html(map.rows[r]), for_html(map.columns[c]), percent);
       if (percent >= 5)
         out += fmt::format("<text class=\"in{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>",
                            weight > 0.7 ? " on" : "", x + cell_width / 2, y + cell_height / 2 + 4, percent);

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "engine/core/utf8.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
@@ -46,36 +47,6 @@ details::details-content{content-visibility:visible;height:auto}}
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const size_t length = utf8_length(text);
-    const auto c = static_cast<unsigned char>(text[0]);
-    if (length == 0)
-      out += "\xEF\xBF\xBD";
-    else if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (c == '\'')
-      out += "&#39;";
-    else if (c < 0x20 && c != '\n' && c != '\t')
-      out += {'\xE2', '\x90', static_cast<char>(0x80 + c)};  // U+2400 + c
-    else if (c == 0x7F)
-      out += "\xE2\x90\xA1";
-    else if (c == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0)
-      out += "\xEF\xBF\xBD";  // C1 controls
-    else
-      out += text.substr(0, length);
-    text.remove_prefix(length == 0 ? 1 : length);
-  }
-  return out;
-}
-
 int64_t text_columns(std::string_view text) {
   int64_t columns = 0;
   while (!text.empty()) {
@@ -87,10 +58,11 @@ int64_t text_columns(std::string_view text) {
   return columns;
 }
 
-// A script element may hold any text but its own end and the begin of a comment; JSON has '<' in its texts only.
+// A script element may hold any text but its own end and the begin of a comment; JSON has '<' in its texts only. DEL is
+// no character of HTML.
 static std::string inert_json(std::string_view json) {
   std::string out;
-  for (const char c : json) c == '<' ? out += "\\u003c" : out += c;
+  for (const char c : json) c == '<' ? out += "\\u003c" : c == 0x7F ? out += "\\u007f" : out += c;
   return out;
 }
 
@@ -114,18 +86,18 @@ std::string page(std::string_view title, std::string_view body, const PageScript
       "\">\n"
       "<link rel=\"icon\" "
       "href=\"data:,\">\n<title>{}</title>\n<style>{}{}</style>\n</head>\n<body>\n{}{}</body>\n</html>\n",
-      policy, escaped(title), style, script.style, body, scripts);
+      policy, for_html(title), style, script.style, body, scripts);
 }
 
 std::string heading(int level, std::string_view text) {
-  return fmt::format("<h{0}>{1}</h{0}>\n", level, escaped(text));
+  return fmt::format("<h{0}>{1}</h{0}>\n", level, for_html(text));
 }
 
-std::string paragraph(std::string_view text) { return fmt::format("<p>{}</p>\n", escaped(text)); }
+std::string paragraph(std::string_view text) { return fmt::format("<p>{}</p>\n", for_html(text)); }
 
 static std::string table_row(const std::vector<std::string>& cells, const char* tag) {
   std::string out = "<tr>";
-  for (const std::string& text : cells) out += fmt::format("<{0}>{1}</{0}>", tag, escaped(text));
+  for (const std::string& text : cells) out += fmt::format("<{0}>{1}</{0}>", tag, for_html(text));
   return out + "</tr>\n";
 }
 
@@ -138,9 +110,9 @@ std::string table(const std::vector<std::string>& header, const std::vector<std:
 }
 
 std::string folded(std::string_view summary, std::string_view body) {
-  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", escaped(summary), body);
+  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", for_html(summary), body);
 }
 
-std::string preformatted(std::string_view text) { return fmt::format("<pre>{}</pre>\n", escaped(text)); }
+std::string preformatted(std::string_view text) { return fmt::format("<pre>{}</pre>\n", for_html(text)); }
 
 }  // namespace seqgrad

@@ -6,10 +6,6 @@
 
 namespace seqgrad {
 
-// Text as it may stand between tags and in quoted attributes. Control characters become visible signs, bytes that are
-// not UTF-8 U+FFFD.
-std::string escaped(std::string_view text);
-
 // How many columns the text takes in a fixed-width font; a rough guess for scripts whose characters are wide.
 int64_t text_columns(std::string_view text);
 

@@ -10,6 +10,7 @@
 #include "engine/teach/chart.h"
 #include "engine/teach/html.h"
 #include "engine/teach/page_assets.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
@@ -98,7 +99,7 @@ std::string asked(const std::string& predict, const std::string& attribute, cons
       "autocomplete=\"off\"/></label>"
       "<button type=\"button\">Reveal</button><output></output></div>\n"
       "<details class=\"answer\"><summary>Answer</summary>\n{}</details>\n",
-      escaped(predict), attribute, answer);
+      for_html(predict), attribute, answer);
 }
 
 std::string experiment(const Experiment& e) {
@@ -108,16 +109,16 @@ std::string experiment(const Experiment& e) {
   for (const auto& [name, value] : e.numbers) numbers.push_back({name, text_of(value)});
   if (!numbers.empty()) answer += table({}, numbers);
   return fmt::format(
-      "<section class=\"card\" id=\"x-{}\">\n{}{}{}</section>\n", escaped(e.id),
+      "<section class=\"card\" id=\"x-{}\">\n{}{}{}</section>\n", for_html(e.id),
       heading(3, fmt::format("{}. {}", e.number, e.title)), paragraphs(e.question),
-      asked(e.predict, fmt::format("data-experiment=\"{}\"", escaped(e.id)), answer + paragraphs(e.answer)));
+      asked(e.predict, fmt::format("data-experiment=\"{}\"", for_html(e.id)), answer + paragraphs(e.answer)));
 }
 
 std::string lesson(const Subject& s) {
   std::string answer = paragraphs(s.answer);
   if (!s.repair.empty()) answer += paragraph("What mends the file:") + preformatted(s.repair);
   return "<section class=\"card\" id=\"lesson\">\n" + heading(2, "The question") +
-         fmt::format("<p class=\"question\">{}</p>\n", escaped(s.question)) +
+         fmt::format("<p class=\"question\">{}</p>\n", for_html(s.question)) +
          asked(s.predict, "data-lesson=\"1\"", answer) + "</section>\n";
 }
 
@@ -177,7 +178,7 @@ std::string explain_page(const Explanation& e) {
                     rest + "</details>\n";
   for (const std::string& w : e.warnings) body += paragraph("Warning: " + w);
   body += fmt::format("<p class=\"soft\">seqgrad {}, from {}; every number was computed in float64.</p>\n",
-                      SEQGRAD_VERSION, escaped(s.source));
+                      SEQGRAD_VERSION, for_html(s.source));
   const std::string json = to_json(e);
   return page(s.title, body, {page_style, json, page_script});
 }

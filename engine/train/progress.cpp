@@ -8,13 +8,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
-#include <string_view>
 #include <vector>
 
 #include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
+#include "engine/io/terminal.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 
@@ -62,18 +62,21 @@ std::string format(const ProgressLine& p, bool with_bar, int64_t columns) {
   }
 }
 
-// A terminal that cannot move its cursor is none.
-static bool moves_cursor() {
-  const char* kind = std::getenv("TERM");
-  return isatty(STDERR_FILENO) != 0 && kind && *kind && std::string_view(kind) != "dumb";
-}
-
 static int64_t terminal_columns() {
   winsize size{};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-Progress::Progress(bool quiet, const std::string& log) : quiet_(quiet), terminal_(moves_cursor()), log_(log) {}
+// The number that a person looks for.
+static std::string with_bold_loss(std::string line) {
+  const size_t begin = line.find("loss ");
+  if (begin == std::string::npos) return line;
+  const size_t end = std::min(line.find("  ", begin), line.size());
+  return line.replace(begin, end - begin, styled(line.substr(begin, end - begin), Style::bold, STDERR_FILENO));
+}
+
+Progress::Progress(bool quiet, const std::string& log)
+    : quiet_(quiet), terminal_(is_smart_terminal(STDERR_FILENO)), log_(log) {}
 
 bool Progress::due() const {
   return terminal_ && !quiet_ && std::chrono::steady_clock::now() - updated_ > std::chrono::milliseconds(100);
@@ -91,13 +94,13 @@ void Progress::keep(const std::string& text) {
   std::tm parts{};
   char when[32] = "";
   if (localtime_r(&now, &parts)) std::strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &parts);
-  append_line(log_, fmt::format("{}  {}", when, text));
+  append_line(log_, fmt::format("{}  {}", when, lines_for_terminal(text)));
 }
 
 void Progress::update(const ProgressLine& line) {
   if (quiet_ || !terminal_) return;
   // The last column stays free: in it some terminals begin a new line.
-  std::fputs(fmt::format("\r{}\033[K", format(line, true, terminal_columns() - 1)).c_str(), stderr);
+  std::fputs(fmt::format("\r{}\033[K", with_bold_loss(format(line, true, terminal_columns() - 1))).c_str(), stderr);
   moving_ = true;
   updated_ = std::chrono::steady_clock::now();
 }
@@ -115,7 +118,7 @@ void Progress::say(const std::string& text) {
   keep(text);
   if (quiet_) return;
   clear();
-  std::fputs((text + "\n").c_str(), stderr);
+  std::fputs((message_for(text, STDERR_FILENO) + "\n").c_str(), stderr);
 }
 
 }  // namespace seqgrad

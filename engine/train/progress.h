@@ -1,5 +1,5 @@
-// What the trainer says while it runs: one moving line on a terminal, one plain line per interval elsewhere. There are
-// no colours, so NO_COLOR has nothing to switch off.
+// What the trainer says while it runs: one moving line on a terminal, one plain line per interval elsewhere. On a
+// terminal the loss is bold, "error:" and "warning:" have colours, unless NO_COLOR is set.
 #pragma once
 #include <chrono>
 #include <cstdint>

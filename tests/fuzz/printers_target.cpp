@@ -1,0 +1,109 @@
+// A text in the place of every name and value that is printed: what a terminal, a page, an XML file, YAML and JSON get
+// of it is safe there and means the same.
+#include "apps/command.h"
+#include "engine/check/junit.h"
+#include "engine/config/codec.h"
+#include "engine/core/utf8.h"
+#include "engine/io/json_text.h"
+#include "engine/io/terminal.h"
+#include "engine/teach/bar_chart.h"
+#include "engine/teach/chart.h"
+#include "engine/teach/course.h"
+#include "engine/teach/heat_map.h"
+#include "engine/teach/html.h"
+#include "engine/teach/page.h"
+#include "engine/text/escape.h"
+#include "tests/fuzz/markup_problem.h"
+#include "tests/fuzz/targets.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace seqgrad;
+
+namespace {
+
+void check_terminal(std::string_view text, bool one_line) {
+  require(utf8_error(text) == text.size(), "a terminal gets UTF-8");
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    require((byte >= 0x20 && byte != 0x7F) || (byte == '\n' && !one_line), "a terminal gets no control byte");
+    require(!(byte == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0), "a terminal gets no C1 control");
+    require(!(byte == 0xE2 && text.substr(i, 2) == "\xE2\x80" && text.substr(i, 3) >= "\xE2\x80\xA8" &&
+              text.substr(i, 3) <= "\xE2\x80\xAE"),
+            "a terminal gets no character that reorders its line");
+  }
+}
+
+void check_markup(const std::string& markup) {
+  const std::string problem = markup_problem(markup);
+  require(problem.empty(), problem.c_str());
+}
+
+void terminal(const std::string& text) {
+  const std::string shown_text = for_terminal(text);
+  check_terminal(shown_text, true);
+  require(for_terminal(shown_text) == shown_text, "what is escaped stays the same");
+  check_terminal(lines_for_terminal(text), false);
+  check_terminal(shown(text), true);
+  check_terminal(shown_path(text), true);
+  require(utf8_characters(shown(text)) <= 61, "values are cut");
+  check_terminal(message_for("error: " + text, -1), false);
+  check_terminal(for_terminal(command_line({"train", "--resume", text})), true);
+  for (const char c : for_url(text)) require(c > 0x20 && c < 0x7F, "an address is ASCII");
+}
+
+// A small batch with the text for every name.
+Explanation explanation_of(const std::string& text) {
+  static const Explanation plain = explain(
+      make_case(
+          parse_yaml("loss: {preset: torch.mean}\ntensors:\n  logits: [[[0.5, 1.5, -1]]]\n  targets: [[1]]\n", "c", ""),
+          std::nullopt, "c"),
+      {{"torch.mean"}, 24, false});
+  Explanation e = plain;
+  Subject& s = e.subject;
+  s.source = s.title = s.about = s.question = s.predict = s.answer = s.repair = text;
+  s.words = {text, text, text}, s.sources = {text};
+  for (TokenView& t : e.tokens) t.text = t.refused = text;
+  for (Mode& m : e.modes) m.name = m.who = text;
+  Experiment x;
+  x.id = x.title = x.question = x.predict = x.answer = text;
+  x.mistakes = {{1, text}};
+  x.tables = {{text, {text, text}, {{text, 1.0}}, ChartHint{"bar", 0, {1}, {}}}};
+  e.experiments = {x};
+  e.warnings = {text};
+  e.error = text;
+  return e;
+}
+
+void pages(const std::string& text) {
+  check_markup(page(text, heading(1, text) + paragraph(text) + table({text}, {{text, text}}) +
+                              folded(text, preformatted(text)) + line_chart({text, text, {{text, {{1, 2}, {2, 3}}}}}) +
+                              bar_chart({text, {text}, {{text, {1}, {}}}}) + heat_map({{text}, {text}, {0.5F}}, text)));
+  const Explanation e = explanation_of(text);
+  const std::string whole = explain_page(e);
+  check_markup(whole);
+  require(whole.find("</script", whole.find("<script")) == whole.find("</script>\n<script nonce="),
+          "no text ends the page's data");
+  for (const bool ascii : {false, true}) require(nlohmann::json::accept(to_json(e, ascii)), "an explanation is JSON");
+  check_terminal(lines_for_terminal(to_text(e) + lesson_text(e, false) + lesson_text(e, true)), false);
+  check_terminal(to_json(e, true), true);
+}
+
+void files(const std::string& text) {
+  check_markup(
+      junit_xml({{text, Verdict::differs, {text}, {}, 0.0}, {text + "/x", Verdict::unreadable, {text}, {}, 0.0}}));
+  require(nlohmann::json::accept(json_text({{text, text}})), "JSON holds every name");
+  if (utf8_error(text) != text.size() || text.find('\0') != std::string::npos) return;  // no text of a config
+  const Node root = parse_yaml("key: " + Codec<std::string>::yaml(text) + "\n", "c", "");
+  require(root.items.at(0).text == text, "YAML reads back as it was written");
+}
+
+}  // namespace
+
+void fuzz_printers(std::string_view input) {
+  if (input.size() > 1024) return;  // nothing in here depends on more
+  const std::string text(input);
+  terminal(text);
+  pages(text);
+  files(text);
+}
