@@ -52,6 +52,31 @@ TEST_CASE("ticks are round and enclose the range") {
   }
 }
 
+TEST_CASE("a logarithmic axis stands where values above 0 span a wide range") {
+  using V = std::vector<double>;
+  const auto near = [](const V& a, const V& b) {
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](double x, double y) { return std::abs(x / y - 1) < 1e-12; });
+  };
+  CHECK(near(log_ticks(1, 100, 7), {1, 2, 5, 10, 20, 50, 100}));
+  CHECK(near(log_ticks(3, 45, 7), {2, 5, 10, 20, 50}));
+  CHECK(near(log_ticks(0.5, 9000, 7), {0.1, 1, 10, 100, 1000, 10000}));
+  CHECK(near(log_ticks(1e-9, 1e9, 7), {1e-9, 1e-6, 1e-3, 1, 1e3, 1e6, 1e9}));
+  for (const auto& [low, high] : {std::pair{1e-300, 1e300}, std::pair{0.07, 1.4}, std::pair{2.0, 2e4}}) {
+    const V t = log_ticks(low, high, 7);
+    CAPTURE(low, high);
+    CHECK((t.front() <= low && t.back() >= high * (1 - 1e-12) && t.size() >= 2 && t.size() <= 8));
+  }
+  const Series wide{"train", {{0, 100}, {1, 10}, {2, 1}}}, narrow{"train", {{0, 10}, {1, 1}}},
+      zero{"train", {{0, 100}, {1, 0}}};
+  const std::string chart = line_chart({"loss", "step", {wide}, true});
+  check_markup(chart);
+  CHECK(has(chart, "logarithmic scale"));
+  CHECK(has(chart, "M54.0 10.0L220.0 105.0L386.0 200.0"));  // a power of ten is as high as the next
+  for (const Series& s : {narrow, zero}) CHECK_FALSE(has(line_chart({"loss", "step", {s}, true}), "logarithmic"));
+  CHECK_FALSE(has(line_chart({"loss", "step", {wide}}), "logarithmic"));
+}
+
 TEST_CASE("a chart draws each series with gaps where a value is none, and legends tell the last") {
   Series loss{"train", {{10, 4.0}, {20, NAN}, {30, 2.0}, {40, INFINITY}, {50, 1.5}, {60, 1.25}}};
   const std::string one = line_chart({"loss /tok", "step", {loss, {"dev", {{30, 2.5}, {60, 1.75}}}}});
@@ -84,9 +109,13 @@ TEST_CASE("a heat map has a cell a weight, and says what it leaves out") {
   CHECK(has(small, "fill-opacity=\"0.90\""));
   CHECK(has(small, "&lt;/s&gt;</text>"));
   const std::string big = heat_map(
-      {std::vector<std::string>(61, "r"), std::vector<std::string>(70, "c"), std::vector<float>(61 * 70, 0.5F)}, "x");
-  CHECK(count(big, "class=\"cell\"") == 60 * 60);
-  CHECK(has(big, "the first 60 of 61 target words and 60 of 70 source words"));
+      {std::vector<std::string>(121, "r"), std::vector<std::string>(130, "c"), std::vector<float>(121 * 130, 0.5F)},
+      "x");
+  CHECK(count(big, "class=\"cell\"") == 120 * 120);
+  CHECK(has(big, "the first 120 of 121 target words and 120 of 130 source words"));
+  const std::string wide = heat_map({{"r"}, std::vector<std::string>(60, "word"), std::vector<float>(60, 0.5F)}, "x");
+  CHECK(has(wide, "<svg class=\"map dense\" width=\"1"));
+  CHECK(std::stod(wide.substr(wide.find("width=\"") + 7)) < 1248);  // 80 rem less the page's margins
   CHECK(error_of([] { heat_map({{"a"}, {"b"}, {}}, "x"); }) == "2 a heat map of 1 x 1 has 0 weights");
   CHECK(heat_map({{}, {}, {}}, "x").size() > 10);
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/teach/html.h"
 #include "engine/text/escape.h"
@@ -19,7 +20,16 @@ constexpr size_t most_points = 600, most_markers = 40;
 
 struct Scale {
   double low, high, from, to;
-  double operator()(double x) const { return from + (x - low) / (high - low) * (to - from); }
+  bool log = false;
+  double operator()(double x) const {
+    if (log) return from + std::log(x / low) / std::log(high / low) * (to - from);
+    return from + (x - low) / (high - low) * (to - from);
+  }
+};
+
+struct Range {
+  double low = HUGE_VAL, high = -HUGE_VAL;
+  void add(double x) { low = std::min(low, x), high = std::max(high, x); }
 };
 
 // At most `most` points: of each column the least and the greatest, in their order.
@@ -112,23 +122,40 @@ std::vector<double> round_ticks(double low, double high, int count) {
   return ticks;
 }
 
+std::vector<double> log_ticks(double low, double high, int most) {
+  const int first = static_cast<int>(std::floor(std::log10(low) + 1e-9)),
+            last = static_cast<int>(std::ceil(std::log10(high) - 1e-9));
+  std::vector<double> fine, coarse;
+  for (int e = first; e <= last; ++e)
+    for (const double m : {1.0, 2.0, 5.0}) fine.push_back(m * std::pow(10.0, e));
+  while (fine.size() > 2 && fine[1] <= low * (1 + 1e-9)) fine.erase(fine.begin());
+  while (fine.size() > 2 && fine[fine.size() - 2] >= high * (1 - 1e-9)) fine.pop_back();
+  if (static_cast<int>(fine.size()) <= most) return fine;
+  const int step = std::max(1, (last - first + most - 2) / (most - 1));
+  for (int e = first; e < last + step; e += step)
+    coarse.push_back(std::min(std::pow(10.0, e), std::numeric_limits<double>::max()));
+  return coarse;
+}
+
 std::string line_chart(const Chart& chart) {
   const std::vector<Series>& series = chart.series;
-  double x_low = HUGE_VAL, x_high = -HUGE_VAL, y_low = HUGE_VAL, y_high = -HUGE_VAL;
+  Range xr, yr;
   for (const Series& s : series)
     for (size_t i = 0; i < s.points.size(); ++i) {
       const auto [a, b] = s.points[i];
       const double error = i < s.errors.size() && std::isfinite(s.errors[i]) ? s.errors[i] : 0;
-      x_low = std::min(x_low, a), x_high = std::max(x_high, a);
-      if (std::isfinite(b)) y_low = std::min(y_low, b - error), y_high = std::max(y_high, b + error);
+      xr.add(a);
+      if (std::isfinite(b)) yr.add(b - error), yr.add(b + error);
     }
   std::string out = "<div class=\"card\">" + heading(3, chart.title);
-  if (y_low > y_high) return out + paragraph("no finite value") + "</div>\n";
-  if (y_low > 0 && y_low < y_high / 2) y_low = 0;
-  if (x_low > 0) x_low = 0;  // step 0 is where training begins
-  const std::vector<double> xs = round_ticks(x_low, x_high, 4), ys = round_ticks(y_low, y_high, 4);
-  const Scale x{x_low, std::max(x_high, x_low + 1), left, width - right},
-      y{ys.front(), ys.back(), height - bottom, top};
+  if (yr.low > yr.high) return out + paragraph("no finite value") + "</div>\n";
+  const bool log = chart.log && yr.low > 0 && yr.high >= 20 * yr.low;
+  if (!log && yr.low > 0 && yr.low < yr.high / 2) yr.low = 0;
+  if (xr.low > 0) xr.low = 0;  // step 0 is where training begins
+  const std::vector<double> xs = round_ticks(xr.low, xr.high, 4),
+                            ys = log ? log_ticks(yr.low, yr.high, 7) : round_ticks(yr.low, yr.high, 4);
+  const Scale x{xr.low, std::max(xr.high, xr.low + 1), left, width - right},
+      y{ys.front(), ys.back(), height - bottom, top, log};
   out += fmt::format("<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} by {}\">\n", width,
                      height, for_html(chart.title), for_html(chart.x_name));
   for (const double t : ys)
@@ -141,6 +168,7 @@ std::string line_chart(const Chart& chart) {
                          number(t));
   out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", width - right, height,
                      for_html(chart.x_name));
+  if (log) out += fmt::format("<text x=\"{}\" y=\"{}\">logarithmic scale</text>\n", left, height);
   for (size_t i = 0; i < series.size(); ++i)
     if (!series[i].points.empty()) out += draw(series[i], i, x, y);
   return out + "</svg>\n" + legend(series) + "</div>\n";

@@ -11,11 +11,13 @@
 namespace seqgrad {
 
 std::string heat_map(const HeatMap& map, const std::string& label) {
-  constexpr double cell_width = 28, cell_height = 22, letter = 7.3, slant = 0.71;  // columns lean at 45 degrees
-  constexpr size_t most = 60;
+  constexpr double cell_height = 22, letter = 7.3, slant = 0.71;  // columns lean at 45 degrees
+  constexpr size_t most = 120, dense_from = 25;
   if (map.weights.size() != map.rows.size() * map.columns.size())
     refuse("a heat map of {} x {} has {} weights", map.rows.size(), map.columns.size(), map.weights.size());
   const size_t rows = std::min(most, map.rows.size()), columns = std::min(most, map.columns.size());
+  const bool dense = columns >= dense_from;  // 60 of them fit a page's width
+  const double cell_width = dense ? 18 : 28;
   const auto longest = [](const std::vector<std::string>& words, size_t count) {
     int64_t n = 1;
     for (size_t i = 0; i < count; ++i) n = std::max(n, text_columns(words[i]));
@@ -25,9 +27,9 @@ std::string heat_map(const HeatMap& map, const std::string& label) {
                top = lean + 18, width = left + cell_width * static_cast<double>(columns) + lean + 8,
                height = top + cell_height * static_cast<double>(rows) + 4;
   std::string out = fmt::format(
-      "<div class=\"frame\"><svg class=\"map\" width=\"{0:.0f}\" height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "
+      "<div class=\"frame\"><svg class=\"map{3}\" width=\"{0:.0f}\" height=\"{1:.0f}\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "
       "role=\"img\" aria-label=\"{2}\">\n",
-      width, height, for_html(label));
+      width, height, for_html(label), dense ? " dense" : "");
   out += fmt::format("<rect class=\"back\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\"/>\n", left, top,
                      cell_width * static_cast<double>(columns), cell_height * static_cast<double>(rows));
   for (size_t c = 0; c < columns; ++c)

@@ -11,8 +11,8 @@ struct HeatMap {
 };
 
 // A row a target word, a column a source word; the darker a cell, the larger its weight, which it also tells in per
-// cent. Of more than 60 rows or columns only the first 60 are drawn, and a line below says so. Throws when the sizes
-// disagree.
+// cent. From 25 columns on the cells are narrower; of more than 120 rows or columns only the first 120 are drawn, and a
+// line below says so. Throws when the sizes disagree.
 std::string heat_map(const HeatMap& map, const std::string& label);
 
 }  // namespace seqgrad

@@ -27,6 +27,7 @@ h1{font-size:1.6rem;margin:.2rem 0}h2{font-size:1.2rem;margin:2rem 0 .6rem;paddi
 h3{font-size:1rem;margin:0 0 .3rem}p{margin:.4rem 0}.soft{color:var(--soft)}
 .grid{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr))}
 .card{padding:.7rem;border:1px solid var(--rule);border-radius:.4rem;background:var(--panel);min-width:0;break-inside:avoid}
+.maps{display:flex;flex-wrap:wrap;gap:1rem}.maps>.card{max-width:100%}
 .frame{overflow-x:auto;margin:.4rem 0}
 table{border-collapse:collapse;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--rule);overflow-wrap:normal}
@@ -36,7 +37,7 @@ summary{cursor:pointer}details{margin:.6rem 0}
 svg{display:block;overflow:visible}svg text{fill:var(--ink);font:12px system-ui,"DejaVu Sans",sans-serif}
 svg.chart{width:100%;height:auto}svg.chart text{fill:var(--soft)}
 svg .rule{stroke:var(--rule);stroke-width:1}svg.map text{font-family:ui-monospace,"DejaVu Sans Mono",monospace}
-svg.map .cell{fill:var(--heat)}svg.map .back{fill:var(--paper);stroke:var(--rule)}svg.map text.on{fill:var(--paper)}svg.map text.in{font-size:10px}
+svg.map .cell{fill:var(--heat)}svg.map .back{fill:var(--paper);stroke:var(--rule)}svg.map text.on{fill:var(--paper)}svg.map text.in{font-size:10px}svg.map.dense text.in{font-size:8px}
 .s0{--c:var(--series0)}.s1{--c:var(--series1)}.s2{--c:var(--series2)}.s3{--c:var(--series3)}
 .line{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}.dot{fill:var(--c);stroke:none}
 .s1 .line{stroke-dasharray:7 3}.s2 .line{stroke-dasharray:2 3}.s3 .line{stroke-dasharray:9 3 2 3}

@@ -53,7 +53,8 @@ std::string curves(const std::vector<MetricRow>& rows, const std::map<std::strin
     const bool zero = std::all_of(series.begin(), series.end(), [](const Series& s) {
       return std::all_of(s.points.begin(), s.points.end(), [](const auto& p) { return p.second == 0; });
     });
-    if (!(zero && name == "skipped")) out += line_chart({unit.empty() ? name : name + " " + unit, "step", series});
+    const bool log = name.starts_with("loss") || name == "perplexity" || name == "grad_norm";
+    if (!(zero && name == "skipped")) out += line_chart({unit.empty() ? name : name + " " + unit, "step", series, log});
   }
   return out.empty() ? paragraph("Nothing was logged yet.") : "<div class=\"grid\">\n" + out + "</div>\n";
 }
@@ -119,7 +120,7 @@ std::string attention_maps(const TrainJob& job, const std::function<std::string(
   }
   if (out.empty()) return "";
   return heading(2, "Attention") + paragraph(std::string("How the model translates them now. ") + attention_words) +
-         "<div class=\"grid\">\n" + out + "</div>\n";
+         "<div class=\"maps\">\n" + out + "</div>\n";
 }
 
 void flatten(const nlohmann::ordered_json& j, const std::string& name, std::vector<std::vector<std::string>>& rows) {
