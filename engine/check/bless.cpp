@@ -5,6 +5,7 @@
 
 #include "engine/check/run_case.h"
 #include "engine/io/atomic_write.h"
+#include "engine/io/output.h"
 
 namespace seqgrad {
 namespace {
@@ -48,8 +49,11 @@ void bless(const std::string& path, const std::string& version, const std::strin
     refuse("{}: error: its gold is a peer's ({}); it is not overwritten", shown_path(c.where),
            c.config->provenance().empty() ? "no provenance" : shown(c.config->provenance()));
   const CaseRun run = run_case(c, c.dtype(), Device::cpu);
-  std::vector<NamedArray> tensors = c.tensors;
-  for (const Values& v : c.peer) tensors.push_back(named_array("peer." + v.name, v.shape, v.numbers.data()));
+  const std::string file = (std::filesystem::path(path) / "tensors.safetensors").string();
+  SafetensorsFile older = read_safetensors(file);  // all but its gold stays as it is, what others noted in it too
+  std::vector<NamedArray> tensors;
+  for (NamedArray& t : older.tensors)
+    if (!t.name.starts_with("gold.")) tensors.push_back(std::move(t));
   for (const Values& v : run.values) {
     if (!by_steps(c, v, run.inputs.options.over)) {
       tensors.push_back(named_array("gold." + v.name, v.shape, v.numbers.data()));
@@ -63,8 +67,9 @@ void bless(const std::string& path, const std::string& version, const std::strin
   }
   const std::string line = "provenance: " + Codec<std::string>::yaml(fmt::format("{}{}, {}", own, version, reason));
   const std::string text = with_line(c.where, c.config->provenance, line);
-  atomic_write(c.where, text);
-  write_safetensors((std::filesystem::path(path) / "tensors.safetensors").string(), tensors);
+  check_output(file);
+  write_output(c.where, text);
+  write_safetensors(file, tensors, older.metadata);
 }
 
 }  // namespace seqgrad
