@@ -46,17 +46,11 @@ std::vector<Experiment> experiments(const Options& o, const Explanation& e) {
   return out;
 }
 
-// "01_padding.html" for "configs/lessons/01_padding.yaml", and for a case's folder its own name.
-std::string page_name(const std::string& path) {
-  const std::filesystem::path p(path);
-  return (p.has_filename() ? p : p.parent_path()).stem().string() + ".html";
-}
-
 int show(const Options& o, const Explanation& e) {
   std::error_code error;
   if (!o.html.empty() && std::filesystem::is_directory(o.html, error))
     refuse("--html: {} is a folder; write {}", shown_path(o.html),
-           shown_path((std::filesystem::path(o.html) / page_name(o.path)).string()));
+           shown_path((std::filesystem::path(o.html) / (page_stem(o.path) + ".html")).string()));
   if (!o.html.empty()) write_output(o.html, explain_page(e));
   if (o.json)
     fmt::print("{}\n", to_json(e, is_terminal(STDOUT_FILENO)));

@@ -137,3 +137,52 @@ TEST_CASE("the whole course is an index and a page a lesson") {
   CHECK(has(taken.err, "course/01_padding.html"));
   CHECK(run_seqgrad(dir, "explain " + dir / "course").code == 2);  // no lesson there
 }
+
+TEST_CASE("each lesson has a page of its own, whatever it is called, and the index leads to it") {
+  const Scratch dir;
+  const std::string text = slurp(lesson("01_padding"));
+  const size_t about = text.find("about:"), rest = text.find('\n', about);
+  const std::vector<std::string> files = {"a/one.yaml",       "b/one.yaml",  "b/One.yaml",
+                                          "index.yaml",       "a b#c?.yaml", "50%&\"'<x>.yaml",
+                                          "sch\u00f6n:.yaml", "one-2.yaml",  "\xff.yaml"};
+  for (const char* folder : {"in", "in/a", "in/b"}) std::filesystem::create_directories(dir / folder);
+  for (size_t i = 0; i < files.size(); ++i)
+    dir.write("in/" + files[i],
+              text.substr(0, about) + "about: lesson number " + std::to_string(i) + text.substr(rest));
+  REQUIRE(run_seqgrad(dir, "explain " + (dir / "in") + " --html " + (dir / "out")).code == 0);
+  const std::string index = slurp(dir / "out/index.html");
+  check_markup(index);
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(dir / "out")) names.push_back(entry.path().filename());
+  CHECK(names.size() == files.size() + 1);
+  size_t at = 0;
+  std::vector<bool> seen(files.size());
+  while ((at = index.find("href=\"", at + 1)) != std::string::npos) {
+    const std::string link = index.substr(at + 6, index.find('"', at + 6) - at - 6);
+    if (link == "data:,") continue;
+    CAPTURE(link);
+    std::string name;
+    for (size_t i = 0; i < link.size(); ++i) {  // as a browser decodes it
+      CHECK((std::isalnum(static_cast<unsigned char>(link[i])) ||
+             std::string("-._~%").find(link[i]) != std::string::npos));
+      name += link[i] == '%' ? static_cast<char>(std::stoi(link.substr(i + 1, 2), nullptr, 16)) : link[i];
+      i += link[i] == '%' ? 2 : 0;
+    }
+    const std::string page = slurp(dir / ("out/" + name));
+    const size_t number = page.find("lesson number ");
+    REQUIRE(number != std::string::npos);
+    CHECK(has(index.substr(at, 200), "lesson number " + page.substr(number + 14, 1) + "</a>"));
+    seen[static_cast<size_t>(page[number + 14] - '0')] = true;
+  }
+  CHECK(std::count(seen.begin(), seen.end(), true) == static_cast<int64_t>(files.size()));
+}
+
+TEST_CASE("a guess may be a number that is not finite") {
+  for (const char* typed : {"inf", "+inf", "-inf", "infinity", "∞", "-∞", "nan", "NaN"}) {
+    CAPTURE(typed);
+    const Guess guess = judge(lesson("01_padding"), typed);
+    CHECK_FALSE(guess.right);
+    CHECK(guess.lines.at(0) == std::string("not ") + typed);
+  }
+  CHECK(error_of([] { judge(lesson("01_padding"), "infinite"); }).substr(0, 2) == "2 ");
+}

@@ -5,15 +5,23 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "engine/check/check_case.h"
 #include "engine/check/which.h"
 #include "engine/io/atomic_write.h"
+#include "engine/io/output.h"
 #include "engine/teach/html.h"
 #include "engine/teach/page.h"
 #include "engine/text/escape.h"
 
 namespace seqgrad {
+
+std::string page_stem(const std::string& path) {
+  const std::filesystem::path p(path);
+  return (p.has_filename() ? p : p.parent_path()).stem().string();
+}
+
 namespace {
 
 constexpr size_t most_matches = 2, most_names = 5;  // of the search
@@ -97,9 +105,12 @@ std::string with_point(const std::string& typed) {
 }
 
 Asked asked_number(const std::string& typed) {
+  std::string_view word = typed;
+  if (word.starts_with('+')) word.remove_prefix(1);
+  if (word == "∞" || word == "-∞" || word == "−∞") return {{word == "∞" ? HUGE_VAL : -HUGE_VAL}, 0};
   double x = 0;
-  const auto [stop, error] = std::from_chars(typed.data(), typed.data() + typed.size(), x);
-  if (error == std::errc() && stop == typed.data() + typed.size() && !std::isfinite(x)) return {{x}, 0};  // nan, inf
+  const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), x);
+  if (error == std::errc() && stop == word.data() + word.size() && !std::isfinite(x)) return {{x}, 0};  // nan, inf
   if (const std::string point = with_point(typed); !point.empty())
     refuse("--predict: expected one number, got '{}'; write {}", shown(typed), point);
   Asked asked = asked_value(typed, "--predict");
@@ -167,18 +178,36 @@ Guess judge(const std::string& path, const std::string& typed) {
   return guess;
 }
 
+// "01_padding.html" for each lesson's file; a number more where another page has that name, also where only the case of
+// letters differs, which some file systems do not tell apart.
+static std::vector<std::string> page_names(const std::vector<std::string>& lessons) {
+  std::set<std::string> taken = {"index"};
+  std::vector<std::string> out;
+  for (const std::string& path : lessons) {
+    const std::string stem = page_stem(path);
+    std::string name = stem;
+    const auto folded = [](std::string text) {
+      for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      return text;
+    };
+    for (int n = 2; !taken.insert(folded(name)).second; ++n) name = fmt::format("{}-{}", stem, n);
+    out.push_back(name + ".html");
+  }
+  return out;
+}
+
 void write_course(const std::vector<std::string>& lessons, const std::string& directory) {
   namespace fs = std::filesystem;
   make_directories(directory);
+  const std::vector<std::string> names = page_names(lessons);
   std::string list;
-  for (const std::string& path : lessons) {
-    const Explanation e = explain_lesson(path);
-    const std::string file = fs::path(path).stem().string() + ".html";
-    atomic_write((fs::path(directory) / file).string(), explain_page(e));
-    list += fmt::format("<li><a href=\"{}\">{}</a>\n{}</li>\n", for_html(file), for_html(e.subject.about),
+  for (size_t i = 0; i < lessons.size(); ++i) {
+    const Explanation e = explain_lesson(lessons[i]);
+    write_output((fs::path(directory) / names[i]).string(), explain_page(e));
+    list += fmt::format("<li><a href=\"{}\">{}</a>\n{}</li>\n", for_url(names[i]), for_html(e.subject.about),
                         paragraph(e.subject.question));
   }
-  atomic_write((fs::path(directory) / "index.html").string(),
+  write_output((fs::path(directory) / "index.html").string(),
                page("What masks and weights do to a loss",
                     heading(1, "What masks and weights do to a loss") +
                         paragraph("Each lesson asks for one number about a batch of a few words. Guess it with pencil "

@@ -25,7 +25,10 @@ Guess judge(const std::string& path, const std::string& typed);
 // The question and what one needs to answer it; `answer`: everything.
 std::string lesson_text(const Explanation& e, bool answer);
 
-// One page a lesson and index.html into the directory, which is made.
+// A page's name without ".html": of configs/lessons/01_padding.yaml, or of a case's folder, its last part.
+std::string page_stem(const std::string& path);
+
+// One page a lesson, each under a name of its own, and index.html into the directory, which is made.
 void write_course(const std::vector<std::string>& lessons, const std::string& directory);
 
 }  // namespace seqgrad

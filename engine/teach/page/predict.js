@@ -3,13 +3,19 @@
 
 const Guess = (() => {
   // As a person types it: 1,5 is 1.5.
-  const plain = text => text.trim().toLowerCase().replace(",", ".").replace("−", "-");
+  const plain = text => text.trim().toLowerCase().replace(",", ".").replace("−", "-").replace(/^\+/, "");
+
+  // What is no finite number has its words; NaN is undefined for what is no number at all.
+  function value(text) {
+    if (text === "nan") return NaN;
+    if (/^-?(inf|infinity|∞)$/.test(text)) return text.startsWith("-") ? -Infinity : Infinity;
+    return /^[-.\d]/.test(text) && Number.isFinite(Number(text)) ? Number(text) : undefined;
+  }
 
   // Whether a typed number is x as far as its digits go.
   function says(text, x) {
-    if (text === "nan") return Number.isNaN(x);
-    const typed = Number(text), [mantissa, power = "0"] = text.split("e"), point = mantissa.indexOf(".");
-    if (!Number.isFinite(typed) || !Number.isFinite(x)) return false;
+    const typed = value(text), [mantissa, power = "0"] = text.split("e"), point = mantissa.indexOf(".");
+    if (!Number.isFinite(typed) || !Number.isFinite(x)) return Object.is(typed, x);
     const unit = point < 0 ? 1e-9 : 10 ** (Number(power) - (mantissa.length - point - 1));
     return Math.abs(typed - x) <= Math.max(1e-9 * Math.abs(x), Math.min(1.0001 * unit, 2e-3 * Math.max(Math.abs(x), Math.abs(typed))));
   }
@@ -17,7 +23,7 @@ const Guess = (() => {
   function verdict(text, answers) {
     const typed = plain(text);
     if (typed === "") return "";
-    if (typed !== "nan" && !Number.isFinite(Number(typed))) return "That is no number.";
+    if (value(typed) === undefined) return "That is no number.";
     const hit = answers.find(a => says(typed, a.value));
     if (hit) return hit.right ? "Right." : `That is ${hit.words}`;
     return "Not that; and no usual mistake gives it.";
@@ -54,5 +60,5 @@ const Guess = (() => {
     });
   }
 
-  return {start};
+  return {start, verdict, answersOf, lessonAnswers};
 })();
