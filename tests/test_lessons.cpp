@@ -149,11 +149,11 @@ TEST_CASE("each lesson has a page of its own, whatever it is called, and the ind
   for (size_t i = 0; i < files.size(); ++i)
     dir.write("in/" + files[i],
               text.substr(0, about) + "about: lesson number " + std::to_string(i) + text.substr(rest));
-  REQUIRE(run_seqgrad(dir, "explain " + (dir / "in") + " --html " + (dir / "out")).code == 0);
-  const std::string index = slurp(dir / "out/index.html");
+  REQUIRE(run_seqgrad(dir, "explain " + (dir / "in") + " --html " + (dir / "pages")).code == 0);
+  const std::string index = slurp(dir / "pages/index.html");
   check_markup(index);
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(dir / "out")) names.push_back(entry.path().filename());
+  for (const auto& entry : std::filesystem::directory_iterator(dir / "pages")) names.push_back(entry.path().filename());
   CHECK(names.size() == files.size() + 1);
   size_t at = 0;
   std::vector<bool> seen(files.size());
@@ -168,7 +168,7 @@ TEST_CASE("each lesson has a page of its own, whatever it is called, and the ind
       name += link[i] == '%' ? static_cast<char>(std::stoi(link.substr(i + 1, 2), nullptr, 16)) : link[i];
       i += link[i] == '%' ? 2 : 0;
     }
-    const std::string page = slurp(dir / ("out/" + name));
+    const std::string page = slurp(dir / ("pages/" + name));
     const size_t number = page.find("lesson number ");
     REQUIRE(number != std::string::npos);
     CHECK(has(index.substr(at, 200), "lesson number " + page.substr(number + 14, 1) + "</a>"));

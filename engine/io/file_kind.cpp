@@ -80,12 +80,13 @@ std::string kind_of_file(std::string_view bytes) {
   if (bytes.empty()) return "an empty file";
   for (const std::string& kind : {kind_of_binary(bytes), kind_of_pointer(bytes)})
     if (!kind.empty()) return kind;
+  const std::string_view head = bytes.substr(0, 64);
+  if (std::any_of(head.begin(), head.end(), [](char c) { return c >= 0 && c < 0x20 && !is_blank(c); })) return "";
   const auto first = std::find_if_not(bytes.begin(), bytes.end(), is_blank);
   if (first != bytes.end() && *first == '<')
     return "an HTML or XML page; what was downloaded is perhaps a page about the file";
   if (first != bytes.end() && *first == '{')
     return "JSON text; if it is the index of a model in several files, give one of those";
-  const std::string_view head = bytes.substr(0, 64);
   if (std::all_of(head.begin(), head.end(), [](char c) { return (c >= 0x20 && c < 0x7F) || is_blank(c); }))
     return "a text file";
   return "";
