@@ -2,7 +2,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/run_options.h"
+#include "engine/io/json_text.h"
 #include "engine/run/record.h"
+#include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
@@ -56,10 +58,10 @@ int evaluate_run(const Options& o) {
                                       {"chrf", e.chrf},
                                       {"sentences", e.sentences},
                                       {"tokens", e.tokens}};
-    fmt::print("{}\n", j.dump());
+    fmt::print("{}\n", printed_json(j));
     return 0;
   }
-  fmt::print("{}: {} sentences, {} tokens\n", split, e.sentences, e.tokens);
+  fmt::print("{}: {} sentences, {} tokens\n", for_terminal(split), e.sentences, e.tokens);
   fmt::print("loss {:.4f}{}  perplexity {:.3f} per token\n", e.loss_value, unit, e.perplexity);
   if (!setup.compare.empty()) fmt::print("beside it: {}\n", beside(setup.compare, e.compared));
   fmt::print("token accuracy {:.2f} %  exact {:.2f} %\n", 100 * e.token_accuracy, 100 * e.sequence_accuracy);

@@ -90,8 +90,10 @@ void pages(const std::string& text) {
 }
 
 void files(const std::string& text) {
-  check_markup(
-      junit_xml({{text, Verdict::differs, {text}, {}, 0.0}, {text + "/x", Verdict::unreadable, {text}, {}, 0.0}}));
+  CaseReport differs, unreadable;
+  differs.path = text, differs.verdict = Verdict::differs, differs.lines = {text};
+  unreadable.path = text + "/x", unreadable.verdict = Verdict::unreadable, unreadable.lines = {text};
+  check_markup(junit_xml({differs, unreadable}));
   require(nlohmann::json::accept(json_text({{text, text}})), "JSON holds every name");
   if (utf8_error(text) != text.size() || text.find('\0') != std::string::npos) return;  // no text of a config
   const Node root = parse_yaml("key: " + Codec<std::string>::yaml(text) + "\n", "c", "");
