@@ -32,16 +32,17 @@ void report(const std::string& message) {
   note(line + rest);
 }
 
-// What a file that is opened later may not become.
+// A stream that the caller closed must not become a file that is opened later. Such an input is empty, messages may be
+// lost, but a result that is written to a closed output fails.
 void open_standard_streams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-    if (fcntl(fd, F_GETFD) < 0) static_cast<void>(open("/dev/null", O_RDWR));
+    if (fcntl(fd, F_GETFD) < 0) static_cast<void>(open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY));
 }
 
 // The exit code when standard output took no more: a reader that left has what it wanted.
 int output_failed(int error) {
   if (error == EPIPE) return static_cast<int>(ExitCode::done);
-  report(fmt::format("standard output: cannot write ({})", std::strerror(error)));
+  report(fmt::format("standard output: cannot write ({})", error == EBADF ? "it is closed" : std::strerror(error)));
   return static_cast<int>(ExitCode::system);
 }
 

@@ -455,8 +455,20 @@ TEST_CASE("translate answers or refuses whatever stands in its input", "[timing]
   CHECK(slurp(dir / "err") == "error: standard output: cannot write (No space left on device)\n");
   CHECK(shell(program + " < /") == 3);
   CHECK(slurp(dir / "err") == "error: standard input: cannot read (Is a directory)\n");
-  CHECK(shell(program + " <&- >&- 2>&-") == 0);
-  CHECK(shell(SEQGRAD_BINARY " --help > /dev/full") == 3);
+  CHECK(shell(program + " <&- >&- 2>&-") == 0);  // nothing asked, nothing lost
+  for (const char* nowhere : {"> /dev/full", ">&-", ">&- 2>&-"})
+    for (const std::string& asked :
+         {program + " < " + (dir / "many"), std::string(SEQGRAD_BINARY " --help"),
+          std::string(SEQGRAD_BINARY " --version"), std::string(SEQGRAD_BINARY " info"),
+          std::string(SEQGRAD_BINARY " config --schema"),
+          std::string(SEQGRAD_BINARY " data " SEQGRAD_SOURCE_DIR "/configs/copy.yaml -q"),
+          std::string(SEQGRAD_BINARY " check " SEQGRAD_SOURCE_DIR "/tests/cases/tensorflow/g02"),
+          std::string(SEQGRAD_BINARY " loss " SEQGRAD_SOURCE_DIR "/tests/cases/tensorflow/g02")}) {
+      CAPTURE(nowhere, asked);
+      CHECK(shell(asked + " " + nowhere) == 3);
+    }
+  CHECK(shell(program + " < " + (dir / "many") + " >&-") == 3);
+  CHECK(slurp(dir / "err") == "error: standard output: cannot write (it is closed)\n");
   CHECK(shell(SEQGRAD_BINARY
               " data " SEQGRAD_SOURCE_DIR
               "/configs/copy.yaml --all 2> /dev/full | head -n 1 > /dev/null; exit ${PIPESTATUS[0]}") == 0);
