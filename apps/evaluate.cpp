@@ -2,7 +2,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/run_options.h"
+#include "engine/data/surface.h"
 #include "engine/io/json_text.h"
+#include "engine/io/text.h"
 #include "engine/run/record.h"
 #include "engine/text/escape.h"
 
@@ -11,19 +13,32 @@ namespace {
 
 struct Options {
   RunOptions run;
-  std::string split = "test", src, ref;
-  bool json = false;
+  std::string split = "test", src, tokenize;
+  std::vector<std::string> refs;
+  bool lowercase = false, json = false;
 };
 
-Corpus corpus_of(const Options& o, const LoadedRun& run) {
-  if (!o.src.empty() || !o.ref.empty()) {
-    if (o.src.empty() || o.ref.empty()) refuse("evaluate: --src and --ref go together");
-    ParallelText text =
-        read_parallel_text("given text", {o.src, o.ref, ""}, {}, [](std::string_view) { return int64_t{0}; });
-    drop_unusable(
-        text, 0, [](std::string_view) { return int64_t{1}; }, [](std::string_view) { return int64_t{1}; });
-    return encode(std::move(text), *run.source, *run.target);
+using Documents = std::vector<std::vector<std::string>>;  // of references, beside those of the corpus
+
+Corpus given_text(const Options& o, const LoadedRun& run, Documents& more) {
+  if (o.src.empty() || o.refs.empty()) refuse("evaluate: --src and --ref go together");
+  ParallelText text = read_parallel_text(
+      "given text", {o.src, o.refs[0], ""}, {}, [](std::string_view) { return int64_t{0}; },
+      text_form(run.config.data));
+  require_words(text);
+  for (size_t i = 1; i < o.refs.size(); ++i) {
+    more.push_back(read_lines(o.refs[i]));
+    if (more.back().size() != text.pairs.size())
+      refuse("{} has {} lines but {} has {}; line n of one must translate line n of the other", shown_path(o.refs[i]),
+             more.back().size(), shown_path(o.src), text.pairs.size());
   }
+  const Surface surface(run.config.data, *run.source);
+  for (Pair& pair : text.pairs) pair.source = surface.read(pair.source);
+  return encode(std::move(text), *run.source, *run.target);
+}
+
+Corpus corpus_of(const Options& o, const LoadedRun& run, Documents& more) {
+  if (!o.src.empty() || !o.refs.empty()) return given_text(o, run, more);
   Data data = load_data(run.config.data, static_cast<uint64_t>(run.config.seed()), run.source, run.target);
   if (!o.run.common.quiet)
     for (const std::string& change : compare_with_record(run.directory, data, run.model->store().device()).data)
@@ -40,43 +55,67 @@ Corpus corpus_of(const Options& o, const LoadedRun& run) {
   return std::move(found->second);
 }
 
+ScoreOptions scores_of(const Options& o, const Config& config) {
+  ScoreOptions scores = score_options(config);
+  if (!o.tokenize.empty()) scores.tokens = bleu_tokens(o.tokenize);
+  scores.lowercase |= o.lowercase;
+  return scores;
+}
+
+void print_json(const Evaluation& e, const std::string& split, const std::string& unit) {
+  const nlohmann::ordered_json j = {{"split", split},
+                                    {"loss", e.loss_value},
+                                    {"divisor", unit.empty() ? "1" : unit},
+                                    {"perplexity", e.perplexity},
+                                    {"token_accuracy", e.token_accuracy},
+                                    {"sequence_accuracy", e.sequence_accuracy},
+                                    {"bleu", e.bleu ? nlohmann::ordered_json(*e.bleu) : nlohmann::ordered_json()},
+                                    {"bleu_signature", e.bleu_signature},
+                                    {"chrf", e.chrf},
+                                    {"chrf_signature", e.chrf_signature},
+                                    {"sentences", e.sentences},
+                                    {"blank", e.blank},
+                                    {"tokens", e.tokens}};
+  fmt::print("{}\n", printed_json(j));
+}
+
+void print_baselines(const LoadedRun& run, const Corpus& corpus) {
+  const Task* task = task_of(run.config.data);
+  if (!task || !task->baselines) return;
+  const auto seed = static_cast<uint64_t>(run.config.seed());
+  const Data data = load_data(run.config.data, seed, run.source, run.target);
+  std::string line;
+  for (const auto& [name, share] : task->baselines(task_options(run.config.data, seed), data.train.pairs, corpus.pairs))
+    line += fmt::format("{}{} {:.1f} %", line.empty() ? "" : ", ", name, 100 * share);
+  fmt::print("baselines: {}\n", line);
+}
+
 int evaluate_run(const Options& o) {
   const auto run = o.run.open();
-  const Corpus corpus = corpus_of(o, *run);
+  Documents more;
+  const Corpus corpus = corpus_of(o, *run, more);
   const LossSetup setup = make_loss_setup(run->config.loss, run->target->size());
-  const Evaluation e = evaluate(*run->model, setup, corpus, *run->target, run->config.decode_options());
+  const Evaluation e =
+      evaluate(*run->model, setup, corpus, *run->target, run->config.decode_options(), scores_of(o, run->config), more);
   const std::string unit = unit_of(setup.options), split = o.src.empty() ? o.split : o.src;
   if (o.json) {
-    const nlohmann::ordered_json j = {{"split", split},
-                                      {"loss", e.loss_value},
-                                      {"divisor", unit.empty() ? "1" : unit},
-                                      {"perplexity", e.perplexity},
-                                      {"token_accuracy", e.token_accuracy},
-                                      {"sequence_accuracy", e.sequence_accuracy},
-                                      {"bleu", e.bleu},
-                                      {"bleu_signature", bleu_signature()},
-                                      {"chrf", e.chrf},
-                                      {"sentences", e.sentences},
-                                      {"tokens", e.tokens}};
-    fmt::print("{}\n", printed_json(j));
+    print_json(e, split, unit);
     return 0;
   }
-  fmt::print("{}: {} sentences, {} tokens\n", for_terminal(split), e.sentences, e.tokens);
+  fmt::print("{}: {} sentences, {} tokens; checkpoint {}\n", for_terminal(split), e.sentences, e.tokens,
+             run->checkpoint());
+  if (e.blank > 0)
+    fmt::print("{} of them without words on a side: in the scores, not in loss, perplexity and token accuracy\n",
+               e.blank);
   fmt::print("loss {:.4f}{}  perplexity {:.3f} per token\n", e.loss_value, unit, e.perplexity);
   if (!setup.compare.empty()) fmt::print("beside it: {}\n", beside(setup.compare, e.compared));
   fmt::print("token accuracy {:.2f} %  exact {:.2f} %\n", 100 * e.token_accuracy, 100 * e.sequence_accuracy);
-  fmt::print("BLEU {:.2f} ({})  chrF2 {:.2f}\n", e.bleu, bleu_signature(), e.chrf);
+  fmt::print("BLEU {} ({})\n", shown_bleu(e.bleu, 2),
+             e.bleu ? e.bleu_signature : "no reference has four tokens; see chrF2");
+  fmt::print("chrF2 {:.2f} ({})\n", e.chrf, e.chrf_signature);
   for (const auto& [tag, share] : e.phenomena)
     fmt::print("  {:<28} exact {:6.2f} %  of {}\n", tag, 100 * share.value(), share.total);
-  if (const Task* task = task_of(run->config.data); task && task->baselines && o.src.empty()) {
-    const auto seed = static_cast<uint64_t>(run->config.seed());
-    const Data data = load_data(run->config.data, seed, run->source, run->target);
-    std::string line;
-    for (const auto& [name, share] :
-         task->baselines(task_options(run->config.data, seed), data.train.pairs, corpus.pairs))
-      line += fmt::format("{}{} {:.1f} %", line.empty() ? "" : ", ", name, 100 * share);
-    fmt::print("baselines: {}\n", line);
-  }
+  if (o.src.empty()) print_baselines(*run, corpus);
   return 0;
 }
 
@@ -85,7 +124,15 @@ std::function<int()> declare(CLI::App& app) {
   CLI::Option* split =
       app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
   app.add_option("--src", o->src, "Source sentences of yours")->type_name("FILE")->excludes(split);
-  app.add_option("--ref", o->ref, "Their reference translations")->type_name("FILE");
+  app.add_option("--ref", o->refs, "Their reference translations (repeatable; the loss is that of the first)")
+      ->type_name("FILE")
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--tokenize", o->tokenize,
+                 "What BLEU takes for a word, as in sacreBLEU (default: report.bleu.tokenize)")
+      ->type_name("13a|none|char|zh")
+      ->check(one_of(bleu_token_names()));
+  app.add_flag("--lowercase", o->lowercase, "BLEU and chrF without regard to case");
   app.add_flag("--json", o->json, "One JSON object");
   o->run.declare(app);
   return [o] { return evaluate_run(*o); };

@@ -63,11 +63,11 @@ int dry_run(const Config& config, SequenceModel& model, const Data& data, const 
 std::vector<std::string> test_lines(const Config& config, const TrainJob& job) {
   if (job.data.test.size() == 0) return {};
   const LossSetup setup = make_loss_setup(config.loss, job.data.target->size());
-  const Evaluation e = evaluate(job.model, setup, job.data.test, *job.data.target, job.decode);
+  const Evaluation e = evaluate(job.model, setup, job.data.test, *job.data.target, job.decode, score_options(config));
   const Task* task = task_of(config.data);
-  std::string line =
-      fmt::format("test: {} sentences{}: exact {:.1f} %  BLEU {:.1f}  loss {:.3f}{}", with_commas(e.sentences),
-                  task ? task->test_note : "", 100 * e.sequence_accuracy, e.bleu, e.loss_value, unit_of(setup.options));
+  std::string line = fmt::format("test: {} sentences{}: exact {:.1f} %  BLEU {}  loss {:.3f}{}",
+                                 with_commas(e.sentences), task ? task->test_note : "", 100 * e.sequence_accuracy,
+                                 shown_bleu(e.bleu, 1), e.loss_value, unit_of(setup.options));
   if (task && task->baselines)
     for (const auto& [name, share] : task->baselines(task_options(config.data, static_cast<uint64_t>(config.seed())),
                                                      job.data.train.pairs, job.data.test.pairs))
@@ -75,9 +75,9 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job) {
   std::vector<std::string> lines = {line};
   for (const auto& [name, corpus] :
        job.data.reported) {  // what such a model may not be able to do: no part of the test
-    const Evaluation r = evaluate(job.model, setup, corpus, *job.data.target, job.decode);
-    lines.push_back(fmt::format("{}: {} sentences: exact {:.1f} %  BLEU {:.1f}", name, with_commas(r.sentences),
-                                100 * r.sequence_accuracy, r.bleu));
+    const Evaluation r = evaluate(job.model, setup, corpus, *job.data.target, job.decode, score_options(config));
+    lines.push_back(fmt::format("{}: {} sentences: exact {:.1f} %  BLEU {}", name, with_commas(r.sentences),
+                                100 * r.sequence_accuracy, shown_bleu(r.bleu, 1)));
   }
   return lines;
 }
@@ -91,8 +91,10 @@ void final_report(const Config& config, const TrainJob& job, const Trainer& trai
   if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());  // before what follows it
   const Task* task = task_of(config.data);
   const Corpus& shown = job.data.test.size() > 0 ? job.data.test : job.data.dev;
-  if (shown.size() > 0) {
-    const std::string& first = shown.pairs[0].source;
+  int64_t at = 0;
+  while (at < shown.size() && shown.source.length(at) == 0) ++at;
+  if (at < shown.size()) {
+    const std::string& first = shown.pairs[static_cast<size_t>(at)].source;
     note(fmt::format("Try:   echo {} | {}", shell_quoted(task && task->sentences ? present(first) : first),
                      command_line({"translate", job.run})));
   }
@@ -130,6 +132,7 @@ void check_job(const Config& config, const Data& data, Device device) {
         "{{then: sum}}}}\n  loss: {{reduce: {{then: mean}}}}");
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
   check_weights(setup, t);
+  check_checkpoint_metric(config, data.dev);
   const int64_t first = 0;
   build_live_rows(loss_inputs(make_batch(t, {&first, 1}, 1), setup), setup.options);  // refuses the rest of its inputs
   const int64_t source_words = data.source->size(), target_words = data.target->size();

@@ -1,16 +1,18 @@
 // `seqgrad translate`: a line in, a line out.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <optional>
-#include <set>
 #include <system_error>
 
+#include "apps/line_notes.h"
 #include "apps/options.h"
 #include "apps/run_options.h"
 #include "engine/core/utf8.h"
+#include "engine/data/odd_text.h"
 #include "engine/data/surface.h"
 #include "engine/io/line_reader.h"
 #include "engine/io/terminal.h"
@@ -26,124 +28,160 @@ constexpr size_t most_lines = 512;  // that wait for one another
 struct Options {
   RunOptions run;
   std::optional<int64_t> nbest;
-  bool scores = false;
+  bool scores = false, raw = false, skip_bad = false;
   std::string attention;
 };
 
-struct Line {
-  int64_t number;
-  std::string typed, text;  // text: as the model's words
-  std::vector<int32_t> ids;
-};
-
-// Each word once, and no more of them than a person reads: looking for near ones takes a while.
-void name_unknown_words(const LoadedRun& run, const std::string& text, int64_t line) {
-  constexpr size_t most_named = 10;
-  std::set<std::string> unknown;
-  const Vocabulary& v = run.source->vocabulary();
-  for (const std::string& token : run.source->split(text)) {
-    if (v.id(token) != unk_id || !unknown.insert(token).second || unknown.size() > most_named) continue;
-    std::string near;
-    for (const std::string& word : v.nearest(token)) near += (near.empty() ? "" : ", ") + shown(word);
-    note(fmt::format("line {}: '{}' is not in the vocabulary{}", line, shown(token),
-                     near.empty() ? "" : "; the nearest known: " + near));
-  }
-  if (unknown.size() > most_named) note(fmt::format("line {}: and {} more", line, unknown.size() - most_named));
-}
-
 // Checks a line and turns it into ids.
-Line read(const LoadedRun& run, bool words, std::string typed, int64_t number) {
+Line read(const LoadedRun& run, const Surface& surface, std::string typed, int64_t number) {
   if (typed.size() > longest_line) refuse("line {}: more than the {} bytes that are translated", number, longest_line);
   if (!typed.empty() && typed.back() == '\r') typed.pop_back();
   if (number == 1 && typed.starts_with("\xEF\xBB\xBF")) typed.erase(0, 3);
   if (const size_t bad = utf8_error(typed); bad < typed.size())
     refuse("line {}: byte {} is not UTF-8", number, bad + 1);
-  const auto known = [&](std::string_view w) { return run.source->vocabulary().id(w) != unk_id; };
-  std::string text = words ? normalise(typed, known) : typed;
-  std::vector<int32_t> ids = run.source->encode(text);
+  std::string text = surface.read(typed);
+  std::vector<int32_t> ids = blank(text) ? std::vector<int32_t>{} : run.source->encode(text);
   if (ids.size() > most_tokens)
     refuse("line {}: {} tokens; at most {} are translated", number, ids.size(), most_tokens);
   return {number, std::move(typed), std::move(text), std::move(ids)};
 }
 
-// A sentence as a person types it comes back so.
-std::string as_typed(const Line& line, const std::string& translation, bool words) {
-  return words && line.text != line.typed ? present(translation) : translation;
+// Lines of standard input as they come, some at a time: as many as are there.
+class Input {
+ public:
+  Input(const Options& o, const LoadedRun& run, const Surface& surface)
+      : o_(o), run_(run), surface_(surface), notes_(run, surface, o.run.common.quiet) {}
+
+  // At least one line, unless the input is at its end.
+  std::vector<Line> next() {
+    std::vector<Line> lines;
+    std::string typed;
+    while (!ended_ && lines.size() < most_lines && (lines.empty() || input_.ready())) {
+      ended_ = !input_.next(typed);
+      if (!ended_) take(std::move(typed), lines);
+    }
+    return lines;
+  }
+
+  bool ended() const { return ended_; }
+  int64_t skipped() const { return skipped_; }
+  // Throws what a line was refused for, once the lines before it have their answers.
+  void rethrow() const {
+    if (refused_) std::rethrow_exception(refused_);
+  }
+
+ private:
+  void take(std::string typed, std::vector<Line>& lines) {
+    const bool too_long = typed.size() > longest_line;
+    try {
+      lines.push_back(read(run_, surface_, std::move(typed), ++number_));
+      notes_.about(lines.back());
+    } catch (const InputError& e) {
+      if (!o_.skip_bad) {
+        refused_ = std::make_exception_ptr(
+            InputError(fmt::format("{}; --skip-bad answers such lines with empty ones", e.what())));
+        ended_ = true;
+        return;
+      }
+      note(fmt::format("{}: skipped, its translation is empty", e.what()));
+      lines.push_back({number_, "", "", {}});
+      ++skipped_;
+      if (too_long) input_.skip_rest();
+    }
+  }
+
+  const Options& o_;
+  const LoadedRun& run_;
+  const Surface& surface_;
+  LineNotes notes_;
+  LineReader input_{STDIN_FILENO, "standard input", longest_line};
+  std::exception_ptr refused_;
+  bool ended_ = false;
+  int64_t number_ = 0, skipped_ = 0;
+};
+
+// The translations of a line as they are printed, best first, no text twice.
+struct Answer {
+  std::string text;
+  const Hypothesis* hypothesis;
+};
+
+std::vector<Answer> answers(const Options& o, const LoadedRun& run, const Surface& surface,
+                            const std::vector<Hypothesis>& found) {
+  std::vector<Answer> out;
+  for (const Hypothesis& h : found) {
+    if (out.size() == static_cast<size_t>(o.nbest.value_or(1))) break;
+    const std::string written = run.target->decode(h.ids);
+    std::string text = o.raw ? written : surface.show(written);
+    if (std::none_of(out.begin(), out.end(), [&](const Answer& a) { return a.text == text; }))
+      out.push_back({std::move(text), &h});
+  }
+  return out;
 }
 
 // A line of text for a line; with --nbest lines as in Moses' n-best lists: the number of the sentence from 0, the text,
 // its features, its score.
-void print(const Options& o, const Line& line, const std::vector<Hypothesis>& found, const Tokenizer& target,
-           bool words) {
-  for (const Hypothesis& h : found) {
-    const std::string text = data_for(as_typed(line, target.decode(h.ids), words), STDOUT_FILENO);
+void print(const Options& o, const Line& line, const std::vector<Answer>& found) {
+  for (const auto& [written, h] : found) {
+    const std::string text = data_for(written, STDOUT_FILENO);
     if (!o.nbest)
-      fmt::print("{}{}\n", o.scores ? fmt::format("{:.4f}\t", h.score) : "", text);
+      fmt::print("{}{}\n", o.scores ? fmt::format("{:.4f}\t", h->score) : "", text);
     else
       fmt::print("{} ||| {}{}\n", line.number - 1, text,
-                 o.scores ? fmt::format(" ||| logp= {:.4f} ||| {:.4f}", h.log_p, h.score) : "");
+                 o.scores ? fmt::format(" ||| logp= {:.4f} ||| {:.4f}", h->log_p, h->score) : "");
   }
+}
+
+DecodeOptions search_of(const Options& o, const LoadedRun& run) {
+  DecodeOptions decode = run.config.decode_options();
+  if (const int64_t nbest = o.nbest.value_or(1); nbest > decode.beam)
+    refuse("translate: --nbest {0} needs --beam {0} or more; the beam is {1}", nbest, decode.beam);
+  // Of pieces, several hypotheses may be one text: all that the beam has are looked at.
+  decode.nbest = o.nbest ? decode.beam : 1;
+  decode.attention = !o.attention.empty();
+  if (decode.attention && run.config.model.attention() == "none")
+    refuse("translate: --attention: this model looks at nothing; it was trained with model.attention: none");
+  return decode;
 }
 
 int translate(const Options& o) {
   const auto run = o.run.open();
-  DecodeOptions decode = run->config.decode_options();
-  decode.nbest = o.nbest.value_or(1);
-  if (decode.nbest > decode.beam)
-    refuse("translate: --nbest {0} needs --beam {0} or more; the beam is {1}", decode.nbest, decode.beam);
+  const DecodeOptions decode = search_of(o, *run);
   std::optional<AttentionPage> page;
-  if (!o.attention.empty()) {
-    if (run->config.model.attention() == "none")
-      refuse("translate: --attention: this model looks at nothing; it was trained with model.attention: none");
-    page.emplace(o.attention);
-    decode.attention = true;
-  }
-  const bool words = run->config.data.vocabulary.kind().value_or(
-                         task_of(run->config.data) ? task_of(run->config.data)->vocabulary : "word") == "word";
-  LineReader input(STDIN_FILENO, "standard input", longest_line);
-  std::string typed;
-  int64_t number = 0;
-  for (bool more = true; more;) {
-    std::vector<Line> lines;
+  if (decode.attention) page.emplace(o.attention);
+  const Surface surface(run->config.data, *run->source);
+  Input input(o, *run, surface);
+  while (!input.ended()) {
+    const std::vector<Line> lines = input.next();
     std::vector<std::vector<int32_t>> sources;
-    std::exception_ptr refused;  // after the lines before it have their answers
-    while (lines.size() < most_lines && (lines.empty() || input.ready()) && (more = input.next(typed))) {
-      try {
-        lines.push_back(read(*run, words, typed, ++number));
-      } catch (const InputError&) {
-        refused = std::current_exception();
-        more = false;
-        break;
-      }
-      const Line& line = lines.back();
-      if (!line.ids.empty()) sources.push_back(line.ids);
-      if (words && !o.run.common.quiet) name_unknown_words(*run, line.text, line.number);
-    }
+    for (const Line& line : lines) sources.push_back(line.ids);
     const auto found = decode_all(*run->model, sources, decode);
-    size_t next = 0;
-    for (const Line& line : lines) {
-      const std::vector<Hypothesis> best = line.ids.empty() ? std::vector<Hypothesis>(1) : found[next++];
-      print(o, line, best, *run->target, words);
-      if (page && !line.ids.empty())
-        page->add(line.number, line.typed, as_typed(line, run->target->decode(best[0].ids), words),
-                  attention_map(run->source->split(line.text), best[0], run->target->vocabulary()));
+    for (size_t i = 0; i < lines.size(); ++i) {
+      const auto best = answers(o, *run, surface, found[i]);
+      print(o, lines[i], best);
+      if (page && !lines[i].ids.empty())
+        page->add(lines[i].number, lines[i].typed, best[0].text,
+                  attention_map(run->source->split(lines[i].text), *best[0].hypothesis, run->target->vocabulary()));
     }
     if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
-    if (refused) {
-      if (page) page->write();
-      std::rethrow_exception(refused);
-    }
   }
   if (page) page->write();
-  return 0;
+  input.rethrow();
+  if (input.skipped() == 0) return static_cast<int>(ExitCode::done);
+  note(fmt::format("{} line{} skipped", input.skipped(), input.skipped() == 1 ? " was" : "s were"));
+  return static_cast<int>(ExitCode::no);
 }
 
 std::function<int()> declare(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("--nbest", o->nbest, "Print the N best translations, as Moses' n-best lists do")
+  app.add_option("--nbest", o->nbest,
+                 "Print the N best translations, as Moses' n-best lists do; fewer where the beam holds a text twice")
       ->type_name("N")
       ->check(whole(1));
   app.add_flag("--scores", o->scores, "Print log p over the length penalty before each line, after it with --nbest");
+  app.add_flag("--raw", o->raw, "Print the model's words as they are, which is what evaluate scores");
+  app.add_flag("--skip-bad", o->skip_bad,
+               "Answer a line that is too long or not UTF-8 with an empty one, and exit with 1 at the end");
   app.add_option("--attention", o->attention, "Write a page that shows at which words each translation looked")
       ->type_name("FILE.html");
   o->run.declare(app);

@@ -8,8 +8,8 @@
 
 namespace seqgrad {
 
-double length_penalty(int64_t words, double alpha) {
-  return alpha == 0 ? 1 : std::pow((5 + static_cast<double>(words)) / 6, alpha);
+double length_penalty(int64_t tokens, double alpha) {
+  return alpha == 0 ? 1 : std::pow((5 + static_cast<double>(tokens)) / 6, alpha);
 }
 
 Beam::Beam(const DecodeOptions& options, int64_t source_length)

@@ -2,8 +2,8 @@
 // Each step ranks the continuations of all live hypotheses. Of the first `beam`, those that end the sentence are done;
 // the best `beam` that do not go on. The search ends with `beam` done, or when no live one can still be among the best
 // that are wanted. With a beam of 1 this is greedy search. A hypothesis as long as it may be can only end.
-// Score: log p / ((5 + n) / 6)^α, n the words with eos (Wu et al. 2016, "Google's Neural Machine Translation System",
-// equation 14 without coverage; JoeyNMT's alpha is the same).
+// Score: log p / ((5 + n) / 6)^α, n the target tokens, eos included (Wu et al. 2016, "Google's Neural Machine
+// Translation System", equation 14 without coverage; JoeyNMT's alpha is the same).
 // Ties go to the hypothesis that ranked higher before, then to the word with the smaller id, then to what was done
 // first.
 #pragma once
@@ -14,7 +14,7 @@
 
 namespace seqgrad {
 
-double length_penalty(int64_t words, double alpha);
+double length_penalty(int64_t tokens, double alpha);  // ((5 + tokens) / 6)^alpha
 
 // A word that could follow a live hypothesis.
 struct Extension {

@@ -72,8 +72,9 @@ struct DecodeConfig : Section {
                           "longest translation, as a multiple of the source's length"};
   Field<int64_t> max_extra{this, "max_extra", 10, between(1, 1000), "and this many tokens more"};
   Field<int64_t> beam{this, "beam", 1, between(1, 1000), "live hypotheses of a sentence; 1: greedy"};
-  Field<double> length_penalty{this, "length_penalty", 0.6, between(0, 10),
-                               "α of ((5 + words)/6)^α, which divides log p when hypotheses are compared"};
+  Field<double> length_penalty{
+      this, "length_penalty", 0.6, between(0, 10),
+      "α of ((5 + n)/6)^α, which divides log p when hypotheses are compared; n: target tokens, </s> included"};
   std::vector<ForeignName> foreign_names() const override;
   std::vector<std::string> bare_keys() const override;
 };

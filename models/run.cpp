@@ -1,6 +1,7 @@
 // Everything that reads or writes a run directory besides checkpoints and logs.
 #include "models/run.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -88,15 +89,51 @@ void load_run_config(Config& config, const std::string& directory, const std::ve
   if (!config.data.normalize.is_set()) config.data.normalize.set("none");
 }
 
+std::string LoadedRun::checkpoint() const {
+  std::vector<std::string> names = averaged;
+  std::error_code none;
+  for (std::string& name : names)
+    if (const fs::path to = fs::read_symlink(directory + "/checkpoints/" + name, none); !none)
+      name += fmt::format(" ({})", to.filename().string());
+  return fmt::format("{}", fmt::join(names, " + "));
+}
+
 std::string LoadedRun::describe() const {
   return fmt::format("checkpoint: {}, {} parameters; vocabularies: {} source, {} target", fmt::join(averaged, " + "),
                      with_commas(model->store().count()), source->size(), target->size());
 }
 
-static void require_checkpoint(const std::string& directory, const std::string& name) {
+// Those that hold weights, by name.
+static std::vector<std::string> checkpoints_of(const std::string& directory) {
+  std::vector<std::string> names;
   std::error_code ignored;
-  if (!fs::exists(directory + "/checkpoints/" + name + "/model.safetensors", ignored))
-    refuse("{}: error: the run has no checkpoint '{}' yet", shown_path(directory), shown(name));
+  for (const std::string& name : list_directory(directory + "/checkpoints"))
+    if (fs::exists(directory + "/checkpoints/" + name + "/model.safetensors", ignored)) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+static void require_checkpoint(const std::string& directory, const std::string& name) {
+  const std::vector<std::string> names = checkpoints_of(directory);
+  if (std::count(names.begin(), names.end(), name)) return;
+  if (names.empty())
+    refuse("{}: error: the run has no checkpoint yet; the first comes with a validation or when training is stopped",
+           shown_path(directory));
+  const bool last = name == "best" && std::count(names.begin(), names.end(), "last");
+  refuse("{}: error: the run has no checkpoint '{}' yet; it has {}{}", shown_path(directory), shown(name),
+         fmt::join(names, ", "), last ? ": add --checkpoint last" : "");
+}
+
+// What people give instead of a run directory.
+static void require_no_config(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored) || !run_around(path).empty()) return;
+  const std::string extension = fs::path(path).extension();
+  if (extension == ".yaml" || extension == ".yml")
+    refuse(
+        "{0}: error: is a config file, not a run directory; train it first (seqgrad train {0}), and give the run "
+        "that this makes",
+        shown_path(path));
 }
 
 std::vector<std::string> load_best(const std::string& directory, int64_t count, bool strict, SequenceModel& model) {
@@ -125,6 +162,7 @@ std::vector<std::string> load_best(const std::string& directory, int64_t count, 
 
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
                                     const std::string& checkpoint, std::optional<int64_t> average) {
+  require_no_config(directory);
   require_run_directory(directory);
   require_checkpoint(directory, checkpoint.empty() ? "best" : checkpoint);
   auto run = std::make_unique<LoadedRun>();

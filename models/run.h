@@ -36,7 +36,8 @@ struct LoadedRun {
   Config config;
   std::shared_ptr<const Tokenizer> source, target;
   std::unique_ptr<SequenceModel> model;
-  std::string describe() const;  // the checkpoint, its size and the vocabularies
+  std::string checkpoint() const;  // "best (step-000500)", "step-000500 + step-000400"
+  std::string describe() const;    // the checkpoint, its size and the vocabularies
 };
 
 // Loads the mean of the `count` best checkpoints of a run directory ("best" itself for 1) and returns their names.

@@ -13,7 +13,6 @@
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/data/batcher.h"
-#include "engine/data/lowercase.h"
 #include "engine/io/text.h"
 #include "tests/catch.h"
 #include "tests/timing.h"
@@ -179,20 +178,6 @@ TEST_CASE("a vocabulary file that was not saved so is refused with its line") {
   CHECK(has(refusal([&] { load_tokenizer(folder.write("v", "")); }), ":1: expected"));
   for (size_t cut = 0; cut + 1 < good.size(); ++cut)
     CHECK(refusal([&] { load_tokenizer(folder.write("v", good.substr(0, cut))); }) != "");
-}
-
-TEST_CASE("lower case agrees with the C library on every block it names") {
-  const locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-  REQUIRE(locale != nullptr);
-  std::set<char32_t> differ;
-  for (char32_t c = 1; c < 0x530; ++c)
-    if (c < 0x180 || c >= 0x370)
-      if (lowercase(utf8(c)) != utf8(towlower_l(static_cast<wint_t>(c), locale))) differ.insert(c);
-  freelocale(locale);
-  for (const char32_t c : differ) UNSCOPED_INFO("U+" << std::hex << static_cast<uint32_t>(c));
-  CHECK(differ.empty());
-  CHECK(lowercase("ÄÖÜẞ Straße ΑΩ Жё") == "äöüß straße αω жё");
-  CHECK(lowercase("A\xff\xC3") == "a\xff\xC3");
 }
 
 TEST_CASE("the nearest known words come first") {

@@ -101,7 +101,7 @@ TEST_CASE("every key of the data section changes what is loaded") {
   const Data half = with({"corrupt.share=0.7", "corrupt.weight=0.5"});
   CHECK(std::count(half.train.example_weight.begin(), half.train.example_weight.end(), 0.5) == 2);
   CHECK(half.dev.example_weight.empty());
-  CHECK(with({"test.src=" + src, "test.trg=" + trg}).test.size() == 3);
+  CHECK(with({"test.src=" + src, "test.trg=" + trg}).test.size() == 4);  // a blank line is scored too
   CHECK(with({"weights.example=" + folder.write("e", "1\n2\n3\n4\n")}).train.example_weight ==
         std::vector<double>{1, 2, 3});
   CHECK(with({"weights.token=" + folder.write("w", "1 1 1 1\n1 1 1 1 1 1\n1 2 3\n\n")}).train.token_weight[2][1] == 2);

@@ -10,6 +10,7 @@
 #include "engine/metrics/bleu.h"
 #include "engine/metrics/chrf.h"
 #include "engine/metrics/whitespace.h"
+#include "engine/text/unicode.h"
 #include "tests/catch.h"
 
 using namespace seqgrad;
@@ -25,21 +26,33 @@ Json golden() {
   return Json::parse(in);
 }
 
-std::map<std::string, double> scores(const Lines& hypotheses, const Lines& references) {
-  const auto none = BleuOptions::Tokens::none;
-  return {{"bleu_13a", corpus_bleu(hypotheses, references).score},
-          {"bleu_none", corpus_bleu(hypotheses, references, {none, false}).score},
-          {"bleu_13a_lc", corpus_bleu(hypotheses, references, {{}, true}).score},
-          {"chrf", corpus_chrf(hypotheses, references)},
-          {"chrf_lc", corpus_chrf(hypotheses, references, {true})}};
+using Documents = std::vector<Lines>;
+
+// In the order in which the recording script has them.
+const std::vector<std::pair<const char*, BleuOptions>> bleus = {{"bleu_13a", {}},
+                                                                {"bleu_none", {BleuTokens::none, false}},
+                                                                {"bleu_char", {BleuTokens::character, false}},
+                                                                {"bleu_zh", {BleuTokens::chinese, false}},
+                                                                {"bleu_13a_lc", {{}, true}}};
+const std::vector<std::pair<const char*, ChrfOptions>> chrfs = {{"chrf", {}}, {"chrf_lc", {true}}};
+
+std::map<std::string, double> scores(const Lines& hypotheses, const Documents& references) {
+  std::map<std::string, double> out;
+  for (const auto& [name, options] : bleus) out[name] = corpus_bleu(hypotheses, references, options).score;
+  for (const auto& [name, options] : chrfs) out[name] = corpus_chrf(hypotheses, references, options);
+  return out;
 }
 
-void check_equal(const Lines& hypotheses, const Lines& references, const Json& expected) {
+void check_scores(const Lines& hypotheses, const Documents& references, const Json& expected) {
   for (const auto& score : scores(hypotheses, references)) {
     CAPTURE(score.first, score.second, expected.at(score.first).get<double>());
     CHECK(std::abs(score.second - expected.at(score.first).get<double>()) <= 1e-9);
   }
-  const Bleu bleu = corpus_bleu(hypotheses, references);
+}
+
+void check_equal(const Lines& hypotheses, const Lines& references, const Json& expected) {
+  check_scores(hypotheses, {references}, expected);
+  const Bleu bleu = corpus_bleu(hypotheses, Documents{references});
   CHECK(bleu.hypothesis_tokens == expected.at("hyp_len"));
   CHECK(bleu.reference_tokens == expected.at("ref_len"));
   CHECK(std::abs(bleu.brevity_penalty - expected.at("bp").get<double>()) <= 1e-12);
@@ -119,27 +132,79 @@ TEST_CASE("BLEU and chrF equal sacreBLEU on generated corpora") {
     const auto part = [&](const Lines& lines) {
       return Lines(lines.begin() + g * group, lines.begin() + (g + 1) * group);
     };
-    const auto ours = scores(part(hypotheses), part(references));
+    const auto ours = scores(part(hypotheses), {part(references)});
     size_t i = 0;
-    for (const char* name : {"bleu_13a", "bleu_none", "bleu_13a_lc", "chrf", "chrf_lc"})
-      CHECK(std::abs(ours.at(name) - groups[g][i++].get<double>()) <= 1e-9);
+    for (const auto& metric : bleus) CHECK(std::abs(ours.at(metric.first) - groups[g][i++].get<double>()) <= 1e-9);
+    for (const auto& metric : chrfs) CHECK(std::abs(ours.at(metric.first) - groups[g][i++].get<double>()) <= 1e-9);
+  }
+}
+
+TEST_CASE("of several references BLEU and chrF take what sacreBLEU takes") {
+  const Json cases = golden().at("several_references");
+  CHECK(cases.size() >= 8);
+  for (const Json& c : cases) {
+    INFO(c.at("name").get<std::string>());
+    const auto documents = c.at("references").get<Documents>();
+    check_scores(c.at("hypotheses").get<Lines>(), documents, c.at("scores"));
+    for (const auto& [name, options] : bleus)
+      CHECK(bleu_signature(options, documents.size()) == c.at("signatures").at(name));
+    for (const auto& [name, options] : chrfs)
+      CHECK(chrf_signature(options, documents.size()) == c.at("signatures").at(name));
   }
 }
 
 TEST_CASE("signatures are sacreBLEU's own") {
   const Json expected = golden().at("signatures");
-  CHECK(bleu_signature() == expected.at("bleu_13a"));
-  CHECK(bleu_signature({BleuOptions::Tokens::none, false}) == expected.at("bleu_none"));
-  CHECK(bleu_signature({{}, true}) == expected.at("bleu_13a_lc"));
-  CHECK(chrf_signature() == expected.at("chrf"));
-  CHECK(chrf_signature({true}) == expected.at("chrf_lc"));
+  for (const auto& [name, options] : bleus) CHECK(bleu_signature(options) == expected.at(name));
+  for (const auto& [name, options] : chrfs) CHECK(chrf_signature(options) == expected.at(name));
+}
+
+TEST_CASE("tokenizer zh sets apart the characters that sacreBLEU's does") {
+  const Json ranges = golden().at("zh_changes");
+  REQUIRE(ranges.size() > 10);
+  std::vector<bool> changes(0x110000);
+  for (const Json& r : ranges)
+    std::fill(changes.begin() + r[0].get<int>(), changes.begin() + r[1].get<int>() + 1, true);
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    if (0xD800 <= c && c < 0xE000) continue;
+    std::string text = "a";
+    append_utf8(text, c);
+    text += "b";
+    Lines words;
+    for (const auto word : split_whitespace(tokenize(text, BleuTokens::chinese))) words.emplace_back(word);
+    if (changes[c] != (joined(words) != text)) {
+      CAPTURE(static_cast<uint32_t>(c), joined(words));
+      FAIL_CHECK();
+      break;
+    }
+  }
+}
+
+TEST_CASE("BLEU is defined where a reference has four tokens") {
+  const auto defined = [](const Documents& references, const BleuOptions& options = {}) {
+    return corpus_bleu(Lines(references[0].size(), "a b c d e"), references, options).defined();
+  };
+  CHECK(defined({{"a b c d"}}));
+  CHECK(defined({{"a", "a b c."}}));
+  CHECK(defined({{"a"}, {"a b c d"}}));
+  CHECK(defined({{"word"}}, {BleuTokens::character, false}));
+  CHECK_FALSE(defined({{"word", "a b c", ""}}));
+  CHECK_FALSE(defined({{"a b c."}}, {BleuTokens::none, false}));
+}
+
+TEST_CASE("tokenizers of BLEU have names") {
+  CHECK(bleu_token_names() == Lines{"13a", "none", "char", "zh"});
+  for (const std::string& name : bleu_token_names()) CHECK(name_of(bleu_tokens(name)) == name);
+  CHECK(refusal([] { bleu_tokens("ja"); }) == "BLEU: no tokenizer 'ja' (one of 13a, none, char, zh)");
 }
 
 TEST_CASE("a corpus without sentences or with too few references is refused") {
   const Lines one{"a"}, two{"a", "b"}, none;
-  CHECK(refusal([&] { corpus_bleu(one, two); }).find("BLEU: 1 hypotheses for 2 references") == 0);
-  CHECK(refusal([&] { corpus_chrf(two, one); }).find("chrF: 2 hypotheses for 1 references") == 0);
-  CHECK(refusal([&] { corpus_bleu(none, none); }) != "");
+  CHECK(refusal([&] { corpus_bleu(one, Documents{two}); }).find("BLEU: 1 hypotheses for 2 references") == 0);
+  CHECK(refusal([&] { corpus_bleu(one, Documents{one, two}); }).find("BLEU: 1 hypotheses for 2 references") == 0);
+  CHECK(refusal([&] { corpus_chrf(two, Documents{one}); }).find("chrF: 2 hypotheses for 1 references") == 0);
+  CHECK(refusal([&] { corpus_bleu(none, Documents{none}); }) != "");
+  CHECK(refusal([&] { corpus_bleu(one, Documents{}); }) == "BLEU: there is no reference");
   CHECK(refusal([&] { sequence_accuracy(one, two); }) != "");
 }
 

@@ -10,10 +10,10 @@
 
 #include "engine/core/error.h"
 #include "engine/core/utf8.h"
-#include "engine/data/lowercase.h"
 #include "engine/data/tokenizer.h"
 #include "engine/data/vocabulary_file.h"
 #include "engine/data/words.h"
+#include "engine/text/unicode.h"
 
 namespace seqgrad {
 namespace {
@@ -142,12 +142,20 @@ class BpeTokenizer : public Tokenizer {
   static std::shared_ptr<const Tokenizer> train(std::span<const std::string_view> lines, const TokenizerOptions& o) {
     const int64_t size = o.size > 0 ? o.size : usual_size;
     TokenCounts counts;
+    int64_t all = 0, pieces = 0;
     for (const std::string_view line : lines) {
-      const std::string lower = o.lowercase ? lowercase(line) : "";
+      const std::string lower = o.lowercase ? to_lower(line) : "";
       for_each_word(o.lowercase ? lower : line, [&](std::string_view word) {
         if (ordinary(word)) add(counts, word);
+        ++all;
+        pieces += word.find(word_begin) != word.npos;
       });
     }
+    if (4 * pieces > all)
+      refuse(
+          "data.vocabulary.kind: bpe cuts words into pieces, and this text is in pieces already ({} of {} words have "
+          "a {}); write kind: word, or give the text itself",
+          pieces, all, word_begin);
     auto words = by_frequency(counts, 1);
     if (words.empty()) refuse("data.vocabulary: the text has no word to learn from");
     words.resize(std::min(words.size(), most_words));
@@ -204,7 +212,7 @@ class BpeTokenizer : public Tokenizer {
 
   template <class F>
   void each(std::string_view line, const F& f) const {
-    lowercase_ ? for_each_word(lowercase(line), f) : for_each_word(line, f);
+    lowercase_ ? for_each_word(to_lower(line), f) : for_each_word(line, f);
   }
 
   void append(std::string_view word, std::vector<int32_t>& ids) const {

@@ -2,6 +2,7 @@
 #include "engine/data/config.h"
 
 #include "engine/data/data_notes.h"
+#include "engine/data/surface.h"
 
 namespace seqgrad {
 
@@ -117,13 +118,19 @@ Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokeniz
   const Task* task = task_of(c);
   const TokenizerKind& kind = tokenizer_kind(vocabulary_kind(c));
   Texts texts = task ? texts_of_task(*task, c, seed) : texts_of_files(c, kind);
-  for (auto& [name, text] : texts) drop_unusable(text, name == "train" ? c.max_length() : 0, kind.length, kind.length);
+  for (auto& [name, text] : texts)
+    name == "train" ? drop_unusable(text, c.max_length(), kind.length, kind.length) : require_words(text);
   ParallelText& train = texts.at("train");
   Data out;
   if (!task) out.notes = notes_on(texts, std::string_view(kind.name) == "char");
   out.source = std::move(source);
   out.target = std::move(target);
   build_vocabularies(train, c, kind, out);
+  // What is scored is read as the sentences that people will type.
+  const Surface surface(c, *out.source);
+  for (auto& [name, text] : texts)
+    if (name != "train")
+      for (Pair& pair : text.pairs) pair.source = surface.read(pair.source);
   if (c.corrupt.share() > 0) corrupt_targets(train, c.corrupt.share(), c.corrupt.weight(), seed);
   const std::string loss_from = text_form(c)(c.loss_from());
   for (auto& [name, text] : texts) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/core/error.h"
+#include "engine/data/odd_text.h"
 
 namespace seqgrad {
 
@@ -49,8 +50,10 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
   const std::vector<int32_t> end = loss_from.empty() ? std::vector<int32_t>{} : prompt_end(loss_from, target);
   std::vector<int32_t> units;
   for (size_t i = 0; i < text.pairs.size(); ++i) {
-    const std::vector<int32_t> from = source.encode(text.pairs[i].source);
-    const std::vector<int32_t> to = target.encode(text.pairs[i].target, &units);
+    const Pair& pair = text.pairs[i];
+    units.clear();
+    const std::vector<int32_t> from = blank(pair.source) ? std::vector<int32_t>{} : source.encode(pair.source);
+    const std::vector<int32_t> to = blank(pair.target) ? std::vector<int32_t>{} : target.encode(pair.target, &units);
     if (max_length > 0 && static_cast<int64_t>(std::max(from.size(), to.size())) > max_length) {
       ++corpus.skipped.too_long;
       continue;
@@ -58,7 +61,7 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
     if (!text.mask.empty() || !loss_from.empty()) {
       std::vector<uint8_t> mask =
           text.mask.empty() ? std::vector<uint8_t>(to.size() + 1, 1) : spread(text.mask[i], units);
-      if (!loss_from.empty()) {
+      if (!loss_from.empty() && !to.empty()) {
         const size_t prompt = prompt_length(to, units, end);
         if (prompt == 0)
           refuse("{}, line {}: the target has no token '{}' (data.loss_from): '{}'", text.name, text.lines[i],

@@ -26,7 +26,8 @@ struct Corpus {
 
 // Encodes both sides; a sub-word takes its word's weight and mask. Pairs with more than max_length ids on a side are
 // skipped (0: no limit). `loss_from`, when not empty, masks a target up to and including the first occurrence of that
-// token; a target without it, or text that is not one known token, is refused. Nothing left is refused.
+// token; a target without it, or text that is not one known token, is refused. A blank text has no ids. Nothing left is
+// refused.
 Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& target, int64_t max_length = 0,
               const std::string& loss_from = "");
 

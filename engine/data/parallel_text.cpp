@@ -40,7 +40,10 @@ static void bring_into(const TextForm& form, std::vector<Pair>& pairs) {
   if (!form.form && !form.lowercase) return;
   for (Pair& pair : pairs) {
     pair.source = form(pair.source);
-    pair.target = form(pair.target);
+    std::string target = form(pair.target);
+    if (target == pair.target) continue;
+    pair.given = std::move(pair.target);
+    pair.target = std::move(target);
   }
 }
 
@@ -190,6 +193,18 @@ static void keep(std::vector<T>& items, const std::vector<size_t>& kept) {
   items.resize(kept.size());
 }
 
+[[noreturn]] static void nothing_left(const ParallelText& text, const Skipped& skipped, int64_t max_length) {
+  if (text.pairs.empty()) refuse("{}: there is no pair: the text is empty", text.name);
+  refuse("{}: no pair left of {}: {} blank on a side{}", text.name, text.pairs.size(), skipped.blank,
+         max_length > 0 ? fmt::format(", {} longer than data.max_length {}", skipped.too_long, max_length) : "");
+}
+
+void require_words(const ParallelText& text) {
+  Skipped skipped;
+  for (const Pair& pair : text.pairs) skipped.blank += blank(pair.source) || blank(pair.target);
+  if (skipped.blank == static_cast<int64_t>(text.pairs.size())) nothing_left(text, skipped, 0);
+}
+
 void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& source_units,
                    const UnitCount& target_units) {
   std::vector<size_t> kept;
@@ -202,10 +217,7 @@ void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& sour
     else
       kept.push_back(i);
   }
-  if (text.pairs.empty()) refuse("{}: there is no pair: the text is empty", text.name);
-  if (kept.empty())
-    refuse("{}: no pair left of {}: {} blank on a side{}", text.name, text.pairs.size(), text.skipped.blank,
-           max_length > 0 ? fmt::format(", {} longer than data.max_length {}", text.skipped.too_long, max_length) : "");
+  if (kept.empty()) nothing_left(text, text.skipped, max_length);
   keep(text.pairs, kept);
   keep(text.lines, kept);
   keep(text.example_weight, kept);

@@ -58,9 +58,13 @@ ParallelText read_parallel_text(const std::string& name, const TextFiles& files,
 
 ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs, const TextForm& form = {});
 
-// Drops blank pairs and, where max_length > 0, those with more units than that on a side. Nothing left is refused.
+// For training: drops blank pairs and, where max_length > 0, those with more units than that on a side. Nothing left is
+// refused.
 void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& source_units,
                    const UnitCount& target_units);
+
+// For everything else, where each line is scored: refuses a text of which every pair is blank on a side.
+void require_words(const ParallelText& text);
 
 // Gives round(share·N) pairs the target of another one and multiplies their example weight (1 without one) by `weight`.
 // Which pairs: a function of the seed.

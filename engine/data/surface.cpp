@@ -3,59 +3,108 @@
 
 #include <vector>
 
-#include "engine/core/utf8.h"
-#include "engine/data/lowercase.h"
+#include "engine/data/words.h"
+#include "engine/text/unicode.h"
 
 namespace seqgrad {
 
 static constexpr std::string_view marks = ".,?!;:";
 
-std::string normalise(std::string_view typed, const std::function<bool(std::string_view)>& known) {
+// A line's words, marks cut off.
+struct Cut {
   std::vector<std::string> words;
-  for (size_t at = 0; at < typed.size();) {
-    if (typed[at] == ' ' || typed[at] == '\t') {
-      ++at;
-      continue;
-    }
-    const size_t end = std::min(typed.find_first_of(" \t", at), typed.size());
-    std::string_view word = typed.substr(at, end - at);
-    at = end;
-    std::vector<std::string> cut;
+  bool marks = false;  // whether any was cut off
+};
+
+static Cut cut_marks(std::string_view typed, const Known& known) {
+  Cut out;
+  for_each_word(typed, [&](std::string_view word) {
+    std::vector<std::string> marks_of_word;
     while (word.size() > 1 && marks.find(word.back()) != std::string_view::npos && !known(word)) {
-      cut.emplace_back(1, word.back());
+      marks_of_word.emplace_back(1, word.back());
       word.remove_suffix(1);
     }
-    words.emplace_back(word);
-    words.insert(words.end(), cut.rbegin(), cut.rend());
-  }
+    out.words.emplace_back(word);
+    out.words.insert(out.words.end(), marks_of_word.rbegin(), marks_of_word.rend());
+    out.marks |= !marks_of_word.empty();
+  });
+  return out;
+}
+
+std::string as_words(std::string_view typed, const Known& known) {
+  auto [words, cut] = cut_marks(typed, known);
   std::string out;
   for (size_t i = 0; i < words.size(); ++i) {
     std::string word = words[i];
     if (i == 0) {
-      const std::string lower = lowercase(word);
-      const bool capital_follows = words.size() > 1 && lowercase(words[1]) != words[1];
-      if (lower != word && known(lower) && (!known(word) || capital_follows)) word = lower;
+      const std::string lower = to_lower(word);
+      const bool capital_follows = words.size() > 1 && to_lower(words[1]) != words[1];
+      if (lower != word && known(lower) && (!known(word) || (cut && capital_follows))) word = lower;
     }
     out += (i ? " " : "") + word;
   }
   return out;
 }
 
-std::string present(std::string_view tokens) {
+std::string present(std::string_view words) {
   std::string out;
-  for (size_t at = 0; at < tokens.size();) {
-    const size_t end = std::min(tokens.find(' ', at), tokens.size());
-    const std::string_view word = tokens.substr(at, end - at);
-    at = end + 1;
+  for_each_word(words, [&](std::string_view word) {
     const bool mark = word.size() == 1 && marks.find(word[0]) != std::string_view::npos;
     if (!out.empty() && !mark) out += ' ';
     out += word;
-  }
-  const size_t first = utf8_length(out);
-  if (first == 1 && out[0] >= 'a' && out[0] <= 'z') out[0] = static_cast<char>(out[0] - 'a' + 'A');
-  if (first == 2 && out[0] == '\xC3' && (out[1] == '\xA4' || out[1] == '\xB6' || out[1] == '\xBC'))
-    out[1] = static_cast<char>(out[1] - 0x20);  // ä ö ü
-  return out;
+  });
+  return capitalize_first(out);
+}
+
+static std::string_view without_closing(std::string_view word) {
+  for (const std::string_view quote : {"\"", "'", ")", "]", "”", "’", "“", "«", "»"})
+    if (word.size() > quote.size() && word.ends_with(quote)) word.remove_suffix(quote.size());
+  return word;
+}
+
+static bool ends_sentence(std::string_view word, const Known& known) {
+  const std::string_view core = without_closing(word);
+  const char last = core.back();
+  if (core.size() == 1) return last == '.' || last == '?' || last == '!';
+  if (last == '?' || last == '!') return true;
+  if (last != '.' || known(core)) return false;
+  int64_t letters = 0;
+  for_each_code_point(core.substr(0, core.size() - 1), [&](CodePoint c, std::string_view) {
+    letters = category(c.value).starts_with('L') ? letters + 1 : 0;  // those next to the full stop
+  });
+  return letters > 3;
+}
+
+static bool has_letters(std::string_view word) {
+  bool found = false;
+  for_each_code_point(word, [&](CodePoint c, std::string_view) { found |= category(c.value).starts_with('L'); });
+  return found;
+}
+
+bool several_sentences(std::string_view typed, const Known& known) {
+  bool ended = false, several = false;
+  for_each_word(typed, [&](std::string_view word) {
+    several |= ended && has_letters(word);
+    ended = ends_sentence(word, known) || (ended && !has_letters(word));
+  });
+  return several;
+}
+
+Surface::Surface(const DataConfig& config, const Tokenizer& source)
+    : source_(source), form_(text_form(config)), words_(vocabulary_kind(config) == "word") {
+  const Task* task = task_of(config);
+  sentences_ = task ? task->sentences : vocabulary_kind(config) != "char";
+}
+
+bool Surface::known(std::string_view word) const { return source_.vocabulary().id(form_(word)) != unk_id; }
+
+std::string Surface::read(std::string_view typed) const {
+  const std::string text = form_(typed);
+  return words_ ? as_words(text, [&](std::string_view word) { return known(word); }) : text;
+}
+
+std::string Surface::show(const std::string& written) const {
+  return words_ && sentences_ ? present(written) : written;
 }
 
 }  // namespace seqgrad

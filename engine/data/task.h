@@ -11,6 +11,8 @@ namespace seqgrad {
 struct Pair {
   std::string source, target;     // tokens separated by single spaces, or plain characters for character tasks
   std::vector<std::string> tags;  // phenomena that `evaluate` reports one by one
+  std::string given{};            // the target as its file has it, where data.normalize or data.lowercase changed it
+  const std::string& reference() const { return given.empty() ? target : given; }
 };
 
 struct TaskOptions {

@@ -1,9 +1,9 @@
 // The kinds `word` (what spaces and tabs separate) and `char` (every character, spaces included).
 #include "engine/core/utf8.h"
-#include "engine/data/lowercase.h"
 #include "engine/data/tokenizer.h"
 #include "engine/data/vocabulary_file.h"
 #include "engine/data/words.h"
+#include "engine/text/unicode.h"
 
 namespace seqgrad {
 namespace {
@@ -77,7 +77,7 @@ class TextTokenizer : public Tokenizer {
     TokenCounts counts;
     const auto count = [&](std::string_view token) { add(counts, token); };
     for (const std::string_view line : lines)
-      options.lowercase ? Pieces::each(lowercase(line), count) : Pieces::each(line, count);
+      options.lowercase ? Pieces::each(to_lower(line), count) : Pieces::each(line, count);
     return std::make_shared<TextTokenizer>(Vocabulary::build(counts, options.size, options.min_frequency),
                                            options.lowercase);
   }
@@ -91,7 +91,7 @@ class TextTokenizer : public Tokenizer {
  private:
   template <class F>
   void each(std::string_view line, const F& f) const {
-    lowercase_ ? Pieces::each(lowercase(line), f) : Pieces::each(line, f);
+    lowercase_ ? Pieces::each(to_lower(line), f) : Pieces::each(line, f);
   }
 
   bool lowercase_;

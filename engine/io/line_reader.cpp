@@ -50,4 +50,13 @@ bool LineReader::next(std::string& line) {
   return feed || size > 0;
 }
 
+void LineReader::skip_rest() {
+  size_t feed = 0;
+  while ((feed = buffer_.find('\n', begin_)) == std::string::npos && !end_) {
+    begin_ = buffer_.size();
+    read_more();
+  }
+  begin_ = feed == std::string::npos ? buffer_.size() : feed + 1;
+}
+
 }  // namespace seqgrad

@@ -13,6 +13,9 @@ class LineReader {
   // The next line, without its line feed; waits for it. False at the end. SystemError when the stream cannot be read.
   bool next(std::string& line);
 
+  // After a line that was given up: what is left of it, up to its line feed or the end, is read and dropped.
+  void skip_rest();
+
   // Whether next() has an answer without waiting. Reads what is there.
   bool ready();
 

@@ -3,6 +3,7 @@
 #include "engine/config/section.h"
 #include "engine/data/config.h"
 #include "engine/loss/config.h"
+#include "engine/metrics/bleu_tokens.h"
 #include "engine/optim/config.h"
 
 namespace seqgrad {
@@ -66,8 +67,18 @@ struct CheckpointConfig : Section {
   std::vector<ForeignName> foreign_names() const override;
 };
 
+struct BleuConfig : Section {
+  using Section::Section;
+  Field<std::string> tokenize{this, "tokenize", "13a", choice(bleu_token_names),
+                              "what a word is, as sacreBLEU's tokenizer of that name says; zh for Chinese, char for "
+                              "other languages without spaces"};
+  Field<bool> lowercase{this, "lowercase", false,
+                        "compare without regard to case, in chrF too; under data.lowercase always"};
+};
+
 struct ReportConfig : Section {
   using Section::Section;
+  BleuConfig bleu{this, "bleu", "how BLEU is counted, at validations, in the test and by evaluate"};
   Field<int64_t> samples{this, "samples", 3, at_least(0),
                          "dev sentences whose translation is shown at each validation"};
   std::vector<ForeignName> foreign_names() const override;

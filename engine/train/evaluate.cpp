@@ -19,8 +19,9 @@ std::vector<std::vector<int64_t>> evaluation_batches(const Corpus& corpus) {
   const auto longer_side = [&](int64_t row) {
     return std::max(corpus.source.length(row), corpus.target.length(row) + 1);
   };
-  std::vector<int64_t> rows(static_cast<size_t>(corpus.size()));
-  std::iota(rows.begin(), rows.end(), 0);
+  std::vector<int64_t> rows;
+  for (int64_t r = 0; r < corpus.size(); ++r)
+    if (corpus.source.length(r) > 0 && corpus.target.length(r) > 0) rows.push_back(r);
   std::stable_sort(rows.begin(), rows.end(),
                    [&](int64_t a, int64_t b) { return corpus.source.length(a) > corpus.source.length(b); });
   std::vector<std::vector<int64_t>> out;
@@ -39,11 +40,11 @@ std::vector<std::vector<int64_t>> evaluation_batches(const Corpus& corpus) {
 
 std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
                                                 const DecodeOptions& decode) {
-  std::vector<size_t> order(sources.size());
-  std::iota(order.begin(), order.end(), size_t{0});
+  std::vector<std::vector<Hypothesis>> out(sources.size());
+  std::vector<size_t> order;
+  for (size_t i = 0; i < sources.size(); ++i) sources[i].empty() ? out[i].resize(1) : order.push_back(i);
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return sources[a].size() > sources[b].size(); });
-  std::vector<std::vector<Hypothesis>> out(sources.size());
   for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
     const size_t longest = sources[order[begin]].size() * static_cast<size_t>(decode.beam),
                  fit = std::clamp(most_decoded / std::max<size_t>(1, longest), size_t{1}, size_t{batch_size});
@@ -66,8 +67,14 @@ std::vector<std::string> translate_rows(SequenceModel& model, const Corpus& corp
   return out;
 }
 
+// A reference as the model could write it: its words with single spaces between, where it knows all of them.
+static std::string as_written(const std::string& reference, const Tokenizer& target) {
+  const std::vector<int32_t> ids = target.encode(reference);
+  return std::find(ids.begin(), ids.end(), unk_id) == ids.end() ? target.decode(ids) : reference;
+}
+
 Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
-                    const DecodeOptions& decode) {
+                    const DecodeOptions& decode, const ScoreOptions& scores, References more) {
   LossSetup plain = setup;
   plain.mask = plain.token_weight = plain.example_weight = false;
   plain.lengths = true;
@@ -76,27 +83,26 @@ Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& 
     const Batch batch = make_batch(corpus, part, 1);
     e.loss += evaluate_loss(model, plain, batch, &e.compared);
     e.tokens += batch.target_tokens();
+    e.blank -= std::ssize(part);
   }
   std::vector<int64_t> rows(static_cast<size_t>(corpus.size()));
   std::iota(rows.begin(), rows.end(), 0);
   e.hypotheses = translate_rows(model, corpus, rows, target, decode);
   e.sentences = corpus.size();
+  e.blank += e.sentences;
   e.loss_value = e.loss.reported(setup.options);
   e.perplexity = perplexity(e.loss.stats.nll_sum, e.loss.stats.live);
   e.token_accuracy =
       static_cast<double>(e.loss.stats.correct) / static_cast<double>(std::max<int64_t>(1, e.loss.stats.live));
-  std::vector<std::string> references;
-  for (size_t i = 0; i < corpus.pairs.size(); ++i) {
-    const std::vector<int32_t> ids(corpus.target[static_cast<int64_t>(i)].begin(),
-                                   corpus.target[static_cast<int64_t>(i)].end());
-    const bool known = std::find(ids.begin(), ids.end(), unk_id) == ids.end();
-    references.push_back(known ? target.decode(ids)
-                               : corpus.pairs[i].target);  // as the model can write it: case, spaces
-    for (const std::string& tag : corpus.pairs[i].tags) e.phenomena[tag] += {e.hypotheses[i] == references.back(), 1};
-  }
-  e.sequence_accuracy = sequence_accuracy(e.hypotheses, references).value();
-  e.bleu = corpus_bleu(e.hypotheses, references).score;
-  e.chrf = corpus_chrf(e.hypotheses, references);
+  std::vector<std::vector<std::string>> references(1, std::vector<std::string>());
+  for (const Pair& pair : corpus.pairs) references[0].push_back(pair.reference());
+  references.insert(references.end(), more.begin(), more.end());
+  auto written = references;
+  for (std::vector<std::string>& document : written)
+    for (std::string& line : document) line = as_written(scores.form(line), target);
+  static_cast<Scores&>(e) = score(e.hypotheses, references, written, scores);
+  for (size_t i = 0; i < corpus.pairs.size(); ++i)
+    for (const std::string& tag : corpus.pairs[i].tags) e.phenomena[tag] += {e.hypotheses[i] == written[0][i], 1};
   return e;
 }
 

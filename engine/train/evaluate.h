@@ -6,33 +6,34 @@
 
 #include "engine/data/config.h"
 #include "engine/metrics/accuracy.h"
-#include "engine/metrics/bleu.h"
-#include "engine/metrics/chrf.h"
+#include "engine/train/scores.h"
 #include "engine/train/step.h"
 
 namespace seqgrad {
 
-struct Evaluation {
+struct Evaluation : Scores {
   LossSum loss;
   std::vector<LossSum> compared;  // of setup.compare
   double loss_value = 0, perplexity = 0, token_accuracy = 0;
-  double sequence_accuracy = 0, bleu = 0, chrf = 0;
   std::map<std::string, Share> phenomena;  // exact matches of the sentences with each tag
   std::vector<std::string> hypotheses;     // in the order of the corpus
-  int64_t sentences = 0, tokens = 0;
+  int64_t sentences = 0;                   // scored
+  int64_t blank = 0;   // of them: without words on a side, so that loss and token accuracy leave them out
+  int64_t tokens = 0;  // target tokens of the others, </s> included
 };
 
 // Loss over the whole corpus (weights, masks and noise belong to training: here every token of every sentence counts),
-// and translations against the references.
+// and translations against the references: those of the corpus, and `more` documents of as many.
 Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
-                    const DecodeOptions& decode);
+                    const DecodeOptions& decode, const ScoreOptions& scores, References more = {});
 
-// The rows of the corpus as evaluation takes them together: of similar length, and few where they are long, so that one
-// long sentence does not multiply the memory of others. No result but a loss that is divided by padded positions
-// depends on it.
+// The rows of the corpus with words on both sides, as evaluation takes them together: of similar length, and few where
+// they are long, so that one long sentence does not multiply the memory of others. No result but a loss that is divided
+// by padded positions depends on it.
 std::vector<std::vector<int64_t>> evaluation_batches(const Corpus& corpus);
 
-// The hypotheses of each source, in their order; they are decoded in batches of similar length.
+// The hypotheses of each source, in their order; they are decoded in batches of similar length. A source without tokens
+// has one, which is empty.
 std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
                                                 const DecodeOptions& decode);
 

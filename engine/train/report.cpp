@@ -111,6 +111,7 @@ std::string attention_maps(const TrainJob& job, const std::function<std::string(
   std::string out;
   for (size_t i = 0; i < found.size(); ++i) {
     const Hypothesis& h = found[i][0];
+    if (sources[i].empty()) continue;
     if (h.attention.empty()) return "";
     const std::string& source = dev.pairs[i].source;
     out += "<div class=\"card\">" + heading(3, shown_as(source)) + paragraph(shown_as(job.data.target->decode(h.ids))) +

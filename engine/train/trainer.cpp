@@ -154,15 +154,16 @@ void Trainer::log_interval() {
 }
 
 void Trainer::show_samples() {
-  const auto count = std::min<int64_t>(job_.config.report.samples(), job_.data.dev.size());
+  const Corpus& dev = job_.data.dev;
   std::vector<int64_t> rows;
-  for (int64_t i = 0; i < count; ++i) rows.push_back(i);
-  const auto out = translate_rows(job_.model, job_.data.dev, rows, *job_.data.target, job_.decode);
+  for (int64_t i = 0; i < dev.size() && std::ssize(rows) < job_.config.report.samples(); ++i)
+    if (dev.source.length(i) > 0) rows.push_back(i);
+  const auto out = translate_rows(job_.model, dev, rows, *job_.data.target, job_.decode);
   const Task* task = task_of(job_.config.data);
   const auto shown_as = [&](const std::string& text) { return task && task->sentences ? present(text) : text; };
   std::string file;
   for (size_t i = 0; i < out.size(); ++i) {
-    const Pair& pair = job_.data.dev.pairs[i];
+    const Pair& pair = dev.pairs[static_cast<size_t>(rows[i])];
     const bool first = state_.step == 0, right = out[i] == pair.target;
     progress_.say(fmt::format("{}   {}  ->  {}{}", first ? "before training" : "               ", shown_as(pair.source),
                               shown_as(out[i]),
@@ -176,20 +177,22 @@ void Trainer::show_samples() {
 
 void Trainer::validate() {
   collect();
-  const Evaluation e = evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode);
-  progress_.say(fmt::format("step {}  dev: loss {:.3f}{}  ppl {:.2f}  exact {:.1f} %  BLEU {:.1f}", state_.step,
-                            e.loss_value, unit_of(loss_.options), e.perplexity, 100 * e.sequence_accuracy, e.bleu));
+  const Evaluation e =
+      evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode, score_options(job_.config));
+  progress_.say(fmt::format("step {}  dev: loss {:.3f}{}  ppl {:.2f}  exact {:.1f} %  BLEU {}", state_.step,
+                            e.loss_value, unit_of(loss_.options), e.perplexity, 100 * e.sequence_accuracy,
+                            shown_bleu(e.bleu, 1)));
   Metrics metrics = {{"loss", e.loss_value},
                      {"perplexity", e.perplexity},
                      {"token_accuracy", e.token_accuracy},
                      {"sequence_accuracy", e.sequence_accuracy},
-                     {"bleu", e.bleu},
                      {"chrf", e.chrf}};
+  if (e.bleu) metrics.insert(metrics.end() - 1, {"bleu", *e.bleu});
   say_compared(e.compared, metrics);
   metrics_.append("dev", state_.step, metrics);
   show_samples();
   const std::string& name = job_.config.checkpoint.metric();
-  const double metric = name == "loss" ? e.loss_value : name == "bleu" ? e.bleu : e.sequence_accuracy;
+  const double metric = name == "loss" ? e.loss_value : name == "bleu" ? e.bleu.value_or(NAN) : e.sequence_accuracy;
   const ScheduleConfig& s = job_.config.schedule;
   state_.plateau.update(metric, name != "loss", s.factor(), s.patience(), s.floor());
   keep_best(name == "loss" ? -metric : metric);

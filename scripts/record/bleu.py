@@ -51,7 +51,29 @@ EDGE_CASES = [  # (name, hypotheses, references)
     ("a long sentence", [" ".join(f"w{i % 37}" for i in range(2000))], [" ".join(f"w{i % 41}" for i in range(2000))]),
     ("a long word", ["x" * 5000 + " y z q"], ["x" * 4990 + " y z q"]),
     ("a corpus of short sentences", ["a", "b c", "d e f", "g"], ["a", "b d", "d e f", "h"]),
+    ("Vietnamese capitals", ["TIẾNG VIỆT RẤT ĐẸP Ạ"], ["Tiếng Việt rất đẹp ạ"]),
+    ("final sigma", ["Ο ΟΔΥΣΣΕΥΣ ΕΙΝΑΙ ΕΔΩ."], ["ο οδυσσευς ειναι εδω ."]),
+    ("capital I with a dot", ["İSTANBUL ÇOK GÜZEL BİR ŞEHİR"], ["i̇stanbul çok güzel bi̇r şehi̇r"]),
+    ("Armenian and Georgian", ["ՀԱՅԵՐԵՆ ԵՒ ᲥᲐᲠᲗᲣᲚᲘ ԼԵԶՈՒ"], ["հայերեն եւ ქართული լեզու"]),
+    ("composed against decomposed", ["die grüne Tür ist zu"], ["die gru\u0308ne Tu\u0308r ist zu"]),
+    ("Chinese with Latin words", ["我用 PyTorch 2.0 训练了 3,500 个模型。"], ["我用 PyTorch 2.0, 训练 3,500 个模型！"]),
+    ("Chinese and Western quotation marks", ["他说：“你好”——真的…… 是'吗'?"], ["他说:“你好” —— 真的… 是 'ma'？"]),
+    ("full-width forms", ["ＡＢＣ１２３，．！ end"], ["ABC123,.! end ．"]),
+    ("rare ideographs", ["\U00020000\U0002A6D6字\U0002F800\U0002FA1D龻龼"], ["\U00020000字\U0002F800龻 龼"]),
+    ("Japanese and Korean", ["私は学生です。 나는 학생입니다 ㄅㄆ ㍿"], ["私は先生です。 나는 선생입니다 ㄅㄆ ㍿"]),
+    ("points at the ends", [".a b. ,c d, 1.2. -3- 4-5"], [". a b . , c d , 1.2. -3- 4 -5"]),
     ("lengths cancel over the corpus", ["a b c d e f g h", "a b"], ["a b c d", "a b c d e f"]),
+]
+
+SEVERAL_REFERENCES = [  # (name, hypotheses, documents of references)
+    ("two", ["the cat sat on the mat"], [["the cat sat on a mat"], ["a cat was sitting on the mat"]]),
+    ("the better is the second", ["a dog barks loudly today", "no"], [["the hound is loud", "yes"], ["a dog barks loudly", "no"]]),
+    ("lengths as near", ["a b c d e"], [["a b c d x y"], ["a b c d"]]),
+    ("counts of each", ["the the the cat on the mat"], [["the cat the mat on"], ["the the cat is on mat"], ["on on the mat"]]),
+    ("an empty one", ["the cat sat on the mat", "a b c d"], [["", "a b c d"], ["the cat sat on the mat", ""]]),
+    ("an empty hypothesis", ["", "a b c d"], [["a", "a b c x"], ["", "a b c d e"]]),
+    ("the same twice", ["The Cat sat."], [["the cat sat ."], ["the cat sat ."]]),
+    ("all blank", ["  "], [[" "], ["\t"]]),
 ]
 
 VOCABULARY = ["der", "die", "Katze", "Hund,", "sieht", "größer", "3.5", "2005-2006", "don't", "(well", "end.", "&amp;",
@@ -96,6 +118,8 @@ def generated_pairs(count, seed):
 METRICS = {
     "bleu_13a": BLEU(tokenize="13a", force=True),
     "bleu_none": BLEU(tokenize="none", force=True),
+    "bleu_char": BLEU(tokenize="char", force=True),
+    "bleu_zh": BLEU(tokenize="zh", force=True),
     "bleu_13a_lc": BLEU(tokenize="13a", lowercase=True, force=True),
     "chrf": CHRF(),
     "chrf_lc": CHRF(lowercase=True),
@@ -107,6 +131,19 @@ def scores(hypotheses, references):
     bleu = METRICS["bleu_13a"].corpus_score(hypotheses, [references])
     result.update(precisions=bleu.precisions, bp=bleu.bp, hyp_len=bleu.sys_len, ref_len=bleu.ref_len)
     return result
+
+
+def zh_blocks():
+    """For every character: whether tokenizer zh sets it apart, as ranges."""
+    tokenizer, found = METRICS["bleu_zh"].tokenizer, []
+    for c in range(0x110000):
+        if 0xD800 <= c < 0xE000 or "a" + chr(c) + "b" == tokenizer("a" + chr(c) + "b"):
+            continue
+        if found and found[-1][1] == c - 1:
+            found[-1][1] = c
+        else:
+            found.append([c, c])
+    return found
 
 
 def main():
@@ -125,6 +162,12 @@ def main():
                        for i in range(0, len(hypotheses), group)],
         },
     }
+    out["several_references"] = [
+        dict(name=name, hypotheses=h, references=r, scores={m: metric.corpus_score(h, r).score for m, metric in METRICS.items()},
+             signatures={m: str(metric.get_signature()) for m, metric in METRICS.items()})
+        for name, h, r in SEVERAL_REFERENCES]
+    out["zh_changes"] = zh_blocks()
+    scores(*generated_pairs(1, seed))  # signatures tell the number of references of what was scored last
     out["signatures"] = {name: str(metric.get_signature()) for name, metric in METRICS.items()}
     path = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden" / "bleu.json"
     path.write_text(json.dumps(out, indent=1) + "\n", encoding="utf-8")

@@ -23,7 +23,7 @@ void use(const Tokenizer& tokenizer, const std::vector<std::string>& lines) {
     const std::string decoded = tokenizer.decode(ids);
     const bool known = std::count(ids.begin(), ids.end(), +unk_id) == 0;
     if (known) require(tokenizer.encode(decoded) == ids, "decoded text encodes to the same ids");
-    present(normalise(line, [&](std::string_view word) { return v.id(word) != unk_id; }));
+    present(as_words(line, [&](std::string_view word) { return v.id(word) != unk_id; }));
     v.nearest(line.substr(0, 40));
   }
 }
