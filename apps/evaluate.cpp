@@ -107,7 +107,7 @@ int evaluate_run(const Options& o) {
   if (e.blank > 0)
     fmt::print("{} of them without words on a side: in the scores, not in loss, perplexity and token accuracy\n",
                e.blank);
-  fmt::print("loss {:.4f}{}  perplexity {:.3f} per token\n", e.loss_value, unit, e.perplexity);
+  fmt::print("loss {}  perplexity {:.3f} per token\n", printed_loss(e.loss_value, setup.options, 4), e.perplexity);
   if (!setup.compare.empty()) fmt::print("beside it: {}\n", beside(setup.compare, e.compared));
   fmt::print("token accuracy {:.2f} %  exact {:.2f} %\n", 100 * e.token_accuracy, 100 * e.sequence_accuracy);
   fmt::print("BLEU {} ({})\n", shown_bleu(e.bleu, 2),

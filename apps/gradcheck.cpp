@@ -61,14 +61,9 @@ int gradcheck(const Options& o) {
   if (accumulate_gradients(*model, setup, {&batch, 1}, context).skipped)
     refuse("gradcheck: nothing counts in the first {} sentences", batching.size);
   std::vector<double> analytic = to_host<double>(store.grads());
-  const auto loss = [&] {
-    Tape::current().reset();
-    const NoGrad no_grad;
-    const Readout r = model->forward(batch, context);
-    const LossInputs inputs = loss_inputs(batch, setup);
-    const LiveRows rows = build_live_rows(inputs, setup.options);
-    return linear_sequence_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, rows.divisor).values[0];
-  };
+  const LossInputs inputs = loss_inputs(batch, setup);
+  const LiveRows rows = build_live_rows(inputs, setup.options);
+  const auto loss = [&] { return loss_without_gradients(*model, setup, inputs, rows, batch, context).values[0]; };
   bool passed = true;
   for (const Parameter& p : store.parameters()) {
     // The padding row of an embedding is a constant: it has no gradient although moving it would move the loss.

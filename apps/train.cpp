@@ -18,6 +18,7 @@
 #include "engine/run/record.h"
 #include "engine/run/resume.h"
 #include "engine/train/loss_sources.h"
+#include "engine/train/results.h"
 #include "models/init.h"
 #include "models/memory.h"
 #include "models/run.h"
@@ -44,30 +45,38 @@ int dry_run(const Config& config, SequenceModel& model, const Data& data, const 
   print_model(model);
   Batcher batcher(data.train, batch_options(config));
   batcher.seek({state.epoch, state.index});
-  const Batch batch = batcher.next();
+  std::vector<Batch> batches;
+  while (static_cast<int64_t>(batches.size()) < config.train.accumulation()) batches.push_back(batcher.next());
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
-  const StepResult r = accumulate_gradients(model, setup, {&batch, 1},
+  const StepResult r = accumulate_gradients(model, setup, batches,
                                             {true, static_cast<uint64_t>(config.seed()),
                                              static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()});
   const auto mb = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   fmt::print("memory: {:.1f} MB parameters, gradients and moments; {:.1f} MB for one batch\n",
              4 * mb(model.store().values().bytes()), mb(Tape::current().high_water()));
-  const std::string loss =
-      r.skipped ? "none: nothing counts" : fmt::format("{:.4f}{}", r.loss.value(setup.options), unit_of(setup.options));
-  fmt::print("{} batch: {} sentences, {} target tokens, padding {:.0f} %, loss {}\n",
-             state.step == 0 ? "first" : "next", batch.batch, r.target_tokens, 100 * batch.padding(), loss);
+  int64_t sentences = 0;
+  for (const Batch& b : batches) sentences += b.batch;
+  const std::string which = batches.size() == 1 ? "batch" : fmt::format("step of {} batches", batches.size());
+  fmt::print("{} {}: {} sentences, {} target tokens, padding {:.0f} %, loss {}\n", state.step == 0 ? "first" : "next",
+             which, sentences, r.target_tokens,
+             100 * (1 - static_cast<double>(r.target_tokens) / static_cast<double>(r.positions)),
+             printed_loss(r.loss.value(setup.options), setup.options, 4));
+  for (size_t i = 0; i < r.compared.size(); ++i)
+    fmt::print("  beside it: {} {}\n", setup.compare[i].name,
+               printed_loss(r.compared[i].value(setup.compare[i].options), setup.compare[i].options, 4));
   return 0;
 }
 
 // How the run did on the test splits, one line each.
-std::vector<std::string> test_lines(const Config& config, const TrainJob& job) {
+std::vector<std::string> test_lines(const Config& config, const TrainJob& job, Trainer& trainer) {
   if (job.data.test.size() == 0) return {};
   const LossSetup setup = make_loss_setup(config.loss, job.data.target->size());
   const Evaluation e = evaluate(job.model, setup, job.data.test, *job.data.target, job.decode, score_options(config));
   const Task* task = task_of(config.data);
-  std::string line = fmt::format("test: {} sentences{}: exact {:.1f} %  BLEU {}  loss {:.3f}{}",
-                                 with_commas(e.sentences), task ? task->test_note : "", 100 * e.sequence_accuracy,
-                                 shown_bleu(e.bleu, 1), e.loss_value, unit_of(setup.options));
+  trainer.record_result("test", e);
+  std::string line =
+      fmt::format("test: {} sentences{}: {}  loss {}", with_commas(e.sentences), task ? task->test_note : "",
+                  scores_text(e), printed_loss(e.loss_value, setup.options));
   if (task && task->baselines)
     for (const auto& [name, share] : task->baselines(task_options(config.data, static_cast<uint64_t>(config.seed())),
                                                      job.data.train.pairs, job.data.test.pairs))
@@ -76,15 +85,15 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job) {
   for (const auto& [name, corpus] :
        job.data.reported) {  // what such a model may not be able to do: no part of the test
     const Evaluation r = evaluate(job.model, setup, corpus, *job.data.target, job.decode, score_options(config));
-    lines.push_back(fmt::format("{}: {} sentences: exact {:.1f} %  BLEU {}", name, with_commas(r.sentences),
-                                100 * r.sequence_accuracy, shown_bleu(r.bleu, 1)));
+    trainer.record_result(name, r);
+    lines.push_back(fmt::format("{}: {} sentences: {}", name, with_commas(r.sentences), scores_text(r)));
   }
   return lines;
 }
 
-void final_report(const Config& config, const TrainJob& job, const Trainer& trainer) {
+void final_report(const Config& config, const TrainJob& job, Trainer& trainer) {
   load_best(job.run, config.checkpoint.average(), false, job.model);
-  const std::vector<std::string> lines = test_lines(config, job);
+  const std::vector<std::string> lines = test_lines(config, job, trainer);
   trainer.write_report(lines);
   for (const std::string& line : lines) fmt::print("{}{}\n", &line == &lines[0] ? "" : "      ", line);
   if (job.quiet) return;

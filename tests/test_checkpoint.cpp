@@ -27,9 +27,10 @@ std::unique_ptr<SequenceModel> tiny_model(int64_t seed = 1) {
 TrainState some_state() {
   TrainState s;
   s.step = 7, s.updates = 6, s.skipped = 1, s.epoch = 2, s.index = 3;
-  s.best = -0.1, s.best_step = 4, s.stale = 1, s.grad_norm = 1.0 / 3;
-  s.interval_tokens = 100, s.interval_positions = 120;
-  s.interval.numerator = 0.1;
+  s.best = -0.1, s.best_step = 4, s.stale = 1;
+  s.interval = {{0.1, 3, 0.2, 4}, {{0.3, 5, 0, 0}}, 100, 120, 1.0 / 3};
+  s.overfitting = {4, 0.7, 0.6, 2};
+  s.train_loss = 0.9;
   s.kept = {{-0.1, 4}, {-0.30000000000000004, 7}};
   return s;
 }
@@ -75,8 +76,9 @@ TEST_CASE("a checkpoint restores weights, moments and state") {
   const TrainState got = load_checkpoint(saved.path, *saved.model), want = some_state();
   CHECK(saved.model->store().digest() == tiny_model()->store().digest());
   CHECK(got.step == want.step);
-  CHECK(got.grad_norm == want.grad_norm);
-  CHECK(got.interval.numerator == want.interval.numerator);
+  CHECK(got.interval.grad_norm == want.interval.grad_norm);
+  CHECK(got.interval.loss.numerator == want.interval.loss.numerator);
+  CHECK(got.interval.compared.at(0).divisor == 5);
   CHECK(got.kept == want.kept);
   CHECK(slurp(saved.file("state.json")) ==
         slurp(save_checkpoint(saved.dir / "again", *saved.model, got) + "/state.json"));
@@ -87,11 +89,12 @@ TEST_CASE("a state holds what JSON cannot") {
   TrainState want = some_state();
   want.best = -HUGE_VAL;
   want.kept = {{-HUGE_VAL, 4}, {HUGE_VAL, 5}};
-  want.interval.numerator = std::nan("");
+  want.interval.loss.numerator = want.interval.grad_norm = std::nan("");
   const TrainState got = load_checkpoint(save_checkpoint(saved.dir.path, *saved.model, want), *saved.model);
   CHECK(got.best == want.best);
   CHECK(got.kept == want.kept);
-  CHECK(std::isnan(got.interval.numerator));
+  CHECK(std::isnan(got.interval.loss.numerator));
+  CHECK(std::isnan(got.interval.grad_norm));
 }
 
 TEST_CASE("every truncation of a checkpoint's files is refused, and every changed bit of its content") {
@@ -181,7 +184,8 @@ TEST_CASE("a state is refused when it is of a newer version, lies or is none") {
     REQUIRE(has(text, from));
     return saved.with("state.json", text.replace(text.find(from), from.size(), to));
   };
-  CHECK(has(replaced("\"version\": 1", "\"version\": 2"), "newer version (2); this one reads up to 1"));
+  CHECK(has(replaced("\"version\": 2", "\"version\": 3"), "newer version (3); this one reads up to 2"));
+  CHECK(has(replaced("\"version\": 2", "\"version\": 1"), "older version (1), whose runs this one cannot go on with"));
   CHECK(has(replaced("\"step\": 7", "\"step\": 8"), "the content differs from its checksum"));
   CHECK(has(replaced("\"step\": 7", "\"step\": \"7\""), "the content differs from its checksum"));
   CHECK(has(replaced("\"step\": 7,", ""), "the content differs from its checksum"));

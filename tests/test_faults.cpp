@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "engine/core/random.h"
@@ -62,20 +63,22 @@ bool wait_until(const std::function<bool()>& condition, double seconds = 20) {
 std::string without_times(const std::string& metrics) {
   std::stringstream in(metrics);
   std::string out;
-  for (std::string line; std::getline(in, line);) out += line.substr(0, line.find(",\"tokens_per_second\"")) + "\n";
+  for (std::string line; std::getline(in, line);) out += line.substr(0, line.find(",\"seconds\"")) + "\n";
   return out;
 }
 
-// The table of metrics without its column of times.
-std::string without_column_of_times(const std::string& table) {
+bool is_time(const std::string& name) { return name == "seconds" || name == "tokens_per_second"; }
+
+// The table of metrics without its columns of times.
+std::string without_columns_of_times(const std::string& table) {
   std::stringstream in(table);
   std::string out, line, cell;
-  int64_t times = -1;
+  std::set<int64_t> times;
   while (std::getline(in, line)) {
     std::stringstream cells(line + ",");
     for (int64_t i = 0; std::getline(cells, cell, ','); ++i) {
-      if (cell == "tokens_per_second") times = i;
-      if (i != times) out += cell + ",";
+      if (is_time(cell)) times.insert(i);
+      if (!times.count(i)) out += cell + ",";
     }
     out += "\n";
   }
@@ -87,7 +90,7 @@ std::string shown_scalars(const fs::path& directory) {
   std::string out;
   for (const ReadEvent& e : shown_events(directory))
     for (const auto& [tag, value] : e.values)
-      if (tag != "tokens_per_second") out += fmt::format("{} {} {}\n", e.step, tag, value);
+      if (!is_time(tag)) out += fmt::format("{} {} {}\n", e.step, tag, value);
   return out;
 }
 
@@ -101,7 +104,8 @@ std::string without_name(std::string page, const std::string& name) {
 // All that a finished run leaves and that must not depend on how often it was stopped.
 std::map<std::string, std::string> outcome(const fs::path& run) {
   std::map<std::string, std::string> files = {{"tb/train", shown_scalars(run / "tb/train")},
-                                              {"tb/valid", shown_scalars(run / "tb/valid")}};
+                                              {"tb/test", shown_scalars(run / "tb/test")},
+                                              {"tb/dev", shown_scalars(run / "tb/dev")}};
   for (const auto& entry : fs::recursive_directory_iterator(run)) {
     const std::string name = entry.path().lexically_relative(run);
     if (entry.is_symlink())
@@ -109,7 +113,7 @@ std::map<std::string, std::string> outcome(const fs::path& run) {
     else if (name == "metrics.jsonl")
       files[name] = without_times(slurp(entry.path()));
     else if (name == "metrics.csv")
-      files[name] = without_column_of_times(slurp(entry.path()));
+      files[name] = without_columns_of_times(slurp(entry.path()));
     else if (name == "report.html")
       files[name] = without_name(slurp(entry.path()), run.filename());
     else if (entry.is_regular_file() && name != "train.log" && name != "run.json" && !name.starts_with("tb/"))
@@ -535,8 +539,8 @@ TEST_CASE("a refused run leaves no new file and changes none") {
       last + "state.json", [](std::string& s) { s.replace(s.find("\"step\": 4"), 9, "\"step\": 5"); },
       "state.json: error: the content differs from its checksum");
   damaged(
-      last + "state.json", [](std::string& s) { s.replace(s.find("\"version\": 1"), 12, "\"version\": 2"); },
-      "written by a newer version (2); this one reads up to 1");
+      last + "state.json", [](std::string& s) { s.replace(s.find("\"version\": 2"), 12, "\"version\": 3"); },
+      "written by a newer version (3); this one reads up to 2");
   damaged(
       run + "/source.vocab", [](std::string& s) { s.insert(s.rfind('\n', s.size() - 2) + 1, "9"); },
       "source.vocab: error: 54 entries, content ");

@@ -447,7 +447,7 @@ TEST_CASE("what was appended is synced when it is asked for, once") {
   system_calls = real;
   const fs::path base = fs::canonical(dir.path);
   CHECK(first.count(base.string()) == 1);
-  for (const char* name : {"metrics.jsonl", "metrics.csv", "tb/train", "tb/valid"})
+  for (const char* name : {"metrics.jsonl", "metrics.csv", "tb/train", "tb/dev"})
     CHECK(first.count((base / name).string()) == 1);
   CHECK(std::count_if(first.begin(), first.end(), [](const auto& p) { return has(p, ".tfevents."); }) == 2);
 }

@@ -245,7 +245,7 @@ class Lab {
       if (name != "metrics.jsonl") r.fingerprint += "\n" + in.str();
       if (name == "metrics.jsonl")
         for (std::string line; std::getline(in, line);)
-          r.fingerprint += "\n" + line.substr(0, line.find(",\"tokens_per_second\""));
+          r.fingerprint += "\n" + line.substr(0, line.find(",\"seconds\""));
     }
     return r;
   }

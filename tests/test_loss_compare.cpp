@@ -40,28 +40,57 @@ TEST_CASE("every preset with the loss's row loss finds its fixture value beside 
     const LossResult r = run(f, loss);
     for (const ComparedPreset& p : compared_presets(names, loss, false)) {
       CAPTURE(p.name, zeta);
-      const LossSum sum = compared(p, f.in, r);
       LossOptions alone = options_of(preset(p.name));
       alone.z_loss = zeta;
       if (alone.over != Over::all) alone.then = Then::mean;
-      CHECK(close(value_of(p, sum), run(f, alone).sum.reported(alone), 1e-14));
+      const double want = run(f, alone).sum.reported(alone);
+      const std::vector<double> losses = whole_row_losses(r);
+      CHECK(close(compared(p, {&f.in, 1}, {&losses, 1}).value(p.options), want, 1e-14));
+      CorpusLoss corpus(p.options);
+      add_compared(p, f.in, losses, corpus);
+      CHECK(close(corpus.value(), want, 1e-14));
     }
   }
 }
 
 TEST_CASE("over micro-batches: global presets share a divisor, micro presets average means") {
   const LossOptions loss = options_of(preset("batch_mean"));
-  const auto presets = compared_presets({"token_mean", "joeynmt.tokens", "tf1.sequence_loss_by_example"}, loss, false);
-  std::vector<LossSum> sums(3);
+  const auto presets = compared_presets(
+      {"token_mean", "joeynmt.tokens", "tf1.sequence_loss_by_example", "sum", "marian.perplexity"}, loss, false);
+  std::vector<LossInputs> inputs;
+  std::vector<std::vector<double>> losses;
   for (const Fixture& f : {part_of(0, 1), part_of(1, 3)}) {
-    const LossResult r = run(f, loss);
-    for (size_t i = 0; i < 3; ++i) sums[i] += compared(presets[i], f.in, r);
+    inputs.push_back(f.in);
+    losses.push_back(whole_row_losses(run(f, loss)));
   }
-  CHECK(close(value_of(presets[0], sums[0]), 2.5, 1e-12));
-  CHECK(close(value_of(presets[1], sums[1]), 2.75, 1e-12));  // of 1.5 and 4.0
-  CHECK(close(value_of(presets[2], sums[2]), 5.8 / 3, 1e-12));
-  CHECK(beside(presets, sums) ==
-        "token_mean 2.500/tok  joeynmt.tokens 2.750/tok  tf1.sequence_loss_by_example 1.933/weight");
+  std::vector<double> values;
+  for (const ComparedPreset& p : presets) values.push_back(compared(p, inputs, losses).value(p.options));
+  const std::vector<double> want = {2.5, 2.75, 5.8 / 3, 12.5, std::exp(2.5)};  // 2.75 is the mean of 1.5 and 4.0
+  for (size_t i = 0; i < want.size(); ++i) CHECK(close(values[i], want[i], 1e-12));
+  CHECK(beside(presets, values) ==
+        "token_mean 2.500/tok  joeynmt.tokens 2.750/tok  tf1.sequence_loss_by_example 1.933/sent  sum 12.500 (sum)  "
+        "marian.perplexity 12.182 (perplexity)");
+}
+
+TEST_CASE("entries of time steps reach over all micro-batches of a step and all batches of a corpus") {
+  const LossOptions loss = options_of(preset("batch_mean"));
+  ComparedPreset p = compared_presets({"sum"}, loss, false)[0];
+  const Preset& by_step = preset("tfa.sequence_loss", average_across_batch);
+  p.options.over = by_step.over, p.options.divide = by_step.divide;
+  for (const Then then : {Then::mean, Then::sum}) {
+    p.options.then = then;
+    const double want = then == Then::mean ? 8.0 / 6 : 8;  // [3,2,3,0,0,0] of the whole batch
+    std::vector<LossInputs> inputs;
+    std::vector<std::vector<double>> losses;
+    CorpusLoss corpus(p.options);
+    for (const Fixture& f : {part_of(0, 1), part_of(1, 3)}) {
+      inputs.push_back(f.in);
+      losses.push_back(whole_row_losses(run(f, loss)));
+      add_compared(p, f.in, losses.back(), corpus);
+    }
+    CHECK(close(compared(p, inputs, losses).value(p.options), want, 1e-12));
+    CHECK(close(corpus.value(), want, 1e-12));
+  }
 }
 
 TEST_CASE("a preset whose row loss is another one is refused by name") {

@@ -1,6 +1,7 @@
 // The tables of divisors and presets, column by column; how divisors are written for people.
 #include "engine/loss/divisors.h"
 #include "engine/loss/presets.h"
+#include "engine/loss/reported.h"
 #include "tests/loss_helpers.h"
 
 using namespace seqgrad;
@@ -98,9 +99,25 @@ TEST_CASE("divisors and units as people read them") {
   CHECK(str(Divide{"", "active", "batch", 0}) == "{time: active, batch: batch}");
   CHECK(unit({"active", "", "", 0}) == "/tok");
   CHECK(unit({"one", "", "", 0}).empty());
+  CHECK(unit({"steps", "", "", 0}) == "/time-step");
   CHECK(unit({"const", "", "", 4.5}) == "/4.5");
   CHECK(unit({"", "active", "batch", 0}) == "/sent");
   CHECK(unit({"", "active", "one", 0}).empty());
+  CHECK(unit({"", "active", "const", 7}) == "/7");
   CHECK(unit({"one", "", "", 0}, {"batch", false}) == "/sent");
   CHECK(unit({"one", "", "", 0}, {"active", true}) == " (perplexity)");
+  LossOptions folded;
+  folded.divide = {"weight", "", "", 0};
+  const std::pair<Over, const char*> entries[] = {
+      {Over::time, "/sent"}, {Over::batch, "/time-step"}, {Over::none, "/padded"}};
+  for (const auto& [over, mean] : entries) {
+    folded.over = over;
+    folded.then = Then::mean;
+    CHECK(unit_of(folded) == mean);
+    folded.then = Then::sum;
+    CHECK(unit_of(folded).empty());
+    CHECK(printed_loss(2.71349, folded) == "2.713 (sum)");
+  }
+  CHECK(printed_loss(2.71349, LossOptions{}) == "2.713/tok");
+  CHECK(printed_loss(NaN, LossOptions{}) == "nothing counted");
 }

@@ -119,10 +119,11 @@ TEST_CASE("the bound of a batch is below what it takes, and not by much") {
       for (const bool training : {false, true}) {
         size_t taken = 0;
         std::thread([&] {  // whose tape has held nothing else
+          const LossInputs inputs = loss_inputs(batch, setup);
           if (training)
             accumulate_gradients(*model, setup, {&batch, 1}, {true, 1, 1});
           else
-            evaluate_loss(*model, setup, batch);
+            loss_without_gradients(*model, setup, inputs, build_live_rows(inputs, setup.options), batch, {});
           taken = Tape::current().high_water();
         })
             .join();
@@ -209,17 +210,21 @@ TEST_CASE("evaluation takes every sentence once, long ones by themselves, and sa
   CHECK(std::all_of(seen.begin(), seen.end(), [](int n) { return n == 1; }));
   DecodeOptions decode;
   decode.max_ratio = 0.01, decode.max_extra = 2;
-  const Evaluation all = evaluate(*model, setup, corpus, *tokenizer, decode);
+  const Evaluation all = evaluate(*model, setup, corpus, *tokenizer, decode, score_options(config));
   double nll = 0;
   int64_t live = 0, correct = 0;
   for (size_t i = 0; i < 150; ++i) {
     ParallelText one;
     one.name = "dev", one.pairs = {text.pairs[i]}, one.lines = {1};
-    const Evaluation alone = evaluate(*model, setup, encode(one, *tokenizer, *tokenizer), *tokenizer, decode);
-    nll += alone.loss.stats.nll_sum, live += alone.loss.stats.live, correct += alone.loss.stats.correct;
+    const Evaluation alone =
+        evaluate(*model, setup, encode(one, *tokenizer, *tokenizer), *tokenizer, decode, score_options(config));
+    const auto tokens = static_cast<double>(alone.tokens);
+    nll += std::log(alone.perplexity) * tokens, live += alone.tokens;
+    correct += std::lround(alone.token_accuracy * tokens);
     CHECK(alone.hypotheses[0] == all.hypotheses[i]);
   }
-  CHECK(all.loss.stats.live == live);
-  CHECK(all.loss.stats.correct == correct);
-  CHECK(std::abs(all.loss.stats.nll_sum - nll) <= 1e-12 * nll);
+  const auto tokens = static_cast<double>(all.tokens);
+  CHECK(all.tokens == live);
+  CHECK(std::lround(all.token_accuracy * tokens) == correct);
+  CHECK(std::abs(std::log(all.perplexity) * tokens - nll) <= 1e-12 * nll);
 }

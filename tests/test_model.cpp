@@ -272,9 +272,9 @@ TEST_CASE("4 x 16 sentences give the gradient of 64, for every reduction, with d
     if (p.divide.flat == "class_weight") loss.class_weight = std::vector<double>(17, 0.5);
     loss.example_weight = true;
     const ForwardContext context{true, 4, 11, 0};
-    const LossSum one = accumulate_gradients(*model, loss, {&whole, 1}, context).loss;
+    const ReportedLoss one = accumulate_gradients(*model, loss, {&whole, 1}, context).loss;
     const auto want = gradients(model->store());
-    const LossSum four = accumulate_gradients(*model, loss, parts, context).loss;
+    const ReportedLoss four = accumulate_gradients(*model, loss, parts, context).loss;
     const auto got = gradients(model->store());
     CHECK(std::abs(one.value(loss.options) - four.value(loss.options)) <= 1e-12 * std::abs(one.value(loss.options)));
     double largest = 0;

@@ -57,9 +57,27 @@ TEST_CASE("every schedule gives the rates of PyTorch's scheduler, warm-up includ
     CAPTURE(name);
     const std::vector<double> want = gold()["schedules"].at(name);
     REQUIRE(static_cast<int64_t>(want.size()) == o.total);
+    // The recording joins PyTorch's scheduler to the warm-up's last step. Here it begins after it, as SequentialLR does
+    // with the number of warm-up steps as its milestone: one step later.
+    const int64_t later = name == "linear" || name == "cosine" ? 1 : 0;
     for (int64_t s = 1; s <= o.total; ++s)
-      check_close(learning_rate(gold()["lr"], name, s, o), want[static_cast<size_t>(s - 1)]);
+      check_close(learning_rate(gold()["lr"], name, s, o),
+                  want[static_cast<size_t>(s - 1 - (s > o.warmup ? later : 0))]);
   }
+}
+
+TEST_CASE("the last step of every schedule learns, also where it is the only one, and floor lies one step behind it") {
+  for (const auto& [name, schedule] : schedules()) {
+    CAPTURE(name);
+    CHECK(learning_rate(0.5, name, 1, {0, 1, 0, 1}) == 0.5);
+    for (const int64_t warmup : {0, 3})
+      for (const int64_t total : {4, 10}) CHECK(learning_rate(0.5, name, total, {warmup, total, 0, 1}) > 0);
+  }
+  const double part = 1.0 / 6;  // of six steps after a warm-up of four
+  CHECK(learning_rate(1, "linear", 5, {4, 10, 0, 1}) == 1);
+  CHECK(std::abs(learning_rate(1, "linear", 10, {4, 10, 0, 1}) - part) < 1e-15);
+  CHECK(std::abs(learning_rate(1, "linear", 11, {4, 10, 0.25, 1}) - 0.25) < 1e-15);
+  CHECK(std::abs(learning_rate(1, "cosine", 10, {4, 10, 0, 1}) - (1 - std::cos(M_PI * part)) / 2) < 1e-15);
 }
 
 TEST_CASE("a plateau lowers the rate where ReduceLROnPlateau does") {

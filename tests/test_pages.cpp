@@ -142,12 +142,12 @@ TEST_CASE("a run's report holds its curves, samples, configuration and environme
   CHECK(has(report, "<h1>run</h1>"));
   CHECK(has(report, "<p>" + for_html(first_line(r.out)) + "</p>"));
   CHECK(has(report, "<p>Step 12 of 12</p>"));
-  for (const char* name :
-       {"loss /tok", "loss.sentence_mean /sent", "loss.tf1.losses.sum", "perplexity", "lr", "grad_norm", "bleu"}) {
+  for (const char* name : {"loss /tok", "loss.sentence_mean /sent", "loss.tf1.losses.sum (sum)", "perplexity", "lr",
+                           "grad_norm", "bleu"}) {
     CAPTURE(name);
     CHECK(count(report, "<h3>" + std::string(name) + "</h3>") == 1);
   }
-  for (const char* side : {"train", "valid"}) {  // what loss.compare reports, TensorBoard shows too
+  for (const char* side : {"train", "dev", "test"}) {  // what loss.compare reports, TensorBoard shows too
     std::set<std::string> tags;
     for (const ReadEvent& e : shown_events(run + "/tb/" + side))
       for (const auto& [tag, value] : e.values) tags.insert(tag);

@@ -1,5 +1,6 @@
 // The progress line: its form, how it fits a terminal, and what a terminal, a pipe and `-q` see of a run.
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 
 #include "engine/core/utf8.h"
@@ -12,7 +13,7 @@ using namespace seqgrad;
 
 namespace {
 
-const ProgressLine example{2, 10, 621, 1450, 2.713, "/tok", 15.1, 7.8e-4, 1.02, 21400, 0.18, 72};
+const ProgressLine example{2, 10, 621, 1450, "2.713/tok", 15.1, 7.8e-4, 1.02, 21400, 0.18, 72};
 
 // Every text between two movements of the cursor.
 std::vector<std::string> drawn(const std::string& seen) {
@@ -46,9 +47,17 @@ TEST_CASE("the progress line is the specified one") {
   CHECK(format(example, false) ==
         "epoch 2/10  621/1450  loss 2.713/tok  ppl 15.1  lr 7.8e-4  |g| 1.02  21.4k tok/s (pad 18%)  ETA 1:12");
   ProgressLine odd = example;
-  odd.epochs = 0, odd.perplexity = 123456, odd.tokens_per_second = 999, odd.eta_seconds = 3723, odd.unit = "";
+  odd.epochs = 0, odd.perplexity = 123456, odd.tokens_per_second = 999, odd.eta_seconds = 3723,
+  odd.loss = "2.713 (sum)";
   CHECK(format(odd, false) ==
-        "epoch 2  621/1450  loss 2.713  ppl 1.2e+05  lr 7.8e-4  |g| 1.02  999 tok/s (pad 18%)  ETA 1:02:03");
+        "epoch 2  621/1450  loss 2.713 (sum)  ppl 1.2e+05  lr 7.8e-4  |g| 1.02  999 tok/s (pad 18%)  ETA 1:02:03");
+}
+
+TEST_CASE("an interval in which nothing counted has neither loss, perplexity nor norm") {
+  ProgressLine nothing = example;
+  nothing.loss = "nothing counted", nothing.perplexity = nothing.grad_norm = std::nan("");
+  CHECK(format(nothing, false) ==
+        "epoch 2/10  621/1450  loss nothing counted  lr 7.8e-4  21.4k tok/s (pad 18%)  ETA 1:12");
 }
 
 TEST_CASE("a narrow terminal gets the parts that are needed most") {

@@ -52,13 +52,17 @@ std::string table_row(const std::vector<std::string>& columns, const MetricRow& 
   return out;
 }
 
+bool during_training(const std::string& kind) { return kind == "train" || kind == "dev"; }
+
 }  // namespace
 
 MetricLog::MetricLog(const std::string& run)
-    : path_(run + "/metrics.jsonl"),
-      table_(run + "/metrics.csv"),
-      events_{{"train", EventLog(run + "/tb/train")}, {"dev", EventLog(run + "/tb/valid")}} {
-  read(std::numeric_limits<int64_t>::max());
+    : path_(run + "/metrics.jsonl"), table_(run + "/metrics.csv"), tensorboard_(run + "/tb/") {
+  read(std::numeric_limits<int64_t>::max(), [](const std::string&) { return true; });
+}
+
+EventLog& MetricLog::events(const std::string& kind) {
+  return events_.try_emplace(kind, tensorboard_ + kind).first->second;
 }
 
 void MetricLog::append(const std::string& kind, int64_t step, const Metrics& values) {
@@ -71,7 +75,7 @@ void MetricLog::append(const std::string& kind, int64_t step, const Metrics& val
     rewrite_table();
   else
     append_line(table_, table_row(columns_, rows_.back()));
-  if (const auto found = events_.find(kind); found != events_.end()) found->second.append(step, values);
+  events(kind).append(step, values);
 }
 
 bool MetricLog::add_columns(const MetricRow& row) {
@@ -90,8 +94,9 @@ void MetricLog::rewrite_table() {
   atomic_write(table_, text);
 }
 
-// Rows up to `last_step`. They stand in the order of steps, so that the first later one ends them.
-void MetricLog::read(int64_t last_step) {
+// Rows up to `last_step` that `wanted` takes by their kind. They stand in the order of steps, results at the end, so
+// that the first other one ends them.
+void MetricLog::read(int64_t last_step, bool (*wanted)(const std::string& kind)) {
   constexpr size_t longest = size_t{1} << 20;  // bytes of a line; append writes none of that length
   rows_.clear(), columns_.clear();
   kept_ = 0, torn_ = false;
@@ -107,7 +112,7 @@ void MetricLog::read(int64_t last_step) {
     end += line.size() + 1;
     auto row = parse_row(line);
     if (!row) continue;
-    if (row->step > last_step) break;
+    if (row->step > last_step || !wanted(row->kind)) break;
     kept_ = end;
     add_columns(*row);
     rows_.push_back(std::move(*row));
@@ -118,8 +123,9 @@ void MetricLog::read(int64_t last_step) {
 }
 
 void MetricLog::truncate_after(int64_t step) {
-  for (auto& [kind, log] : events_) log.resume_after(step);
-  read(step);
+  for (const std::string& kind : list_directory(tensorboard_))
+    events(kind).resume_after(during_training(kind) ? step : -1);
+  read(step, during_training);
   if (!std::filesystem::is_regular_file(path_)) return;
   std::error_code error;
   std::filesystem::resize_file(path_, kept_, error);

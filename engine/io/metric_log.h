@@ -13,7 +13,7 @@ namespace seqgrad {
 using Metrics = std::vector<std::pair<std::string, double>>;
 
 struct MetricRow {
-  std::string kind;  // "train", "dev" or "test"
+  std::string kind;  // "train", "dev", or a split that was looked at after training
   int64_t step = 0;
   Metrics values;  // NaN where the file says null
 };
@@ -23,21 +23,22 @@ class MetricLog {
   explicit MetricLog(const std::string& run);  // the run directory; what it holds is read now and kept
 
   // Appends {"kind": kind, "step": step, name: value, …}, where a NaN or infinity is written as null, and to the table
-  // a row whose cell it leaves empty. TensorBoard's runs are train, and valid for the kind dev.
+  // a row whose cell it leaves empty. TensorBoard has a run of the kind's name.
   void append(const std::string& kind, int64_t step, const Metrics& values);
-  // Drops what was written after `step`, and half a line that a killed process left, so that a resumed run continues
-  // the files of its checkpoint.
+  // Drops what was written after `step`, all kinds but train and dev, which come after training, and half a line that a
+  // killed process left, so that a resumed run continues the files of its checkpoint.
   void truncate_after(int64_t step);
   // What was appended is on the disk when this returns: a checkpoint must not be older than what it goes on from.
   void sync();
   const std::vector<MetricRow>& rows() const { return rows_; }  // all that metrics.jsonl holds
 
  private:
-  void read(int64_t last_step);
+  void read(int64_t last_step, bool (*wanted)(const std::string& kind));
   bool add_columns(const MetricRow& row);
   void rewrite_table();
+  EventLog& events(const std::string& kind);
 
-  std::string path_, table_;
+  std::string path_, table_, tensorboard_;
   std::vector<MetricRow> rows_;
   std::vector<std::string> columns_;  // of rows_
   uintmax_t kept_ = 0;                // bytes of metrics.jsonl up to the end of its last row

@@ -33,28 +33,34 @@ std::vector<ComparedPreset> compared_presets(const std::vector<std::string>& nam
   return out;
 }
 
-LossSum compared(const ComparedPreset& preset, const LossInputs& inputs, const LossResult& result) {
-  const LossOptions& o = preset.options;
-  const LiveRows rows = build_live_rows(inputs, o);
+std::vector<double> whole_row_losses(const LossResult& result) {
   std::vector<double> losses = result.row_loss;
   for (size_t i = 0; i < losses.size(); ++i) losses[i] += result.row_z[i];
-  LossSum sum = reduce(rows, losses, o, rows.divisor).sum;
-  if (o.scope == Scope::micro && sum.divisor != 0) {  // a mean of means, as such a loop prints it
-    sum.numerator = sum.value(o);
-    sum.divisor = 1;
-    sum.divisor_adds = true;
-    sum.kind = "micro-batches";
-  }
-  return sum;
+  return losses;
 }
 
-double value_of(const ComparedPreset& preset, const LossSum& sum) { return sum.reported(preset.options); }
+ReportedLoss compared(const ComparedPreset& preset, std::span<const LossInputs> micro_batches,
+                      std::span<const std::vector<double>> row_losses) {
+  const LossOptions& o = preset.options;
+  std::vector<LiveRows> rows;
+  for (const LossInputs& inputs : micro_batches) rows.push_back(build_live_rows(inputs, o));
+  if (o.scope != Scope::micro) share_counts(rows, o);
+  std::vector<LossSum> sums;
+  for (size_t i = 0; i < rows.size(); ++i) sums.push_back(reduce(rows[i], row_losses[i], o, rows[i].divisor).sum);
+  return report_step(sums, o);
+}
 
-std::string beside(const std::vector<ComparedPreset>& presets, const std::vector<LossSum>& sums) {
+void add_compared(const ComparedPreset& preset, const LossInputs& inputs, const std::vector<double>& row_losses,
+                  CorpusLoss& to) {
+  const LiveRows rows = build_live_rows(inputs, preset.options);
+  const Reduced reduced = reduce(rows, row_losses, preset.options, rows.divisor);
+  to.add(rows, reduced.sum, reduced.numerator);
+}
+
+std::string beside(const std::vector<ComparedPreset>& presets, const std::vector<double>& values) {
   std::string out;
-  for (size_t i = 0; i < presets.size() && i < sums.size(); ++i)
-    out += fmt::format("{}{} {:.3f}{}", i ? "  " : "", presets[i].name, value_of(presets[i], sums[i]),
-                       unit_of(presets[i].options));
+  for (size_t i = 0; i < presets.size() && i < values.size(); ++i)
+    out += fmt::format("{}{} {}", i ? "  " : "", presets[i].name, printed_loss(values[i], presets[i].options));
   return out;
 }
 

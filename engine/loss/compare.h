@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/loss/reported.h"
 #include "engine/loss/sequence_loss.h"
 
 namespace seqgrad {
@@ -17,12 +18,17 @@ struct ComparedPreset {
 std::vector<ComparedPreset> compared_presets(const std::vector<std::string>& names, const LossOptions& loss,
                                              bool class_weights);
 
-// The preset's sum for the batch that `result` was computed from; sums of batches merge as losses do, and for presets
-// of scope micro their values are averaged.
-LossSum compared(const ComparedPreset& preset, const LossInputs& inputs, const LossResult& result);
+// What every preset reduces: ℓ and z-loss of each live row.
+std::vector<double> whole_row_losses(const LossResult& result);
 
-double value_of(const ComparedPreset& preset, const LossSum& sum);
-// "torch.mean 2.713/tok  sum 81.2", one entry a preset.
-std::string beside(const std::vector<ComparedPreset>& presets, const std::vector<LossSum>& sums);
+// The preset for one step, from the row losses of each of its micro-batches (none where nothing counts).
+ReportedLoss compared(const ComparedPreset& preset, std::span<const LossInputs> micro_batches,
+                      std::span<const std::vector<double>> row_losses);
+// Adds a batch of a data set.
+void add_compared(const ComparedPreset& preset, const LossInputs& inputs, const std::vector<double>& row_losses,
+                  CorpusLoss& to);
+
+// "torch.mean 2.713/tok  sum 81.200 (sum)", one entry a preset.
+std::string beside(const std::vector<ComparedPreset>& presets, const std::vector<double>& values);
 
 }  // namespace seqgrad

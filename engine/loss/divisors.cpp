@@ -17,17 +17,17 @@ constexpr const char* names[] = {"nothing", "one",     "positions",    "steps", 
 
 // clang-format off
 const Divisor table[] = {
-    // name               formula                       unit        words                               plus, minus              inner  outer  adds
-    {"one",                "1",                         "",         "nothing",                          one, nothing,            true,  true,  false},
-    {"positions",          "cells, padding included",   "/padded",  "all cells, padding included",      positions, nothing,      false, false, true},
-    {"steps",              "T",                         "/step",    "steps",                            steps, nothing,          true,  false, false},
-    {"batch",              "B",                         "/sent",    "sentences",                        batch, nothing,          false, true,  true},
-    {"active_batch",       "examples with active rows", "/sent",    "sentences with active tokens",     active_batch, nothing,   false, true,  true},
-    {"active",             "Σ m",                       "/tok",     "active tokens",                    active, nothing,         true,  false, true},
-    {"nonzero",            "#{ω ≠ 0}",                  "/nonzero", "tokens of weight other than 0",    nonzero, nothing,        true,  false, true},
-    {"weight",             "Σ ω",                       "/weight",  "sum of weights",                   weight, nothing,         true,  false, true},
-    {"class_weight",       "Σ m·w·Σ_v c_v q_v",         "/classw",  "sum of class weights",             class_weight, nothing,   false, false, true},
-    {"active_minus_batch", "Σ m − B",                   "/tok-B",   "active tokens less one a sentence", active, batch,          false, false, true},
+    // name               formula                       unit          words                               plus, minus              inner  outer  adds
+    {"one",                "1",                         "",           "nothing",                          one, nothing,            true,  true,  false},
+    {"positions",          "cells, padding included",   "/padded",    "all cells, padding included",      positions, nothing,      false, false, true},
+    {"steps",              "T",                         "/time-step", "steps",                            steps, nothing,          true,  false, false},
+    {"batch",              "B",                         "/sent",      "sentences",                        batch, nothing,          false, true,  true},
+    {"active_batch",       "examples with active rows", "/sent",      "sentences with active tokens",     active_batch, nothing,   false, true,  true},
+    {"active",             "Σ m",                       "/tok",       "active tokens",                    active, nothing,         true,  false, true},
+    {"nonzero",            "#{ω ≠ 0}",                  "/nonzero",   "tokens of weight other than 0",    nonzero, nothing,        true,  false, true},
+    {"weight",             "Σ ω",                       "/weight",    "sum of weights",                   weight, nothing,         true,  false, true},
+    {"class_weight",       "Σ m·w·Σ_v c_v q_v",         "/classw",    "sum of class weights",             class_weight, nothing,   false, false, true},
+    {"active_minus_batch", "Σ m − B",                   "/tok-B",     "active tokens less one a sentence", active, batch,          false, false, true},
 };
 // clang-format on
 

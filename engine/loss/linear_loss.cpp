@@ -118,9 +118,8 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
     run_tiles<T>(job, call.tasks, results.data(), g, [&](int64_t first, int64_t count, const T* logits) {
       for (int64_t i = 0; i < count && first + i < job.live && !job.rule.propagate; ++i)
         if (const auto n = static_cast<size_t>(first + i); results[n].nonfinite)
-          refuse(LossCode::nonfinite, "{}",
-                 offending_logit(to_host<T>(logits + i * rows.classes, rows.classes, hidden.device).data(), rows,
-                                 rows.rows[n]));
+          throw NonfiniteLoss(offending_logit(to_host<T>(logits + i * rows.classes, rows.classes, hidden.device).data(),
+                                              rows, rows.rows[n]));
     });
   });
   LossResult out =

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/loss/entries.h"
 #include "engine/loss/errors.h"
 #include "engine/loss/order_free_sum.h"
 
@@ -191,10 +192,9 @@ void count_divisors(const LossInputs& in, const LossOptions& options, const std:
   }
   const std::string& name = d.nested() ? d.batch : d.flat;
   out.divisor = name == "const" ? d.k : divisor(name).value(out.all);
-  out.divisor_adds = name != "const" && divisor(name).adds;
+  out.divisor_adds = divisor_adds(options);
   if (options.over != Over::all && options.then != Then::nothing) {  // a folded vector divides twice; this is the outer
     out.divisor = options.then == Then::mean ? static_cast<double>(out.groups.size()) : 1;
-    out.divisor_adds = options.then == Then::mean && options.over != Over::batch;
   }
 }
 
@@ -277,16 +277,7 @@ void share_counts(std::span<LiveRows> micro_batches, const LossOptions& options)
     steps = std::max(steps, rows.steps);
     if (options.over != Over::batch) continue;
     if (rows.groups.size() > by_step.size()) by_step.resize(rows.groups.size());
-    for (size_t t = 0; t < rows.groups.size(); ++t) {
-      Counts& c = by_step[t];
-      const Counts& more = rows.groups[t];
-      c.positions += more.positions;
-      c.active += more.active;
-      c.nonzero += more.nonzero;
-      c.active_batch += more.active_batch;
-      c.weight += more.weight;
-      c.class_weight += more.class_weight;
-    }
+    for (size_t t = 0; t < rows.groups.size(); ++t) add_counts(by_step[t], rows.groups[t]);
   }
   for (LiveRows& rows : micro_batches) {
     if (options.over == Over::batch) std::copy_n(by_step.begin(), rows.groups.size(), rows.groups.begin());

@@ -68,8 +68,12 @@ void check_options(const LossOptions& o, int64_t classes) {
 std::string unit_of(const LossOptions& o) {
   if (!o.report.divide.empty())
     return o.report.exponential ? " (perplexity)" : std::string(divisor(o.report.divide).unit);
-  if (o.divide.nested()) return o.divide.batch == "one" ? "" : "/sent";
-  return o.divide.flat == "const" ? fmt::format("/{}", o.divide.k) : divisor(o.divide.flat).unit;
+  std::string name = o.divide.nested() ? o.divide.batch : o.divide.flat;
+  if (o.then == Then::sum) name = "one";
+  if (o.then == Then::mean)  // over the entries: a sentence, a time step or a cell each
+    name = o.over == Over::time ? "batch" : o.over == Over::batch ? "steps" : "positions";
+  if (name == "const") return fmt::format("/{}", o.divide.k);
+  return divisor(name).unit;
 }
 
 }  // namespace seqgrad

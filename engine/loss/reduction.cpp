@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "engine/loss/entries.h"
 #include "engine/loss/errors.h"
 #include "engine/loss/order_free_sum.h"
 
@@ -14,17 +14,13 @@ namespace {
 // 1/(d + eps), and 0 for a divisor of 0: an empty group has no gradient under any policy.
 double reciprocal(double d, double eps) { return d == 0 ? 0 : 1 / (d + eps); }
 
-double empty_value(const LossOptions& options) {
-  return options.on_zero == OnZero::nan && options.divide_eps == 0 ? std::numeric_limits<double>::quiet_NaN() : 0.0;
-}
-
 double inner_divisor(const LiveRows& rows, const LossOptions& options, int64_t b) {
   const std::string& name = options.divide.time;
   return name == "const" ? options.divide.k : divisor(name).value(rows.groups[static_cast<size_t>(b)]);
 }
 
 double group_divisor(const LiveRows& rows, const LossOptions& options, size_t i) {
-  return options.divide.flat == "const" ? options.divide.k : divisor(options.divide.flat).value(rows.groups[i]);
+  return entry_divisor(rows.groups[i], options);
 }
 
 }  // namespace
@@ -119,7 +115,7 @@ Coefficients coefficients(const LiveRows& rows, const LossOptions& options, doub
     for (size_t i = 0; i < rows.groups.size(); ++i)
       c.scales.push_back(reciprocal(group_divisor(rows, options, i), options.divide_eps));
   }
-  const double fold = options.over != Over::all && options.then == Then::mean ? reciprocal(divisor, 0) : 1;
+  const double fold = options.over != Over::all && options.then != Then::nothing ? reciprocal(divisor, 0) : 1;
   for (const LiveRow& r : rows.rows) {
     double s = c.scales[static_cast<size_t>(group_of(rows, r, options.over))] * fold;
     if (options.divide.nested()) s *= reciprocal(inner_divisor(rows, options, r.row / rows.steps), options.divide_eps);
@@ -160,7 +156,7 @@ Reduced reduce(const LiveRows& rows, const std::vector<double>& losses, const Lo
   if (options.over == Over::all) out.sum.numerator = out.numerator[0];
   if (options.over != Over::all && options.then != Then::nothing) {  // the folded vector is its own numerator
     out.sum.numerator = order_free_sum(out.value);
-    out.value = {out.sum.numerator * (options.then == Then::mean ? reciprocal(divisor, 0) : 1.0)};
+    out.value = {out.sum.numerator * reciprocal(divisor, 0)};
   }
   return out;
 }

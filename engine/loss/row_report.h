@@ -3,7 +3,7 @@
 #include <cmath>
 #include <span>
 
-#include "engine/loss/errors.h"
+#include "engine/loss/nonfinite_loss.h"
 #include "engine/loss/order_free_sum.h"
 #include "engine/loss/row_target.h"
 #include "engine/loss/sequence_loss.h"
@@ -18,7 +18,7 @@ LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const Ro
   for (size_t i = 0; i < results.size(); ++i)
     if (results[i].invalid) refuse(LossCode::probabilities, "{}", offending(i));
   for (size_t i = 0; i < results.size() && !rule.propagate; ++i)
-    if (results[i].nonfinite) refuse(LossCode::nonfinite, "{}", offending(i));
+    if (results[i].nonfinite) throw NonfiniteLoss(offending(i));
   LossResult out;
   const TargetEntropy entropy(rule);
   std::vector<double> losses, nll, z;

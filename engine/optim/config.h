@@ -35,7 +35,10 @@ struct ScheduleConfig : Section {
   using Section::Section;
   Field<std::string> name{this, "name", "constant", schedule_choice(), "how the rate changes after warm-up"};
   Field<int64_t> warmup{this, "warmup", 0, at_least(0), "steps in which the rate rises in a line from 0"};
-  Field<double> floor{this, "floor", 0.0, between(0, 1), "smallest factor on optim.lr"};
+  Field<double> floor{this, "floor", 0.0, between(0, 1),
+                      "smallest factor on optim.lr; linear and cosine would reach it one step after the last, so that "
+                      "the last one still "
+                      "learns with floor: 0"};
   Field<double> factor{this, "factor", 0.5, inside(0, 1), "what the rate is multiplied by (plateau)"};
   Field<int64_t> patience{this, "patience", 3, at_least(0),
                           "validations without a better checkpoint.metric before one more lowers the rate (plateau)"};

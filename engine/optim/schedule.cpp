@@ -14,17 +14,19 @@ std::map<std::string, Schedule>& registry() {
   return all;
 }
 
-// How much of the way after warm-up is done, 0 to 1.
+// How much of the way after warm-up lies behind a step: 0 at the first one after it. As PyTorch counts, the end would
+// be reached one step after the last, so that the last step still learns.
 double progress(int64_t step, const ScheduleOptions& o) {
   return std::clamp(
-      static_cast<double>(step - o.warmup) / static_cast<double>(std::max<int64_t>(1, o.total - o.warmup)), 0.0, 1.0);
+      static_cast<double>(step - 1 - o.warmup) / static_cast<double>(std::max<int64_t>(1, o.total - o.warmup)), 0.0,
+      1.0);
 }
 
 const bool registered =
     register_schedule({"constant", "the configured rate", [](int64_t, const ScheduleOptions&) { return 1.0; }}) &&
-    register_schedule({"linear", "falls in a line to floor at the last step",
+    register_schedule({"linear", "falls in a line, by one part a step, towards floor",
                        [](int64_t s, const ScheduleOptions& o) { return 1 - (1 - o.floor) * progress(s, o); }}) &&
-    register_schedule({"cosine", "falls along half a cosine to floor at the last step",
+    register_schedule({"cosine", "falls along half a cosine towards floor",
                        [](int64_t s, const ScheduleOptions& o) {
                          return o.floor + (1 - o.floor) * 0.5 * (1 + std::cos(M_PI * progress(s, o)));
                        }}) &&

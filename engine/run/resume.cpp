@@ -7,12 +7,15 @@
 namespace seqgrad {
 
 void check_resume_overrides(const std::vector<std::string>& set) {
-  static constexpr std::array may_change = {"train.steps", "train.epochs", "train.log_every", "threads"};
+  static constexpr std::array may_change = {"train.steps", "train.epochs", "train.early_stopping.patience",
+                                            "train.log_every", "threads"};
   for (const std::string& s : set) {
     const std::string key = s.substr(0, s.find('='));
     if (std::find(may_change.begin(), may_change.end(), key) == may_change.end())
-      refuse("--set {}: cannot change on resume; only train.steps, train.epochs, train.log_every and threads can",
-             shown(s));
+      refuse(
+          "--set {}: cannot change on resume; only train.steps, train.epochs, train.early_stopping.patience, "
+          "train.log_every and threads can",
+          shown(s));
   }
 }
 

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
-constexpr int version = 1;
+constexpr int version = 2;
 constexpr size_t largest_header = size_t{16} << 20;  // of a file of tensors
 
 template <class T>
@@ -81,25 +81,6 @@ void copy_in(const SafetensorsFile& file, ParameterStore& store, const std::stri
   });
 }
 
-// Every number of a sum, by name, for both directions.
-template <class Sum, class Visit>
-void visit_sum(Sum& s, const Visit& visit) {
-  visit("numerator", s.numerator);
-  visit("divisor", s.divisor);
-  visit("adds", s.divisor_adds);
-  visit("report_divisor", s.report_divisor);
-  visit("kind", s.kind);
-  visit("active", s.stats.active);
-  visit("live", s.stats.live);
-  visit("correct", s.stats.correct);
-  visit("weight", s.stats.weight);
-  visit("nll", s.stats.nll_sum);
-  visit("smoothed", s.stats.smoothed_sum);
-  visit("z", s.stats.z_sum);
-  visit("empty", s.stats.empty);
-  visit("clip_hits", s.stats.clip_hits);
-}
-
 // JSON has no NaN and no infinities: they are texts.
 json to_json(double x) { return std::isfinite(x) ? json(x) : json(fmt::format("{}", x)); }
 void from_json(const json& j, double& x) {
@@ -107,26 +88,50 @@ void from_json(const json& j, double& x) {
   x = text && j == "inf" ? HUGE_VAL : text && j == "-inf" ? -HUGE_VAL : text && j == "nan" ? NAN : j.get<double>();
 }
 
-json to_json(const LossSum& s) {
-  json j;
-  visit_sum(s, [&](const char* name, const auto& x) {
-    if constexpr (std::is_same_v<decltype(x), const double&>)
-      j[name] = to_json(x);
-    else
-      j[name] = x;
-  });
-  return j;
+json to_json(const ReportedLoss& l) {
+  return {{"numerator", to_json(l.numerator)},
+          {"divisor", to_json(l.divisor)},
+          {"nll", to_json(l.nll_sum)},
+          {"live", l.live}};
+}
+void from_json(const json& j, ReportedLoss& l) {
+  from_json(j.at("numerator"), l.numerator);
+  from_json(j.at("divisor"), l.divisor);
+  from_json(j.at("nll"), l.nll_sum);
+  l.live = j.at("live");
 }
 
-LossSum sum_from(const json& j) {
-  LossSum s;
-  visit_sum(s, [&](const char* name, auto& x) {
-    if constexpr (std::is_same_v<decltype(x), double&>)
-      from_json(j.at(name), x);
-    else
-      j.at(name).get_to(x);
-  });
-  return s;
+json to_json(const Interval& i) {
+  json compared = json::array();
+  for (const ReportedLoss& l : i.compared) compared.push_back(to_json(l));
+  return {{"loss", to_json(i.loss)},
+          {"compared", compared},
+          {"tokens", i.tokens},
+          {"positions", i.positions},
+          {"grad_norm", to_json(i.grad_norm)}};
+}
+void from_json(const json& j, Interval& i) {
+  from_json(j.at("loss"), i.loss);
+  for (const json& c : j.at("compared")) from_json(c, i.compared.emplace_back());
+  i.tokens = j.at("tokens"), i.positions = j.at("positions");
+  from_json(j.at("grad_norm"), i.grad_norm);
+}
+
+json to_json(const Plateau& p) {
+  return {{"best", to_json(p.best)}, {"any", p.any}, {"bad", p.bad}, {"scale", p.scale}};
+}
+void from_json(const json& j, Plateau& p) {
+  from_json(j.at("best"), p.best);
+  p.any = j.at("any"), p.bad = j.at("bad"), p.scale = j.at("scale");
+}
+
+json to_json(const Overfitting& o) {
+  return {{"step", o.step}, {"dev", to_json(o.dev)}, {"train", to_json(o.train)}, {"rises", o.rises}};
+}
+void from_json(const json& j, Overfitting& o) {
+  o.step = j.at("step"), o.rises = j.at("rises");
+  from_json(j.at("dev"), o.dev);
+  from_json(j.at("train"), o.train);
 }
 
 // Whitespace aside, so that it tells nothing but the values.
@@ -175,26 +180,20 @@ static void write_files(const std::string& temporary, const ParameterStore& stor
                     arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
   json kept = json::array();
   for (const auto& [metric, step] : s.kept) kept.push_back({to_json(metric), step});
-  json compared = json::array();
-  for (const LossSum& sum : s.interval_compared) compared.push_back(to_json(sum));
-  json state = {
-      {"version", version},
-      {"step", s.step},
-      {"updates", s.updates},
-      {"skipped", s.skipped},
-      {"epoch", s.epoch},
-      {"index", s.index},
-      {"best", to_json(s.best)},
-      {"best_step", s.best_step},
-      {"stale", s.stale},
-      {"plateau",
-       {{"best", to_json(s.plateau.best)}, {"any", s.plateau.any}, {"bad", s.plateau.bad}, {"scale", s.plateau.scale}}},
-      {"grad_norm", s.grad_norm},
-      {"interval", to_json(s.interval)},
-      {"interval_compared", compared},
-      {"interval_tokens", s.interval_tokens},
-      {"interval_positions", s.interval_positions},
-      {"kept", kept}};
+  json state = {{"version", version},
+                {"step", s.step},
+                {"updates", s.updates},
+                {"skipped", s.skipped},
+                {"epoch", s.epoch},
+                {"index", s.index},
+                {"best", to_json(s.best)},
+                {"best_step", s.best_step},
+                {"stale", s.stale},
+                {"plateau", to_json(s.plateau)},
+                {"overfitting", to_json(s.overfitting)},
+                {"train_loss", to_json(s.train_loss)},
+                {"interval", to_json(s.interval)},
+                {"kept", kept}};
   state["xxh64"] = checksum(state);
   atomic_write(temporary + "/state.json", state.dump(2) + "\n");
 }
@@ -254,19 +253,22 @@ TrainState load_state(const std::string& checkpoint) {
     if (j.at("version").get<int>() > version)
       refuse("{}: error: written by a newer version ({}); this one reads up to {}", shown_path(state_path),
              j.at("version").get<int>(), version);
+    if (j.at("version").get<int>() < version)
+      refuse(
+          "{}: error: written by an older version ({}), whose runs this one cannot go on with; translate and evaluate "
+          "still read its weights",
+          shown_path(state_path), j.at("version").get<int>());
     const std::string sum = j.at("xxh64");
     j.erase("xxh64");
     if (sum != checksum(j)) refuse("{}: error: the content differs from its checksum", shown_path(state_path));
     s.step = j.at("step"), s.updates = j.at("updates"), s.skipped = j.at("skipped"), s.epoch = j.at("epoch"),
     s.index = j.at("index");
     from_json(j.at("best"), s.best);
-    s.best_step = j.at("best_step"), s.stale = j.at("stale"), s.grad_norm = j.at("grad_norm");
-    const json& plateau = j.at("plateau");
-    from_json(plateau.at("best"), s.plateau.best);
-    s.plateau.any = plateau.at("any"), s.plateau.bad = plateau.at("bad"), s.plateau.scale = plateau.at("scale");
-    s.interval = sum_from(j.at("interval"));
-    for (const json& sum : j.at("interval_compared")) s.interval_compared.push_back(sum_from(sum));
-    s.interval_tokens = j.at("interval_tokens"), s.interval_positions = j.at("interval_positions");
+    s.best_step = j.at("best_step"), s.stale = j.at("stale");
+    from_json(j.at("plateau"), s.plateau);
+    from_json(j.at("overfitting"), s.overfitting);
+    from_json(j.at("train_loss"), s.train_loss);
+    from_json(j.at("interval"), s.interval);
     for (const json& k : j.at("kept")) {
       s.kept.emplace_back(0, k.at(1).get<int64_t>());
       from_json(k.at(0), s.kept.back().first);

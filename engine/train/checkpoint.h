@@ -1,14 +1,25 @@
 // Checkpoints: weights, moments and the trainer's position, published by one rename.
 #pragma once
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "engine/io/safetensors.h"
-#include "engine/loss/reduction.h"
+#include "engine/loss/reported.h"
 #include "engine/optim/schedule.h"
 #include "engine/train/model.h"
+#include "engine/train/overfitting.h"
 
 namespace seqgrad {
+
+// What the next progress line and record tell: the sums of the steps since the last one.
+struct Interval {
+  ReportedLoss loss;
+  std::vector<ReportedLoss> compared;  // of loss.compare
+  int64_t tokens = 0, positions = 0;   // of the targets; real ones, and with padding
+  double grad_norm =
+      std::numeric_limits<double>::quiet_NaN();  // of the last update, before clipping; NaN: there was none
+};
 
 // All that decides what happens next, besides weights and moments.
 struct TrainState {
@@ -18,12 +29,11 @@ struct TrainState {
   int64_t epoch = 0, index = 0;  // the next batch
   double best = 0;               // of checkpoint.metric, larger is better; valid when best_step > 0
   int64_t best_step = 0;
-  int64_t stale = 0;                       // validations since the best
-  Plateau plateau;                         // of the schedule of that name
-  double grad_norm = 0;                    // of the last update, for the progress line
-  LossSum interval;                        // since the last progress line
-  std::vector<LossSum> interval_compared;  // of loss.compare, likewise
-  int64_t interval_tokens = 0, interval_positions = 0;
+  int64_t stale = 0;  // validations since the best
+  Plateau plateau;    // of the schedule of that name
+  Overfitting overfitting;
+  double train_loss = std::numeric_limits<double>::quiet_NaN();  // of the last whole interval; NaN: there is none
+  Interval interval;
   std::vector<std::pair<double, int64_t>> kept;  // (metric, step) of checkpoints kept as the best
 };
 

@@ -38,6 +38,64 @@ std::vector<std::vector<int64_t>> evaluation_batches(const Corpus& corpus) {
   return out;
 }
 
+namespace {
+
+// The loss of a corpus: the files of weights and masks are of the training text.
+LossSetup loss_of_corpus(LossSetup s) {
+  s.mask = s.token_weight = s.example_weight = false;
+  s.lengths = true;
+  if (s.options.on_zero == OnZero::error) s.options.on_zero = OnZero::zero;  // told as "nothing counted"
+  return s;
+}
+
+// The same prediction, of which every token counts, and counts alike.
+LossSetup every_token(LossSetup s) {
+  LossOptions o;
+  o.input = s.options.input;
+  o.probs_mode = s.options.probs_mode;
+  o.probs_eps = s.options.probs_eps;
+  o.softcap = s.options.softcap;
+  o.nonfinite = s.options.nonfinite;
+  s.options = o;
+  s.class_weight = s.prior = std::nullopt;
+  s.compare.clear();
+  return s;
+}
+
+// What batches add to: the loss and the presets beside it, and the tokens.
+struct CorpusLosses {
+  CorpusLoss loss;
+  std::vector<CorpusLoss> compared;
+  LossStats tokens;
+
+  explicit CorpusLosses(const LossSetup& setup) : loss(setup.options) {
+    for (const ComparedPreset& p : setup.compare) compared.emplace_back(p.options);
+  }
+  void add(SequenceModel& model, const LossSetup& setup, const LossSetup& all, const Batch& batch) {
+    const LossInputs inputs = loss_inputs(batch, setup);
+    const LiveRows rows = build_live_rows(inputs, setup.options);
+    const LossResult result = loss_without_gradients(model, setup, inputs, rows, batch, {});
+    loss.add(rows, result.sum, result.numerators);
+    const std::vector<double> losses = whole_row_losses(result);
+    for (size_t i = 0; i < compared.size(); ++i) add_compared(setup.compare[i], inputs, losses, compared[i]);
+    const bool every = result.sum.stats.live == batch.target_tokens();
+    add_tokens(every ? result.sum.stats : count_tokens(model, all, batch));
+  }
+
+ private:
+  static LossStats count_tokens(SequenceModel& model, const LossSetup& all, const Batch& batch) {
+    const LossInputs inputs = loss_inputs(batch, all);
+    return loss_without_gradients(model, all, inputs, build_live_rows(inputs, all.options), batch, {}).sum.stats;
+  }
+  void add_tokens(const LossStats& s) {
+    tokens.live += s.live;
+    tokens.correct += s.correct;
+    tokens.nll_sum += s.nll_sum;
+  }
+};
+
+}  // namespace
+
 std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
                                                 const DecodeOptions& decode) {
   std::vector<std::vector<Hypothesis>> out(sources.size());
@@ -75,13 +133,12 @@ static std::string as_written(const std::string& reference, const Tokenizer& tar
 
 Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
                     const DecodeOptions& decode, const ScoreOptions& scores, References more) {
-  LossSetup plain = setup;
-  plain.mask = plain.token_weight = plain.example_weight = false;
-  plain.lengths = true;
+  const LossSetup of_corpus = loss_of_corpus(setup), all = every_token(of_corpus);
+  CorpusLosses losses(of_corpus);
   Evaluation e;
   for (const auto& part : evaluation_batches(corpus)) {
     const Batch batch = make_batch(corpus, part, 1);
-    e.loss += evaluate_loss(model, plain, batch, &e.compared);
+    losses.add(model, of_corpus, all, batch);
     e.tokens += batch.target_tokens();
     e.blank -= std::ssize(part);
   }
@@ -90,10 +147,11 @@ Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& 
   e.hypotheses = translate_rows(model, corpus, rows, target, decode);
   e.sentences = corpus.size();
   e.blank += e.sentences;
-  e.loss_value = e.loss.reported(setup.options);
-  e.perplexity = perplexity(e.loss.stats.nll_sum, e.loss.stats.live);
+  e.loss_value = losses.loss.value();
+  for (const CorpusLoss& c : losses.compared) e.compared.push_back(c.value());
+  e.perplexity = perplexity(losses.tokens.nll_sum, losses.tokens.live);
   e.token_accuracy =
-      static_cast<double>(e.loss.stats.correct) / static_cast<double>(std::max<int64_t>(1, e.loss.stats.live));
+      static_cast<double>(losses.tokens.correct) / static_cast<double>(std::max<int64_t>(1, losses.tokens.live));
   std::vector<std::vector<std::string>> references(1, std::vector<std::string>());
   for (const Pair& pair : corpus.pairs) references[0].push_back(pair.reference());
   references.insert(references.end(), more.begin(), more.end());

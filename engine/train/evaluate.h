@@ -12,9 +12,9 @@
 namespace seqgrad {
 
 struct Evaluation : Scores {
-  LossSum loss;
-  std::vector<LossSum> compared;  // of setup.compare
-  double loss_value = 0, perplexity = 0, token_accuracy = 0;
+  double loss_value = 0;         // of the corpus as one batch; NaN where nothing counts
+  std::vector<double> compared;  // of setup.compare, likewise
+  double perplexity = 0, token_accuracy = 0;
   std::map<std::string, Share> phenomena;  // exact matches of the sentences with each tag
   std::vector<std::string> hypotheses;     // in the order of the corpus
   int64_t sentences = 0;                   // scored
@@ -22,8 +22,10 @@ struct Evaluation : Scores {
   int64_t tokens = 0;  // target tokens of the others, </s> included
 };
 
-// Loss over the whole corpus (weights, masks and noise belong to training: here every token of every sentence counts),
-// and translations against the references: those of the corpus, and `more` documents of as many.
+// Loss over the whole corpus, and translations against the references. Example and token weights, masks and noise
+// belong to training; ignore_index, class weights and smoothing are the loss's own and stay. Perplexity and token
+// accuracy are those of every target token, </s> included, whatever the loss leaves out, so that they compare runs of
+// any loss. The references are those of the corpus, and `more` documents of as many lines.
 Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
                     const DecodeOptions& decode, const ScoreOptions& scores, References more = {});
 

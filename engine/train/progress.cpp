@@ -30,6 +30,11 @@ static std::string exponent_form(double x) {  // 7.8e-4
   return fmt::format("{}e{}", text.substr(0, e), std::stoi(text.substr(e + 1)));
 }
 
+// "" for a number that there is not.
+static std::string number(double x, const char* form) {
+  return std::isnan(x) ? "" : fmt::format(fmt::runtime(form), x);
+}
+
 std::string format(const ProgressLine& p, bool with_bar, int64_t columns) {
   std::string bar;
   if (with_bar && p.steps_in_epoch > 0) {
@@ -46,10 +51,10 @@ std::string format(const ProgressLine& p, bool with_bar, int64_t columns) {
       {9, p.epochs > 0 ? fmt::format("epoch {}/{}", p.epoch, p.epochs) : fmt::format("epoch {}", p.epoch)},
       {2, bar.empty() ? "" : " " + bar},
       {8, fmt::format("  {}/{}", p.step, p.steps_in_epoch)},
-      {10, fmt::format("  loss {:.3f}{}", p.loss, p.unit)},
-      {5, p.perplexity < 1e4 ? fmt::format("  ppl {:.1f}", p.perplexity) : fmt::format("  ppl {:.1e}", p.perplexity)},
+      {10, "  loss " + p.loss},
+      {5, number(p.perplexity, p.perplexity < 1e4 ? "  ppl {:.1f}" : "  ppl {:.1e}")},
       {4, "  lr " + exponent_form(p.lr)},
-      {3, fmt::format("  |g| {:.2f}", p.grad_norm)},
+      {3, number(p.grad_norm, "  |g| {:.2f}")},
       {6, speed >= 1000 ? fmt::format("  {:.1f}k tok/s", speed / 1000) : fmt::format("  {:.0f} tok/s", speed)},
       {1, fmt::format(" (pad {:.0f}%)", 100 * p.padding)},
       {7, "  ETA " + format_duration(p.eta_seconds)}};

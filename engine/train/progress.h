@@ -10,13 +10,12 @@
 namespace seqgrad {
 
 struct ProgressLine {
-  int64_t epoch = 0, epochs = 0;         // epochs 0: unknown
-  int64_t step = 0, steps_in_epoch = 0;  // step within the epoch
-  double loss = 0;
-  std::string unit;  // of the loss: "/tok", "/sent", …
-  double perplexity = 0, lr = 0, grad_norm = 0;
-  double tokens_per_second = 0;  // real target tokens
-  double padding = 0;            // share of padded target positions
+  int64_t epoch = 0, epochs = 0;                 // epochs 0: unknown
+  int64_t step = 0, steps_in_epoch = 0;          // step within the epoch
+  std::string loss;                              // "2.713/tok", or "nothing counted"
+  double perplexity = 0, lr = 0, grad_norm = 0;  // NaN: there is none
+  double tokens_per_second = 0;                  // real target tokens
+  double padding = 0;                            // share of padded target positions
   double eta_seconds = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/config/describe.h"
 #include "engine/data/surface.h"
@@ -15,6 +16,7 @@
 #include "engine/teach/chart.h"
 #include "engine/teach/html.h"
 #include "engine/train/attention.h"
+#include "engine/train/run_info.h"
 
 namespace seqgrad {
 namespace {
@@ -22,26 +24,31 @@ namespace {
 // What each logged loss is divided by.
 std::map<std::string, std::string> loss_units(const LossConfig& config) {
   const LossOptions options = config.options();
-  std::map<std::string, std::string> units = {{"loss", unit_of(options)}};
+  std::map<std::string, std::string> units = {{"loss", printed_unit(options)}};
   const bool class_weights = !config.weights.classes.file().value.empty();
   for (const ComparedPreset& p : compared_presets(config.compare(), options, class_weights))
-    units["loss." + p.name] = unit_of(p.options);
+    units["loss." + p.name] = printed_unit(p.options);
   return units;
 }
+
+// What a record tells besides results.
+const std::set<std::string> times = {"seconds", "tokens_per_second"};
 
 // A chart for each name that was logged, in the order of their first appearance: train and dev in one. Times are no
 // result, and a count that stayed 0 tells nothing.
 std::string curves(const std::vector<MetricRow>& rows, const std::map<std::string, std::string>& units) {
   std::vector<std::string> names;
   std::map<std::string, std::map<std::string, Series>> charts;  // by name, then by kind
-  for (const MetricRow& row : rows)
+  for (const MetricRow& row : rows) {
+    if (row.kind != "train" && row.kind != "dev") continue;
     for (const auto& [name, value] : row.values) {
-      if (name == "tokens_per_second") continue;
+      if (times.count(name) || name == "epoch") continue;
       if (charts.find(name) == charts.end()) names.push_back(name);
       Series& s = charts[name][row.kind];
       s.name = row.kind;
       s.points.emplace_back(static_cast<double>(row.step), value);
     }
+  }
   std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return a.starts_with("loss") > b.starts_with("loss");
   });
@@ -49,12 +56,12 @@ std::string curves(const std::vector<MetricRow>& rows, const std::map<std::strin
   for (const std::string& name : names) {
     const std::vector<Series> series = {charts[name]["train"],
                                         charts[name]["dev"]};  // each with its colour, also alone
-    const std::string unit = units.count(name) ? units.at(name) : "";
+    const std::string unit = units.count(name) ? units.at(name) : "", gap = unit.empty() || unit[0] == ' ' ? "" : " ";
     const bool zero = std::all_of(series.begin(), series.end(), [](const Series& s) {
       return std::all_of(s.points.begin(), s.points.end(), [](const auto& p) { return p.second == 0; });
     });
     const bool log = name.starts_with("loss") || name == "perplexity" || name == "grad_norm";
-    if (!(zero && name == "skipped")) out += line_chart({unit.empty() ? name : name + " " + unit, "step", series, log});
+    if (!(zero && name == "skipped")) out += line_chart({name + gap + unit, "step", series, log});
   }
   return out.empty() ? paragraph("Nothing was logged yet.") : "<div class=\"grid\">\n" + out + "</div>\n";
 }
@@ -137,7 +144,8 @@ std::string best_checkpoint(const TrainJob& job, const TrainState& state, const 
   for (const MetricRow& row : rows)
     if (row.kind == "dev" && row.step == state.best_step) {
       cells.clear();
-      for (const auto& [name, value] : row.values) cells.push_back({name, fmt::format("{:.5g}", value)});
+      for (const auto& [name, value] : row.values)
+        if (!times.count(name)) cells.push_back({name, std::isnan(value) ? "n/a" : fmt::format("{:.5g}", value)});
     }
   return paragraph(fmt::format("Best checkpoint by {}: step {}. On the dev split:", job.config.checkpoint.metric(),
                                with_commas(state.best_step))) +
@@ -149,8 +157,7 @@ std::string best_checkpoint(const TrainJob& job, const TrainState& state, const 
 std::string report_page(const TrainJob& job, const TrainState& state, int64_t total_steps,
                         const std::vector<MetricRow>& rows, const std::vector<std::string>& test) {
   const std::string name = std::filesystem::weakly_canonical(job.run).filename();
-  const auto environment =
-      nlohmann::ordered_json::parse(read_file(job.run + "/run.json", size_t{1} << 20), nullptr, false);
+  auto environment = read_run_info(job.run);
   const Task* task = task_of(job.config.data);
   const auto shown_as = [&](const std::string& text) { return task && task->sentences ? present(text) : text; };
 
@@ -176,6 +183,7 @@ std::string report_page(const TrainJob& job, const TrainState& state, int64_t to
   body += folded("Every key", preformatted(resolved_yaml(job.config, false)));
 
   std::vector<std::vector<std::string>> facts;
+  for (const char* time_or_result : {"seconds", "results"}) environment.erase(time_or_result);
   flatten(environment, "", facts);
   body += heading(2, "Environment") + table({}, facts);
   return page(name, body);

@@ -94,16 +94,54 @@ std::string first_bad_layer(SequenceModel& model, std::span<const Batch> batches
   return "";
 }
 
-void add_compared(const LossSetup& setup, const LossInputs& inputs, const LossResult& loss,
-                  std::vector<LossSum>& sums) {
-  sums.resize(setup.compare.size());
-  for (size_t i = 0; i < sums.size(); ++i) sums[i] += compared(setup.compare[i], inputs, loss);
+std::string lines_of(std::span<const Batch> batches) {
+  std::vector<int64_t> lines;
+  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
+  const auto shown_lines = std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(lines.size()));
+  return fmt::format("training lines {}{}", fmt::join(lines.begin(), lines.begin() + shown_lines, ", "),
+                     lines.size() > 8 ? fmt::format(", … ({} in all)", lines.size()) : "");
 }
 
-void add_result(const LossSetup& setup, const LossInputs& inputs, const LossResult& loss, StepResult& to) {
-  to.loss += loss.sum;
-  add_compared(setup, inputs, loss, to.compared);
-  to.warnings.insert(to.warnings.end(), loss.warnings.begin(), loss.warnings.end());
+// What a loss refuses in a step, with the step and its lines. What is not finite is left to diverged().
+template <class F>
+auto told(uint64_t step, std::span<const Batch> batches, const F& f) {
+  try {
+    return f();
+  } catch (const NonfiniteLoss&) {
+    throw;
+  } catch (const LossError& e) {
+    const std::string message = fmt::format("step {}: {}; {}", step, e.what(), lines_of(batches));
+    if (e.loss_code == LossCode::empty) throw Error(ExitCode::no, message);
+    throw LossError(e.loss_code, message);
+  }
+}
+
+// What the micro-batches of a step gave, for what is printed of it.
+struct StepLosses {
+  std::vector<LossSum> sums;
+  std::vector<std::vector<double>> rows;  // for setup.compare
+
+  void add_empty(const LiveRows& live, const LossSetup& setup) {
+    sums.push_back(count(live, setup.options));
+    rows.emplace_back();
+  }
+  void add(const LossResult& loss, const LossSetup& setup, StepResult& to) {
+    sums.push_back(loss.sum);
+    rows.push_back(setup.compare.empty() ? std::vector<double>() : whole_row_losses(loss));
+    to.warnings.insert(to.warnings.end(), loss.warnings.begin(), loss.warnings.end());
+  }
+  void report(const LossSetup& setup, std::span<const LossInputs> inputs, StepResult& to) const {
+    to.loss = report_step(sums, setup.options);
+    for (const ComparedPreset& p : setup.compare) to.compared.push_back(compared(p, inputs, rows));
+  }
+};
+
+// The divisor under which a micro-batch's part of a mean of means is differentiated: (D + eps)·parts − eps, so that eps
+// is added once.
+double micro_divisor(const LiveRows& rows, const LossOptions& options, double parts) {
+  const bool plain = options.over == Over::all && !options.divide.nested();
+  const double eps = plain ? options.divide_eps : 0;
+  return rows.divisor == 0 ? 0 : rows.divisor * parts + eps * (parts - 1);
 }
 
 }  // namespace
@@ -156,20 +194,17 @@ LossInputs loss_inputs(const Batch& batch, const LossSetup& setup) {
 }
 
 void diverged(SequenceModel& model, std::span<const Batch> batches, ForwardContext context, const std::string& why) {
-  std::vector<int64_t> lines;
-  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
-  const auto shown_lines = std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(lines.size()));
   std::string bad = first_bad_parameter(model.store());
   if (bad.empty()) bad = first_bad_layer(model, batches, context);
-  std::string message = fmt::format(
-      "step {}: {}; first bad tensor: {}; training lines {}{} (a lower optim.lr or a clip_norm may help)", context.step,
-      why, bad.empty() ? "none" : bad, fmt::join(lines.begin(), lines.begin() + shown_lines, ", "),
-      lines.size() > 8 ? fmt::format(", … ({} in all)", lines.size()) : "");
+  std::string message = fmt::format("step {}: {}; first bad tensor: {}; {} (a lower optim.lr or a clip_norm may help)",
+                                    context.step, why, bad.empty() ? "none" : bad, lines_of(batches));
+  std::vector<int64_t> lines;
+  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
   if (lines.size() > 8) message += fmt::format("\nall lines of the step: {}", fmt::join(lines, ", "));
   throw Error(ExitCode::no, message);
 }
 
-StepPlan plan_step(const LossSetup& setup, std::span<const Batch> batches, uint64_t step) {
+static StepPlan planned(const LossSetup& setup, std::span<const Batch> batches, uint64_t step) {
   StepPlan plan;
   StepResult& result = plan.result;
   LossSum counted;  // divisors only, merged as the sums will be
@@ -185,7 +220,8 @@ StepPlan plan_step(const LossSetup& setup, std::span<const Batch> batches, uint6
   const bool micro = setup.options.scope == Scope::micro;
   if (!micro) share_counts(plan.rows, setup.options);
   const auto parts = static_cast<double>(batches.size());
-  for (const LiveRows& rows : plan.rows) plan.divisors.push_back(micro ? rows.divisor * parts : counted.divisor);
+  for (const LiveRows& rows : plan.rows)
+    plan.divisors.push_back(micro ? micro_divisor(rows, setup.options, parts) : counted.divisor);
   const bool nothing = std::all_of(plan.rows.begin(), plan.rows.end(), [](const auto& r) { return r.rows.empty(); });
   if (counted.divisor == 0 || nothing) {
     if (setup.options.on_zero == OnZero::error)
@@ -197,29 +233,41 @@ StepPlan plan_step(const LossSetup& setup, std::span<const Batch> batches, uint6
   return plan;
 }
 
+StepPlan plan_step(const LossSetup& setup, std::span<const Batch> batches, uint64_t step) {
+  return told(step, batches, [&] { return planned(setup, batches, step); });
+}
+
+// Differentiates one micro-batch after the other.
+static void run_micro_batches(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
+                              std::span<const Batch> batches, ForwardContext context, StepLosses& losses,
+                              StepResult& result) {
+  Tape& tape = Tape::current();
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (plan.rows[i].rows.empty()) {
+      losses.add_empty(plan.rows[i], setup);
+    } else {
+      tape.reset();
+      const Readout readout = model.forward(batches[i], context);
+      const LossResult loss = run_loss(readout, plan.inputs[i], plan.rows[i], setup, plan.divisors[i]);
+      tape.backward(loss.value);
+      losses.add(loss, setup, result);
+    }
+    context.first_row += static_cast<uint32_t>(batches[i].batch);
+  }
+}
+
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches,
                                 ForwardContext context) {
   const StepPlan plan = plan_step(setup, batches, context.step);
   StepResult result = plan.result;
   if (result.skipped) return result;
   model.store().zero_grad();
-  const ForwardContext whole = context;
-  Tape& tape = Tape::current();
   try {
-    for (size_t i = 0; i < batches.size(); ++i) {
-      if (!plan.rows[i].rows.empty()) {
-        tape.reset();
-        const Readout readout = model.forward(batches[i], context);
-        const LossResult loss = run_loss(readout, plan.inputs[i], plan.rows[i], setup, plan.divisors[i]);
-        tape.backward(loss.value);
-        add_result(setup, plan.inputs[i], loss, result);
-      } else {
-        result.loss += count(plan.rows[i], setup.options);
-      }
-      context.first_row += static_cast<uint32_t>(batches[i].batch);
-    }
-  } catch (const InputError& e) {
-    diverged(model, batches, whole, fmt::format("the loss is not finite: {}", e.what()));
+    StepLosses losses;
+    told(context.step, batches, [&] { run_micro_batches(model, setup, plan, batches, context, losses, result); });
+    losses.report(setup, plan.inputs, result);
+  } catch (const NonfiniteLoss& e) {
+    diverged(model, batches, context, fmt::format("the loss is not finite: {}", e.what()));
   }
   return result;
 }
@@ -255,29 +303,26 @@ void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPla
 }
 
 StepResult finish_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results) {
+  StepLosses losses;
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     const LiveRows& rows = plan.rows[i];
     if (rows.rows.empty()) {
-      plan.result.loss += count(rows, setup.options);
+      losses.add_empty(rows, setup);
       continue;
     }
-    add_result(setup, plan.inputs[i],
-               finish_loss(plan.inputs[i], rows, setup.options, plan.divisors[i], results.first(rows.rows.size())),
-               plan.result);
+    losses.add(finish_loss(plan.inputs[i], rows, setup.options, plan.divisors[i], results.first(rows.rows.size())),
+               setup, plan.result);
     results = results.subspan(rows.rows.size());
   }
+  losses.report(setup, plan.inputs, plan.result);
   return std::move(plan.result);
 }
 
-LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch,
-                      std::vector<LossSum>* compared) {
+LossResult loss_without_gradients(SequenceModel& model, const LossSetup& setup, const LossInputs& inputs,
+                                  const LiveRows& rows, const Batch& batch, const ForwardContext& context) {
   Tape::current().reset();
   const NoGrad no_grad;
-  const LossInputs inputs = loss_inputs(batch, setup);
-  const LiveRows rows = build_live_rows(inputs, setup.options);
-  const LossResult loss = run_loss(model.forward(batch, {}), inputs, rows, setup, rows.divisor);
-  if (compared) add_compared(setup, inputs, loss, *compared);
-  return loss.sum;
+  return run_loss(model.forward(batch, context), inputs, rows, setup, rows.divisor);
 }
 
 }  // namespace seqgrad

@@ -8,6 +8,7 @@
 
 #include "engine/loss/compare.h"
 #include "engine/loss/config.h"
+#include "engine/loss/nonfinite_loss.h"
 #include "engine/loss/unfinished_loss.h"
 #include "engine/train/model.h"
 
@@ -30,17 +31,18 @@ void check_weights(const LossSetup& setup, const Corpus& corpus);
 LossInputs loss_inputs(const Batch& batch, const LossSetup& setup);
 
 struct StepResult {
-  LossSum loss;
+  ReportedLoss loss;
   double grad_norm = 0;                      // before clipping
   bool skipped = false;                      // nothing counted: no update was made
   int64_t target_tokens = 0, positions = 0;  // real ones, and with padding
-  std::vector<LossSum> compared;             // of setup.compare
+  std::vector<ReportedLoss> compared;        // of setup.compare
   std::vector<LossWarning> warnings;
 };
 
 // Adds the gradients of all micro-batches to the (zeroed) gradients of the store. The divisor is counted over all of
 // them before the first forward pass. A loss that is not finite throws Error with ExitCode::no, naming lines and
-// tensor.
+// tensor; what a loss refuses otherwise is told with the step and the lines, and is an InputError but for the zero
+// policy `error`, whose answer is ExitCode::no too.
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches,
                                 ForwardContext context);
 
@@ -57,8 +59,8 @@ StepPlan plan_step(const LossSetup& setup, std::span<const Batch> micro_batches,
 // accumulate_gradients in two halves, for a GPU. The first does not wait for the device: the micro-batches are repeated
 // as graphs one by one, the last with what `end` asks of the device when all gradients are there. `take(results,
 // count)` is called after each, in order, and may have its results copied there. A loss that is not finite sets *stop,
-// on the device, to 1. The second half has the results of all micro-batches, and throws InputError for a loss that is
-// not finite.
+// on the device, to 1. The second half has the results of all micro-batches, and throws NonfiniteLoss for a loss that
+// is not finite.
 using TakeResults = std::function<void(const RowResult* results, int64_t count)>;
 void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
                      std::span<const Batch> micro_batches, ForwardContext context, int32_t* stop,
@@ -70,8 +72,8 @@ StepResult finish_gradients(const LossSetup& setup, StepPlan plan, std::span<con
 [[noreturn]] void diverged(SequenceModel& model, std::span<const Batch> micro_batches, ForwardContext context,
                            const std::string& why);
 
-// The loss of a batch without gradients; the sums of setup.compare are added to `compared`.
-LossSum evaluate_loss(SequenceModel& model, const LossSetup& setup, const Batch& batch,
-                      std::vector<LossSum>* compared = nullptr);
+// The loss that training differentiates, without gradients, of one batch.
+LossResult loss_without_gradients(SequenceModel& model, const LossSetup& setup, const LossInputs& inputs,
+                                  const LiveRows& rows, const Batch& batch, const ForwardContext& context);
 
 }  // namespace seqgrad

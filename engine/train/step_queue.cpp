@@ -130,7 +130,7 @@ StepResult StepQueue::finish(Step& step, const char* log) {
     StepResult result = finish_gradients(loss_, step.plan, rows);
     result.grad_norm = norm;
     if (std::isfinite(norm)) return result;
-  } catch (const InputError&) {
+  } catch (const NonfiniteLoss&) {
     accumulate_gradients(model_, loss_, step.batches, step.context);  // throws with the words for it
     throw;
   }

@@ -2,21 +2,15 @@
 #include "engine/train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "engine/data/surface.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/signals.h"
 #include "engine/train/report.h"
+#include "engine/train/results.h"
 
 namespace seqgrad {
-namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-}  // namespace
-
 BatchOptions batch_options(const RunConfig& c) {
   BatchOptions o;
   o.by = c.train.batch.by() == "sentences" ? BatchBy::sentences : BatchBy::target_tokens;
@@ -40,7 +34,8 @@ Trainer::Trainer(const TrainJob& job)
       queue_(job.model, loss_, job.config.optim),
       metrics_(job.run),
       progress_(job.quiet, job.run + "/train.log"),
-      total_(seqgrad::total_steps(job.config, job.data.train)) {}
+      total_(seqgrad::total_steps(job.config, job.data.train)),
+      training_(job.clock) {}
 
 void Trainer::resume(const std::string& checkpoint) {
   if (!checkpoint.empty()) {
@@ -51,6 +46,10 @@ void Trainer::resume(const std::string& checkpoint) {
     tidy_checkpoints();
   }
   metrics_.truncate_after(checkpoint.empty() ? -1 : state_.step);
+  for (const MetricRow& row : metrics_.rows())
+    for (const auto& [name, value] : row.values)
+      if (name == "seconds") seconds_before_ = std::max(seconds_before_, value);
+  seconds_before_ = std::max(seconds_before_, kept_seconds());
   for (const char* part : {"", "/checkpoints", "/samples"}) remove_leftovers(job_.run + part);
 }
 
@@ -75,17 +74,19 @@ void Trainer::one_step() {
 
 // Takes in what steps gave; on a GPU this waits for it.
 void Trainer::collect() {
+  Interval& interval = state_.interval;
   for (const StepResult& r : queue_.collect()) {
     warn(r.warnings);
-    state_.interval += r.loss;
-    state_.interval_compared.resize(loss_.compare.size());
-    for (size_t i = 0; i < r.compared.size(); ++i) state_.interval_compared[i] += r.compared[i];
-    state_.interval_tokens += r.target_tokens;
-    state_.interval_positions += r.positions;
+    interval.loss += r.loss;
+    interval.compared.resize(loss_.compare.size());
+    for (size_t i = 0; i < r.compared.size(); ++i) interval.compared[i] += r.compared[i];
+    interval.tokens += r.target_tokens;
+    interval.positions += r.positions;
+    timed_tokens_ += r.target_tokens;
     if (r.skipped)
       ++state_.skipped;
     else
-      state_.grad_norm = r.grad_norm;
+      interval.grad_norm = r.grad_norm;
   }
 }
 
@@ -94,16 +95,20 @@ void Trainer::warn(const std::vector<LossWarning>& warnings) {
     if (warned_.insert(w.kind).second) progress_.say("warning: loss: " + w.text);
 }
 
-// A line under the loss, and a metric "loss.NAME" each.
-void Trainer::say_compared(const std::vector<LossSum>& sums, Metrics& metrics) {
-  if (loss_.compare.empty()) return;
-  progress_.say("  beside it: " + beside(loss_.compare, sums));
-  for (size_t i = 0; i < sums.size(); ++i)
-    metrics.emplace_back("loss." + loss_.compare[i].name, value_of(loss_.compare[i], sums[i]));
+void Trainer::say_compared(const std::vector<double>& values) {
+  if (!loss_.compare.empty()) progress_.say("  beside it: " + beside(loss_.compare, values));
 }
 
+// Epochs that were read, the part of the last one included.
+double Trainer::epochs() {
+  return static_cast<double>(state_.epoch) +
+         static_cast<double>(state_.index) / static_cast<double>(batcher_.batches(state_.epoch));
+}
+
+double Trainer::seconds() const { return seconds_before_ + job_.clock() - run_start_; }
+
 ProgressLine Trainer::progress() {
-  const double seconds = std::max(1e-9, now() - interval_start_);
+  const Interval& interval = state_.interval;
   ProgressLine p;
   const double per_epoch =
       static_cast<double>(batcher_.batches(0)) / static_cast<double>(job_.config.train.accumulation());
@@ -113,16 +118,14 @@ ProgressLine Trainer::progress() {
   const auto first = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before) * per_epoch));
   p.step = state_.step - first;
   p.steps_in_epoch = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before + 1) * per_epoch)) - first;
-  p.loss = state_.interval.reported(loss_.options);
-  p.unit = unit_of(loss_.options);
-  p.perplexity = state_.interval.perplexity();
+  p.loss = printed_loss(interval.loss.value(loss_.options), loss_.options);
+  p.perplexity = interval.loss.perplexity();
   p.lr = rate();
-  p.grad_norm = state_.grad_norm;
-  p.tokens_per_second = static_cast<double>(state_.interval_tokens) / seconds;
-  p.padding = 1 - static_cast<double>(state_.interval_tokens) /
-                      static_cast<double>(std::max<int64_t>(1, state_.interval_positions));
-  p.eta_seconds =
-      (now() - run_start_) / static_cast<double>(state_.step - first_step_) * static_cast<double>(total_ - state_.step);
+  p.grad_norm = interval.grad_norm;
+  p.tokens_per_second = static_cast<double>(timed_tokens_) / std::max(1e-9, training_.seconds());
+  p.padding = 1 - static_cast<double>(interval.tokens) / static_cast<double>(std::max<int64_t>(1, interval.positions));
+  p.eta_seconds = (job_.clock() - run_start_) / static_cast<double>(state_.step - first_step_) *
+                  static_cast<double>(total_ - state_.step);
   return p;
 }
 
@@ -130,7 +133,7 @@ ProgressLine Trainer::progress() {
 void Trainer::show_progress() {
   ProgressLine p = progress();
   if (logged_) {
-    p.loss = logged_->loss, p.perplexity = logged_->perplexity;
+    p.loss = logged_->loss, p.perplexity = logged_->perplexity, p.grad_norm = logged_->grad_norm;
     p.tokens_per_second = logged_->tokens_per_second, p.padding = logged_->padding;
   }
   progress_.update(p);
@@ -141,16 +144,23 @@ void Trainer::log_interval() {
   const ProgressLine p = progress();
   progress_.log(p);
   logged_ = p;
-  Metrics metrics = {{"loss", p.loss},       {"perplexity", p.perplexity},
-                     {"lr", p.lr},           {"grad_norm", p.grad_norm},
-                     {"padding", p.padding}, {"skipped", static_cast<double>(state_.skipped)}};
-  say_compared(state_.interval_compared, metrics);
+  state_.train_loss = state_.interval.loss.value(loss_.options);
+  Metrics metrics = {
+      {"loss", state_.train_loss}, {"perplexity", p.perplexity}, {"lr", p.lr},
+      {"grad_norm", p.grad_norm},  {"padding", p.padding},       {"skipped", static_cast<double>(state_.skipped)}};
+  std::vector<double> compared;
+  for (size_t i = 0; i < loss_.compare.size(); ++i) {
+    compared.push_back(state_.interval.compared[i].value(loss_.compare[i].options));
+    metrics.emplace_back("loss." + loss_.compare[i].name, compared.back());
+  }
+  say_compared(compared);
+  metrics.emplace_back("epoch", epochs());
+  metrics.emplace_back("seconds", seconds());
   metrics.emplace_back("tokens_per_second", p.tokens_per_second);
   metrics_.append("train", state_.step, metrics);
-  state_.interval_compared.clear();
   state_.interval = {};
-  state_.interval_tokens = state_.interval_positions = 0;
-  interval_start_ = now();
+  timed_tokens_ = 0;
+  training_.reset();
 }
 
 void Trainer::show_samples() {
@@ -177,27 +187,24 @@ void Trainer::show_samples() {
 
 void Trainer::validate() {
   collect();
+  training_.stop();
   const Evaluation e =
       evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode, score_options(job_.config));
-  progress_.say(fmt::format("step {}  dev: loss {:.3f}{}  ppl {:.2f}  exact {:.1f} %  BLEU {}", state_.step,
-                            e.loss_value, unit_of(loss_.options), e.perplexity, 100 * e.sequence_accuracy,
-                            shown_bleu(e.bleu, 1)));
-  Metrics metrics = {{"loss", e.loss_value},
-                     {"perplexity", e.perplexity},
-                     {"token_accuracy", e.token_accuracy},
-                     {"sequence_accuracy", e.sequence_accuracy},
-                     {"chrf", e.chrf}};
-  if (e.bleu) metrics.insert(metrics.end() - 1, {"bleu", *e.bleu});
-  say_compared(e.compared, metrics);
+  progress_.say(fmt::format("step {}  dev: loss {}  ppl {:.2f}  {}", state_.step,
+                            printed_loss(e.loss_value, loss_.options), e.perplexity, scores_text(e)));
+  say_compared(e.compared);
+  Metrics metrics = metrics_of(e, loss_.compare);
+  metrics.emplace_back("epoch", epochs());
+  metrics.emplace_back("seconds", seconds());
   metrics_.append("dev", state_.step, metrics);
   show_samples();
+  say_overfitting(e.loss_value);
   const std::string& name = job_.config.checkpoint.metric();
   const double metric = name == "loss" ? e.loss_value : name == "bleu" ? e.bleu.value_or(NAN) : e.sequence_accuracy;
   const ScheduleConfig& s = job_.config.schedule;
   state_.plateau.update(metric, name != "loss", s.factor(), s.patience(), s.floor());
   keep_best(name == "loss" ? -metric : metric);
   write_report();
-  interval_start_ = now();  // validation is not training time
 }
 
 void Trainer::keep_best(double metric) {
@@ -222,6 +229,7 @@ void Trainer::keep_best(double metric) {
 
 void Trainer::checkpoint() {
   collect();
+  training_.stop();
   metrics_.sync();
   save_checkpoint(
       job_.run + "/checkpoints", job_.model, state_,
@@ -258,21 +266,26 @@ void Trainer::save_what_is_not() {
   write_report();
 }
 
+bool Trainer::out_of_patience() const {
+  const auto& patience = job_.config.train.early_stopping.patience();
+  return patience && state_.stale >= *patience;
+}
+
 Ending Trainer::run() {
   const struct AtTheEnd {
     Progress& progress;
     ~AtTheEnd() { progress.clear(); }
   } at_the_end{progress_};
   const TrainConfig& t = job_.config.train;
-  // A stopped run may have had its last validation already.
-  const auto out_of_patience = [&] {
-    return t.early_stopping.patience() && state_.stale >= *t.early_stopping.patience();
-  };
   const int64_t end = job_.max_steps ? std::min(total_, *job_.max_steps) : total_;
+  run_start_ = job_.clock();
+  const bool nothing_to_do = state_.step >= end || out_of_patience();  // a stopped run may have had its last validation
+  say_beginning(nothing_to_do);
+  if (!nothing_to_do) forget_results();
   if (state_.step == 0) show_samples();
   first_step_ = state_.step;
-  run_start_ = interval_start_ = now();
   while (state_.step < end && !out_of_patience()) {
+    training_.start();
     one_step();
     if (progress_.due()) show_progress();
     if (state_.step % t.log_every() == 0 || state_.step == total_) log_interval();
@@ -282,13 +295,15 @@ Ending Trainer::run() {
       checkpoint();
     if (stop_signal()) {
       save_what_is_not();
+      keep_seconds();
       return Ending::stopped;
     }
   }
   save_what_is_not();
-  if (state_.skipped > 0)
-    progress_.say(fmt::format("{} steps had nothing to learn from and were skipped", state_.skipped));
-  if (out_of_patience()) return Ending::early;
+  keep_seconds();
+  const bool early = out_of_patience() && state_.step < total_;
+  if (!nothing_to_do) say_end(early);
+  if (early) return Ending::early;
   return end < total_ ? Ending::max_steps : Ending::finished;
 }
 

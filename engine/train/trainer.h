@@ -11,6 +11,7 @@
 #include "engine/train/evaluate.h"
 #include "engine/train/progress.h"
 #include "engine/train/step_queue.h"
+#include "engine/train/stopwatch.h"
 
 namespace seqgrad {
 
@@ -22,6 +23,7 @@ struct TrainJob {
   std::string run;                   // the run directory
   std::optional<int64_t> max_steps;  // stop here, without changing the schedule
   bool quiet = false;
+  Clock clock = steady_seconds;  // of the times that are told
 };
 
 BatchOptions batch_options(const RunConfig& config);
@@ -39,6 +41,9 @@ class Trainer {
   // report.html, as things stand now; training writes it at each validation and when it stops. `test` are lines about
   // the test.
   void write_report(const std::vector<std::string>& test = {}) const;
+  // A record of its own kind for a split that is looked at after training, and its place in run.json.
+  void record_result(const std::string& split, const Evaluation& e);
+  double seconds() const;  // that the run took, in all of its parts
   const TrainState& state() const { return state_; }
   int64_t total_steps() const { return total_; }
 
@@ -46,6 +51,7 @@ class Trainer {
   void one_step();
   void collect();
   ProgressLine progress();
+  double epochs();
   void show_progress();
   void log_interval();
   void validate();
@@ -54,7 +60,14 @@ class Trainer {
   void tidy_checkpoints();
   void keep_best(double metric);
   void show_samples();
-  void say_compared(const std::vector<LossSum>& sums, Metrics& metrics);
+  bool out_of_patience() const;
+  void say_beginning(bool nothing_to_do);
+  void say_end(bool early);
+  void forget_results();
+  void keep_seconds();
+  double kept_seconds() const;
+  void say_overfitting(double dev_loss);
+  void say_compared(const std::vector<double>& values);
   void warn(const std::vector<LossWarning>& warnings);
   double rate() const;
 
@@ -66,7 +79,9 @@ class Trainer {
   MetricLog metrics_;
   Progress progress_;
   int64_t total_ = 0, saved_step_ = -1;
-  double interval_start_ = 0, run_start_ = 0;
+  Stopwatch training_;        // of the interval, as far as this process made it; validations and checkpoints left out
+  int64_t timed_tokens_ = 0;  // target tokens of that time
+  double run_start_ = 0, seconds_before_ = 0;  // those of earlier processes of this run
   int64_t first_step_ = 0;
   std::set<std::string> warned_;
   std::optional<ProgressLine> logged_;  // what the last interval said

@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 train() { build/seqgrad train "$@" --set train.validate_every="$((steps / 2))" --set model.dropout.hidden=0.2 -q >/dev/null 2>"$work/err" || { cat "$work/err" >&2; exit 3; }; }
 digest() {
   { cat "$1"/checkpoints/last/{model,optim}.safetensors "$1"/checkpoints/last/state.json
-    sed 's/,"tokens_per_second.*//' "$1/metrics.jsonl"; } | sha256sum | cut -c1-16
+    sed 's/,"seconds.*//' "$1/metrics.jsonl"; } | sha256sum | cut -c1-16
 }
 digests=()
 for threads in 1 2 3 4 1; do

@@ -32,12 +32,12 @@ if [{k: v for k, v in row.items() if v is not None} for row in rows] != [
         {k: v if k == "kind" else json.loads(v) for k, v in row.items() if v != ""} for row in table]:
     problems.append("metrics.csv tells other values than metrics.jsonl")
 
-for kind, folder in (("train", "train"), ("dev", "valid")):
+for folder in sorted({row["kind"] for row in rows}):
     events = EventAccumulator(str(run / "tb" / folder), size_guidance={SCALARS: 0})
     events.Reload()
     expected = {}
     for row in rows:
-        if row["kind"] == kind:
+        if row["kind"] == folder:
             for tag, value in row.items():
                 if tag not in ("kind", "step"):
                     expected.setdefault(tag, []).append((row["step"], math.nan if value is None else value))

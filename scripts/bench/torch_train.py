@@ -127,7 +127,7 @@ def rate(step, total):
     warmup, floor = whole("schedule.warmup"), real("schedule.floor")
     if step < warmup:
         return real("optim.lr") * step / warmup
-    done = min(1, (step - warmup) / max(1, total - warmup))
+    done = min(1, (step - 1 - warmup) / max(1, total - warmup))
     return real("optim.lr") * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
 
 

@@ -1,0 +1,61 @@
+// Each notice is silent where there is nothing to say.
+#include "engine/train/notices.h"
+
+#include <map>
+
+#include "engine/train/progress.h"
+
+namespace seqgrad {
+namespace {
+
+constexpr int64_t few = 100;  // steps in which hardly any model learns anything
+
+std::string counted(int64_t count, const char* noun) {
+  return fmt::format("{} {}{}", with_commas(count), noun, count == 1 ? "" : "s");
+}
+
+std::string few_steps(const RunConfig& config, const Data& data, int64_t total) {
+  const TrainConfig& t = config.train;
+  if (t.steps() || total >= few) return "";  // who asks for so many steps knows how many they are
+  return fmt::format(
+      "{} in all for {}: a model hardly learns in so few; more train.epochs or a smaller "
+      "train.batch.size (now {} {}) makes them more",
+      counted(total, "step"), counted(data.train.size(), "pair"), t.batch.size(), t.batch.by());
+}
+
+std::string long_warmup(const RunConfig& config, int64_t total) {
+  const int64_t warmup = config.schedule.warmup();
+  if (warmup <= total) return "";
+  return fmt::format(
+      "schedule.warmup is {}, and the run has {}: the rate rises to {:.2g} at its end and never reaches "
+      "optim.lr, {:.2g}",
+      counted(warmup, "step"), counted(total, "step"),
+      config.optim.lr() * static_cast<double>(total) / static_cast<double>(warmup), config.optim.lr());
+}
+
+// Where most dev pairs are training pairs, what the dev split tells is what was learnt by heart.
+std::string dev_is_train(const Data& data) {
+  std::map<std::pair<std::string_view, std::string_view>, bool> dev;
+  for (const Pair& p : data.dev.pairs) dev[{p.source, p.target}] = false;
+  for (const Pair& p : data.train.pairs)
+    if (const auto found = dev.find({p.source, p.target}); found != dev.end()) found->second = true;
+  int64_t known = 0;
+  for (const Pair& p : data.dev.pairs) known += dev[{p.source, p.target}];
+  if (2 * known <= data.dev.size() || data.dev.size() == 0) return "";
+  const std::string which = known == data.dev.size() ? "the dev pairs are training pairs"
+                                                     : fmt::format("{} of {} dev pairs are training pairs",
+                                                                   with_commas(known), with_commas(data.dev.size()));
+  return which + ": figures on dev tell what was learnt by heart, not what the model makes of new text";
+}
+
+}  // namespace
+
+std::vector<std::string> notices(const RunConfig& config, const Data& data, int64_t total_steps) {
+  std::vector<std::string> out;
+  for (const std::string& text :
+       {few_steps(config, data, total_steps), long_warmup(config, total_steps), dev_is_train(data)})
+    if (!text.empty()) out.push_back(text);
+  return out;
+}
+
+}  // namespace seqgrad
