@@ -71,7 +71,9 @@ bool register_command(Command command) {
 // `help`, `help train` and `train help` are --help.
 static std::vector<std::string> without_help_command(std::vector<std::string> arguments) {
   if (arguments.size() == 2 && arguments[1] == "help") return {arguments[0], "--help"};
-  if (arguments.size() == 3 && arguments[1] == "help") return {arguments[0], arguments[2], "--help"};
+  if (arguments.size() == 3 && arguments[1] == "help")
+    return commands().count(arguments[2]) ? std::vector<std::string>{arguments[0], arguments[2], "--help"}
+                                          : std::vector<std::string>{arguments[0], arguments[2]};
   if (arguments.size() == 3 && arguments[2] == "help" && commands().count(arguments[1])) arguments[2] = "--help";
   return arguments;
 }

@@ -48,7 +48,7 @@ CLI::Validator one_of(std::vector<std::string> words, Aliases aliases) {
     Node node;
     node.kind = Node::Kind::scalar;
     node.text = text;
-    const std::string meant = likely_choice(node, words, aliases).name;
+    const std::string meant = text.empty() ? "" : likely_choice(node, words, aliases).name;
     return fmt::format("expected {}, got '{}'{}", fmt::join(words, " or "), shown(text),
                        meant.empty() ? "" : " (write " + meant + ")");
   };

@@ -291,6 +291,7 @@ int train(const Options& o) {
   const TrainJob job{config, *model, data, config.decode_options(), run, o.max_steps, o.common.quiet};
   Trainer trainer(job);
   if (!o.common.quiet) describe(o, config, job, settings.text);
+  write_out(config.data, data);  // as config.resolved.yaml has it, so that a resumed run's report is the same
   return train_in(trainer, job, config);
 }
 

@@ -19,10 +19,14 @@ inline std::string slurp(const std::filesystem::path& path) {
   return s.str();
 }
 
-// A directory of this process, removed at the end.
+// A directory of its own, removed at the end.
 struct Scratch {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("seqgrad-test-" + std::to_string(getpid()));
-  Scratch() { std::filesystem::create_directories(path); }
+  std::filesystem::path path;
+  Scratch() {
+    std::string name = (std::filesystem::temp_directory_path() / "seqgrad-test-XXXXXX").string();
+    if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp: " + name);
+    path = name;
+  }
   ~Scratch() { std::filesystem::remove_all(path); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

@@ -408,7 +408,7 @@ TEST_CASE("gradcheck of a case: every form, along directions too, and a claim th
   }
   const Scratch dir;
   const std::string c = dir.write("c.yaml", small);
-  CHECK(run_seqgrad(dir, "gradcheck " + c).out.find("all gradients agree") != std::string::npos);
+  CHECK(run_seqgrad(dir, "gradcheck " + c).out.find("all of seqgrad's gradients agree") != std::string::npos);
   CHECK(run_seqgrad(dir, "gradcheck --fast " + c).code == 0);
   CHECK(run_seqgrad(dir, "gradcheck --seed 2 " + c).code == 2);
 }

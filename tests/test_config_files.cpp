@@ -1,5 +1,6 @@
 // Files that a config names: each that cannot be read is told with its key and place, all at once.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "models/config.h"
 #include "tests/catch.h"
@@ -22,7 +23,7 @@ std::string reading(const std::string& path, const std::vector<std::string>& set
 template <class F>
 bool as_nobody(const F& f) {
   const pid_t pid = fork();
-  if (pid == 0) _exit((geteuid() != 0 || seteuid(65534) == 0) && f() ? 0 : 1);
+  if (pid == 0) _exit((geteuid() != 0 || (setgid(65534) == 0 && setuid(65534) == 0)) && f() ? 0 : 1);
   int status = 0;
   waitpid(pid, &status, 0);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -41,7 +42,8 @@ TEST_CASE("every file of a config that cannot be read is told at its key, in one
                                        "    src: folder\n"
                                        "    trg: here\n"
                                        "  weights:\n"
-                                       "    example: gone\n");
+                                       "    example: gone\n"
+                                       "loss: {weights: {example: true}}\n");
   const std::string said = reading(config, {"model.init.file=" + (dir / "nowhere")}), at = config + ":";
   CHECK(said == "2 " + at + "2:27: error: data.train.trg: " + (dir / "missing.en") +
                     ": cannot be read (No such file or directory)\n" + at +

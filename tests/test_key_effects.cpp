@@ -140,7 +140,7 @@ const std::map<std::string, Trial> trials = {
     {"checkpoint.average", {{"train.validate_every=1", "train.steps=6", "checkpoint.keep_best=3"}, "3"}},
     {"checkpoint.metric", {{"train.validate_every=1", "train.steps=8", "optim.lr=0.03"}, "bleu"}},
     {"report.bleu.tokenize", {{}, "char"}},
-    {"report.bleu.lowercase", {files + std::vector<std::string>{"data.dev.trg=capitals.trg"}, "true"}},
+    {"report.bleu.lowercase", {files + std::vector<std::string>{"data.dev.trg=small.trg"}, "true"}},
     {"model.encoder.layers", {{}, "2"}},
     {"model.decoder.layers", {{}, "2"}},
     {"model.tied_embeddings", {{"model.attention=none", "model.embedding=16"}, "true"}},
@@ -178,8 +178,8 @@ class Lab {
       tsv_[0] += s + "\t" + t + "\n", tsv_[1] += t + "\t" + s + "\n";
     }
     write("a.src", a), write("a.trg", at), write("b.src", b), write("b.trg", bt);
-    for (char& c : at) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    write("capitals.trg", at);
+    for (char& c : at) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    write("small.trg", at);
     write("a.tsv", tsv_[0]), write("b.tsv", tsv_[1]);
     write("example.txt", ex), write("example2.txt", ex2), write("token.txt", tok), write("token2.txt", tok2);
     write("negative.txt", neg), write("mask.txt", mask), write("mask2.txt", mask2), write("zero.txt", zero);

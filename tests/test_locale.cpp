@@ -24,8 +24,7 @@ TEST_CASE("configs and cases are read and written the same in a locale with a de
   const std::string lesson = std::string(SEQGRAD_SOURCE_DIR) + "/configs/lessons/01_padding.yaml";
   const auto everything = [&] {
     Config config;
-    load(config, dir.write("c.yaml", "name: x\ndata: {task: copy}\noptim: {lr: 2.5e-4}\n"),
-         {"optim.beta2=0.25"});
+    load(config, dir.write("c.yaml", "name: x\ndata: {task: copy}\noptim: {lr: 2.5e-4}\n"), {"optim.beta2=0.25"});
     const LossCase read = read_case(lesson);
     const LossResult loss = run_case(read, DType::f64, Device::cpu).loss;
     return resolved_yaml(config) + fmt::format("{} {}", loss.values.at(0), loss.numerators.at(0));

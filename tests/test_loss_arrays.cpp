@@ -55,7 +55,8 @@ TEST_CASE("E01: shapes that differ name both tensors") {
         "loss: targets are [B=4,T=7] but logits are [B=4,T=9,V=50]; T must match (did you forget to shift or trim?)");
   CHECK(said("", {filled<int64_t>("targets", {3, 9}, 1)}) ==
         "loss: targets are [B=3,T=9] but logits are [B=4,T=9,V=50]; B must match");
-  CHECK(said("", {ids}, {4, 450}) == "loss: logits are [4,450]; expected rank 3, [B,T,V]");
+  CHECK(said("", {ids}, {4, 450}) ==
+        "loss: logits are [4,450]; expected rank 3, [B,T,V]; or flat, [N,V] beside targets [N]");
   CHECK(said("", {ids, filled<int64_t>("lengths", {3}, 1)}) == "loss: lengths is [3]; expected [B] = [4]");
   CHECK(said("target: dense", {filled("targets", {4, 9, 49}, 0.5)}) ==
         "loss: targets are [B=4,T=9,V=49] but logits are [B=4,T=9,V=50]; V must match");
@@ -63,12 +64,13 @@ TEST_CASE("E01: shapes that differ name both tensors") {
 
 TEST_CASE("E02: a number an example where one a position is expected, even where it would broadcast") {
   CHECK(said("", {ids, filled("token_weight", {4}, 1.0)}) ==
-        "token_weight is [4]; expected [4,9]. Per-example weights go in example_weight");
+        "token_weight is [4]; expected [4,9]. Per-example weights go in example_weight, as [4]");
   CHECK(said("", {ids, filled<uint8_t>("mask", {4}, 1)}) ==
-        "mask is [4]; expected [4,9]. Per-example lengths go in lengths");
+        "mask is [4]; expected [4,9]. Per-example lengths go in lengths, as [4]");
   CHECK(said("", {filled<int64_t>("targets", {4, 4}, 1), filled("token_weight", {4}, 1.0)}, {4, 4, 3}) ==
-        "token_weight is [4]; expected [4,4]. Per-example weights go in example_weight");
-  CHECK(said("", {ids, filled("token_weight", {4, 1}, 1.0)}) == "loss: token_weight is [4,1]; expected [4,9]");
+        "token_weight is [4]; expected [4,4]. Per-example weights go in example_weight, as [4]");
+  CHECK(said("", {ids, filled("token_weight", {4, 1}, 1.0)}) ==
+        "token_weight is [4,1]; expected [4,9]. Per-example weights go in example_weight, as [4]");
 }
 
 TEST_CASE("E03: lists with unequal numbers of steps") {

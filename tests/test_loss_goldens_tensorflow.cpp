@@ -75,8 +75,10 @@ TEST_CASE("G08, G09, G10 TF Addons: shapes, weights of 0, and the flags that hav
   check_close(value_as(n, "tfa.sequence_loss", sB), {one, one, 0}, 1e-9);
   check_close(value_as(n, "tfa.sequence_loss", sT), {one, one}, 1e-9);
   check_close(value_as(n, "tfa.sequence_loss", 0), {one, one, 0, one, one, 0}, 1e-9);
-  CHECK(message_of([&] { value_as(n, "tfa.sequence_loss", aB | sT); }).starts_with(
-        "loss: sum_over_timesteps with average_across_batch has no defined order: sums, then their mean"));
+  CHECK(
+      message_of([&] {
+        value_as(n, "tfa.sequence_loss", aB | sT);
+      }).starts_with("loss: sum_over_timesteps with average_across_batch has no defined order: sums, then their mean"));
 }
 
 TEST_CASE("G11, G12 TF1: tf.losses divide by the weights that are not 0") {

@@ -140,8 +140,10 @@ TEST_CASE("the sets of flags that TF Addons refuses are refused") {
   for (int flags = 0; flags < 16; ++flags)
     accepted += message_of([&] { preset("tfa.sequence_loss", flags); }) == "no error";
   CHECK(accepted == 7);
-  CHECK(message_of([] { preset("tfa.sequence_loss", sT | aB); }).starts_with(
-        "loss: sum_over_timesteps with average_across_batch has no defined order: sums, then their mean"));
+  CHECK(
+      message_of([] {
+        preset("tfa.sequence_loss", sT | aB);
+      }).starts_with("loss: sum_over_timesteps with average_across_batch has no defined order: sums, then their mean"));
   CHECK(message_of([] { preset("token_men"); }).find("unknown preset 'token_men'; expected one of token_mean, sum") !=
         std::string::npos);
   CHECK(message_of([] { preset("torch.men"); }).find("(did you mean 'torch.mean'?)") != std::string::npos);

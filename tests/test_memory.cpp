@@ -105,7 +105,7 @@ TEST_CASE("the bound of a batch is below what it takes, and not by much") {
       Config config;
       load(config, "",
            {"data.task=copy", "model.embedding=32", "model.encoder.hidden=16", "model.decoder.hidden=32",
-            "model.decoder.layers=2", "model.attention=" + attention, "loss.prediction=" + prediction});
+            "model.decoder.layers=2", "model.attention=" + attention, "loss.input=" + prediction});
       const auto model = make_model(config, 50, 50);
       const LossSetup setup = make_loss_setup(config.loss, 50);
       Corpus corpus;

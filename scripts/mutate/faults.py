@@ -168,5 +168,5 @@ FAULTS = (
     Fault("time_major_as_batch_major", "time-major logits are read batch-major",
           ((SEQUENCE, "layout == Layout::time ? t * rows.batch + b : row", "row"),)),
     Fault("bias_without_gradient", "the output layer's bias gets no gradient",
-          ((LINEAR, "if (g.bias.data) kernels::sum_rows<T>", "if (false) kernels::sum_rows<T>"),)),
+          ((LINEAR, "if (g.bias.defined()) kernels::sum_rows<T>", "if (false) kernels::sum_rows<T>"),)),
 )
