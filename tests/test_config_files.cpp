@@ -54,12 +54,12 @@ TEST_CASE("every file of a config that cannot be read is told at its key, in one
                     ": cannot be read (No such file or directory)\n4 errors; nothing was run");
   const std::string both = reading(config, {"optim.lr=-1", "data.train.trg=" + (dir / "here")});
   CHECK(has(both, "optim.lr"));
-  CHECK(has(both, "3 errors; nothing was run") == false);
+  CHECK(has(both, "3 errors; nothing was run"));
   CHECK(has(both, "data.train.trg") == false);
   CHECK(reading(config, {"data.train.trg=here", "data.dev.src=" + (dir / "here"), "data.weights.example=null"})
             .find("data.train.trg: ") != std::string::npos);  // an option's paths are relative to where it is given
   CHECK(reading(config, {"data.train.trg=" + (dir / "here"), "data.dev.src=" + (dir / "here"),
-                         "data.weights.example=null"}) == "");
+                         "data.weights.example=" + (dir / "here")}) == "");
   CHECK(error_of([&] {
           Config unread;  // as by who needs no data
           load(unread, config);
