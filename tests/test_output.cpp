@@ -33,6 +33,7 @@ mode_t mode_of(const std::string& path) {
 std::string error_as_user(const Scratch& dir, const std::string& path) {
   const std::string said = dir.write("said", "");
   chmod(said.c_str(), 0666);
+  chmod(dir.path.c_str(), 0755);
   in_child([&] {
     if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) return 1;
     std::ofstream(said) << error_of([&] { write_output(path, "newer"); });
