@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <sstream>
 
 #include "engine/core/error.h"
 #include "engine/core/registry.h"
@@ -98,7 +99,13 @@ std::function<int()> parse_command_line(const std::vector<std::string>& typed) {
   try {
     app->parse(static_cast<int>(argv.size()), argv.data());
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return [app, e] { return app->exit(e); };  // --help, --version
+    if (e.get_exit_code() == 0)  // --help, --version; through stdio, whose errors main looks at
+      return [app, e] {
+        std::ostringstream out;
+        const int code = app->exit(e, out, out);
+        fmt::print("{}", out.str());
+        return code;
+      };
     refuse("{}", usage_problem(*app, e, arguments));
   }
   return run;

@@ -528,7 +528,7 @@ TEST_CASE("a refused run leaves no new file and changes none") {
   damaged(
       weights, [](std::string& s) { s += "x"; }, "1 bytes follow the last tensor");
   damaged(
-      weights, [](std::string& s) { s.clear(); }, "0 bytes are too few for a safetensors file");
+      weights, [](std::string& s) { s.clear(); }, "got an empty file");
   damaged(
       weights, [](std::string& s) { s[7] = 1; }, "the header claims");
   damaged(
