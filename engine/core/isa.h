@@ -1,4 +1,5 @@
-// Which vector instructions kernels may use: the best that this CPU has, or less by SEQGRAD_ISA.
+// Which vector instructions the kernels of rows, of bfloat16 and of oneDNN may use: the best that this CPU has, or less
+// by SEQGRAD_ISA. Loops that are marked SEQGRAD_SIMD are the loader's choice; they have the same bits in every set.
 #pragma once
 #include <cstdint>
 

@@ -12,7 +12,7 @@ namespace {
 template <class T>
 SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r_out, T* z_out, T* n_out,
                        T* q_out, int64_t hidden) {
-#pragma GCC ivdep
+  SEQGRAD_IVDEP
   for (int64_t i = 0; i < hidden; ++i) {
     const T r = fast_sigmoid(gx[i] + gh[i] + bias[i]);
     const T z = fast_sigmoid(gx[hidden + i] + gh[hidden + i] + bias[hidden + i]);
@@ -29,7 +29,7 @@ SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h, T* n
 template <class T>
 SEQGRAD_SIMD void cell_grad(const T* r, const T* z, const T* n, const T* q, const T* before, T* dh, const T* dy, T* dgx,
                             T* dgh, int64_t hidden) {
-#pragma GCC ivdep
+  SEQGRAD_IVDEP
   for (int64_t i = 0; i < hidden; ++i) {
     const T d = dh[i] + dy[i];
     const T dn = d * (1 - z[i]) * (1 - n[i] * n[i]);
@@ -68,7 +68,7 @@ SEQGRAD_SIMD T score(const T* q, const T* k, const T* v, int64_t n) {
 
 template <class T>
 SEQGRAD_SIMD void score_grad(const T* q, const T* k, const T* v, T d, T* dq, T* dk, T* dv, int64_t n) {
-#pragma GCC ivdep
+  SEQGRAD_IVDEP
   for (int64_t i = 0; i < n; ++i) {
     const T th = fast_tanh(q[i] + k[i]);
     const T du = d * v[i] * (1 - th * th);
@@ -89,7 +89,7 @@ SEQGRAD_SIMD T product(const T* x, const T* y, int64_t n) {
 }
 template <class T>
 SEQGRAD_SIMD void add(T a, const T* x, T* y, int64_t n) {
-#pragma GCC ivdep
+  SEQGRAD_IVDEP
   for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
 }
 

@@ -38,7 +38,7 @@ SEQGRAD_SIMD void draw_many(const DropoutCounter& first, uint32_t* out /*[lanes,
 
 template <class T>
 SEQGRAD_SIMD void add_kept(const uint32_t* draws, uint32_t below, T keep, const T* x, T* y, int64_t n) {
-#pragma GCC ivdep
+  SEQGRAD_IVDEP
   for (int64_t i = 0; i < n; ++i) y[i] += draws[i] >= below ? x[i] * keep : T{0};
 }
 

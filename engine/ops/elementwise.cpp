@@ -15,7 +15,7 @@ constexpr int64_t block = 8192;  // elements a thread takes at a time
 
 template <class T, class Op>
 SEQGRAD_SIMD void unary_range(const kernels::Unary<T>& k, int64_t begin, int64_t end) {
-#pragma GCC ivdep
+  SEQGRAD_IVDEP
   for (int64_t i = begin; i < end; ++i) k.y[i] = Op::template f<T>(k.x[i]);
 }
 template <class T, class Op>
@@ -25,7 +25,7 @@ void unary_cpu(const kernels::Unary<T>& k) {
 
 template <class T, class Op>
 SEQGRAD_SIMD void unary_grad_range(const kernels::UnaryGrad<T>& k, int64_t begin, int64_t end) {
-#pragma GCC ivdep
+  SEQGRAD_IVDEP
   for (int64_t i = begin; i < end; ++i) k.dx[i] += k.dy[i] * Op::template df<T>(k.x[i], k.y[i]);
 }
 template <class T, class Op>

@@ -22,7 +22,7 @@ SEQGRAD_SIMD void adam_range(const kernels::Adam<T>& k, int64_t begin, int64_t e
           shrink = static_cast<T>(k.decoupled ? 1 - k.lr * k.decay : 1);
   const T step = static_cast<T>(k.lr / k.correction1), root = static_cast<T>(1 / std::sqrt(k.correction2)),
           eps = static_cast<T>(k.eps);
-#pragma GCC ivdep
+  SEQGRAD_IVDEP
   for (int64_t i = begin; i < end; ++i) {
     const T x = k.x[i] * shrink, g = k.g[i] + decay * k.x[i];
     const T m = beta1 * k.m[i] + rest1 * g, v = beta2 * k.v[i] + rest2 * g * g;
