@@ -20,9 +20,10 @@ touched() {  # what, expected new files, expected edited files
   git -c user.name=x -c user.email=x@example.org commit -qm "$1"
 }
 
-# An elementwise op: a struct and its place in the list, both in one file.
+# An elementwise op: a struct and its place in the list, both in one file, and what it is compared with, in another.
 sed -i 's|^template <class... Op>$|struct Cube {\n  static constexpr const char* name = "cube";\n  static constexpr double low = -2, high = 2;\n  template <class T>\n  SEQGRAD_HD static T f(T x) {\n    return x * x * x;\n  }\n  template <class T>\n  SEQGRAD_HD static T df(T x, T) {\n    return 3 * x * x;\n  }\n};\n\n&|; s|using UnaryOps = OpList<|&Cube, |' engine/ops/elementwise.h
-touched "elementwise op" 0 1
+sed -i 's|^double reference(Tanh, double x).*|&\ndouble reference(Cube, double x) { return std::pow(x, 3); }|' engine/ops/elementwise.cpp
+touched "elementwise op" 0 2
 
 # An op of its own: header and source (a CUDA build adds a third file).
 cat >engine/ops/halve.h <<'CPP'
@@ -70,4 +71,4 @@ build/seqgrad info --presets | grep '^house.mean_of_all '
 build/seqgrad config --reference | grep 'house_key'
 build/seqgrad config --schema | grep -c '"house_key"'
 build/tests/seqgrad_tests -# '[#test_ops],[#test_loss_presets],[#test_config_keys]' | tail -n 2
-echo "measured: op 2 new 0 edited (3 with CUDA), elementwise op 1 edited, preset 1 row and its expected value, config key 1 line"
+echo "measured: op 2 new 0 edited (3 with CUDA), elementwise op 2 edited (its maths, its reference), preset 1 row and its expected value, config key 1 line"
