@@ -3,16 +3,12 @@
 
 #include <map>
 
-#include "engine/train/progress.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {
 
 constexpr int64_t few = 100;  // steps in which hardly any model learns anything
-
-std::string counted(int64_t count, const char* noun) {
-  return fmt::format("{} {}{}", with_commas(count), noun, count == 1 ? "" : "s");
-}
 
 std::string few_steps(const RunConfig& config, const Data& data, int64_t total) {
   const TrainConfig& t = config.train;
