@@ -36,13 +36,18 @@ TEST_CASE("where oneDNN gets no memory for its code, the run ends with words and
 TEST_CASE("a limit of the address space ends a run with words and exit code 3, or not at all") {
   const Scratch dir;
   bool refused = false;
-  for (int kib = 56000; kib <= 88000; kib += 4000) {
+  for (int kib = 56000, trained = 0; trained < 3; kib += 4000) {
     CAPTURE(kib);
     const Result r = shell(dir, "ulimit -v " + std::to_string(kib) + "; " + short_run(dir));
     CAPTURE(r.err);
-    CHECK((r.code == 0 || r.code == 3));
+    if (r.code == 127) {  // the system's loader had no room for the libraries: none of our code has run
+      REQUIRE(has(r.err, "error while loading shared libraries"));
+      continue;
+    }
+    REQUIRE((r.code == 0 || r.code == 3));
     if (r.code == 3) CHECK(has(r.err, "error: out of memory"));
     refused |= r.code == 3;
+    trained += r.code == 0;
   }
   CHECK(refused);
 }
