@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "engine/core/random.h"
+#include "engine/io/output.h"
 #include "engine/io/safetensors.h"
 #include "tests/catch.h"
 #include "tests/event_reader.h"
@@ -218,10 +219,14 @@ TEST_CASE("a run killed at an unlucky instant, as its files show it, goes on all
     resume();
   }
   SECTION("half of everything under temporary names") {
-    std::ofstream(run + "/metrics.jsonl.tmp-999999999") << "x";
-    fs::create_directories(checkpoints + "step-000013.tmp-999999999");
-    fs::create_directories(checkpoints + "step-000011.gone.tmp-999999999/x");
-    fs::create_symlink("step-000012", checkpoints + "last.tmp-999999999");
+    const auto of_dead = [](const std::string& path) {
+      std::string name = temporary_name(path);
+      return name.replace(name.rfind('-', name.size() - 18) + 1, std::to_string(getpid()).size(), "999999999");
+    };
+    std::ofstream(of_dead(run + "/metrics.jsonl")) << "x";
+    fs::create_directories(of_dead(checkpoints + "step-000013"));
+    fs::create_directories(of_dead(checkpoints + "step-000011.gone") + "/x");
+    fs::create_symlink("step-000012", of_dead(checkpoints + "last"));
     std::ofstream(run + "/metrics.jsonl", std::ios::app) << "{\"kind\":\"train\",\"st";
     resume();
   }

@@ -271,29 +271,33 @@ TEST_CASE("a process that is killed while it replaces a directory leaves the old
   }
 }
 
-TEST_CASE("leftovers of dead processes go, all else stays") {
+TEST_CASE("leftovers of dead processes of this host go, all else stays") {
   const Scratch dir;
-  int dead = 0;
-  {
-    const pid_t pid = fork();
-    if (pid == 0) _exit(0);
-    waitpid(pid, nullptr, 0);
-    dead = pid;
+  const pid_t child = fork();
+  if (child == 0) {  // makes names, and dies
+    fs::create_directories(temporary_name(dir / "step") + "/deep");
+    std::ofstream(temporary_name(dir / "model")) << "x";
+    _exit(0);
   }
-  const std::string random = "-0123456789abcdef", of_dead = ".tmp-" + std::to_string(dead) + random;
-  fs::create_directories(dir / ("step" + of_dead + "/deep"));
-  dir.write("model" + of_dead, "x");
-  dir.write("short.tmp-" + std::to_string(dead), "x");
-  dir.write("mine.tmp-" + std::to_string(getpid()) + random, "x");
-  const std::set<std::string> others = {"alive.tmp-1" + random,
-                                        "a.tmp-",
-                                        "b.tmp-x",
-                                        "c.tmp-12x",
-                                        "d.tmp--3" + random,
+  waitpid(child, nullptr, 0);
+  REQUIRE(listing(dir.path).size() == 2);
+  const std::string of_dead = fs::path(*listing(dir.path).begin()).filename().string().substr(5);  // of "model.tmp-…"
+  REQUIRE(temporary_owner("model" + of_dead) == child);
+  std::ofstream(temporary_name(dir / "mine")) << "x";
+  const std::string host = of_dead.substr(0, 14), random = of_dead.substr(of_dead.size() - 17);
+  std::string of_another = of_dead;
+  of_another[5] = of_another[5] == '0' ? '1' : '0';
+  const std::set<std::string> others = {"another" + of_another,
+                                        "alive" + host + "1" + random,
+                                        "a" + host,
+                                        "b" + host + "x",
+                                        "c" + host + "12x",
+                                        "d" + host + "-3" + random,
                                         "e.tmp",
-                                        "f.tmp-99999999999999" + random,
+                                        "f" + host + "99999999999999" + random,
                                         "g" + of_dead + "0",
-                                        "h.tmp-" + std::to_string(dead) + "-"};
+                                        "h" + host + std::to_string(child) + "-",
+                                        "i.tmp-" + std::to_string(child) + random};
   for (const std::string& name : others) dir.write(name, "x");
   remove_leftovers(dir.path);
   CHECK(listing(dir.path) == others);

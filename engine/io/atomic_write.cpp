@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -22,23 +21,6 @@ namespace seqgrad {
 namespace fs = std::filesystem;
 
 namespace {
-
-// The process that a name of temporary_name's belongs to, or one without its random part; 0 for other names.
-pid_t owner_of(std::string_view name) {
-  constexpr std::string_view mark = ".tmp-";
-  const size_t at = name.rfind(mark);
-  if (at == std::string_view::npos) return 0;
-  const std::string_view digits = name.substr(at + mark.size());
-  const char* end = digits.data() + digits.size();
-  pid_t pid = 0;
-  uint64_t random = 0;
-  const auto [dash, bad] = std::from_chars(digits.data(), end, pid);
-  if (bad != std::errc() || pid <= 0) return 0;
-  if (dash == end) return pid;
-  if (end - dash != 17 || *dash != '-') return 0;
-  const auto [stop, wrong] = std::from_chars(dash + 1, end, random, 16);
-  return wrong == std::errc() && stop == end ? pid : 0;
-}
 
 void remove_tree(const std::string& path) {
   std::error_code error;
@@ -131,7 +113,7 @@ std::vector<std::string> list_directory(const std::string& path) {
 
 void remove_leftovers(const std::string& directory) {
   for (const std::string& name : list_directory(directory)) {
-    const pid_t owner = owner_of(name);
+    const pid_t owner = temporary_owner(name);
     const bool dead = owner > 0 && (owner == getpid() || (kill(owner, 0) != 0 && errno == ESRCH));
     if (dead) remove_tree(directory + "/" + name);
   }

@@ -34,7 +34,7 @@ void make_directories(const std::string& path);
 std::vector<std::string> list_directory(
     const std::string& path);  // names, sorted; none when there is no such directory
 
-// Removes from `directory` what processes that are no longer there left under temporary names.
+// Removes from `directory` what processes of this host that are no longer there left under temporary names.
 void remove_leftovers(const std::string& directory);
 
 // The whole file; InputError when it cannot be opened, is no file or pipe, or has more than `limit` bytes.

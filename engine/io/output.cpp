@@ -9,8 +9,11 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <optional>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "engine/core/error.h"
 #include "engine/io/system_calls.h"
@@ -121,6 +124,19 @@ void write_regular(const Target& target, const std::string& given, std::span<con
   sync_directory(directory_of(target.path));
 }
 
+// ".tmp-" and a number of this host, as far as process numbers mean the same: hosts that share a directory have other
+// names, containers other spaces of numbers.
+const std::string& mark() {
+  static const std::string made = [] {
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    struct stat numbers {};
+    const uint64_t space = stat("/proc/self/ns/pid", &numbers) == 0 ? numbers.st_ino : 0;
+    return fmt::format(".tmp-{:08x}-", static_cast<uint32_t>(XXH64(host, std::strlen(host), space)));
+  }();
+  return made;
+}
+
 void check_permission(const Target& target, const std::string& given) {
   if (target.descriptor) return;
   if (target.older && faccessat(AT_FDCWD, target.path.c_str(), W_OK, AT_EACCESS) != 0)
@@ -152,7 +168,20 @@ std::string temporary_name(const std::string& path) {
   std::string name = whole.filename().string();
   if (name.size() > 255) system_refused("create", path, ENAMETOOLONG);
   if (name.size() > longest) name.resize(longest);
-  return (whole.parent_path() / fmt::format("{}.tmp-{}-{:016x}", name, getpid(), random)).string();
+  return (whole.parent_path() / fmt::format("{}{}{}-{:016x}", name, mark(), getpid(), random)).string();
+}
+
+pid_t temporary_owner(std::string_view name) {
+  const size_t at = name.rfind(mark());
+  if (at == std::string_view::npos) return 0;
+  const std::string_view digits = name.substr(at + mark().size());
+  const char* end = digits.data() + digits.size();
+  pid_t pid = 0;
+  uint64_t random = 0;
+  const auto [dash, bad] = std::from_chars(digits.data(), end, pid);
+  if (bad != std::errc() || pid <= 0 || end - dash != 17 || *dash != '-') return 0;
+  const auto [stop, wrong] = std::from_chars(dash + 1, end, random, 16);
+  return wrong == std::errc() && stop == end ? pid : 0;
 }
 
 }  // namespace seqgrad

@@ -1,5 +1,7 @@
 // What it means to write a file that a person named: one meaning for every option and every file of a run.
 #pragma once
+#include <sys/types.h>
+
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,8 +23,10 @@ void write_output(const std::string& path, std::span<const std::string_view> pie
 // permission.
 void check_output(const std::string& path);
 
-// A name beside `path` that nobody can guess, for what is built before it is renamed to `path`. It holds the process's
-// number, by which remove_leftovers knows it.
+// A name beside `path` that nobody can guess, for what is built before it is renamed to `path`. It holds this host and
+// this process.
 std::string temporary_name(const std::string& path);
+// The process of this host that made such a name; 0 for all other names, those of other hosts too.
+pid_t temporary_owner(std::string_view name);
 
 }  // namespace seqgrad
