@@ -18,6 +18,15 @@ struct Gpu {
   char* landing = nullptr;  // pinned, for copies to the host
 
   Gpu() {
+    try {
+      start();
+    } catch (...) {  // it may be asked for again
+      release();
+      throw;
+    }
+  }
+
+  void start() {
     int devices = 0;
     if (const cudaError_t status = cudaGetDeviceCount(&devices); status != cudaSuccess) {
       int driver = 0, runtime = 0;
@@ -42,6 +51,15 @@ struct Gpu {
     for (cudaEvent_t& event : staging.read)
       gpu::check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "an event");
     gpu::check(cudaMallocHost(reinterpret_cast<void**>(&landing), landing_bytes), "pinned memory");
+  }
+
+  void release() {
+    for (char* memory : {staging.memory, landing})
+      if (memory) cudaFreeHost(memory);
+    for (const cudaEvent_t event : staging.read)
+      if (event) cudaEventDestroy(event);
+    if (stream) cudaStreamDestroy(stream);
+    cudaGetLastError();
   }
 
   void synchronise() {

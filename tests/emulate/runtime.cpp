@@ -174,6 +174,12 @@ cudaError_t cudaMallocHost(void** memory, size_t bytes) {
   *memory = std::malloc(bytes);
   return cudaSuccess;
 }
+cudaError_t cudaFreeHost(void* memory) {
+  std::free(memory);
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
 
 // First fit. What is new begins with bytes that are NaN in every format.
 cudaError_t cudaMallocAsync(void** out, size_t bytes, cudaStream_t) {
