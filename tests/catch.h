@@ -5,3 +5,15 @@
 #else
 #include <catch2/catch.hpp>
 #endif
+
+// Whether this build has the address sanitizer, as either compiler says it.
+#if defined(__SANITIZE_ADDRESS__)
+#define SEQGRAD_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SEQGRAD_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef SEQGRAD_ADDRESS_SANITIZER
+#define SEQGRAD_ADDRESS_SANITIZER 0
+#endif

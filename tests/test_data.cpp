@@ -63,13 +63,6 @@ double seconds_since(std::clock_t begin) {  // of this process's own work
   return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
 }
 
-std::string utf8(char32_t c) {
-  if (c < 0x80) return {static_cast<char>(c)};
-  if (c < 0x800) return {static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))};
-  return {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
-          static_cast<char>(0x80 | (c & 0x3F))};
-}
-
 // A corpus of random ids with lengths 1..longest.
 Corpus random_corpus(int64_t size, int64_t longest, uint64_t seed) {
   Random random(seed, 0);

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
+#if SEQGRAD_ADDRESS_SANITIZER
 const std::string one_gigabyte = "";  // AddressSanitizer reserves terabytes of addresses
 #else
 const std::string one_gigabyte = "ulimit -v 1500000; ";  // 1 GB and what a process has before it does anything

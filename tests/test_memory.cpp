@@ -156,7 +156,7 @@ TEST_CASE("a sentence that no batch of its split can hold is named with its file
         }).starts_with("2 "));
 }
 
-#if !defined(__SANITIZE_ADDRESS__)  // which reserves terabytes of addresses
+#if !SEQGRAD_ADDRESS_SANITIZER  // which reserves terabytes of addresses
 TEST_CASE("one long line of dev or test is refused before the first step, where it could not be validated") {
   const Scratch dir;
   dir.write("good.tsv", "a b\tb a\nb\ta\n");

@@ -23,8 +23,9 @@ TEST_CASE("where oneDNN gets no memory for its code, the run ends with words and
   for (int call = 1;; call = 2 * call + 1) {  // how many pieces of code there are depends on the CPU
     CAPTURE(call);
     const Result r =
-        shell(dir, "export LD_PRELOAD=" SEQGRAD_SHORT_OF_MEMORY " SEQGRAD_FAIL_MMAP=" + std::to_string(call) + "; " +
-                       short_run(dir));
+        // What oneDNN leaks when it gets no memory is its own affair.
+        shell(dir, "export ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=" SEQGRAD_SHORT_OF_MEMORY " SEQGRAD_FAIL_MMAP=" +
+                       std::to_string(call) + "; " + short_run(dir));
     CAPTURE(r.err);
     if (r.code == 0 && call > 1) break;
     REQUIRE(r.code == 3);
@@ -32,7 +33,7 @@ TEST_CASE("where oneDNN gets no memory for its code, the run ends with words and
   }
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which take all of the address space
+#if !SEQGRAD_ADDRESS_SANITIZER && !defined(__SANITIZE_THREAD__)  // which take all of the address space
 TEST_CASE("a limit of the address space ends a run with words and exit code 3, or not at all") {
   const Scratch dir;
   bool refused = false;

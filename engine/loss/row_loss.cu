@@ -9,7 +9,7 @@ namespace {
 constexpr int64_t of_one_block = 32768;  // classes
 constexpr int of_a_part_threads = 256;
 template <class T>
-constexpr int blocks_beside = sizeof(T) == 4 ? 3 : 2;  // that a multiprocessor has registers for at least
+[[maybe_unused]] constexpr int blocks_beside = sizeof(T) == 4 ? 3 : 2;  // that a multiprocessor has registers for
 
 struct Outcome {
   double loss, nll, lambda, log_sum;

@@ -138,7 +138,8 @@ void leave(Fibre* f) {  // to the scheduler, and back when it resumes
     return;
   }
   if (_setjmp(f->at) != 0) {
-    if (__sanitizer_finish_switch_fiber) __sanitizer_finish_switch_fiber(f->saved, nullptr, nullptr);
+    if (__sanitizer_finish_switch_fiber)
+      __sanitizer_finish_switch_fiber(f->saved, &machine().home_bottom, &machine().home_size);
     return;
   }
   if (__sanitizer_start_switch_fiber)
