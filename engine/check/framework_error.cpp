@@ -136,7 +136,9 @@ void FrameworkError::row_gradient(size_t i, std::vector<double>& error, std::vec
     const double moved = p * (pull * std::expm1(std::min(exponent, largest_exponent)) + zeta * row.lambda_error);
     const double slope = z.slope.empty() ? 1 : z.slope[j];
     size[j] = c * (pull * p + r);
-    error[j] = finite(c * moved * slope + few * k_.u * size[j] + k_.smallest * (1 + c));
+    // The way back through a cap: 1 − t² of a rounded t, and products with it, κ and 1/κ.
+    const double cap = z.slope.empty() ? 0 : (few * slope + 2 * (1 - slope)) * k_.u * size[j];
+    error[j] = finite(c * moved * slope + few * k_.u * size[j] + cap + k_.smallest * (1 + c));
   }
 }
 

@@ -241,7 +241,9 @@ class Keras(Framework):
 
     def rows(self, c, z, a):
         k, o, V = self.k, self.k.ops, c["V"]
-        options = dict(reduction=None, from_logits=True, dtype=self.types[c["dtype"]] if c["style"] == 2 else None)
+        # A loss with a dtype casts the ids to it: in 16 bits other classes than were meant, and no right loss.
+        casts = c["style"] == 2 and (c["target"] == "dense" or c["dtype"] == "f32" or V <= 256)
+        options = dict(reduction=None, from_logits=True, dtype=self.types[c["dtype"]] if casts else None)
         y = o.maximum(a["y"], 0)
         if c["target"] == "ids" and not c["smoothing"] and not c["class_weights"]:
             if c["style"] == 1:
