@@ -1,4 +1,4 @@
-// The table of presets. Its expected values on the fixture stand in tests/test_loss_presets.cpp, one line a row.
+// The table of presets. Its expected values on the fixture stand in tests/loss/test_loss_presets.cpp, one line a row.
 #include "engine/loss/presets.h"
 
 #include <algorithm>

@@ -25,18 +25,18 @@ from tree import ENVIRONMENT, HOME, Tree, fail
 from turns import in_turns, work
 
 SETS = {
-    # name: the files, the test files of its binary (the beginnings of their names), the bar in percent
+    # name: the files, the test files of its binary (the beginnings of their names or paths), the bar in percent
     "loss": ([f"engine/loss/{stem}.cpp" for stem in ("row_loss", "probs_loss", "row_target", "live_rows", "divisors", "reduction",
                                                      "linear_loss", "sequence_loss", "options", "presets")] +
              [f"engine/loss/{stem}.h" for stem in ("linear_tiles", "row_loss", "row_report", "result_shape", "order_free_sum")] +
              ["engine/ops/row_passes.cpp", "engine/ops/row_passes_simd.h"],
-             ["tests/test_loss", "tests/test_row_passes", "tests/test_check."], 95),
+             ["test_loss", "test_row_passes", "test_check."], 95),
     "parsers": (["engine/config/codec.cpp", "engine/config/field.cpp", "engine/config/load.cpp", "engine/config/node.cpp",
                  "engine/config/problems.cpp", "engine/config/section.cpp", "engine/config/yaml.cpp", "engine/io/safetensors.cpp",
                  "engine/io/text.cpp", "engine/data/parallel_text.cpp", "engine/data/vocabulary.cpp", "engine/check/case*.cpp",
                  "engine/check/inline_tensors.cpp"],
-                ["tests/test_config.", "tests/test_safetensors", "tests/test_io", "tests/test_data.", "tests/test_fuzz", "tests/fuzz/",
-                 "tests/test_check.", "tests/test_loss_arrays", "tests/test_which", "tests/test_config_keys"], 85),
+                ["test_config.", "test_safetensors", "test_io", "test_data.", "test_fuzz", "tests/fuzz/", "test_check.", "test_loss_arrays",
+                 "test_which", "test_config_keys"], 85),
 }
 EQUIVALENT = Path(__file__).parent / "equivalent.txt"
 
@@ -169,7 +169,7 @@ def main():
         return 0
 
     tree.prepare("tests/seqgrad_tests", judges)
-    judge = digest(*(tree.read(f) for f in sorted(tree.tests)), *(p.read_text() for p in sorted((tree.source / "tests").glob("*.h"))))
+    judge = digest(*(tree.read(f) for f in sorted(tree.tests)), *(p.read_text() for p in sorted((tree.source / "tests/support").glob("*.h"))))
     base = HOME / "base"
     base.mkdir(exist_ok=True)
     linked = tree.link({}, base / "program")

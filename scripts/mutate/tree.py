@@ -61,8 +61,9 @@ class Tree:
 
     def prepare(self, program, tests=()):
         """Builds the objects that `program` is linked from; of test files only `tests` and those that are no tests."""
-        there = [*self.source.glob("tests/*.cpp"), *self.source.glob("tests/fuzz/*_target.cpp")]
-        self.tests = [f for f in sorted(p.relative_to(self.source).as_posix() for p in there) if tests and f.startswith(tuple(tests))]
+        there = [*self.source.glob("tests/*/test_*.cpp"), *self.source.glob("tests/fuzz/*_target.cpp")]
+        self.tests = [f for f in sorted(p.relative_to(self.source).as_posix() for p in there)
+                      if tests and (f.startswith(tuple(tests)) or Path(f).name.startswith(tuple(tests)))]
         test_objects = [f"tests/CMakeFiles/seqgrad_tests.dir/{f.removeprefix('tests/')}.o" for f in self.tests]
         emulated = ["engine_emulated"] if self.tests else []  # the GPU's kernels, which the tests run on the CPU
         quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "SEQGRAD_CUDA=OFF", "scripts/build.sh", "engine_compute", "engine_frame", "commands", "seqgrad",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records BLEU and chrF2 scores of sacreBLEU as tests/golden/bleu.json: python scripts/record/bleu.py
 
-Needs sacrebleu. The 1,000 generated pairs are made again by tests/test_metrics.cpp from the same generator.
+Needs sacrebleu. The 1,000 generated pairs are made again by tests/metrics/test_metrics.cpp from the same generator.
 """
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""Records what TensorBoard's own writer makes of a few events, for tests/test_event_log.cpp.
+"""Records what TensorBoard's own writer makes of a few events, for tests/io/test_event_log.cpp.
 
   scripts/record/events.py > tests/golden/events.hex       needs: pip install tensorboard
 """

@@ -1,5 +1,5 @@
-// What a fuzzer feeds with bytes, and tests/test_fuzz_corpus.cpp with the saved ones. A target returns when the input
-// is accepted or refused as it should be; anything else (a broken property too) leaves by another exception or a
+// What a fuzzer feeds with bytes, and tests/fuzz/test_fuzz_corpus.cpp with the saved ones. A target returns when the
+// input is accepted or refused as it should be; anything else (a broken property too) leaves by another exception or a
 // signal.
 #pragma once
 #include <stdexcept>
