@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "engine/config/section.h"
-#include "engine/loss/config.h"
+#include "engine/loss_config/config.h"
 
 namespace seqgrad {
 

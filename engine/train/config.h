@@ -2,7 +2,7 @@
 #pragma once
 #include "engine/config/section.h"
 #include "engine/data/config.h"
-#include "engine/loss/config.h"
+#include "engine/loss_config/config.h"
 #include "engine/metrics/bleu_tokens.h"
 #include "engine/optim/config.h"
 

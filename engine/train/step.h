@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "engine/loss/compare.h"
-#include "engine/loss/config.h"
 #include "engine/loss/nonfinite_loss.h"
 #include "engine/loss/unfinished_loss.h"
+#include "engine/loss_config/config.h"
 #include "engine/train/model.h"
 
 namespace seqgrad {

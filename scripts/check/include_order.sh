@@ -10,6 +10,8 @@ floor() {
     engine/device | engine/config | engine/io) echo 2 ;;
     engine/ops | engine/loss) echo 3 ;;
     engine/nn | engine/optim | engine/data | engine/metrics) echo 4 ;;
+    engine/loss_config) echo 4 ;;
+    engine/html) echo 4 ;;
     engine/check | engine/teach | engine/teach/experiments | engine/train) echo 5 ;;
     engine/run) echo 6 ;;
     models) echo 7 ;;

@@ -1,7 +1,7 @@
 // Every preset of the field on the fixture that separates them.
 #include "engine/config/yaml.h"
-#include "engine/loss/config.h"
 #include "engine/loss/presets.h"
+#include "engine/loss_config/config.h"
 #include "tests/support/loss_fixture.h"
 
 using namespace seqgrad;

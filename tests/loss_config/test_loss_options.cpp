@@ -1,6 +1,6 @@
 // Options that have no meaning: out of range (E11), unknown or contradictory (E14, E15), or not together (E08, E17).
 #include "engine/config/yaml.h"
-#include "engine/loss/config.h"
+#include "engine/loss_config/config.h"
 #include "tests/support/loss_batch.h"
 
 using namespace seqgrad;

@@ -1,5 +1,5 @@
 // From the `loss` section to LossOptions: the preset first, then what was written beside it.
-#include "engine/loss/config.h"
+#include "engine/loss_config/config.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // The words of other programs for what the `loss` section has.
-#include "engine/loss/config.h"
+#include "engine/loss_config/config.h"
 
 namespace seqgrad {
 
