@@ -8,7 +8,7 @@
 #include "engine/io/output.h"
 #include "engine/io/terminal.h"
 #include "engine/teach/course.h"
-#include "engine/teach/page.h"
+#include "engine/teach/explain_page.h"
 #include "engine/text/escape.h"
 #include "engine/text/words.h"
 #include "models/first_batch.h"

@@ -9,10 +9,10 @@
 
 #include "engine/check/check_case.h"
 #include "engine/check/which.h"
+#include "engine/html/page.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/output.h"
-#include "engine/teach/html.h"
-#include "engine/teach/page.h"
+#include "engine/teach/explain_page.h"
 #include "engine/text/escape.h"
 
 namespace seqgrad {

@@ -1,8 +1,8 @@
 // An explanation for a terminal.
 #include <cmath>
 
+#include "engine/html/page.h"
 #include "engine/teach/course.h"
-#include "engine/teach/html.h"
 #include "engine/text/escape.h"
 #include "engine/text/words.h"
 

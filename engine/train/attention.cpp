@@ -1,8 +1,8 @@
 // Words beside weights, sentence after sentence.
 #include "engine/train/attention.h"
 
+#include "engine/html/page.h"
 #include "engine/io/output.h"
-#include "engine/teach/html.h"
 #include "engine/train/progress.h"
 
 namespace seqgrad {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/data/tokenizer.h"
-#include "engine/teach/heat_map.h"
+#include "engine/html/heat_map.h"
 #include "engine/train/model.h"
 
 namespace seqgrad {

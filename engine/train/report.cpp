@@ -11,10 +11,10 @@
 
 #include "engine/config/describe.h"
 #include "engine/data/surface.h"
+#include "engine/html/chart.h"
+#include "engine/html/page.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/text.h"
-#include "engine/teach/chart.h"
-#include "engine/teach/html.h"
 #include "engine/train/attention.h"
 #include "engine/train/run_info.h"
 

@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "engine/core/error.h"
-#include "engine/teach/chart.h"
-#include "engine/teach/heat_map.h"
-#include "engine/teach/html.h"
+#include "engine/html/chart.h"
+#include "engine/html/heat_map.h"
+#include "engine/html/page.h"
 #include "engine/text/escape.h"
 #include "tests/support/catch.h"
 #include "tests/support/event_reader.h"

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "engine/teach/bar_chart.h"
-#include "engine/teach/chart.h"
-#include "engine/teach/html.h"
-#include "engine/teach/page.h"
+#include "engine/html/bar_chart.h"
+#include "engine/html/chart.h"
+#include "engine/html/page.h"
+#include "engine/teach/explain_page.h"
 #include "engine/teach/page_assets.h"
 #include "engine/text/escape.h"
 #include "tests/support/catch.h"

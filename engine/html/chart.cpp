@@ -1,5 +1,5 @@
 // Scales, ticks, lines.
-#include "engine/teach/chart.h"
+#include "engine/html/chart.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/teach/html.h"
+#include "engine/html/page.h"
 #include "engine/text/escape.h"
 
 namespace seqgrad {

@@ -1,5 +1,5 @@
 // The style sheet, and text made safe.
-#include "engine/teach/html.h"
+#include "engine/html/page.h"
 
 #define XXH_INLINE_ALL
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // One line a bar, its value at the end.
-#include "engine/teach/bar_chart.h"
+#include "engine/html/bar_chart.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "engine/core/error.h"
-#include "engine/teach/html.h"
+#include "engine/html/page.h"
 #include "engine/text/escape.h"
 
 namespace seqgrad {

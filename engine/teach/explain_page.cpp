@@ -1,14 +1,14 @@
 // The page's frame; tables that follow edits are filled by its script (engine/teach/page/*.js).
-#include "engine/teach/page.h"
+#include "engine/teach/explain_page.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <set>
 
-#include "engine/teach/bar_chart.h"
-#include "engine/teach/chart.h"
-#include "engine/teach/html.h"
+#include "engine/html/bar_chart.h"
+#include "engine/html/chart.h"
+#include "engine/html/page.h"
 #include "engine/teach/page_assets.h"
 #include "engine/text/escape.h"
 

@@ -1,11 +1,11 @@
 // Words on two sides, one cell a pair.
-#include "engine/teach/heat_map.h"
+#include "engine/html/heat_map.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "engine/core/error.h"
-#include "engine/teach/html.h"
+#include "engine/html/page.h"
 #include "engine/text/escape.h"
 
 namespace seqgrad {
