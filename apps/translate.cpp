@@ -11,11 +11,11 @@
 #include "apps/line_notes.h"
 #include "apps/options.h"
 #include "apps/run_options.h"
-#include "engine/core/utf8.h"
 #include "engine/data/odd_text.h"
 #include "engine/data/surface.h"
 #include "engine/io/line_reader.h"
 #include "engine/io/terminal.h"
+#include "engine/text/utf8.h"
 #include "engine/train/attention.h"
 
 namespace seqgrad {

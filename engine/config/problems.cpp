@@ -5,7 +5,7 @@
 #include <tuple>
 
 #include "engine/config/field.h"
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 #include "engine/text/words.h"
 
 namespace seqgrad {

@@ -10,7 +10,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 namespace {

@@ -9,11 +9,11 @@
 #include <set>
 
 #include "engine/core/error.h"
-#include "engine/core/utf8.h"
 #include "engine/data/tokenizer.h"
 #include "engine/data/vocabulary_file.h"
 #include "engine/data/words.h"
 #include "engine/text/unicode.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 namespace {

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "engine/core/error.h"
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
-#include "engine/core/utf8.h"
 #include "engine/text/escape.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 namespace {

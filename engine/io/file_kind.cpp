@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 namespace {

@@ -12,8 +12,8 @@
 #include <cstring>
 
 #include "engine/core/error.h"
-#include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 

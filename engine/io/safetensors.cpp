@@ -9,10 +9,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/file_kind.h"
 #include "engine/io/output.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 namespace {

@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "engine/core/error.h"
-#include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/file_kind.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 

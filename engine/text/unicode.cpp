@@ -10,7 +10,7 @@
 #include <new>
 
 #include "engine/core/error.h"
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 

@@ -11,10 +11,10 @@
 #include <ctime>
 #include <vector>
 
-#include "engine/core/utf8.h"
 #include "engine/io/atomic_write.h"
 #include "engine/io/terminal.h"
 #include "engine/text/escape.h"
+#include "engine/text/utf8.h"
 
 namespace seqgrad {
 

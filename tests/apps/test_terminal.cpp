@@ -1,7 +1,7 @@
 // Text from outside on its way through the commands to a terminal or a pipe, and the colours of messages.
 #include <algorithm>
 
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 #include "tests/support/terminal.h"

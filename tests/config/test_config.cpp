@@ -13,7 +13,7 @@
 #include <random>
 
 #include "engine/config/describe.h"
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 #include "tests/support/catch.h"
 #include "tests/support/config_walk.h"
 #include "tests/support/scratch.h"

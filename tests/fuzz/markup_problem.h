@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 
 // "" when elements that are opened and closed match, attributes hold no stray quote or bracket, every & begins a
 // character reference, and there is no control character but line feed and tab; else what is wrong. HTML's elements

@@ -3,7 +3,6 @@
 #include "apps/command.h"
 #include "engine/check/junit.h"
 #include "engine/config/codec.h"
-#include "engine/core/utf8.h"
 #include "engine/html/bar_chart.h"
 #include "engine/html/chart.h"
 #include "engine/html/heat_map.h"
@@ -13,6 +12,7 @@
 #include "engine/teach/course.h"
 #include "engine/teach/explain_page.h"
 #include "engine/text/escape.h"
+#include "engine/text/utf8.h"
 #include "tests/fuzz/markup_problem.h"
 #include "tests/fuzz/targets.h"
 

@@ -2,7 +2,7 @@
 #include "engine/text/escape.h"
 
 #include "engine/core/error.h"
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 #include "tests/support/catch.h"
 
 using namespace seqgrad;

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <csignal>
 
-#include "engine/core/utf8.h"
+#include "engine/text/utf8.h"
 #include "engine/train/progress.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
