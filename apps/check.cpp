@@ -11,7 +11,7 @@
 #include "engine/device/choose.h"
 #include "engine/io/output.h"
 #include "engine/io/terminal.h"
-#include "engine/text/words.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 namespace {

@@ -3,7 +3,7 @@
 #include "apps/command.h"
 #include "apps/train.h"
 #include "engine/config/describe.h"
-#include "engine/text/words.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 namespace {

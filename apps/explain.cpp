@@ -10,7 +10,7 @@
 #include "engine/teach/course.h"
 #include "engine/teach/explain_page.h"
 #include "engine/text/escape.h"
-#include "engine/text/words.h"
+#include "engine/text/numbers.h"
 #include "models/first_batch.h"
 #include "models/run.h"
 

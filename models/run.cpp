@@ -15,7 +15,7 @@
 #include "engine/io/atomic_write.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/run/record.h"
-#include "engine/text/words.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 

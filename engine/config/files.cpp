@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "engine/text/near_path.h"
+#include "engine/io/near_path.h"
 
 namespace seqgrad {
 

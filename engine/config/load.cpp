@@ -7,7 +7,7 @@
 
 #include "engine/config/section.h"
 #include "engine/config/yaml.h"
-#include "engine/text/near_path.h"
+#include "engine/io/near_path.h"
 
 namespace seqgrad {
 namespace {

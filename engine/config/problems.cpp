@@ -5,8 +5,8 @@
 #include <tuple>
 
 #include "engine/config/field.h"
+#include "engine/text/numbers.h"
 #include "engine/text/utf8.h"
-#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {

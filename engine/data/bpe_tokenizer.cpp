@@ -11,9 +11,9 @@
 #include "engine/core/error.h"
 #include "engine/data/tokenizer.h"
 #include "engine/data/vocabulary_file.h"
-#include "engine/data/words.h"
 #include "engine/text/unicode.h"
 #include "engine/text/utf8.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {

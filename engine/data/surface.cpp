@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "engine/data/words.h"
 #include "engine/text/unicode.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 

@@ -1,9 +1,9 @@
 // The kinds `word` (what spaces and tabs separate) and `char` (every character, spaces included).
 #include "engine/data/tokenizer.h"
 #include "engine/data/vocabulary_file.h"
-#include "engine/data/words.h"
 #include "engine/text/unicode.h"
 #include "engine/text/utf8.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {

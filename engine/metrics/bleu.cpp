@@ -5,8 +5,8 @@
 #include <cmath>
 #include <map>
 
-#include "engine/metrics/whitespace.h"
 #include "engine/text/unicode.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {

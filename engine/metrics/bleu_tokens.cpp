@@ -7,8 +7,8 @@
 #include <array>
 
 #include "engine/core/error.h"
-#include "engine/metrics/whitespace.h"
 #include "engine/text/unicode.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "engine/metrics/whitespace.h"
 #include "engine/text/unicode.h"
 #include "engine/text/utf8.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
 namespace {

@@ -4,7 +4,7 @@
 #include "engine/html/page.h"
 #include "engine/teach/course.h"
 #include "engine/text/escape.h"
-#include "engine/text/words.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 namespace {

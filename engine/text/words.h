@@ -1,14 +1,26 @@
-// Numbers and nouns in sentences.
+// The words of a line: what spaces and tabs separate, or whatever Unicode calls white space.
 #pragma once
-#include <cstdint>
-#include <string>
+#include <algorithm>
 #include <string_view>
+#include <vector>
 
 namespace seqgrad {
 
-std::string with_commas(int64_t count);  // 20,000
+// Calls f(std::string_view) for each word that spaces and tabs separate.
+template <class F>
+void for_each_word(std::string_view line, const F& f) {
+  for (size_t i = 0; i < line.size();) {
+    const size_t end = std::min(line.find_first_of(" \t", i), line.size());
+    if (end > i) f(line.substr(i, end - i));
+    i = end + 1;
+  }
+}
 
-// "1 pair", "0 pairs", "20,000 pairs"; `plural` where it is not the noun and an s.
-std::string counted(int64_t count, std::string_view noun, std::string_view plural = "");
+// Length in bytes of the white-space character that `text` begins with: Unicode's White_Space and U+001C to U+001F.
+size_t whitespace_length(std::string_view text);
+
+// As Python's str.split() finds them, which the published scores rest on.
+std::vector<std::string_view> split_whitespace(std::string_view text);
+std::string_view strip_right(std::string_view text);  // str.rstrip()
 
 }  // namespace seqgrad

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "engine/text/words.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/text/words.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 

@@ -1,46 +1,37 @@
 #!/usr/bin/env bash
-# Checks that a file includes its own folder and lower floors only, and that third parties stay in their cages.
+# Checks that a file includes only its own folder and folders that stand before it in this order, and that third parties
+# stay in their cages.
+#   scripts/floors.sh [--print]     (--print: the order)
 set -euo pipefail
-cd "$(dirname "${1:-$0}")/.."
-
-floor() {
-  case "$1" in
-    engine/core) echo 0 ;;
-    engine/text) echo 1 ;;
-    engine/device | engine/config | engine/io) echo 2 ;;
-    engine/ops | engine/loss) echo 3 ;;
-    engine/nn | engine/optim | engine/data | engine/metrics) echo 4 ;;
-    engine/loss_config) echo 4 ;;
-    engine/html) echo 4 ;;
-    engine/check | engine/teach | engine/teach/experiments | engine/train) echo 5 ;;
-    engine/run) echo 6 ;;
-    models) echo 7 ;;
-    apps) echo 8 ;;
-    tests | tests/*) echo 9 ;;
-    *) echo "error: no floor for folder '$1'; add it to scripts/floors.sh" >&2; exit 2 ;;
-  esac
-}
-
-# Two folders of one floor that may see each other one way: the loss is built on ops, optimisers on parameters,
-# the report of a run on the parts of pages, explanations on cases.
-allowed_sideways() {
-  case "$1>$2" in
-    "engine/loss>engine/ops" | "engine/optim>engine/nn" | "engine/metrics>engine/data" | "engine/teach>engine/check" | "engine/teach/experiments>engine/teach" | tests/*">tests/"*) return 0 ;;
-    *) return 1 ;;
-  esac
-}
+cd "$(dirname "$0")/.."
+order=(engine/core engine/text engine/io engine/config engine/device engine/ops engine/loss engine/loss_config engine/nn
+       engine/optim engine/data engine/metrics engine/html engine/check engine/teach engine/train engine/run models apps tests)
+if [[ ${1:-} == --print ]]; then
+  printf '%s\n' "${order[@]}"
+  exit
+fi
 
 bad=0
 complain() { echo "$1"; bad=1; }
-while IFS=: read -r file line text; do
-  target=${text#*\"}; target=${target%\"*}
-  from=$(dirname "$file"); to=$(dirname "$target")
-  [[ $from == "$to" ]] && continue
-  mine=$(floor "$from"); theirs=$(floor "$to")
-  if ((theirs > mine)) || { ((theirs == mine)) && ! allowed_sideways "$from" "$to"; }; then
-    complain "$file:$line: floor $mine includes \"$target\" of floor $theirs"
-  fi
-done < <(grep -rnE '^#include "' --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' engine models apps tests)
+grep -rnE '^#include "' --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' engine models apps tests |
+  awk -F: -v order="${order[*]}" '
+    function place(file,   parts) {  # of the folder that the file lies in, however deep
+      split(file, parts, "/")
+      folder = parts[1] == "engine" ? parts[1] "/" parts[2] : parts[1]
+      if (folder in rank) return rank[folder]
+      print "error: no place for the folder of " file "; add it to scripts/floors.sh"
+      bad = 2
+      exit
+    }
+    BEGIN { n = split(order, folders, " "); for (i = 1; i <= n; ++i) rank[folders[i]] = i }
+    {
+      split($0, quoted, "\"")
+      if (place(quoted[2]) > place($1)) {
+        print $1 ":" $2 ": " folders[place($1)] " stands below the folder of \"" quoted[2] "\""
+        bad = 1
+      }
+    }
+    END { exit bad }' || bad=1
 
 cage() {  # pattern of an include, folder pattern where it may stand
   while IFS=: read -r file line text; do

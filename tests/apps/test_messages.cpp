@@ -3,8 +3,8 @@
 #include <regex>
 
 #include "apps/command.h"
-#include "engine/text/near_path.h"
-#include "engine/text/words.h"
+#include "engine/io/near_path.h"
+#include "engine/text/numbers.h"
 #include "models/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"

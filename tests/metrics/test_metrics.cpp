@@ -9,8 +9,8 @@
 #include "engine/metrics/accuracy.h"
 #include "engine/metrics/bleu.h"
 #include "engine/metrics/chrf.h"
-#include "engine/metrics/whitespace.h"
 #include "engine/text/unicode.h"
+#include "engine/text/words.h"
 #include "tests/support/catch.h"
 
 using namespace seqgrad;

@@ -1,5 +1,5 @@
 // One folder at a time, from the left.
-#include "engine/text/near_path.h"
+#include "engine/io/near_path.h"
 
 #include <algorithm>
 #include <filesystem>
