@@ -7,7 +7,7 @@
 #include "apps/measure.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/choose.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 #include "models/memory.h"
 #include "models/run.h"
 

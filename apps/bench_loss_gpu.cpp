@@ -5,7 +5,7 @@
 #include "apps/bench.h"
 #include "apps/measure.h"
 #include "engine/device/gemm.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/loss/row_loss.h"
 #include "engine/loss/unfinished_loss.h"

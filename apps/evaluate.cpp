@@ -4,7 +4,7 @@
 #include "apps/run_options.h"
 #include "engine/data/surface.h"
 #include "engine/io/json_text.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 #include "engine/run/record.h"
 #include "engine/text/escape.h"
 

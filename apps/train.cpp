@@ -11,8 +11,8 @@
 #include "apps/command.h"
 #include "engine/config/describe.h"
 #include "engine/data/surface.h"
-#include "engine/io/atomic_write.h"
-#include "engine/io/replace_directory.h"
+#include "engine/io/directories.h"
+#include "engine/io/output.h"
 #include "engine/io/run_dir.h"
 #include "engine/io/signals.h"
 #include "engine/run/record.h"
@@ -233,7 +233,7 @@ int go_on(const Options& o, const Config& before, const Config& config, Sequence
   restore_replaced(run + "/checkpoints");
   trainer.resume(last_checkpoint(run + "/checkpoints"));
   const std::vector<std::string> set = config_changes(before, config);
-  if (!set.empty()) atomic_write(run + "/config.resolved.yaml", resolved_yaml(config, false));
+  if (!set.empty()) write_output(run + "/config.resolved.yaml", resolved_yaml(config, false));
   changes.insert(changes.end(), set.begin(), set.end());
   record_changes(run, trainer.state().step, data, settings.device, changes);
   if (!o.common.quiet) {

@@ -12,7 +12,9 @@
 #include "engine/device/choose.h"
 #include "engine/device/gemm.h"
 #include "engine/device/step_graph.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
+#include "engine/io/files.h"
+#include "engine/io/output.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/run/record.h"
 #include "engine/text/numbers.h"
@@ -193,11 +195,11 @@ static std::string written_out(const Config& config, const Data& data) {
 
 void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,
                      const Data& data, const ProcessSettings& settings) {
-  atomic_write(directory + "/config.yaml", config_path.empty() ? "" : read_file(config_path, size_t{1} << 20));
-  atomic_write(directory + "/config.resolved.yaml", written_out(config, data));
-  atomic_write(directory + "/source.vocab", data.source->serialized());
-  atomic_write(directory + "/target.vocab", data.target->serialized());
-  atomic_write(directory + "/run.json", new_record(data, settings.device, settings.text));
+  write_output(directory + "/config.yaml", config_path.empty() ? "" : read_file(config_path, size_t{1} << 20));
+  write_output(directory + "/config.resolved.yaml", written_out(config, data));
+  write_output(directory + "/source.vocab", data.source->serialized());
+  write_output(directory + "/target.vocab", data.target->serialized());
+  write_output(directory + "/run.json", new_record(data, settings.device, settings.text));
 }
 
 }  // namespace seqgrad

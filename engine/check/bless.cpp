@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "engine/check/run_case.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/files.h"
 #include "engine/io/output.h"
 
 namespace seqgrad {

@@ -10,7 +10,7 @@
 
 #include "engine/check/flat.h"
 #include "engine/check/inline_tensors.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/files.h"
 
 namespace seqgrad {
 namespace {

@@ -9,7 +9,7 @@
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/data/streams.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 
 namespace seqgrad {
 

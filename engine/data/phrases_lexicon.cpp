@@ -8,7 +8,7 @@
 #include <set>
 
 #include "engine/core/error.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 
 namespace seqgrad::phrases {
 namespace {

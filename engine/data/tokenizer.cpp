@@ -7,7 +7,7 @@
 
 #include "engine/core/error.h"
 #include "engine/core/registry.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 
 namespace seqgrad {
 

@@ -9,7 +9,8 @@
 #include <protozero/pbf_builder.hpp>
 
 #include "engine/core/error.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
+#include "engine/io/files.h"
 
 namespace seqgrad {
 namespace {

@@ -14,8 +14,10 @@
 #include <optional>
 
 #include "engine/core/error.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
+#include "engine/io/files.h"
 #include "engine/io/line_reader.h"
+#include "engine/io/output.h"
 
 namespace seqgrad {
 namespace {
@@ -91,7 +93,7 @@ void MetricLog::rewrite_table() {
   for (const std::string& name : columns_) text += (text.empty() ? "" : ",") + quoted(name);
   if (!text.empty()) text += "\n";
   for (const MetricRow& row : rows_) text += table_row(columns_, row) + "\n";
-  atomic_write(table_, text);
+  write_output(table_, text);
 }
 
 // Rows up to `last_step` that `wanted` takes by their kind. They stand in the order of steps, results at the end, so

@@ -12,7 +12,7 @@
 #include <cstring>
 
 #include "engine/core/error.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
 #include "engine/text/utf8.h"
 
 namespace seqgrad {

@@ -9,8 +9,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/io/atomic_write.h"
 #include "engine/io/file_kind.h"
+#include "engine/io/files.h"
 #include "engine/io/output.h"
 #include "engine/text/utf8.h"
 

@@ -6,7 +6,9 @@
 
 #include "engine/config/problems.h"
 #include "engine/core/thread_pool.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
+#include "engine/io/files.h"
+#include "engine/io/output.h"
 #include "engine/ops/row_passes.h"
 
 namespace seqgrad {
@@ -140,7 +142,7 @@ void record_changes(const std::string& run, int64_t step, const Data& data, Devi
   record["data"] = to_json(contents_of(data));
   if (!record["changes"].is_array()) record["changes"] = json::array();
   for (const std::string& change : changes) record["changes"].push_back(fmt::format("step {}: {}", step, change));
-  atomic_write(run + "/run.json", record.dump(2) + "\n");
+  write_output(run + "/run.json", record.dump(2) + "\n");
 }
 
 }  // namespace seqgrad

@@ -10,7 +10,7 @@
 #include "engine/check/check_case.h"
 #include "engine/check/which.h"
 #include "engine/html/page.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
 #include "engine/io/output.h"
 #include "engine/teach/explain_page.h"
 #include "engine/text/escape.h"

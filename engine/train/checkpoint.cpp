@@ -10,7 +10,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
+#include "engine/io/files.h"
+#include "engine/io/output.h"
 
 namespace seqgrad {
 namespace {
@@ -195,7 +197,7 @@ static void write_files(const std::string& temporary, const ParameterStore& stor
                 {"interval", to_json(s.interval)},
                 {"kept", kept}};
   state["xxh64"] = checksum(state);
-  atomic_write(temporary + "/state.json", state.dump(2) + "\n");
+  write_output(temporary + "/state.json", state.dump(2) + "\n");
 }
 
 std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& state,

@@ -11,7 +11,7 @@
 #include <ctime>
 #include <vector>
 
-#include "engine/io/atomic_write.h"
+#include "engine/io/files.h"
 #include "engine/io/terminal.h"
 #include "engine/text/escape.h"
 #include "engine/text/utf8.h"

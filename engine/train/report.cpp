@@ -13,8 +13,8 @@
 #include "engine/data/surface.h"
 #include "engine/html/chart.h"
 #include "engine/html/page.h"
-#include "engine/io/atomic_write.h"
-#include "engine/io/text.h"
+#include "engine/io/directories.h"
+#include "engine/io/lines.h"
 #include "engine/train/attention.h"
 #include "engine/train/run_info.h"
 

@@ -3,7 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/error.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/files.h"
+#include "engine/io/output.h"
 
 namespace seqgrad {
 
@@ -15,7 +16,7 @@ nlohmann::ordered_json read_run_info(const std::string& run) {
 }
 
 void write_run_info(const std::string& run, const nlohmann::ordered_json& info) {
-  atomic_write(run + "/run.json", info.dump(2) + "\n");
+  write_output(run + "/run.json", info.dump(2) + "\n");
 }
 
 }  // namespace seqgrad

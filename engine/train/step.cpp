@@ -10,7 +10,7 @@
 #include "engine/core/phases.h"
 #include "engine/core/tape.h"
 #include "engine/device/step_graph.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/softmax.h"

@@ -5,7 +5,8 @@
 #include <cmath>
 
 #include "engine/data/surface.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
+#include "engine/io/output.h"
 #include "engine/io/signals.h"
 #include "engine/train/report.h"
 #include "engine/train/results.h"
@@ -182,7 +183,7 @@ void Trainer::show_samples() {
   }
   if (file.empty()) return;
   make_directories(job_.run + "/samples");
-  atomic_write(fmt::format("{}/samples/step-{:06}.txt", job_.run, state_.step), file);
+  write_output(fmt::format("{}/samples/step-{:06}.txt", job_.run, state_.step), file);
 }
 
 void Trainer::validate() {
@@ -257,7 +258,7 @@ void Trainer::tidy_checkpoints() {
 }
 
 void Trainer::write_report(const std::vector<std::string>& test) const {
-  atomic_write(job_.run + "/report.html", report_page(job_, state_, total_, metrics_.rows(), test));
+  write_output(job_.run + "/report.html", report_page(job_, state_, total_, metrics_.rows(), test));
 }
 
 void Trainer::save_what_is_not() {

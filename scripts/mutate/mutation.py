@@ -33,7 +33,7 @@ SETS = {
              ["test_loss", "test_row_passes", "test_check."], 95),
     "parsers": (["engine/config/codec.cpp", "engine/config/field.cpp", "engine/config/load.cpp", "engine/config/node.cpp",
                  "engine/config/problems.cpp", "engine/config/section.cpp", "engine/config/yaml.cpp", "engine/io/safetensors.cpp",
-                 "engine/io/text.cpp", "engine/data/parallel_text.cpp", "engine/data/vocabulary.cpp", "engine/check/case*.cpp",
+                 "engine/io/lines.cpp", "engine/data/parallel_text.cpp", "engine/data/vocabulary.cpp", "engine/check/case*.cpp",
                  "engine/check/inline_tensors.cpp"],
                 ["test_config.", "test_safetensors", "test_io", "test_data.", "test_fuzz", "tests/fuzz/", "test_check.", "test_loss_arrays",
                  "test_which", "test_config_keys"], 85),

@@ -9,7 +9,6 @@
 #include "engine/check/gradcheck_case.h"
 #include "engine/check/junit.h"
 #include "engine/check/which.h"
-#include "engine/io/atomic_write.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
 #include "tests/support/scratch.h"

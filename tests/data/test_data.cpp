@@ -13,7 +13,7 @@
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/data/batcher.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 #include "tests/support/catch.h"
 #include "tests/support/timing.h"
 

@@ -2,7 +2,7 @@
 #include "engine/core/error.h"
 #include "engine/data/surface.h"
 #include "engine/data/tokenizer.h"
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 #include "tests/fuzz/targets.h"
 
 using namespace seqgrad;

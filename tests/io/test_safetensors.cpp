@@ -5,7 +5,6 @@
 #include <limits>
 #include <new>
 
-#include "engine/io/atomic_write.h"
 #include "engine/io/safetensors.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "engine/core/random.h"
-#include "engine/io/atomic_write.h"
+#include "engine/io/directories.h"
 #include "engine/train/checkpoint.h"
 #include "models/models.h"
 #include "tests/support/catch.h"

@@ -1,11 +1,11 @@
 // Reading text files.
-#include "engine/io/text.h"
+#include "engine/io/lines.h"
 
 #include <algorithm>
 
 #include "engine/core/error.h"
-#include "engine/io/atomic_write.h"
 #include "engine/io/file_kind.h"
+#include "engine/io/files.h"
 #include "engine/text/utf8.h"
 
 namespace seqgrad {
