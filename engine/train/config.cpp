@@ -1,7 +1,7 @@
 // What training asks of its config beyond each section's own checks.
 #include "engine/train/config.h"
 
-#include "engine/io/run_dir.h"
+#include "engine/io/folder_name.h"
 #include "engine/train/loss_sources.h"
 
 namespace seqgrad {

@@ -4,12 +4,6 @@
 
 namespace seqgrad {
 
-// Why `name`, before a number, cannot be what a folder is called, or should not, as nobody could read or type it: "it
-// holds '/'"; "" when it can. `name` is well-formed UTF-8.
-std::string bad_folder_name(const std::string& name);
-// The same of a path, whose parts are folders' names.
-std::string bad_folder_path(const std::string& path);
-
 // Makes PARENT/NAME-0001, or the next free number.
 std::string new_run_directory(const std::string& parent, const std::string& name);
 
