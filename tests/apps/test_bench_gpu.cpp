@@ -1,5 +1,5 @@
 // The benchmarks of a GPU, by the emulator: that they run, and count what they say.
-#include "apps/bench.h"
+#include "apps/bench/bench.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 

@@ -1,5 +1,5 @@
 // The formulas that benchmarks are held against, at sizes whose cost is known.
-#include "models/cost.h"
+#include "apps/bench/cost.h"
 #include "tests/support/catch.h"
 
 using namespace seqgrad;

@@ -1,4 +1,5 @@
 // Steps that run ahead of the host, and those that a GPU repeats as graphs: the bits of steps that do neither.
+#include "apps/bench/reference_model.h"
 #include "engine/core/tape.h"
 #include "engine/device/step_graph.h"
 #include "engine/loss/loss_tile.h"

@@ -1,8 +1,8 @@
 // `seqgrad bench gru`: one GRU layer with its input projection, forward and backward, over sentences of true lengths.
 #include <cmath>
 
-#include "apps/bench.h"
-#include "apps/measure.h"
+#include "apps/bench/bench.h"
+#include "apps/bench/measure.h"
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
 #include "engine/nn/layers.h"

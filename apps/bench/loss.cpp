@@ -3,11 +3,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "apps/bench.h"
-#include "apps/measure.h"
+#include "apps/bench/bench.h"
+#include "apps/bench/measure.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/choose.h"
-#include "engine/io/lines.h"
 #include "models/memory.h"
 #include "models/run.h"
 

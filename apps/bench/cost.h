@@ -1,6 +1,6 @@
 // What a training step of a reference model costs by formula: the limits that `bench` holds times and peaks against.
 #pragma once
-#include "models/models.h"
+#include "apps/bench/reference_model.h"
 
 namespace seqgrad {
 

@@ -2,14 +2,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/bench.h"
-#include "apps/measure.h"
+#include "apps/bench/bench.h"
+#include "apps/bench/cost.h"
+#include "apps/bench/measure.h"
 #include "engine/core/phases.h"
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
 #include "engine/device/step_graph.h"
-#include "models/cost.h"
 #include "models/memory.h"
 #include "models/run.h"
 

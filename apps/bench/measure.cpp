@@ -1,5 +1,5 @@
 // Best of several, since whatever disturbs a measurement makes it slower.
-#include "apps/measure.h"
+#include "apps/bench/measure.h"
 
 #include <sys/resource.h>
 #include <time.h>

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "apps/bench/reference_model.h"
 #include "engine/core/random.h"
 #include "engine/loss/live_rows.h"
-#include "models/models.h"
 
 namespace seqgrad {
 

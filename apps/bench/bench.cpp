@@ -1,11 +1,12 @@
 // `seqgrad bench`: times of a training step and of its parts, as JSON.
-#include "apps/bench.h"
+#include "apps/bench/bench.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "apps/command.h"
+#include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/core/registry.h"
 #include "engine/io/json_text.h"

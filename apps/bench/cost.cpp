@@ -1,5 +1,5 @@
 // Products by their three sizes, tensors by their widths.
-#include "models/cost.h"
+#include "apps/bench/cost.h"
 
 namespace seqgrad {
 

@@ -2,10 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "apps/bench.h"
-#include "apps/measure.h"
+#include "apps/bench/bench.h"
+#include "apps/bench/measure.h"
 #include "engine/device/gemm.h"
-#include "engine/io/lines.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/loss/row_loss.h"
 #include "engine/loss/unfinished_loss.h"
