@@ -4,7 +4,7 @@
 #                                    SEQGRAD_BUILD: another folder than build, built as it is configured)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-source scripts/progress.sh
+source scripts/lib/progress.sh
 
 build=${SEQGRAD_BUILD:-build}
 tests=${SEQGRAD_TESTS:-OFF}

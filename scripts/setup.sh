@@ -26,7 +26,7 @@ if [[ $(id -u) -ne 0 ]]; then
   exit 2
 fi
 echo "packages: ${#missing[@]} to install: ${missing[*]}"
-source "$(dirname "$0")/progress.sh"
+source "$(dirname "$0")/lib/progress.sh"
 log=$(mktemp)
 trap 'rm -f "$log" "$log.plan"' EXIT
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C

@@ -11,5 +11,5 @@ options=("$@")
 log=build/ctest.log
 code=0
 ctest --test-dir build --output-on-failure -j "$(nproc)" "${options[@]}" | tee "$log" || code=$?
-scripts/skips.sh "$log" || code=$((code == 0 ? 1 : code))
+scripts/check/skips.sh "$log" || code=$((code == 0 ? 1 : code))
 exit "$code"

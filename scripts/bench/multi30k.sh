@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains on the Multi30k files in DIR (configs/multi30k, where scripts/get_multi30k.sh puts them; SEQGRAD_MULTI30K names
+# Trains on the Multi30k files in DIR (configs/multi30k, where scripts/data/get_multi30k.sh puts them; SEQGRAD_MULTI30K names
 # another folder), stops and resumes on the way, translates,
 # and scores test_2016 once, greedy and with beam 5; prints the figures.
 #   scripts/bench/multi30k.sh [CONFIG] [--seed N] [options of train, e.g. --set train.epochs=1]
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 config=configs/multi30k_de_en.yaml
 if [[ ${1:-} == *.yaml ]]; then config=$1; shift; fi
 tok=${SEQGRAD_MULTI30K:-configs/multi30k}
-[[ -f $tok/train.lc.norm.tok.de ]] || { echo "not run: $tok/train.lc.norm.tok.de is not there (scripts/get_multi30k.sh)"; exit 77; }
+[[ -f $tok/train.lc.norm.tok.de ]] || { echo "not run: $tok/train.lc.norm.tok.de is not there (scripts/data/get_multi30k.sh)"; exit 77; }
 [[ -x build/seqgrad ]] || scripts/build.sh seqgrad
 command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y jq" >&2; exit 2; }
 direction=$(basename "$config" .yaml) src=de trg=en

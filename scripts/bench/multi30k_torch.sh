@@ -24,7 +24,7 @@ while [[ $# -gt 0 ]]; do
 done
 [[ ${#pythons[@]} -gt 0 ]] || IFS=: read -ra pythons <<<"${SEQGRAD_PEERS:-${SEQGRAD_PYTHON:-python3}}"
 command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y jq" >&2; exit 2; }
-[[ -f $tok/train.lc.norm.tok.de ]] || { echo "not run: $tok/train.lc.norm.tok.de is not there (scripts/get_multi30k.sh)"; exit 77; }
+[[ -f $tok/train.lc.norm.tok.de ]] || { echo "not run: $tok/train.lc.norm.tok.de is not there (scripts/data/get_multi30k.sh)"; exit 77; }
 [[ -x build/seqgrad ]] || scripts/build.sh seqgrad
 unset OPENBLAS_CORETYPE
 tok=$(realpath "$tok") src=de trg=en

@@ -2,9 +2,9 @@
 # Holds the training step against the matrix products it is made of, on one thread, by CPU time, so that neither this
 # machine's speed nor its other work is in the figure: CPU time of the fastest step of five processes over (GFLOP of the
 # step / the rate of a product in the same process).
-#   scripts/step_gate.sh [--at-most SMALL REF8K]      exit 1 when one is above (3.0 and 1.6)
+#   scripts/bench/step_gate.sh [--at-most SMALL REF8K]      exit 1 when one is above (3.0 and 1.6)
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 declare -A most=([small]=3.0 [ref8k]=1.6)
 if [[ ${1:-} == --at-most ]]; then
   [[ $# -eq 3 ]] || { echo "error: --at-most needs two numbers" >&2; exit 2; }

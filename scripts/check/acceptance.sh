@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs the bars of tests/bars.yaml and prints, for each, what was measured, the bar and the verdict.
-#   scripts/bars.sh [TOPIC…] [--list]         e.g. scripts/bars.sh loss runs; --list prints rows and topics
+#   scripts/check/acceptance.sh [TOPIC…] [--list]         e.g. scripts/check/acceptance.sh loss runs; --list prints rows and topics
 # A bar's command prints what it measured as its last line and exits 0 (met), 1 (missed), 77 (cannot run here: "not run")
 # or anything else (not run, with its first error). A bar without a command has nothing to run yet: "not run".
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 list=0 topics=" "
 for argument in "$@"; do
   if [[ $argument == --list ]]; then list=1; else topics+="$argument "; fi

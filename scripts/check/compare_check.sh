@@ -2,7 +2,7 @@
 # Runs scripts/bench/compare_cpu.sh with peers that only say how long they took, and checks what it measures, what it
 # leaves out, that a second call goes on where the first ended, and the verdicts of its table.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 command -v jq >/dev/null || { echo "skipped: jq is not installed"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -3,7 +3,7 @@
 # touches, builds, and asks the executable whether its registries know them.
 set -euo pipefail
 unset SEQGRAD_BUILD  # the copy has a build of its own
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 (cd "$root" && tar -c --exclude=./build --exclude='./build-*' --exclude=./runs --exclude=./.git .) | tar -x -C "$copy"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Formats the C++ files; with --check only says which are not, and exits 1. Exit 77 (skipped) without clang-format.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 if ! command -v clang-format >/dev/null; then
   echo "skipped: clang-format is not installed (scripts/setup.sh check)"
   exit 77

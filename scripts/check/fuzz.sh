@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with clang, AddressSanitizer and UndefinedBehaviorSanitizer, and runs each for some seconds.
-#   scripts/fuzz.sh [SECONDS] [TARGET]…      (60 seconds, all targets; SECONDS 0: until 10^6 executions, which
+#   scripts/check/fuzz.sh [SECONDS] [TARGET]…      (60 seconds, all targets; SECONDS 0: until 10^6 executions, which
 #                                             tests/fuzz/log.txt then has a line of; SEQGRAD_JOBS at a time)
 # New inputs collect in build-fuzz/corpus; a crash is saved in build-fuzz/crashes and ends the script with exit 1.
 # Mended crashes and a small choice of inputs stay in tests/fuzz/corpus, which every build's tests run.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 shift || true
 targets=("$@")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gcov for scripts/coverage.sh: names the blocks of each line, and leaves out the branches of blocks that only an exception
+# gcov for scripts/check/coverage.sh: names the blocks of each line, and leaves out the branches of blocks that only an exception
 # reaches (gcov marks them $$$$$ where none did: destructors of half-built temporaries, each behind a flag of the compiler).
 # Those of a catch, whose lines nothing else reaches, stay.
 set -euo pipefail

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Every word that the task `phrases` can say, in both languages, must pass hunspell (de_DE, en_US); exceptions stand with
-# their reason in scripts/hunspell_exceptions.txt. Exit 77 (skipped) without hunspell or its dictionaries.
+# their reason in scripts/check/hunspell_exceptions.txt. Exit 77 (skipped) without hunspell or its dictionaries.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 dictionaries=$(hunspell -D 2>&1 </dev/null || true)
 if [[ $dictionaries != *de_DE* || $dictionaries != *en_US* ]]; then
   echo "skipped: hunspell with de_DE and en_US is not installed (apt-get install hunspell hunspell-de-de hunspell-en-us)"
@@ -24,7 +24,7 @@ awk -F'\t' -v OFS='\n' -v de="$work/de" -v en="$work/en" '
 failed=0
 for language in de_DE en_US; do
   sort -u "$work/${language%_*}" | grep -E '[[:alpha:]]' >"$work/words"
-  { grep "^$language " scripts/hunspell_exceptions.txt || true; } | cut -d' ' -f2 | sort >"$work/excepted"
+  { grep "^$language " scripts/check/hunspell_exceptions.txt || true; } | cut -d' ' -f2 | sort >"$work/excepted"
   hunspell -d "$language" -i utf-8 -l <"$work/words" | sort -u >"$work/refused"
   unknown=$(comm -23 "$work/refused" "$work/excepted" | tr '\n' ' ')
   stale=$(comm -13 "$work/refused" "$work/excepted" | tr '\n' ' ')

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Checks that a file includes only its own folder and folders that stand before it in this order, and that third parties
-# stay in their cages.
-#   scripts/floors.sh [--print]     (--print: the order)
+# Checks that a file includes only its own folder and folders that stand before it in this order.
+#   scripts/check/include_order.sh [--print]     (--print: the order)
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 order=(engine/core engine/text engine/io engine/config engine/device engine/ops engine/loss engine/loss_config engine/nn
        engine/optim engine/data engine/metrics engine/html engine/check engine/teach engine/train engine/run models apps tests)
 if [[ ${1:-} == --print ]]; then
@@ -11,15 +10,13 @@ if [[ ${1:-} == --print ]]; then
   exit
 fi
 
-bad=0
-complain() { echo "$1"; bad=1; }
 grep -rnE '^#include "' --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' engine models apps tests |
   awk -F: -v order="${order[*]}" '
     function place(file,   parts) {  # of the folder that the file lies in, however deep
       split(file, parts, "/")
       folder = parts[1] == "engine" ? parts[1] "/" parts[2] : parts[1]
       if (folder in rank) return rank[folder]
-      print "error: no place for the folder of " file "; add it to scripts/floors.sh"
+      print "error: no place for the folder of " file "; add it to scripts/check/include_order.sh"
       bad = 2
       exit
     }
@@ -31,19 +28,4 @@ grep -rnE '^#include "' --include='*.h' --include='*.cpp' --include='*.cu' --inc
         bad = 1
       }
     }
-    END { exit bad }' || bad=1
-
-cage() {  # pattern of an include, folder pattern where it may stand
-  while IFS=: read -r file line text; do
-    [[ $file =~ $2 ]] || complain "$file:$line: ${text#*<} belongs in ${2}"
-  done < <(grep -rnE "^#include <$1" --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' engine models apps tests || true)
-}
-cage 'yaml-cpp/' '^engine/config/[a-z_]+\.cpp$'
-cage 'oneapi/' '^engine/device/onednn\.h$'
-cage 'catch2/' '^tests/support/catch\.h$'
-cage 'CLI/' '^apps/'
-cage 'protozero/' '^engine/(io/[a-z_]+|data/bpe_tokenizer)\.cpp$'
-cage 'sentencepiece_' '^engine/data/bpe_tokenizer\.cpp$'
-cage 'utf8proc' '^engine/text/unicode\.cpp$'
-cage 'cu(da|blas)' '^engine/device/gpu_cuda\.cuh$'
-exit $bad
+    END { exit bad }'

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Looks for races between the threads of the GPU's kernels, in shared memory and in the GPU's, without a GPU: the emulator
 # of tests/emulate makes each thread of a block a thread of its own to GCC's thread sanitizer, ordered by barriers alone.
-# What compute-sanitizer's racecheck does on a GPU for shared memory.    scripts/racecheck.sh [TAGS]
+# What compute-sanitizer's racecheck does on a GPU for shared memory.    scripts/check/racecheck.sh [TAGS]
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 tags=${1:-'[#test_ops],[#test_devices],[#test_gru],[#test_step_graph],[#test_loss_wide_rows],[#test_loss_chunks],[#test_loss_errors],[#test_emulator]'}
 build=build-racecheck
 launcher=()

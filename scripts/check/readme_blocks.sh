@@ -4,7 +4,7 @@
 # <!-- test: skip REASON --> prints the block as skipped with its reason.
 set -euo pipefail
 unset SEQGRAD_BUILD  # the copy has a build of its own
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
 work=$(mktemp -d)
 trap 'rm -rf "$work" "$work.out"' EXIT

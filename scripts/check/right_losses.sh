@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Right losses of PyTorch, JAX and Keras, drawn at random, must pass `seqgrad check`; planted faults must not.
-#   scripts/check_right_losses.sh [--count N] [--no-faults] [PYTHON]…
+#   scripts/check/right_losses.sh [--count N] [--no-faults] [PYTHON]…
 # Each PYTHON (python3) is asked for all three; one virtual environment each is best: pip install torch numpy, jax numpy, or
 # tensorflow-cpu numpy. SEQGRAD names the executable (build/seqgrad). Exit 77 where no framework is found. The faults are those of
-# scripts/kill_list.sh, which builds them; wide vocabularies are checked with the losses of the first framework found.
+# scripts/mutate/planted_faults.sh, which builds them; wide vocabularies are checked with the losses of the first framework found.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 count=1000 faults=yes pythons=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -46,7 +46,7 @@ line="$right right losses ($versions), $failed false alarms"
 code=$((failed > 0))
 if [ $faults = yes ]; then
   "${found[0]%|*}" scripts/record/right_losses.py "${found[0]#*|}" "$seqgrad" --wide "$scratch/wide"
-  scripts/kill_list.sh --wide "$scratch/wide" | tee "$scratch/faults" || code=1
+  scripts/mutate/planted_faults.sh --wide "$scratch/wide" | tee "$scratch/faults" || code=1
   line+="; $(tail -n 1 "$scratch/faults")"
 fi
 echo "$line"

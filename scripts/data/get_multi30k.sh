@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Fetches Multi30k (task 1, lower-cased, normalised, tokenised) from the dataset's own repository, checks every file, and
-# puts them where configs/multi30k_*.yaml look.    scripts/get_multi30k.sh [DIR]    (default configs/multi30k)
+# puts them where configs/multi30k_*.yaml look.    scripts/data/get_multi30k.sh [DIR]    (default configs/multi30k)
 # The texts describe Flickr30K's images: for research and teaching, not for commerce (see the repository's README).
 # A mirror: MULTI30K_URL=file:///my/copy/tok. Exit 2: a wrong argument or no tool; 3: no network, or other files.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 url=${MULTI30K_URL:-https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/tok}
 case ${1:-} in
   -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
-  -*) echo "error: unknown option $1; usage: scripts/get_multi30k.sh [DIR]" >&2; exit 2 ;;
+  -*) echo "error: unknown option $1; usage: scripts/data/get_multi30k.sh [DIR]" >&2; exit 2 ;;
 esac
-[[ $# -le 1 ]] || { echo "error: one directory at most; usage: scripts/get_multi30k.sh [DIR]" >&2; exit 2; }
+[[ $# -le 1 ]] || { echo "error: one directory at most; usage: scripts/data/get_multi30k.sh [DIR]" >&2; exit 2; }
 dir=${1:-$root/configs/multi30k}
 [[ ! -e $dir || -d $dir ]] || { echo "error: $dir is a file; name a directory" >&2; exit 2; }
 

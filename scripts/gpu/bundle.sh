@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds seqgrad and the tests for one kind of GPU (nvcc needs none to do so) and lays them out in build-gpu/bundle with
 # all that they need where there are no packages: shared objects, cases and golden files, scripts of peers.
-#   scripts/gpu_bundle.sh [ARCHITECTURE]        (90: Hopper)
+#   scripts/gpu/bundle.sh [ARCHITECTURE]        (90: Hopper)
 # cuBLAS is not in it: 600 MB, and a machine with a GPU has it from CUDA or from PyTorch. There, in the bundle:
 # ./gpu_check.sh
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 architecture=${1:-90} build=build-gpu
 bundle=$build/bundle
 launcher=()
@@ -34,7 +34,7 @@ strip --strip-unneeded "$bundle"/lib/* || true
 tar -C "$bundle" -czf "$bundle/lib.tar.gz" lib && rm -r "$bundle/lib"  # oneDNN alone is 38 MiB; gpu_check.sh unpacks them
 cp -r tests/cases tests/golden "$bundle/tests/"
 cp -r configs "$bundle/"
-cp scripts/gpu_check.sh scripts/bench/gpu_targets.py "$bundle/"
+cp scripts/gpu/gpu_check.sh scripts/gpu/gpu_targets.py "$bundle/"
 for peer in torch_gpu_step.py torch_gpu_ce.py; do
   cp "scripts/bench/peers/$peer" "$bundle/peers/"
 done

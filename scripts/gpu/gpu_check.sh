@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# On a machine with a GPU, in a bundle of scripts/gpu_bundle.sh: tests on the device, compute-sanitizer, equal bits of two
+# On a machine with a GPU, in a bundle of scripts/gpu/bundle.sh: tests on the device, compute-sanitizer, equal bits of two
 # runs, accuracy of a trained model, benchmarks beside PyTorch. At most 9 minutes; each part says when it cannot run.
 #   ./gpu_check.sh [RESULT.json]        (gpu_check.json; a table of the parts comes last; exit 1 when one failed)
 set -uo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The targets T1 to T8 of a GPU from one result of scripts/gpu_check.sh: a line each, and how many are met as the last.
+"""The targets T1 to T8 of a GPU from one result of scripts/gpu/gpu_check.sh: a line each, and how many are met as the last.
 Exit 1 when one was not measured.    gpu_targets.py gpu_check.json"""
 import json
 import sys

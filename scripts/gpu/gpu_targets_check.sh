@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Whether scripts/bench/gpu_targets.py judges as it says, from results with figures that make each verdict.
+# Whether scripts/gpu/gpu_targets.py judges as it says, from results with figures that make each verdict.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 command -v python3 >/dev/null || { echo "skipped: python3 is not installed"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -10,7 +10,7 @@ has() { grep -qF -- "$1" "$work/said" || fail "no line '$1'"; }
 
 code=0
 echo '{"parts": [], "figures": {}}' >"$work/empty"
-scripts/bench/gpu_targets.py "$work/empty" >"$work/said" || code=$?
+scripts/gpu/gpu_targets.py "$work/empty" >"$work/said" || code=$?
 [[ $code -eq 1 ]] || fail "nothing was measured, and it ends in $code"
 [[ $(grep -c "not measured  " "$work/said") -eq 15 ]] || fail "not every target is said not to be measured"
 
@@ -36,7 +36,7 @@ peer() { echo "{\"preset\": \"$1\", \"dtype\": \"tf32\", \"variant\": \"$2\", \"
   echo '{"provider": "compile", "N": 1600, "D": 512, "V": 32000, "dtype": "bf16", "fwd_bwd_ms": 1, "extra_peak_mib": 9}]}'
   echo '}}'
 } >"$work/result"
-scripts/bench/gpu_targets.py "$work/result" >"$work/said" || fail "all was measured, and it ends in $?"
+scripts/gpu/gpu_targets.py "$work/result" >"$work/said" || fail "all was measured, and it ends in $?"
 has "T1  met           gpu_ref8k, eager, additive, tf32: 2.000 ms, PyTorch eager 6.000 ms: 3.00x, target 3"
 has "T1  missed        gpu_ref8k, eager, general, tf32: 2.000 ms, PyTorch eager 2.900 ms: 1.45x, target 1.5"
 has "T2  missed        gpu_ref8k, the best, additive, tf32: 2.000 ms, PyTorch graph 3.900 ms: 1.95x, target 2"

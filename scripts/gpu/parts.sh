@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the bundle for a GPU, runs its checks on the GPU of this machine and judges the named parts of them (a name may
-# end in *). Exit 77 (not run) without a GPU.    scripts/bench/gpu.sh PART…        e.g. scripts/bench/gpu.sh reverse
+# end in *). Exit 77 (not run) without a GPU.    scripts/gpu/parts.sh PART…        e.g. scripts/gpu/parts.sh reverse
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-[[ $# -gt 0 ]] || { echo "error: name at least one part of scripts/gpu_check.sh" >&2; exit 2; }
+[[ $# -gt 0 ]] || { echo "error: name at least one part of scripts/gpu/gpu_check.sh" >&2; exit 2; }
 [[ -e /proc/driver/nvidia ]] || { echo "there is no GPU here"; exit 77; }
-scripts/gpu_bundle.sh >&2
+scripts/gpu/bundle.sh >&2
 result=$PWD/build-gpu/check.json
 (cd build-gpu/bundle && ./gpu_check.sh "$result" >&2) || true
 failed=0 said=()

@@ -1,4 +1,4 @@
-"""The kill list: faults that people make in a sequence loss. Each must fail a recorded case (kill_list.py).
+"""Faults that people make in a sequence loss. Each must fail a recorded case (planted_faults.py).
 
 An edit is (file, what stands there, what stands there instead); the first must occur once, whatever the white space. `names`
 is what --which must say of a case that the faulty program recorded, where a reduction or a change explains the fault. `below`

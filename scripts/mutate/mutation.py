@@ -141,7 +141,7 @@ def timed(tree, program):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/mutation.sh", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="scripts/mutate/mutation.sh", description=__doc__.split("\n\n")[0])
     parser.add_argument("set", nargs="?", choices=SETS, default="loss")
     parser.add_argument("-n", type=int, default=200, help="how many mutants (200)")
     parser.add_argument("--seed", type=int, default=1, help="which sample (1)")

@@ -1,4 +1,4 @@
-"""The kill list: the faults of faults.py, each built into a copy of the source, must fail a recorded case.
+"""Planted faults: those of faults.py, each built into a copy of the source, must fail a recorded case.
 
 Then the faulty program plays somebody else's framework: of the cases that it fails it records its own value or gradient,
 and the sound program checks that record. Prints for each fault how many cases of tests/cases fail, one of them, and the line
@@ -127,7 +127,7 @@ def write_tensors(file, tensors):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/kill_list.sh", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="scripts/mutate/planted_faults.sh", description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", help="only these faults")
     parser.add_argument("--dry", action="store_true", help="only see whether every fault applies to the source")
     parser.add_argument("--named", type=int, default=12, help="how many faults --which must name (12)")

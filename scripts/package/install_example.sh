@@ -2,7 +2,7 @@
 # Installs seqgrad under a scratch prefix, builds tests/example against it as somebody else's program, and compares what
 # it prints with float64 arithmetic done by awk.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 build=${SEQGRAD_BUILD:-build}
 scripts/build.sh install_tree
 work=$(mktemp -d)

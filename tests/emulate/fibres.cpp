@@ -17,7 +17,7 @@ extern "C" {
 [[gnu::weak]] void __sanitizer_start_switch_fiber(void** save, const void* bottom, size_t size);
 [[gnu::weak]] void __sanitizer_finish_switch_fiber(void* saved, const void** bottom, size_t* size);
 }
-// Present in builds with the thread sanitizer (scripts/racecheck.sh).
+// Present in builds with the thread sanitizer (scripts/check/racecheck.sh).
 extern "C" {
 [[gnu::weak]] void* __tsan_get_current_fiber();
 [[gnu::weak]] void* __tsan_create_fiber(unsigned flags);
