@@ -4,8 +4,16 @@
 #include <algorithm>
 
 #include "engine/config/meant.h"
+#include "engine/text/words.h"
 
 namespace seqgrad {
+
+std::vector<ForeignName> foreign(std::initializer_list<std::pair<const char*, const char*>> names_by_path) {
+  std::vector<ForeignName> out;
+  for (const auto& [ours, names] : names_by_path)
+    for (const std::string_view theirs : split_whitespace(names)) out.push_back({std::string(theirs), ours});
+  return out;
+}
 
 Section::Section(Section* parent, const char* name, const char* doc) : parent_(parent), name_(name), doc_(doc) {
   if (parent) parent->sections_.push_back(this);

@@ -1,6 +1,7 @@
 // Config structs: a section is a struct of fields and of other sections, and reads itself from a parsed document.
 #pragma once
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,10 +12,12 @@ namespace seqgrad {
 
 // Another program's name of a key or section, and what stands for it here: a path below the section that says so;
 // several, with commas, share its value or take one item each of its list; path=value has a value of its own, while no,
-// false and none stand for the default. {"max_tokens", "batch.by=tokens,batch.size"}.
+// false and none stand for the default.
 struct ForeignName {
-  const char *theirs, *ours;
+  std::string theirs, ours;
 };
+// From lists of all names of one path: {{"batch.by=tokens,batch.size", "max_tokens mini_batch_words"}, …}.
+std::vector<ForeignName> foreign(std::initializer_list<std::pair<const char*, const char*>> names_by_path);
 
 class Section {
  public:

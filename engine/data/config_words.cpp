@@ -20,96 +20,53 @@ Choice vocabulary_choice() {
 }
 
 std::vector<ForeignName> FilesConfig::foreign_names() const {
-  return {{"source", "src"},      {"src_file", "src"}, {"source_file", "src"}, {"path_src", "src"},
-          {"target", "trg"},      {"tgt", "trg"},      {"trg_file", "trg"},    {"tgt_file", "trg"},
-          {"target_file", "trg"}, {"path_tgt", "trg"}, {"reference", "trg"},   {"ref", "trg"},
-          {"path", "tsv"},        {"file", "tsv"},     {"csv", "tsv"},         {"pairs", "tsv"}};
+  return foreign({{"src", "source src_file source_file path_src"},
+                  {"trg", "target tgt trg_file tgt_file target_file path_tgt reference ref"},
+                  {"tsv", "path file csv pairs"}});
 }
 
 std::vector<std::string> FilesConfig::bare_keys() const { return {"tsv"}; }
 
 std::vector<ForeignName> VocabularyConfig::foreign_names() const {
-  return {{"type", "kind"},
-          {"level", "kind"},
-          {"tokenizer", "kind"},
-          {"tokenizer_type", "kind"},
-          {"max_size", "size"},
-          {"max_vocab_size", "size"},
-          {"vocab_size", "size"},
-          {"voc_limit", "size"},
-          {"limit", "size"},
-          {"num_words", "size"},
-          {"max_tokens", "size"},
-          {"min_freq", "min_frequency"},
-          {"min_count", "min_frequency"},
-          {"voc_min_freq", "min_frequency"},
-          {"vocab_min_frequency", "min_frequency"},
-          {"shared", "share"},
-          {"joint", "share"},
-          {"joined", "share"}};
+  return foreign({{"kind", "type level tokenizer tokenizer_type"},
+                  {"size", "max_size max_vocab_size vocab_size voc_limit limit num_words max_tokens"},
+                  {"min_frequency", "min_freq min_count voc_min_freq vocab_min_frequency"},
+                  {"share", "shared joint joined"}});
 }
 std::vector<std::string> VocabularyConfig::bare_keys() const { return {"kind", "size"}; }
 
 std::vector<ForeignName> DataWeightsConfig::foreign_names() const {
-  return {{"sample", "example"}, {"sentence", "example"}, {"pair", "example"}, {"word", "token"}};
+  return foreign({{"example", "sample sentence pair"}, {"token", "word"}});
 }
 
 std::vector<ForeignName> SizesConfig::foreign_names() const {
-  return {{"valid", "dev"}, {"validation", "dev"}, {"val", "dev"}, {"eval", "dev"}, {"training", "train"}};
+  return foreign({{"dev", "valid validation val eval"}, {"train", "training"}});
 }
 
 std::vector<ForeignName> DataConfig::foreign_names() const {
-  return {{"valid", "dev"},
-          {"validation", "dev"},
-          {"val", "dev"},
-          {"eval", "dev"},
-          {"training", "train"},
-          {"testing", "test"},
-          {"dataset", "task"},
-          {"name", "task"},
-          {"src", "train.src"},
-          {"trg", "train.trg"},
-          {"tgt", "train.trg"},
-          {"tsv", "train.tsv"},
-          {"train_src", "train.src"},
-          {"train_trg", "train.trg"},
-          {"train_tgt", "train.trg"},
-          {"valid_src", "dev.src"},
-          {"valid_tgt", "dev.trg"},
-          {"dev_src", "dev.src"},
-          {"dev_trg", "dev.trg"},
-          {"train_sets", "train.src,train.trg"},
-          {"valid_sets", "dev.src,dev.trg"},
-          {"size", "sizes.train"},
-          {"num_examples", "sizes.train"},
-          {"max_len", "max_length"},
-          {"max_seq_len", "max_length"},
-          {"max_seq_length", "max_length"},
-          {"max_sent_length", "max_length"},
-          {"max_sequence_length", "max_length"},
-          {"max_source_length", "max_length"},
-          {"max_target_length", "max_length"},
-          {"src_seq_length", "max_length"},
-          {"lower", "lowercase"},
-          {"do_lower_case", "lowercase"},
-          {"vocab", "vocabulary"},
-          {"vocab_size", "vocabulary.size"},
-          {"src_vocab_size", "vocabulary.size"},
-          {"voc_limit", "vocabulary.size"},
-          {"num_words", "vocabulary.size"},
-          {"vocab_min_freq", "vocabulary.min_frequency"},
-          {"voc_min_freq", "vocabulary.min_frequency"},
-          {"min_freq", "vocabulary.min_frequency"},
-          {"level", "vocabulary.kind"},
-          {"tokenizer", "vocabulary.kind"},
-          {"tokenizer_type", "vocabulary.kind"},
-          {"share_vocab", "vocabulary.share"},
-          {"shared_vocab", "vocabulary.share"},
-          {"joined_dictionary", "vocabulary.share"},
-          {"sample_weight", "weights.example"},
-          {"sample_weights", "weights.example"},
-          {"example_weights", "weights.example"},
-          {"token_weights", "weights.token"}};
+  return foreign({{"dev", "valid validation val eval"},
+                  {"train", "training"},
+                  {"test", "testing"},
+                  {"task", "dataset name"},
+                  {"train.src", "src train_src"},
+                  {"train.trg", "trg tgt train_trg train_tgt"},
+                  {"train.tsv", "tsv"},
+                  {"dev.src", "valid_src dev_src"},
+                  {"dev.trg", "valid_tgt dev_trg"},
+                  {"train.src,train.trg", "train_sets"},
+                  {"dev.src,dev.trg", "valid_sets"},
+                  {"sizes.train", "size num_examples"},
+                  {"max_length",
+                   "max_len max_seq_len max_seq_length max_sent_length max_sequence_length max_source_length "
+                   "max_target_length src_seq_length"},
+                  {"lowercase", "lower do_lower_case"},
+                  {"vocabulary", "vocab"},
+                  {"vocabulary.size", "vocab_size src_vocab_size voc_limit num_words"},
+                  {"vocabulary.min_frequency", "vocab_min_freq voc_min_freq min_freq"},
+                  {"vocabulary.kind", "level tokenizer tokenizer_type"},
+                  {"vocabulary.share", "share_vocab shared_vocab joined_dictionary"},
+                  {"weights.example", "sample_weight sample_weights example_weights"},
+                  {"weights.token", "token_weights"}});
 }
 
 }  // namespace seqgrad

@@ -44,46 +44,24 @@ Choice preset_choice() {
 }
 
 std::vector<ForeignName> MaskConfig::foreign_names() const {
-  return {{"pad_index", "ignore_index"},
-          {"padding_idx", "ignore_index"},
-          {"pad_id", "ignore_index"},
-          {"ignore_id", "ignore_index"},
-          {"ignore_label", "ignore_index"},
-          {"ignore", "ignore_index"},
-          {"padding", "lengths"},
-          {"pad", "lengths"},
-          {"length", "lengths"}};
+  return foreign({{"ignore_index", "pad_index padding_idx pad_id ignore_id ignore_label ignore"},
+                  {"lengths", "padding pad length"}});
 }
 
 std::vector<ForeignName> SmoothingConfig::foreign_names() const {
-  return {
-      {"eps", "epsilon"}, {"value", "epsilon"}, {"alpha", "epsilon"}, {"label_smoothing", "epsilon"}, {"type", "kind"}};
+  return foreign({{"epsilon", "eps value alpha label_smoothing"}, {"kind", "type"}});
 }
 
 std::vector<ForeignName> ReduceConfig::foreign_names() const {
-  return {{"axis", "over"},           {"dim", "over"},      {"axes", "over"}, {"by", "divide"}, {"divisor", "divide"},
-          {"normalize_by", "divide"}, {"eps", "divide_eps"}};
+  return foreign({{"over", "axis dim axes"}, {"divide", "by divisor normalize_by"}, {"divide_eps", "eps"}});
 }
 
 std::vector<ForeignName> LossConfig::foreign_names() const {
-  return {{"label_smoothing", "smoothing.epsilon"},
-          {"label_smoothing_factor", "smoothing.epsilon"},
-          {"smoothing_eps", "smoothing.epsilon"},
-          {"label_smooth", "smoothing.epsilon"},
-          {"smooth", "smoothing.epsilon"},
-          {"reduction", "preset"},
-          {"loss_type", "preset"},
-          {"type", "preset"},
-          {"normalization", "preset"},
-          {"loss_normalization_type", "preset"},
-          {"from_logits", "input"},
-          {"pad_index", "mask.ignore_index"},
-          {"padding_idx", "mask.ignore_index"},
-          {"pad_id", "mask.ignore_index"},
-          {"ignore_id", "mask.ignore_index"},
-          {"class_weight", "weights.class.file"},
-          {"class_weights", "weights.class.file"},
-          {"weight", "weights.class.file"}};
+  return foreign({{"smoothing.epsilon", "label_smoothing label_smoothing_factor smoothing_eps label_smooth smooth"},
+                  {"preset", "reduction loss_type type normalization loss_normalization_type"},
+                  {"input", "from_logits"},
+                  {"mask.ignore_index", "pad_index padding_idx pad_id ignore_id"},
+                  {"weights.class.file", "class_weight class_weights weight"}});
 }
 
 }  // namespace seqgrad

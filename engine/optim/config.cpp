@@ -34,57 +34,25 @@ Choice schedule_choice() {
 }
 
 std::vector<ForeignName> OptimConfig::foreign_names() const {
-  return {{"learning_rate", "lr"},
-          {"initial_lr", "lr"},
-          {"base_lr", "lr"},
-          {"learn_rate", "lr"},
-          {"step_size", "lr"},
-          {"type", "name"},
-          {"optimizer", "name"},
-          {"optimiser", "name"},
-          {"algorithm", "name"},
-          {"betas", "beta1,beta2"},
-          {"adam_betas", "beta1,beta2"},
-          {"adam_beta1", "beta1"},
-          {"adam_beta2", "beta2"},
-          {"epsilon", "eps"},
-          {"adam_eps", "eps"},
-          {"adam_epsilon", "eps"},
-          {"decay", "weight_decay"},
-          {"wd", "weight_decay"},
-          {"l2", "weight_decay"},
-          {"clip", "clip_norm"},
-          {"clip_grad", "clip_norm"},
-          {"grad_clip", "clip_norm"},
-          {"gradient_clip", "clip_norm"},
-          {"gradient_clipping", "clip_norm"},
-          {"clip_gradient", "clip_norm"},
-          {"clip_grad_norm", "clip_norm"},
-          {"max_grad_norm", "clip_norm"},
-          {"gradient_clip_val", "clip_norm"},
-          {"max_norm", "clip_norm"},
-          {"global_clipnorm", "clip_norm"},
-          {"grad_norm", "clip_norm"},
-          {"gradient_clipping_threshold", "clip_norm"}};
+  return foreign({{"lr", "learning_rate initial_lr base_lr learn_rate step_size"},
+                  {"name", "type optimizer optimiser algorithm"},
+                  {"beta1,beta2", "betas adam_betas"},
+                  {"beta1", "adam_beta1"},
+                  {"beta2", "adam_beta2"},
+                  {"eps", "epsilon adam_eps adam_epsilon"},
+                  {"weight_decay", "decay wd l2"},
+                  {"clip_norm",
+                   "clip clip_grad grad_clip gradient_clip gradient_clipping clip_gradient clip_grad_norm "
+                   "max_grad_norm gradient_clip_val max_norm global_clipnorm grad_norm gradient_clipping_threshold"}});
 }
 
 std::vector<ForeignName> ScheduleConfig::foreign_names() const {
-  return {{"type", "name"},
-          {"scheduling", "name"},
-          {"lr_scheduler_type", "name"},
-          {"decay_method", "name"},
-          {"learning_rate_scheduler", "name"},
-          {"warmup_steps", "warmup"},
-          {"num_warmup_steps", "warmup"},
-          {"warmup_updates", "warmup"},
-          {"warmup_iters", "warmup"},
-          {"lr_warmup", "warmup"},
-          {"learning_rate_warmup", "warmup"},
-          {"min_lr_ratio", "floor"},
-          {"decrease_factor", "factor"},
-          {"gamma", "factor"},
-          {"learning_rate_reduce_factor", "factor"},
-          {"learning_rate_reduce_num_not_improved", "patience"}};
+  return foreign(
+      {{"name", "type scheduling lr_scheduler_type decay_method learning_rate_scheduler"},
+       {"warmup", "warmup_steps num_warmup_steps warmup_updates warmup_iters lr_warmup learning_rate_warmup"},
+       {"floor", "min_lr_ratio"},
+       {"factor", "decrease_factor gamma learning_rate_reduce_factor"},
+       {"patience", "learning_rate_reduce_num_not_improved"}});
 }
 
 }  // namespace seqgrad
