@@ -162,14 +162,6 @@ class Reader {
   bool has(const char* name) const { return present_.count(name) > 0; }
 
   void check() const {
-    const CaseConfig& config = *case_.config;
-    const LossConfig& loss = config.loss;
-    const auto problem = [&](const FieldBase& field, const std::string& why) {
-      const std::string at = field.origin.source ? fmt::format("{}:{}:{}", shown_path(field.origin.source->name),
-                                                               field.origin.line, field.origin.column)
-                                                 : shown_path(case_.where);
-      refuse("{}: error: {}: {}", at, field.path(), why);
-    };
     const int predictions = has("logits") + has("probs") + has("hidden");
     if (predictions == 0 && case_.layout == Layout::list && present_.empty()) return;  // E17, which the loss refuses
     if (predictions != 1)
@@ -178,7 +170,21 @@ class Reader {
     if (has("hidden") != has("weight"))
       refuse("{}: error: the tensors 'hidden' and 'weight' go together, and one is missing", where_);
     if (has("bias") && !has("hidden")) bad("bias", "goes with hidden");
-    if (has("hidden") && case_.layout == Layout::list) problem(loss.layout, "list is for logits and probs");
+    if (has("hidden") && case_.layout == Layout::list)
+      problem(case_.config->loss.layout, "list is for logits and probs");
+    check_steps_and_dtypes();
+    check_config();
+    check_gold();
+  }
+
+  [[noreturn]] void problem(const FieldBase& field, const std::string& why) const {
+    const std::string at = field.origin.source ? fmt::format("{}:{}:{}", shown_path(field.origin.source->name),
+                                                             field.origin.line, field.origin.column)
+                                               : shown_path(case_.where);
+    refuse("{}: error: {}: {}", at, field.path(), why);
+  }
+
+  void check_steps_and_dtypes() const {
     for (const auto& [name, steps] : steps_)
       if (*steps.rbegin() + 1 != static_cast<int64_t>(steps.size()))
         bad(name, fmt::format("has steps up to {}, but {} of them", *steps.rbegin(), steps.size()));
@@ -189,6 +195,11 @@ class Reader {
           t.dtype != dtype)
         bad(t.name, fmt::format("is {}, others are {}; a case runs in one dtype", name_of(t.dtype), name_of(dtype)));
     }
+  }
+
+  // Whether the section `loss` says what the tensors are.
+  void check_config() const {
+    const LossConfig& loss = case_.config->loss;
     if (!case_.refused) {
       const bool probs = loss.prediction() == "probs";
       const char* have = has("probs") ? "probs" : has("hidden") ? "hidden" : "logits";
@@ -210,6 +221,10 @@ class Reader {
       problem(loss.smoothing.prior, "in a case the tensor prior gives it; leave this out");
     if (loss.smoothing.kind() == "prior" && !has("prior")) problem(loss.smoothing.kind, "needs the tensor 'prior'");
     if (has("prior") && loss.smoothing.kind() != "prior") bad("prior", "goes with smoothing.kind: prior");
+  }
+
+  void check_gold() const {
+    const CaseConfig& config = *case_.config;
     const bool error = !config.expect().error.empty();
     if (error && !case_.gold.empty()) problem(config.expect, "is an error, but there is gold");
     if (!case_.peer.empty() && config.peer_differs().empty())

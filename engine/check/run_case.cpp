@@ -137,6 +137,45 @@ LossResult loss_of(const LossCase& c, const CaseArrays& arrays, const LossInputs
   return forward(c, prediction(c, arrays, in, DType::f64, Device::cpu), inputs, rows, options, in);
 }
 
+namespace {
+
+// The gradient of what predicts, as the case stores it; `steps` are the leaves of the list form.
+Values gradient_of_prediction(const LossCase& c, const CaseRun& run, const Prediction& p,
+                              const std::vector<Tensor>& steps) {
+  const CaseInputs& in = run.inputs;
+  const int64_t b = run.rows.batch, t = run.rows.steps;
+  const char* name = in.hidden ? "d_hidden" : in.options.input == Input::probs ? "d_probs" : "d_logits";
+  if (!steps.empty()) {
+    Values whole{name, {t, b, run.rows.classes}, {}};
+    for (const Tensor& s : steps) {
+      const Values step = gradient(name, s);
+      whole.numbers.insert(whole.numbers.end(), step.numbers.begin(), step.numbers.end());
+    }
+    return whole;
+  }
+  Values g = gradient(name, p.x);
+  if (in.hidden && c.layout == Layout::time) {
+    g.numbers = from_time_major(g.numbers, t, b, in.width);
+    std::swap(g.shape[0], g.shape[1]);
+  }
+  return g;
+}
+
+// |s·ω·upstream| of each live row.
+std::vector<double> pulls(const CaseRun& run, const std::vector<double>& upstream) {
+  const LossOptions& o = run.inputs.options;
+  const Coefficients coefficients = seqgrad::coefficients(run.rows, o, run.rows.divisor);
+  const bool scalar = run.loss.value.shape.rank() == 0;
+  std::vector<double> out;
+  for (size_t i = 0; i < run.rows.rows.size(); ++i) {
+    const auto entry = scalar ? 0 : static_cast<size_t>(group_of(run.rows, run.rows.rows[i], o.over));
+    out.push_back(std::abs(coefficients.rows[i] * upstream[entry]));
+  }
+  return out;
+}
+
+}  // namespace
+
 CaseRun run_case(const LossCase& c, DType dtype, Device device) {
   if (c.refused) throw *c.refused;
   CaseRun run;
@@ -168,31 +207,10 @@ CaseRun run_case(const LossCase& c, DType dtype, Device device) {
   for (size_t i = 0; i < run.rows.rows.size(); ++i)
     row_loss[static_cast<size_t>(run.rows.rows[i].row)] = run.loss.row_loss[i];
   run.values.insert(run.values.begin() + 1, cells("row_loss", row_loss, c.layout, b, t));
-  const char* name = in.hidden ? "d_hidden" : in.options.input == Input::probs ? "d_probs" : "d_logits";
-  if (!steps.empty()) {
-    Values whole{name, {t, b, v}, {}};
-    for (const Tensor& s : steps) {
-      const Values step = gradient(name, s);
-      whole.numbers.insert(whole.numbers.end(), step.numbers.begin(), step.numbers.end());
-    }
-    run.values.push_back(std::move(whole));
-  } else {
-    Values g = gradient(name, p.x);
-    if (in.hidden && c.layout == Layout::time) {
-      g.numbers = from_time_major(g.numbers, t, b, in.width);
-      std::swap(g.shape[0], g.shape[1]);
-    }
-    run.values.push_back(std::move(g));
-  }
+  run.values.push_back(gradient_of_prediction(c, run, p, steps));
   if (p.weight.defined()) run.values.push_back(gradient("d_weight", p.weight));
   if (p.bias.defined()) run.values.push_back(gradient("d_bias", p.bias));
-
-  const Coefficients coefficients = seqgrad::coefficients(run.rows, in.options, run.rows.divisor);
-  const bool scalar = run.loss.value.shape.rank() == 0;
-  for (size_t i = 0; i < run.rows.rows.size(); ++i) {
-    const auto entry = scalar ? 0 : static_cast<size_t>(group_of(run.rows, run.rows.rows[i], in.options.over));
-    run.pull.push_back(std::abs(coefficients.rows[i] * upstream[entry]));
-  }
+  run.pull = pulls(run, upstream);
   return run;
 }
 

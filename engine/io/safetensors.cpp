@@ -194,8 +194,10 @@ void write_safetensors(const std::string& path, const std::vector<NamedArray>& t
   write_output(path, pieces);
 }
 
-SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes) {
-  const std::string where = shown_path(path);
+namespace {
+
+// The header, which is an object; it stands behind its length in 8 bytes.
+std::string_view header_of(const std::string& where, std::string_view bytes) {
   const auto refuse_other = [&] {  // before it is said what is wrong with it as what it is not
     if (const std::string kind = kind_of_file(bytes); !kind.empty())
       refuse("{}: error: expected a safetensors file, got {}", where, kind);
@@ -212,21 +214,19 @@ SafetensorsFile parse_safetensors(const std::string& path, std::string_view byte
     refuse("{}: error: the header claims {} bytes, the file has {}", where, length, bytes.size() - 8);
   if (length > largest_header)
     refuse("{}: error: a header of {} bytes; at most {} are read", where, length, largest_header);
-  const std::string_view header = bytes.substr(8, length), data = bytes.substr(8 + length);
+  const std::string_view header = bytes.substr(8, length);
   if (header.empty() || header[0] != '{' || utf8_error(header) != header.size())
     refuse("{}: error: the header is not valid JSON at byte 0", where);
-  HeaderReader reader;
-  if (!nlohmann::json::sax_parse(header, &reader))
-    refuse("{}: error: {}", where, reader.problem.empty() ? "the header is not valid JSON" : reader.problem);
+  return header;
+}
 
-  SafetensorsFile file;
-  file.path = path;
-  file.metadata = std::move(reader.metadata);
-  std::stable_sort(reader.entries.begin(), reader.entries.end(),
+// Adds the tensors, in the order of their bytes, which have to be all of `data`, each once.
+void add_tensors(const std::string& where, std::vector<Entry>& entries, std::string_view data, SafetensorsFile& file) {
+  std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
   uint64_t at = 0;
   std::set<std::string> names;
-  for (Entry& e : reader.entries) {
+  for (Entry& e : entries) {
     const std::string name = shown(e.tensor.name);
     if (!names.insert(e.tensor.name).second) refuse("{}: error: tensor '{}' stands twice in the header", where, name);
     const auto type =
@@ -249,7 +249,12 @@ SafetensorsFile parse_safetensors(const std::string& path, std::string_view byte
     file.tensors.push_back(std::move(e.tensor));
   }
   if (at != data.size()) refuse("{}: error: {} bytes follow the last tensor", where, data.size() - at);
-  check_checksums(file, header);
+}
+
+// Checksums are no metadata to anybody else.
+void take_out_checksums(const std::string& where, SafetensorsFile& file) {
+  std::set<std::string> names;
+  for (const NamedArray& t : file.tensors) names.insert(t.name);
   for (auto entry = file.metadata.begin(); entry != file.metadata.end();) {
     const bool of_tensor = entry->first.starts_with(tensor_checksum);
     if (of_tensor && names.count(entry->first.substr(tensor_checksum.size())) == 0)
@@ -257,6 +262,22 @@ SafetensorsFile parse_safetensors(const std::string& path, std::string_view byte
              shown(entry->first.substr(tensor_checksum.size())));
     entry = of_tensor || entry->first == header_checksum ? file.metadata.erase(entry) : std::next(entry);
   }
+}
+
+}  // namespace
+
+SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes) {
+  const std::string where = shown_path(path);
+  const std::string_view header = header_of(where, bytes), data = bytes.substr(8 + header.size());
+  HeaderReader reader;
+  if (!nlohmann::json::sax_parse(header, &reader))
+    refuse("{}: error: {}", where, reader.problem.empty() ? "the header is not valid JSON" : reader.problem);
+  SafetensorsFile file;
+  file.path = path;
+  file.metadata = std::move(reader.metadata);
+  add_tensors(where, reader.entries, data, file);
+  check_checksums(file, header);
+  take_out_checksums(where, file);
   return file;
 }
 

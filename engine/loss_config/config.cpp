@@ -157,34 +157,44 @@ void LossConfig::check(Problems& problems) const {
     return;
   }
   const LossOptions o = options();
-  if (preset()) {
-    const LossOptions has = options_of(*row);
-    const auto agree = [&](const FieldBase& field, bool written, bool same, const std::string& value) {
-      if (written && !same)
-        problems.add(field,
-                     fmt::format("contradicts preset '{}', which has {}; leave one of them out", *preset(), value));
-    };
-    agree(reduce.over, reduce.over().has_value(), o.over == has.over, name_of(over_names, has.over));
-    agree(reduce.divide, reduce.divide().has_value(), o.divide == has.divide, Codec<Divide>::yaml(has.divide));
-    agree(reduce.divide_eps, reduce.divide_eps() && has.divide_eps > 0, o.divide_eps == has.divide_eps,
-          Codec<double>::yaml(has.divide_eps));  // a preset without one leaves it free: early contrib had 1e-12
-    agree(reduce.on_zero, reduce.on_zero().has_value(), o.on_zero == has.on_zero, name_of(zero_names, has.on_zero));
-    agree(normalizer.scope, normalizer.scope().has_value(), o.scope == has.scope, name_of(scope_names, has.scope));
-    const RowLossOf& r = row->row;
-    agree(smoothing.kind, smoothing.kind() && r.smoothing_kind, o.smoothing_kind == has.smoothing_kind,
-          name_of(kind_names, has.smoothing_kind));
-    agree(smoothing.report, smoothing.report() && r.kl, o.report_kl, "kl");
-    agree(weights.classes.scope, weights.classes.scope() && r.class_scope, o.class_scope == has.class_scope,
-          name_of(class_names, has.class_scope));
-    agree(target, target() && r.target, o.target == has.target, name_of(target_names, has.target));
-    agree(input, input() && r.input, o.input == has.input, "probs");
-    agree(probs.mode, probs.mode() && r.probs_mode, o.probs_mode == has.probs_mode,
-          name_of(mode_names, has.probs_mode));
-  }
+  if (preset()) check_against(*row, o, problems);
+  check_reduction(o, problems);
+  check_row_loss(o, problems);
+}
+
+// What is written beside a preset says the same.
+void LossConfig::check_against(const Preset& row, const LossOptions& o, Problems& problems) const {
+  const LossOptions has = options_of(row);
+  const auto agree = [&](const FieldBase& field, bool written, bool same, const std::string& value) {
+    if (written && !same)
+      problems.add(field,
+                   fmt::format("contradicts preset '{}', which has {}; leave one of them out", *preset(), value));
+  };
+  agree(reduce.over, reduce.over().has_value(), o.over == has.over, name_of(over_names, has.over));
+  agree(reduce.divide, reduce.divide().has_value(), o.divide == has.divide, Codec<Divide>::yaml(has.divide));
+  agree(reduce.divide_eps, reduce.divide_eps() && has.divide_eps > 0, o.divide_eps == has.divide_eps,
+        Codec<double>::yaml(has.divide_eps));  // a preset without one leaves it free: early contrib had 1e-12
+  agree(reduce.on_zero, reduce.on_zero().has_value(), o.on_zero == has.on_zero, name_of(zero_names, has.on_zero));
+  agree(normalizer.scope, normalizer.scope().has_value(), o.scope == has.scope, name_of(scope_names, has.scope));
+  const RowLossOf& r = row.row;
+  agree(smoothing.kind, smoothing.kind() && r.smoothing_kind, o.smoothing_kind == has.smoothing_kind,
+        name_of(kind_names, has.smoothing_kind));
+  agree(smoothing.report, smoothing.report() && r.kl, o.report_kl, "kl");
+  agree(weights.classes.scope, weights.classes.scope() && r.class_scope, o.class_scope == has.class_scope,
+        name_of(class_names, has.class_scope));
+  agree(target, target() && r.target, o.target == has.target, name_of(target_names, has.target));
+  agree(input, input() && r.input, o.input == has.input, "probs");
+  agree(probs.mode, probs.mode() && r.probs_mode, o.probs_mode == has.probs_mode, name_of(mode_names, has.probs_mode));
+}
+
+void LossConfig::check_reduction(const LossOptions& o, Problems& problems) const {
   if (o.over != Over::all && o.divide.nested())
     problems.add(reduce.divide, "a nested divisor gives a scalar; it goes with over: all");
   if (reduce.then() && o.over == Over::all)
     problems.add(reduce.then, "folds a vector loss, but over: all gives a scalar already");
+}
+
+void LossConfig::check_row_loss(const LossOptions& o, Problems& problems) const {
   const std::string combination = str(LossCode::combination);
   if (!dense_sum.is_default() && o.target != Target::dense)
     problems.add(dense_sum, "has a meaning only with target: dense");

@@ -151,6 +151,11 @@ struct LossConfig : Section {
   // `class_weights`: they are given otherwise than by weights.class.file (a case's tensor).
   LossOptions options(bool class_weights = false) const;
   std::string prediction() const;  // hidden, logits or probs
+
+ private:
+  void check_against(const Preset& row, const LossOptions& o, Problems& problems) const;
+  void check_reduction(const LossOptions& o, Problems& problems) const;
+  void check_row_loss(const LossOptions& o, Problems& problems) const;
 };
 
 }  // namespace seqgrad

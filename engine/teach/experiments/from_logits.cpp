@@ -25,6 +25,38 @@ double row_norm(const Specimen& s, const Outcome& o, size_t cell) {
   return gradient_norm(one, only);
 }
 
+// The same loss from probabilities, as Keras clips them.
+Specimen clipped_probabilities(const Specimen& s) {
+  Specimen probs = with_probabilities(s);
+  probs.options.probs_mode = ProbsMode::renorm_clip;
+  probs.options.probs_eps = 1e-7;
+  return probs;
+}
+
+DataTable saturation(const Specimen& s, size_t cell) {
+  DataTable table{
+      "The first token's target made less and less probable",
+      {"logit below the best", "loss from logits", "|gradient|", "loss from probabilities", "|its gradient|"},
+      {},
+      ChartHint{"line", 0, {1, 3}, {}}};
+  for (const double below : {1.0, 8.0, 15.0, 20.0, 40.0}) {
+    const Specimen z = saturated(s, cell, below), q = clipped_probabilities(z);
+    const Outcome a = evaluate(reduced(z, "one")), b = evaluate(reduced(q, "one"));
+    table.rows.push_back({below, a.row_loss[cell], row_norm(z, a, cell), b.row_loss[cell], row_norm(q, b, cell)});
+  }
+  return table;
+}
+
+std::vector<Cell> logits_as_probabilities(Specimen s) {
+  s.options.input = Input::probs;
+  try {
+    const Outcome o = evaluate(s);
+    return {"logits", "probabilities", o.value(), gradient_norm(s, o)};
+  } catch (const LossError& error) {
+    return {"logits", "probabilities", "refused", error.what()};
+  }
+}
+
 std::optional<Experiment> run(const Specimen& batch) {
   Specimen s = reduced(batch, "active");
   if (s.options.input == Input::probs) {  // the logits that they came from, up to a constant a row
@@ -44,35 +76,12 @@ std::optional<Experiment> run(const Specimen& batch) {
                   {"handed over", "taken for", "loss", "|gradient by the model's logits|"},
                   {{"logits", "logits", right.value(), whole}},
                   std::nullopt};
-  Specimen probs = with_probabilities(s);
-  probs.options.probs_mode = ProbsMode::renorm_clip;
-  probs.options.probs_eps = 1e-7;
+  const Specimen probs = clipped_probabilities(s);
   const Outcome p = evaluate(probs);
   const double through = gradient_norm(probs, flat);  // back through the softmax that made them
   table.rows.push_back({"probabilities", "probabilities", p.value(), gradient_norm(probs, p)});
   table.rows.push_back({"probabilities", "logits", flat.value(), through});
-  Specimen wrong = s;
-  wrong.options.input = Input::probs;
-  try {
-    const Outcome o = evaluate(wrong);
-    table.rows.push_back({"logits", "probabilities", o.value(), gradient_norm(s, o)});
-  } catch (const LossError& error) {
-    table.rows.push_back({"logits", "probabilities", "refused", error.what()});
-  }
-  const auto cell = static_cast<size_t>(right.rows.rows[0].row);
-  DataTable clip{
-      "The first token's target made less and less probable",
-      {"logit below the best", "loss from logits", "|gradient|", "loss from probabilities", "|its gradient|"},
-      {},
-      ChartHint{"line", 0, {1, 3}, {}}};
-  for (const double below : {1.0, 8.0, 15.0, 20.0, 40.0}) {
-    const Specimen z = saturated(s, cell, below);
-    Specimen q = with_probabilities(z);
-    q.options.probs_mode = ProbsMode::renorm_clip;
-    q.options.probs_eps = 1e-7;
-    const Outcome a = evaluate(reduced(z, "one")), b = evaluate(reduced(q, "one"));
-    clip.rows.push_back({below, a.row_loss[cell], row_norm(z, a, cell), b.row_loss[cell], row_norm(q, b, cell)});
-  }
+  table.rows.push_back(logits_as_probabilities(s));
   Experiment e;
   e.question =
       "The model ends in a softmax, and the loss was told from_logits=True. Nothing fails. What does the loss start "
@@ -80,7 +89,7 @@ std::optional<Experiment> run(const Specimen& batch) {
   e.predict = "the loss of this batch when probabilities are taken for logits";
   e.prediction = flat.value();
   e.mistakes = {{right.value(), "the loss from logits: the softmax is applied a second time"}};
-  e.tables = {std::move(table), std::move(clip)};
+  e.tables = {std::move(table), saturation(s, static_cast<size_t>(right.rows.rows[0].row))};
   const double v = static_cast<double>(s.inputs.classes);
   const double floor = std::log(std::exp(1.0) + v - 1) - 1;
   e.numbers = {{"the lowest it can get", floor}};

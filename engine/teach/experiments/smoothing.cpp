@@ -8,17 +8,18 @@ namespace {
 
 constexpr double epsilon = 0.1;
 
+// The class that stands in the last cell that does not count.
+int64_t padding_class(const Specimen& s, const std::vector<uint8_t>& active) {
+  for (size_t i = active.size(); i-- > 0;)
+    if (!active[i]) return s.inputs.targets[i];
+  return s.options.ignore_index.value_or(0);
+}
+
 std::optional<Experiment> run(const Specimen& batch) {
   Specimen s = reduced(batch, "active");
-  const std::vector<uint8_t> active = active_cells(s);
   if (s.inputs.targets.empty() || s.options.input != Input::logits || s.inputs.classes < 4 || s.inputs.class_weight)
     return std::nullopt;
-  int64_t pad = s.options.ignore_index.value_or(0);
-  for (size_t i = active.size(); i-- > 0;)
-    if (!active[i]) {
-      pad = s.inputs.targets[i];
-      break;
-    }
+  const int64_t pad = padding_class(s, active_cells(s));
   if (pad < 0 || pad >= s.inputs.classes) return std::nullopt;
   s.options.report_kl = false;
   const auto v = static_cast<size_t>(s.inputs.classes), k = static_cast<size_t>(pad);
