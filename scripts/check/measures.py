@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""How easy the code is to follow, in numbers: one line a measure, and below it what makes it up.
+
+  scripts/check/measures.py [TREE]      (default: this tree; exit 1 when a walk of engine/README.md does not hold)
+
+Lines: not blank, of .h .cpp .cu .cuh in engine, models and apps. Functions: from the line of the body's `{` to its `}` in
+code as clang-format leaves it. Globals: thread_local variables, and variables outside of functions or static in one that
+are not const; without the tables that files register themselves in before main (slots of kernels, `all` by name). Walks: the numbered lists of engine/README.md whose items begin with `FILE: FUNCTION`; each function has to be
+defined in its file and to name the next one, or the slot or closure that the item after it stands for."""
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[2])
+LONGEST = 50  # lines of a function
+
+
+def sources():
+    for folder in ("engine", "models", "apps"):
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.suffix in (".h", ".cpp", ".cu", ".cuh"):
+                yield file, file.read_text().splitlines()
+
+
+def opens_function(lines, n):
+    """Whether line n ends with the `{` of a function's body."""
+    line = lines[n]
+    if not line.endswith("{") or re.match(r"\s*(namespace|struct|class|union|enum|extern|if|for|while|switch|else|do|try|\} )", line):
+        return False
+    head = line
+    while head.count(")") > head.count("(") and n > 0:  # parameters on several lines
+        n -= 1
+        head = lines[n] + " " + head
+    return "(" in head and not re.search(r"(=|return|\[[^\]]*\]\s*(\([^)]*\))?)\s*\{$", head) and "[&" not in head and "[=" not in head
+
+
+def functions():
+    """(lines, "file:line") of each function at namespace scope or in a class there."""
+    for file, lines in sources():
+        for n, line in enumerate(lines):
+            if opens_function(lines, n):
+                first = n
+                while lines[first].count(")") > lines[first].count("(") and first > 0:
+                    first -= 1
+                indent = len(lines[first]) - len(lines[first].lstrip())
+                if indent > 2:
+                    continue
+                end = next((m for m in range(n + 1, len(lines)) if lines[m] == " " * indent + "}"), n)
+                yield end - n + 1, f"{file.relative_to(ROOT)}:{first + 1}"
+
+
+def global_variables():
+    for file, lines in sources():
+        for n, line in enumerate(lines, 1):
+            where = f"{file.relative_to(ROOT)}:{n}: {line.strip()[:90]}"
+            text = line.split("//")[0].rstrip()
+            if re.search(r"\bKernel<|^\s+static std::(map|vector)<.*> (all|files);$", text):
+                continue
+            if re.search(r"\bthread_local\b", text) and not re.search(r"\b(const|constexpr)\b", text):
+                yield where
+            elif re.match(r"\s+static (?!const|constexpr|assert|_)[\w:<>,\s*&]+ [\w]+( =|;|\{)", text) and "(" not in text.split("=")[0]:
+                yield where
+            elif re.match(r"(inline |extern |static |constinit )*(?!using|namespace|template|struct|class|enum|return|const|constexpr|friend|typedef|#|public|private|goto|case|default)[\w:]+(<[^;={]*>)?[ *&]+[\w]+( = [^;]*;|;|\{[^}]*\};)$", text) and not re.search(r"\b(const|constexpr)\b", text):
+                yield where
+
+
+def walks():
+    """(title, [(file, function)]) of engine/README.md."""
+    readme = ROOT / "engine/README.md"
+    title, steps = "", []
+    for line in readme.read_text().splitlines() if readme.exists() else []:
+        if line.startswith("#"):
+            if steps:
+                yield title, steps
+            title, steps = line.lstrip("# "), []
+        elif item := re.match(r"\d+\. `([\w./]+): ([\w:~]+)`", line):
+            steps.append((item[1], item[2]))
+    if steps:
+        yield title, steps
+
+
+def walk_problems(steps):
+    for (file, function), (_, following) in zip(steps, steps[1:] + [("", "")]):
+        path = ROOT / file
+        text = path.read_text() if path.exists() else ""
+        name = function.split("::")[-1]
+        if not re.search(rf"\b{re.escape(name)}\b", text):
+            yield f"{file} has no {function}"
+        elif following and not re.search(rf"\b{re.escape(following.split('::')[-1])}\b", text):
+            yield f"{file}: {function} does not name {following}"
+
+
+def main():
+    files = list(sources())
+    print(f"lines: {sum(bool(line.strip()) for _, lines in files for line in lines):,} in {len(files)} files")
+    long = sorted((f for f in functions() if f[0] > LONGEST), reverse=True)
+    print(f"functions over {LONGEST} lines: {len(long)}")
+    for count, where in long:
+        print(f"  {count:4} {where}")
+    found = list(global_variables())
+    print(f"thread_local variables and mutable globals: {len(found)}")
+    for where in found:
+        print(f"  {where}")
+    bad = 0
+    for title, steps in walks():
+        problems = list(walk_problems(steps))
+        bad += len(problems)
+        print(f"walk '{title}': {len(steps) - 1} jumps" + "".join(f"\n  {p}" for p in problems))
+    return bad > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
