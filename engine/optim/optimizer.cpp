@@ -16,20 +16,9 @@ constexpr int64_t block = 1 << 14;
 
 template <class T>
 SEQGRAD_SIMD void adam_range(const kernels::Adam<T>& k, int64_t begin, int64_t end) {
-  const T beta1 = static_cast<T>(k.beta1), beta2 = static_cast<T>(k.beta2), rest1 = static_cast<T>(1 - k.beta1),
-          rest2 = static_cast<T>(1 - k.beta2);
-  const T decay = static_cast<T>(k.decoupled ? 0 : k.decay),
-          shrink = static_cast<T>(k.decoupled ? 1 - k.lr * k.decay : 1);
-  const T step = static_cast<T>(k.lr / k.correction1), root = static_cast<T>(1 / std::sqrt(k.correction2)),
-          eps = static_cast<T>(k.eps);
+  const auto step = kernels::AdamStep<T>::of(k);
   SEQGRAD_IVDEP
-  for (int64_t i = begin; i < end; ++i) {
-    const T x = k.x[i] * shrink, g = k.g[i] + decay * k.x[i];
-    const T m = beta1 * k.m[i] + rest1 * g, v = beta2 * k.v[i] + rest2 * g * g;
-    k.m[i] = m;
-    k.v[i] = v;
-    k.x[i] = x - step * m / (std::sqrt(v) * root + eps);
-  }
+  for (int64_t i = begin; i < end; ++i) step.update(k.x[i], k.m[i], k.v[i], k.g[i]);
 }
 template <class T>
 void adam_cpu(const kernels::Adam<T>& k) {

@@ -14,38 +14,18 @@ constexpr size_t shared = threads / gpu::warp * sizeof(double);
 // What changes from step to step, and what it scales gradients by, is read from device memory: a launch is then the
 // same in every step.
 template <class T>
-struct AdamStep {
-  T beta1, beta2, rest1, rest2, decay, shrink, step, root, eps;
-};
-
-template <class T>
-__global__ void adam_kernel(T* x, T* m, T* v, const T* g, int64_t n, const AdamStep<T>* in,
+__global__ void adam_kernel(T* x, T* m, T* v, const T* g, int64_t n, const kernels::AdamStep<T>* in,
                             const GradientState* state) {
   if (state && state->stopped) return;
-  const AdamStep<T> s = *in;
+  const kernels::AdamStep<T> step = *in;
   const T scale = state ? static_cast<T>(state->scale) : T{1};
-  for (int64_t i = gpu::index(); i < n; i += gpu::step()) {
-    const T before = x[i] * s.shrink, slope = g[i] * scale + s.decay * x[i];
-    const T first = s.beta1 * m[i] + s.rest1 * slope, second = s.beta2 * v[i] + s.rest2 * slope * slope;
-    m[i] = first;
-    v[i] = second;
-    x[i] = before - s.step * first / (std::sqrt(second) * s.root + s.eps);
-  }
+  for (int64_t i = gpu::index(); i < n; i += gpu::step()) step.update(x[i], m[i], v[i], g[i] * scale);
 }
 template <class T>
 void adam_cuda(const kernels::Adam<T>& k) {
-  const auto as = [](double x) { return static_cast<T>(x); };
-  const AdamStep<T> s{as(k.beta1),
-                      as(k.beta2),
-                      as(1 - k.beta1),
-                      as(1 - k.beta2),
-                      as(k.decoupled ? 0 : k.decay),
-                      as(k.decoupled ? 1 - k.lr * k.decay : 1),
-                      as(k.lr / k.correction1),
-                      as(1 / std::sqrt(k.correction2)),
-                      as(k.eps)};
+  const auto step = kernels::AdamStep<T>::of(k);
   gpu::launch(adam_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k.x, k.m, k.v, k.g, k.n,
-              gpu::to_device(&s, 1), k.state);
+              gpu::to_device(&step, 1), k.state);
 }
 
 template <class T>

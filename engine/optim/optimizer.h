@@ -1,9 +1,11 @@
 // Optimisers over flat buffers: clip by global norm, then one pass that moves every parameter.
 #pragma once
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "engine/core/host_device.h"
 #include "engine/core/kernel.h"
 #include "engine/nn/parameters.h"
 
@@ -47,6 +49,31 @@ struct Adam {
   double lr, beta1, beta2, eps, decay, correction1, correction2;
   bool decoupled;
   const GradientState* state = nullptr;
+};
+// Adam's update of one element, the same on every device (Kingma and Ba 2015, algorithm 1, with ε outside of the root
+// of the corrected moment; Loshchilov and Hutter 2019 for `decoupled`).
+template <class T>
+struct AdamStep {
+  T beta1, beta2, one_minus_beta1, one_minus_beta2, l2, decay, step_size, inv_sqrt_bias2, eps;
+
+  static AdamStep of(const Adam<T>& k) {
+    const auto as = [](double x) { return static_cast<T>(x); };
+    return {as(k.beta1),
+            as(k.beta2),
+            as(1 - k.beta1),
+            as(1 - k.beta2),
+            as(k.decoupled ? 0 : k.decay),
+            as(k.decoupled ? 1 - k.lr * k.decay : 1),
+            as(k.lr / k.correction1),
+            as(1 / std::sqrt(k.correction2)),
+            as(k.eps)};
+  }
+  SEQGRAD_HD void update(T& x, T& m, T& v, T gradient) const {
+    const T g = gradient + l2 * x;
+    m = beta1 * m + one_minus_beta1 * g;
+    v = beta2 * v + one_minus_beta2 * g * g;
+    x = x * decay - step_size * m / (std::sqrt(v) * inv_sqrt_bias2 + eps);
+  }
 };
 template <class T>
 struct Sgd {
