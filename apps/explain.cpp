@@ -35,14 +35,14 @@ std::vector<Experiment> experiments(const Options& o, const Explanation& e) {
   std::vector<Experiment> out;
   for (const Experiment& x : e.experiments)
     if (all || x.id == o.experiment) out.push_back(x);
-  for (Experiment& x : run_experiments(e.specimen, all ? "" : o.experiment))
+  for (Experiment& x : run_experiments(e.batch, all ? "" : o.experiment))
     if (std::none_of(out.begin(), out.end(), [&](const Experiment& has) { return has.id == x.id; }))
       out.push_back(std::move(x));
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
   if (out.empty() && all) refuse("explain: no experiment applies to this batch");
   if (out.empty())
     refuse("explain: experiment '{}' does not apply: {}; `--experiment all` shows those that do", o.experiment,
-           why_not(e.specimen, o.experiment));
+           why_not(e.batch, o.experiment));
   return out;
 }
 
@@ -104,7 +104,7 @@ int config_batch(const Options& o) {
   apply_process_settings(config);
   const FirstBatch batch = first_batch(config, o.path, o.sentences.value_or(3));
   o.common.tell(batch.data);
-  return show(o, explain(batch.specimen, batch.subject, {o.modes}));
+  return show(o, explain(batch.batch, batch.subject, {o.modes}));
 }
 
 int explain_it(const Options& o) {

@@ -53,11 +53,11 @@ int say_which(const LossCase& c, const Options& o) {
   const CaseInputs in = inputs_of(c);
   const Which found = which(c, in, asked.value, asked.tolerance);
   // What else would look the same on this batch, of the first explanation that needs no change.
-  const Found* first = found.matches.empty() || !found.matches[0].change.empty() ? nullptr : &found.matches[0];
+  const WhichMatch* first = found.matches.empty() || !found.matches[0].change.empty() ? nullptr : &found.matches[0];
   if (o.json) {
     auto json = nlohmann::ordered_json::object();
     json["value"] = o.which;
-    for (const Found& f : found.matches)
+    for (const WhichMatch& f : found.matches)
       json["matches"].push_back(
           {{"names", f.names}, {"change", f.change}, {"divisor", f.divisor}, {"counts", f.words}});
     for (const auto& [ratio, f] : found.misses)

@@ -26,7 +26,7 @@ FirstBatch first_batch(const Config& config, const std::string& path, int64_t se
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
   FirstBatch out;
   out.data = describe_data(data);
-  Specimen& s = out.specimen;
+  LessonBatch& s = out.batch;
   s.inputs = loss_inputs(batch, setup);
   s.options = setup.options;
   s.options.input = Input::logits;

@@ -6,7 +6,7 @@
 namespace seqgrad {
 
 struct FirstBatch {
-  Specimen specimen;
+  LessonBatch batch;
   Subject subject;
   std::string data;  // what was loaded, in words
 };

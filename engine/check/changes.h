@@ -6,17 +6,17 @@
 
 namespace seqgrad {
 
-struct Changed {
+struct Variant {
   LossInputs inputs;
   LossOptions options;
   CaseArrays arrays;
   std::string words;
 };
-Changed unchanged(const LossCase& c, const CaseInputs& in);
+Variant unchanged(const LossCase& c, const CaseInputs& in);
 
 struct Change {
   const char* words;                                                         // "with the token weights left out"
-  bool (*apply)(const LossCase& c, const CaseInputs& in, Changed& changed);  // false: it would change nothing
+  bool (*apply)(const LossCase& c, const CaseInputs& in, Variant& changed);  // false: it would change nothing
 };
 std::span<const Change> changes();
 

@@ -21,15 +21,15 @@ constexpr size_t most_lines = 4, most_names = 5;  // below a failing check
 // Row losses of one set of inputs and options, from which all reductions follow.
 class Reductions {
  public:
-  Reductions(const LossCase& c, const Changed& changed, const CaseInputs& in)
+  Reductions(const LossCase& c, const Variant& changed, const CaseInputs& in)
       : case_(c), in_(in), inputs_(changed.inputs), options_(changed.options), arrays_(changed.arrays) {
     options_.nonfinite = Nonfinite::propagate;
     options_.report = {};
     options_.then = Then::nothing;
   }
 
-  std::vector<Found> all() {
-    std::vector<Found> out;
+  std::vector<WhichMatch> all() {
+    std::vector<WhichMatch> out;
     if (!losses_of(options_)) return out;
     for (const Reduction& r : reductions_of(inputs_, options_)) add(r, out);
     add_means_of_means(out);
@@ -67,10 +67,10 @@ class Reductions {
     return last.each.empty() && !last.rows.rows.empty() ? nullptr : &last;
   }
 
-  void add(const Reduction& r, std::vector<Found>& out) {
+  void add(const Reduction& r, std::vector<WhichMatch>& out) {
     const Losses* l = losses_of(r.options);
     if (!l) return;
-    Found f;
+    WhichMatch f;
     try {
       const LiveRows rows = build_live_rows(inputs_, r.options);
       Reduced reduced = reduce(rows, l->each, r.options, rows.divisor);
@@ -96,7 +96,7 @@ class Reductions {
   }
 
   // What a loop prints that averages the means of its micro-batches.
-  void add_means_of_means(std::vector<Found>& out) {
+  void add_means_of_means(std::vector<WhichMatch>& out) {
     const Losses* l = losses_of(options_);
     for (const Divisor& d : divisors()) {
       const std::string_view name = d.name;
@@ -151,8 +151,8 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 // Candidates that are the same number by the same divisor are one, with several names.
-void merge_in(const Found& f, std::vector<Found>& into) {
-  for (Found& other : into)
+void merge_in(const WhichMatch& f, std::vector<WhichMatch>& into) {
+  for (WhichMatch& other : into)
     if (other.change == f.change && other.divisor == f.divisor && other.words == f.words &&
         distance(other.value, f.value) < 1e-11) {
       if (std::find(other.names.begin(), other.names.end(), f.names[0]) == other.names.end())
@@ -163,13 +163,14 @@ void merge_in(const Found& f, std::vector<Found>& into) {
 }
 
 // An epsilon in the divisor: value = N/(D + 10^-k).
-void add_epsilons(const std::vector<Found>& candidates, double value, double tolerance, std::vector<Found>& matches) {
-  for (const Found& f : candidates) {
+void add_epsilons(const std::vector<WhichMatch>& candidates, double value, double tolerance,
+                  std::vector<WhichMatch>& matches) {
+  for (const WhichMatch& f : candidates) {
     if (f.divisor <= 0 || f.value.size() != 1 || f.value[0] == 0 || f.words.find(',') != std::string::npos) continue;
     const double eps = f.divisor * (f.value[0] / value - 1), power = std::round(std::log10(eps));
     if (!(eps > 0 && eps < 0.2 * f.divisor && eps > 50 * tolerance * f.divisor) || power < -12) continue;
     if (std::abs(std::log10(eps) - power) > 0.004) continue;
-    Found found = f;
+    WhichMatch found = f;
     found.change = fmt::format("with 1e{:.0f} added to the divisor", power);
     merge_in(found, matches);
   }
@@ -187,7 +188,7 @@ std::string words_of(const Divide& d) {
   return fmt::format("{}, each first over its {}", out, d.time == "const" ? "constant" : divisor(d.time).words);
 }
 
-std::string Found::text(size_t most) const {
+std::string WhichMatch::text(size_t most) const {
   const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));
   std::string out = fmt::format("{}", fmt::join(names.begin(), end, " = "));
   if (end != names.end())
@@ -201,11 +202,11 @@ std::string Found::text(size_t most) const {
 
 Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& value, double tolerance) {
   Which out;
-  std::vector<Found> plain;
-  const auto search = [&](const Changed& changed) {
-    std::vector<Found> found = Reductions(c, changed, in).all();
-    for (Found& f : found) f.change = changed.words;
-    for (const Found& f : found)
+  std::vector<WhichMatch> plain;
+  const auto search = [&](const Variant& changed) {
+    std::vector<WhichMatch> found = Reductions(c, changed, in).all();
+    for (WhichMatch& f : found) f.change = changed.words;
+    for (const WhichMatch& f : found)
       if (distance(f.value, value) <= tolerance) merge_in(f, out.matches);
     return found;
   };
@@ -213,32 +214,33 @@ Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& 
   if (out.matches.empty() && value.size() == 1 && value[0] != 0) add_epsilons(plain, value[0], tolerance, out.matches);
   for (const Change& change : changes()) {
     if (!out.matches.empty()) break;
-    Changed changed = unchanged(c, in);
+    Variant changed = unchanged(c, in);
     if (!change.apply(c, in, changed)) continue;
     changed.words = change.words;
     search(changed);
   }
   // Typed digits may let several pass: what is nearer than the others by far is meant.
-  const auto far = [&](const Found& f) { return distance(f.value, value); };
-  if (std::any_of(out.matches.begin(), out.matches.end(), [&](const Found& f) { return far(f) < 1e-3 * tolerance; }))
-    std::erase_if(out.matches, [&](const Found& f) { return far(f) > 1e-2 * tolerance; });
-  std::stable_sort(out.matches.begin(), out.matches.end(), [](const Found& a, const Found& b) {
-    const auto form = [](const Found& f) { return f.names[0].find_first_of(" {") != std::string::npos; };
+  const auto far = [&](const WhichMatch& f) { return distance(f.value, value); };
+  if (std::any_of(out.matches.begin(), out.matches.end(),
+                  [&](const WhichMatch& f) { return far(f) < 1e-3 * tolerance; }))
+    std::erase_if(out.matches, [&](const WhichMatch& f) { return far(f) > 1e-2 * tolerance; });
+  std::stable_sort(out.matches.begin(), out.matches.end(), [](const WhichMatch& a, const WhichMatch& b) {
+    const auto form = [](const WhichMatch& f) { return f.names[0].find_first_of(" {") != std::string::npos; };
     return form(a) < form(b);  // those with a preset's name first
   });
   // Sums and means of vectors, and means of means, are told only where no loss by itself yields the value.
-  if (std::any_of(out.matches.begin(), out.matches.end(), [](const Found& f) { return f.divisor != 0; }))
-    std::erase_if(out.matches, [](const Found& f) { return f.divisor == 0; });
+  if (std::any_of(out.matches.begin(), out.matches.end(), [](const WhichMatch& f) { return f.divisor != 0; }))
+    std::erase_if(out.matches, [](const WhichMatch& f) { return f.divisor == 0; });
   if (out.matches.size() > most_matches) out.matches.resize(most_matches);
   if (!out.matches.empty() || value.size() != 1 || !std::isfinite(value[0])) return out;
-  std::vector<Found> merged;
-  for (const Found& f : plain)
+  std::vector<WhichMatch> merged;
+  for (const WhichMatch& f : plain)
     if (f.divisor != 0 && f.value.size() == 1 && std::isfinite(f.value[0]) && f.value[0] * value[0] > 0)
       merge_in(f, merged);
-  std::stable_sort(merged.begin(), merged.end(), [&](const Found& a, const Found& b) {
+  std::stable_sort(merged.begin(), merged.end(), [&](const WhichMatch& a, const WhichMatch& b) {
     return std::abs(std::log(value[0] / a.value[0])) < std::abs(std::log(value[0] / b.value[0]));
   });
-  for (Found& f : merged) {
+  for (WhichMatch& f : merged) {
     if (out.misses.size() == most_misses) break;
     out.misses.emplace_back(value[0] / f.value[0], std::move(f));
   }
@@ -247,7 +249,7 @@ Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& 
 
 std::vector<std::string> lines_of(const Which& which, const std::string& asked, size_t most) {
   std::vector<std::string> out;
-  for (const Found& f : which.matches) out.push_back(fmt::format("{} = {}", asked, f.text(most)));
+  for (const WhichMatch& f : which.matches) out.push_back(fmt::format("{} = {}", asked, f.text(most)));
   if (!out.empty()) return out;
   out.push_back(fmt::format("{} is none of {}", asked, which.misses.empty() ? "them" : "them; the nearest:"));
   for (const auto& [ratio, f] : which.misses) {
@@ -312,7 +314,7 @@ std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,
   };
   std::vector<std::string> lines;
   const size_t names = verbose ? 100 : most_names;
-  for (Found& f : found.matches) {
+  for (WhichMatch& f : found.matches) {
     std::stable_partition(f.names.begin(), f.names.end(), theirs);
     if (f.names.size() > names) {  // the form stays, whatever goes
       const auto form = std::find_if(f.names.begin(), f.names.end(), [](const auto& n) { return n[0] == '{'; });

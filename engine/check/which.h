@@ -6,7 +6,7 @@
 
 namespace seqgrad {
 
-struct Found {
+struct WhichMatch {
   std::vector<std::string> names;  // presets first, then the form: "{over: all, divide: weight}"
   std::string change;              // "with the token weights left out", or empty
   std::vector<double> value;       // one number, or a vector loss's entries
@@ -18,8 +18,8 @@ struct Found {
 };
 
 struct Which {
-  std::vector<Found> matches;
-  std::vector<std::pair<double, Found>> misses;  // (value / theirs, theirs), nearest first; only without a match
+  std::vector<WhichMatch> matches;
+  std::vector<std::pair<double, WhichMatch>> misses;  // (value / theirs, theirs), nearest first; only without a match
 };
 
 // What a divisor counts, for people: "active tokens"; of a nested form with a comma.

@@ -16,10 +16,10 @@ using namespace phrases;
 
 bool into_english(const TaskOptions& options) { return options.direction != "en-de"; }
 
-class Speaker {
+class SentenceSampler {
  public:
   // `stream`: 0 to 2 give usual sentences, 3 what training never combines, 4 long ones.
-  Speaker(const Lexicon& lexicon, const TaskOptions& options, uint64_t stream)
+  SentenceSampler(const Lexicon& lexicon, const TaskOptions& options, uint64_t stream)
       : x_(lexicon), to_english_(into_english(options)), stream_(stream), r_(options.seed, streams::task + stream) {}
 
   PhraseDraw draw() {
@@ -320,8 +320,8 @@ class Speaker {
 std::function<PhraseDraw()> phrase_stream(const TaskOptions& options, uint64_t stream) {
   const auto lexicon = std::make_shared<Lexicon>(load_lexicon(options.lexicon));
   require_all_sentences(*lexicon, into_english(options));
-  const auto speaker = std::make_shared<Speaker>(*lexicon, options, stream);
-  return [lexicon, speaker] { return speaker->draw(); };
+  const auto sampler = std::make_shared<SentenceSampler>(*lexicon, options, stream);
+  return [lexicon, sampler] { return sampler->draw(); };
 }
 
 std::vector<PhraseDraw> draw_phrases(const TaskOptions& options, uint64_t stream, int64_t count) {

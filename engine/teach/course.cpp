@@ -53,8 +53,8 @@ double prediction_of(const LossCase& lesson) {
 std::vector<Experiment> experiments_of(const LossCase& flawed, const LossCase& repaired) {
   std::vector<Experiment> out;
   for (const std::string& id : flawed.config->experiments()) {
-    std::vector<Experiment> found = run_experiments(specimen_of(repaired), id);
-    if (found.empty()) found = run_experiments(specimen_of(flawed), id);
+    std::vector<Experiment> found = run_experiments(lesson_batch_of(repaired), id);
+    if (found.empty()) found = run_experiments(lesson_batch_of(flawed), id);
     for (Experiment& x : found) out.push_back(std::move(x));
   }
   return out;
@@ -128,7 +128,7 @@ double rounding_of_table(const Explanation& e) {
 }
 
 // A match's names with PyTorch's first, whose users these lessons are written for.
-Found torch_first(Found f) {
+WhichMatch torch_first(WhichMatch f) {
   std::stable_partition(f.names.begin(), f.names.end(), [](const auto& n) { return n.starts_with("torch."); });
   return f;
 }

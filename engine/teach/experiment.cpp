@@ -33,7 +33,7 @@ bool register_experiment(ExperimentKind kind) {
 
 const std::vector<ExperimentKind>& experiment_kinds() { return registry(); }
 
-std::vector<Experiment> run_experiments(const Specimen& s, const std::string& only) {
+std::vector<Experiment> run_experiments(const LessonBatch& s, const std::string& only) {
   std::vector<Experiment> out;
   if (!only.empty()) kind_of(only);
   for (const ExperimentKind& kind : experiment_kinds()) {
@@ -52,7 +52,7 @@ std::vector<Experiment> run_experiments(const Specimen& s, const std::string& on
   return out;
 }
 
-std::string why_not(const Specimen& s, const std::string& id) {
+std::string why_not(const LessonBatch& s, const std::string& id) {
   const ExperimentKind& kind = kind_of(id);
   try {
     kind.run(s);

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "engine/teach/specimen.h"
+#include "engine/teach/lesson_batch.h"
 
 namespace seqgrad {
 
@@ -52,15 +52,15 @@ struct ExperimentKind {
   const char* id;
   const char* title;
   const char* lacks;  // of a batch that cannot show it: what it has not, or would need
-  std::function<std::optional<Experiment>(const Specimen&)> run;  // fills all but number, id and title
+  std::function<std::optional<Experiment>(const LessonBatch&)> run;  // fills all but number, id and title
 };
 
 bool register_experiment(ExperimentKind kind);
 const std::vector<ExperimentKind>& experiment_kinds();  // by number
 
 // Those that the batch can show, or the one of that id; InputError for an id that there is not.
-std::vector<Experiment> run_experiments(const Specimen& s, const std::string& only = "");
+std::vector<Experiment> run_experiments(const LessonBatch& s, const std::string& only = "");
 // Why the batch cannot show the experiment of that id, in words.
-std::string why_not(const Specimen& s, const std::string& id);
+std::string why_not(const LessonBatch& s, const std::string& id);
 
 }  // namespace seqgrad

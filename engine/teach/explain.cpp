@@ -18,7 +18,7 @@ double norm(const double* x, size_t n) {
 }
 
 // The first source that takes a cell out of the loss; "" where none does.
-std::string why_dead(const Specimen& s, int64_t b, int64_t t) {
+std::string why_dead(const LessonBatch& s, int64_t b, int64_t t) {
   const LossInputs& in = s.inputs;
   const auto at = static_cast<size_t>(b * in.steps + t);
   if (in.lengths && t >= (*in.lengths)[static_cast<size_t>(b)]) return "length";
@@ -27,7 +27,7 @@ std::string why_dead(const Specimen& s, int64_t b, int64_t t) {
   return "";
 }
 
-double class_sum(const Specimen& s, size_t cell) {
+double class_sum(const LessonBatch& s, size_t cell) {
   const LossInputs& in = s.inputs;
   if (!in.class_weight) return 1;
   const std::vector<double>& c = *in.class_weight;
@@ -44,7 +44,7 @@ double class_sum(const Specimen& s, size_t cell) {
 }
 
 TokenView token_view(const Explanation& e, int64_t b, int64_t t) {
-  const LossInputs& in = e.specimen.inputs;
+  const LossInputs& in = e.batch.inputs;
   const auto at = static_cast<size_t>(b * in.steps + t);
   TokenView v;
   v.b = b;
@@ -56,21 +56,21 @@ TokenView token_view(const Explanation& e, int64_t b, int64_t t) {
   } else {
     v.text = "(distribution)";
   }
-  v.why = why_dead(e.specimen, b, t);
+  v.why = why_dead(e.batch, b, t);
   v.mask = v.why.empty();
   if (in.token_weight) v.token_weight = (*in.token_weight)[at];
   if (in.example_weight) v.example_weight = (*in.example_weight)[static_cast<size_t>(b)];
-  if (in.class_weight && e.specimen.options.class_scope == ClassScope::target && v.id >= 0 && v.id < in.classes)
+  if (in.class_weight && e.batch.options.class_scope == ClassScope::target && v.id >= 0 && v.id < in.classes)
     v.class_weight = (*in.class_weight)[static_cast<size_t>(v.id)];
   if (v.mask && v.token_weight * v.example_weight * v.class_weight == 0) v.why = "weight 0";
-  v.class_sum = class_sum(e.specimen, at);
-  v.alone = cell_alone(e.specimen, b, t, &v.refused);
+  v.class_sum = class_sum(e.batch, at);
+  v.alone = cell_alone(e.batch, b, t, &v.refused);
   return v;
 }
 
 // The classes with the largest gradients of live rows, ids ascending.
 std::vector<int64_t> shown_classes(const Explanation& e, const Outcome* o, size_t most) {
-  const auto v = static_cast<size_t>(e.specimen.inputs.classes);
+  const auto v = static_cast<size_t>(e.batch.inputs.classes);
   std::vector<double> weight(v, 0.0);
   for (size_t cell = 0; cell < e.tokens.size(); ++cell) {
     const bool live = o && o->live[cell];
@@ -112,7 +112,7 @@ std::string kind_of(const LossOptions& o) {
 }
 
 std::string sum_line(const Explanation& e) {
-  const LossOptions& o = e.specimen.options;
+  const LossOptions& o = e.batch.options;
   if (e.values.size() == 1 && e.numerators.size() == 1) {
     if (e.divisors[0] == 1 && o.divide.flat == "one") return fmt::format("loss = {:.4f} (sum)", e.values[0]);
     return fmt::format("loss = {:.5g} / {:.6g}{} = {:.4f} ({})", e.numerators[0], e.divisors[0],
@@ -125,11 +125,11 @@ std::string sum_line(const Explanation& e) {
 }
 
 void add_numbers(Explanation& e, const Outcome& o) {
-  const auto v = static_cast<size_t>(e.specimen.inputs.classes);
+  const auto v = static_cast<size_t>(e.batch.inputs.classes);
   e.values = o.values;
   e.numerators = o.numerators;
   e.divisors = o.divisors;
-  e.gradient_norm = gradient_norm(e.specimen, o);
+  e.gradient_norm = gradient_norm(e.batch, o);
   for (size_t i = 0; i < e.tokens.size(); ++i) {
     TokenView& t = e.tokens[i];
     t.live = o.live[i];
@@ -149,16 +149,16 @@ void add_numbers(Explanation& e, const Outcome& o) {
 // The id below 0 of a token that would count: what other frameworks write where nothing is to be learned (-100).
 std::optional<int64_t> negative_id(const Explanation& e) {
   for (const TokenView& t : e.tokens)
-    if (t.mask && t.id < 0 && !e.specimen.inputs.targets.empty()) return t.id;
+    if (t.mask && t.id < 0 && !e.batch.inputs.targets.empty()) return t.id;
   return std::nullopt;
 }
 
 }  // namespace
 
-Explanation explain(const Specimen& s, const Subject& subject, const ExplainOptions& options) {
+Explanation explain(const LessonBatch& s, const Subject& subject, const ExplainOptions& options) {
   Explanation e;
   e.subject = subject;
-  e.specimen = s;
+  e.batch = s;
   for (int64_t b = 0; b < s.inputs.batch; ++b)
     for (int64_t t = 0; t < s.inputs.steps; ++t) e.tokens.push_back(token_view(e, b, t));
   std::optional<Outcome> outcome;
@@ -201,7 +201,7 @@ Explanation explain(const LossCase& c, const ExplainOptions& options) {
   subject.repair = k.repair();
   if (const Values* gold = c.gold_of("value"); gold && gold->numbers.size() == 1) subject.prediction = gold->numbers[0];
   subject.kind = subject.question.empty() ? "case" : "lesson";
-  const Specimen s = specimen_of(c);
+  const LessonBatch s = lesson_batch_of(c);
   subject.words = k.words();
   if (!subject.words.empty() && static_cast<int64_t>(subject.words.size()) != s.inputs.classes)
     refuse("{}: error: words: {} words for {} classes", shown_path(c.where), subject.words.size(), s.inputs.classes);

@@ -99,7 +99,7 @@ struct DivisorView {
 
 struct Explanation {
   Subject subject;
-  Specimen specimen;
+  LessonBatch batch;
   std::vector<double> values, numerators, divisors;
   double gradient_norm = 0;
   std::string sum;  // the line that adds it up
@@ -121,7 +121,7 @@ struct ExplainOptions {
 
 // Throws LossError only for inputs that are no batch (shapes, options); what the loss refuses for its values is told in
 // `error`, and the rest is shown.
-Explanation explain(const Specimen& s, const Subject& subject, const ExplainOptions& options = {});
+Explanation explain(const LessonBatch& s, const Subject& subject, const ExplainOptions& options = {});
 Explanation explain(const LossCase& c, const ExplainOptions& options = {});
 
 // `ascii`: what is not ASCII as \uXXXX, for a terminal.

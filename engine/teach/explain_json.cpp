@@ -136,15 +136,15 @@ json experiment(const Experiment& e) {
 }
 
 json batch(const Explanation& e) {
-  const LossInputs& in = e.specimen.inputs;
+  const LossInputs& in = e.batch.inputs;
   json out{{"B", in.batch}, {"T", in.steps}, {"V", in.classes}};
-  out["input"] = e.specimen.options.input == Input::probs ? "probs" : "logits";
-  out["target"] = e.specimen.options.target == Target::dense ? "dense" : "ids";
+  out["input"] = e.batch.options.input == Input::probs ? "probs" : "logits";
+  out["target"] = e.batch.options.target == Target::dense ? "dense" : "ids";
   out["words"] = e.subject.words;
   out["lengths"] = in.lengths ? json(*in.lengths) : json(nullptr);
   out["example_weight"] = optional_numbers(in.example_weight);
-  out["upstream"] = e.specimen.upstream.empty() ? json(nullptr) : numbers(e.specimen.upstream);
-  out["negative_weights"] = e.specimen.options.allow_negative_weights;
+  out["upstream"] = e.batch.upstream.empty() ? json(nullptr) : numbers(e.batch.upstream);
+  out["negative_weights"] = e.batch.options.allow_negative_weights;
   out["sources"] = e.subject.sources;
   return out;
 }
@@ -162,8 +162,8 @@ std::string to_json(const Explanation& e, bool ascii) {
                      {"repair", s.repair},
                      {"prediction", s.prediction ? number(*s.prediction) : json(nullptr)}};
   out["batch"] = batch(e);
-  add_reduction(out["loss"], e.specimen.options);
-  const LossOptions& o = e.specimen.options;
+  add_reduction(out["loss"], e.batch.options);
+  const LossOptions& o = e.batch.options;
   out["value"] = entries(e.values, o.over == Over::all || o.then != Then::nothing);
   out["numerator"] = entries(e.numerators, o.over == Over::all);
   out["divisor"] = entries(e.divisors, o.over == Over::all);

@@ -134,13 +134,12 @@ const char* tools =
     "<button type=\"button\" id=\"ones\">All weights 1</button></div>\n";
 
 std::string heat_key(const Explanation& e) {
-  const bool all = static_cast<int64_t>(e.shown.size()) == e.specimen.inputs.classes;
+  const bool all = static_cast<int64_t>(e.shown.size()) == e.batch.inputs.classes;
   return fmt::format(
       "<p>A step against the gradient raises the words in <span class=\"key down\"></span> (−) and lowers those in "
       "<span class=\"key up\"></span> (+); <span class=\"key target\"></span> is the target. Rows of cells that do not "
       "count are blank: their gradient is exactly 0. {}</p>\n",
-      all ? ""
-          : fmt::format("The {} words of {} with the largest gradients.", e.shown.size(), e.specimen.inputs.classes));
+      all ? "" : fmt::format("The {} words of {} with the largest gradients.", e.shown.size(), e.batch.inputs.classes));
 }
 
 }  // namespace

@@ -185,7 +185,7 @@ std::string lesson_text(const Explanation& e, bool answer) {
 }
 
 std::string to_text(const Explanation& e) {
-  const LossInputs& in = e.specimen.inputs;
+  const LossInputs& in = e.batch.inputs;
   std::string out =
       for_terminal(e.subject.title) + (e.subject.about.empty() ? "" : ": " + for_terminal(e.subject.about)) + "\n";
   for (size_t i = 0; i < e.subject.sources.size(); ++i)

@@ -9,7 +9,7 @@
 namespace seqgrad {
 namespace {
 
-LossOptions options_under(const Preset& p, const Specimen& s) {
+LossOptions options_under(const Preset& p, const LessonBatch& s) {
   const LossOptions own = options_of(p);
   LossOptions o = s.options;
   o.over = own.over;
@@ -30,7 +30,7 @@ LossOptions options_under(const Preset& p, const Specimen& s) {
   return o;
 }
 
-void fill(Mode& mode, const Specimen& s) {
+void fill(Mode& mode, const LessonBatch& s) {
   mode.divisor_words = words_of(mode.options.divide);
   const bool target_weights = s.inputs.class_weight && mode.options.class_scope == ClassScope::target;
   const bool weighted = s.inputs.token_weight || s.inputs.example_weight || target_weights;
@@ -51,7 +51,7 @@ void fill(Mode& mode, const Specimen& s) {
 
 }  // namespace
 
-std::vector<Mode> modes_of(const Specimen& s, const std::vector<std::string>& names) {
+std::vector<Mode> modes_of(const LessonBatch& s, const std::vector<std::string>& names) {
   std::vector<Mode> out(1);
   out[0].name = "this loss";
   out[0].own = true;
@@ -68,7 +68,7 @@ std::vector<Mode> modes_of(const Specimen& s, const std::vector<std::string>& na
     mode.formula = p.formula;
     mode.options = options_under(p, s);
     mode.own_row_loss = !own_row_loss(p, s.options, s.inputs.class_weight.has_value()).empty();
-    Specimen under = p.row.input == Input::probs && s.options.input == Input::logits ? with_probabilities(s) : s;
+    LessonBatch under = p.row.input == Input::probs && s.options.input == Input::logits ? with_probabilities(s) : s;
     mode.options.input = under.options.input;
     under.options = mode.options;
     under.upstream.clear();

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/teach/frameworks.h"
-#include "engine/teach/specimen.h"
+#include "engine/teach/lesson_batch.h"
 
 namespace seqgrad {
 
@@ -25,6 +25,6 @@ struct Mode {
 
 // The loss of the batch first, then the presets `names` in that order; without names all that the batch can have.
 // Throws E14 for an unknown name.
-std::vector<Mode> modes_of(const Specimen& s, const std::vector<std::string>& names = {});
+std::vector<Mode> modes_of(const LessonBatch& s, const std::vector<std::string>& names = {});
 
 }  // namespace seqgrad

@@ -37,7 +37,7 @@ LossCase fixture_case(const Fixture& f, bool probs, bool dense, bool class_weigh
 
 std::vector<std::string> names_of(const Which& w) {
   std::vector<std::string> out;
-  for (const Found& f : w.matches)
+  for (const WhichMatch& f : w.matches)
     if (f.change.empty()) out.insert(out.end(), f.names.begin(), f.names.end());
   return out;
 }

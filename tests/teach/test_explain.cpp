@@ -27,7 +27,7 @@ bool near(double a, double b, double rtol = 0, double atol = 0) {
 }
 
 // Gold of a case [B,T,…] in b-major order.
-std::vector<double> b_major(const LossCase& c, const Values& v, const Specimen& s) {
+std::vector<double> b_major(const LossCase& c, const Values& v, const LessonBatch& s) {
   if (c.layout == Layout::batch || v.shape.size() < 2) return v.numbers;
   return from_time_major(v.numbers, s.inputs.batch, s.inputs.steps, v.shape.size() == 3 ? v.shape[2] : 1);
 }
@@ -46,18 +46,18 @@ TEST_CASE("every number of an explanation is the gold of its case") {
         if (!near(got[i], want[i], c.config->tolerance.rtol().value_or(0), c.config->tolerance.atol().value_or(0)))
           FAIL(fmt::format("[{}] got {} want {}", i, got[i], want[i]));
     };
-    if (const Values* gold = c.gold_of("value")) same(e.values, b_major(c, *gold, e.specimen)), ++values;
-    if (const Values* gold = c.gold_of("row_loss"); gold && e.specimen.options.z_loss == 0) {
+    if (const Values* gold = c.gold_of("value")) same(e.values, b_major(c, *gold, e.batch)), ++values;
+    if (const Values* gold = c.gold_of("row_loss"); gold && e.batch.options.z_loss == 0) {
       std::vector<double> got;
       for (const TokenView& t : e.tokens) got.push_back(t.loss);
-      same(got, b_major(c, *gold, e.specimen));
+      same(got, b_major(c, *gold, e.batch));
       ++rows;
     }
     const Values* gold = c.gold_of("d_logits") ? c.gold_of("d_logits") : c.gold_of("d_probs");
     if (!gold) continue;
     std::vector<double> got;
     for (const TokenView& t : e.tokens) got.insert(got.end(), t.gradient.begin(), t.gradient.end());
-    same(got, b_major(c, *gold, e.specimen));
+    same(got, b_major(c, *gold, e.batch));
     ++gradients;
   }
   CHECK(values > 100);

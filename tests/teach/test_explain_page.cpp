@@ -83,7 +83,7 @@ TEST_CASE("text of a case stays text in its page, in its markup and in its data"
   s.kind = "lesson";
   s.prediction = 0.25;
   s.title = s.about = s.question = s.predict = s.answer = s.repair = s.source = hostile;
-  s.words.assign(static_cast<size_t>(e.specimen.inputs.classes), "</script><script>alert(1)</script><!--");
+  s.words.assign(static_cast<size_t>(e.batch.inputs.classes), "</script><script>alert(1)</script><!--");
   s.sources = {hostile};
   for (TokenView& t : e.tokens) t.text = "</script><!--";
   e.experiments = {experiment(hostile)};

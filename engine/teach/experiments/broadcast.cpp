@@ -6,9 +6,9 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& s) {
+std::optional<Experiment> run(const LessonBatch& s) {
   const std::vector<uint8_t> active = active_cells(s);
-  Specimen all = unmasked(s);
+  LessonBatch all = unmasked(s);
   std::vector<double> w = s.inputs.token_weight.value_or(std::vector<double>(s.cells(), 1.0));
   double mean = 0;
   for (size_t i = 0; i < w.size(); ++i) {
@@ -18,11 +18,11 @@ std::optional<Experiment> run(const Specimen& s) {
   }
   all.inputs.example_weight.reset();
   all.inputs.token_weight = w;
-  const Specimen right_form = reduced(all, "positions");
+  const LessonBatch right_form = reduced(all, "positions");
   const Outcome right = evaluate(right_form);
   // mean_ij(w_i·ℓ_j) = mean(w)·mean(ℓ): every token weighs the same, the padding too.
   all.inputs.token_weight = std::vector<double>(s.cells(), mean);
-  const Specimen wrong_form = reduced(all, "positions");
+  const LessonBatch wrong_form = reduced(all, "positions");
   const Outcome wrong = evaluate(wrong_form);
   if (wrong.value() == right.value()) return std::nullopt;
   const double n = static_cast<double>(s.cells());

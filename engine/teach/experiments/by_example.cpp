@@ -10,9 +10,9 @@
 namespace seqgrad {
 namespace {
 
-Specimen under(const Specimen& s, const std::string& name) {
+LessonBatch under(const LessonBatch& s, const std::string& name) {
   const Preset& p = preset(name);
-  Specimen out = p.row.input == Input::probs ? with_probabilities(s) : s;
+  LessonBatch out = p.row.input == Input::probs ? with_probabilities(s) : s;
   out.upstream.clear();
   LossOptions own = options_of(p);
   out.options.over = own.over;
@@ -29,10 +29,10 @@ std::string text(const std::vector<double>& x) {
   return x.size() == 1 ? fmt::format("{:.4f}", x[0]) : fmt::format("[{:.4f}]", fmt::join(x, ", "));
 }
 
-std::optional<Experiment> run(const Specimen& s) {
+std::optional<Experiment> run(const LessonBatch& s) {
   if (s.options.input != Input::logits || s.inputs.targets.empty() || s.options.z_loss > 0 || s.options.softcap)
     return std::nullopt;
-  Specimen nothing = s;
+  LessonBatch nothing = s;
   nothing.inputs.lengths = std::vector<int64_t>(static_cast<size_t>(s.inputs.batch), 0);
   DataTable table{"One batch, four functions",
                   {"function", "what it is", "returns", "when nothing counts", "in TensorFlow, then its gradient",

@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& batch) {
+std::optional<Experiment> run(const LessonBatch& batch) {
   const std::vector<int64_t> extra = {0, 1, 2, 4, 8, 16, 32, 64};
   if (batch.inputs.steps < 1 || evaluate(reduced(batch, "active")).rows.divisor == 0) return std::nullopt;
   DataTable table{"Columns of padding added to the batch",
@@ -13,7 +13,7 @@ std::optional<Experiment> run(const Specimen& batch) {
                   ChartHint{"line", 0, {1, 2, 3}, {}}};
   double first = 0, last = 0, tokens = 0;
   for (const int64_t k : extra) {
-    const Specimen s = more_columns(batch, k);
+    const LessonBatch s = more_columns(batch, k);
     tokens = evaluate(reduced(s, "active")).value();
     last = evaluate(reduced(s, "positions")).value();
     if (k == 0) first = last;

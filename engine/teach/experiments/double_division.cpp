@@ -4,17 +4,17 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& s) {
-  Specimen plain = s;  // the mask alone
+std::optional<Experiment> run(const LessonBatch& s) {
+  LessonBatch plain = s;  // the mask alone
   plain.inputs.token_weight.reset();
-  const Specimen right_form = reduced(plain, "active");
+  const LessonBatch right_form = reduced(plain, "active");
   const Outcome right = evaluate(right_form);
   const double tokens = right.rows.divisor;
   if (tokens < 2 || right.value() == 0) return std::nullopt;
-  Specimen twice = plain;  // the loader hands over m/Σm, so that a sum would be the mean
+  LessonBatch twice = plain;  // the loader hands over m/Σm, so that a sum would be the mean
   twice.inputs.token_weight = std::vector<double>(s.cells(), 1 / tokens);
   const Outcome sum = evaluate(reduced(twice, "one"));
-  const Specimen mean_form = reduced(twice, "active");
+  const LessonBatch mean_form = reduced(twice, "active");
   const Outcome mean = evaluate(mean_form), cells = evaluate(reduced(twice, "positions"));
   Experiment e;
   e.question =

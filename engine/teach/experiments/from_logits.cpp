@@ -7,8 +7,8 @@ namespace seqgrad {
 namespace {
 
 // The first live row's target made improbable: its logit `below` the row's maximum.
-Specimen saturated(const Specimen& s, size_t cell, double below) {
-  Specimen out = s;
+LessonBatch saturated(const LessonBatch& s, size_t cell, double below) {
+  LessonBatch out = s;
   const auto v = static_cast<size_t>(s.inputs.classes);
   double* z = &out.x[cell * v];
   double most = z[0];
@@ -17,8 +17,8 @@ Specimen saturated(const Specimen& s, size_t cell, double below) {
   return out;
 }
 
-double row_norm(const Specimen& s, const Outcome& o, size_t cell) {
-  Specimen one = s;
+double row_norm(const LessonBatch& s, const Outcome& o, size_t cell) {
+  LessonBatch one = s;
   Outcome only = o;
   std::fill(only.live.begin(), only.live.end(), uint8_t{0});
   only.live[cell] = o.live[cell];
@@ -26,28 +26,28 @@ double row_norm(const Specimen& s, const Outcome& o, size_t cell) {
 }
 
 // The same loss from probabilities, as Keras clips them.
-Specimen clipped_probabilities(const Specimen& s) {
-  Specimen probs = with_probabilities(s);
+LessonBatch clipped_probabilities(const LessonBatch& s) {
+  LessonBatch probs = with_probabilities(s);
   probs.options.probs_mode = ProbsMode::renorm_clip;
   probs.options.probs_eps = 1e-7;
   return probs;
 }
 
-DataTable saturation(const Specimen& s, size_t cell) {
+DataTable saturation(const LessonBatch& s, size_t cell) {
   DataTable table{
       "The first token's target made less and less probable",
       {"logit below the best", "loss from logits", "|gradient|", "loss from probabilities", "|its gradient|"},
       {},
       ChartHint{"line", 0, {1, 3}, {}}};
   for (const double below : {1.0, 8.0, 15.0, 20.0, 40.0}) {
-    const Specimen z = saturated(s, cell, below), q = clipped_probabilities(z);
+    const LessonBatch z = saturated(s, cell, below), q = clipped_probabilities(z);
     const Outcome a = evaluate(reduced(z, "one")), b = evaluate(reduced(q, "one"));
     table.rows.push_back({below, a.row_loss[cell], row_norm(z, a, cell), b.row_loss[cell], row_norm(q, b, cell)});
   }
   return table;
 }
 
-std::vector<Cell> logits_as_probabilities(Specimen s) {
+std::vector<Cell> logits_as_probabilities(LessonBatch s) {
   s.options.input = Input::probs;
   try {
     const Outcome o = evaluate(s);
@@ -57,8 +57,8 @@ std::vector<Cell> logits_as_probabilities(Specimen s) {
   }
 }
 
-std::optional<Experiment> run(const Specimen& batch) {
-  Specimen s = reduced(batch, "active");
+std::optional<Experiment> run(const LessonBatch& batch) {
+  LessonBatch s = reduced(batch, "active");
   if (s.options.input == Input::probs) {  // the logits that they came from, up to a constant a row
     s.options.input = Input::logits;
     for (double& x : s.x) x = std::log(x);
@@ -68,7 +68,7 @@ std::optional<Experiment> run(const Specimen& batch) {
     return std::nullopt;
   const Outcome right = evaluate(s);
   if (right.rows.rows.empty()) return std::nullopt;
-  Specimen twice = with_probabilities(s);  // probabilities, read as logits: a softmax of a softmax
+  LessonBatch twice = with_probabilities(s);  // probabilities, read as logits: a softmax of a softmax
   twice.options.input = Input::logits;
   const Outcome flat = evaluate(twice);
   const double whole = gradient_norm(s, right);
@@ -76,7 +76,7 @@ std::optional<Experiment> run(const Specimen& batch) {
                   {"handed over", "taken for", "loss", "|gradient by the model's logits|"},
                   {{"logits", "logits", right.value(), whole}},
                   std::nullopt};
-  const Specimen probs = clipped_probabilities(s);
+  const LessonBatch probs = clipped_probabilities(s);
   const Outcome p = evaluate(probs);
   const double through = gradient_norm(probs, flat);  // back through the softmax that made them
   table.rows.push_back({"probabilities", "probabilities", p.value(), gradient_norm(probs, p)});

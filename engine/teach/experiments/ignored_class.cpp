@@ -7,8 +7,8 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& batch) {
-  Specimen s = reduced(batch, "active");
+std::optional<Experiment> run(const LessonBatch& batch) {
+  LessonBatch s = reduced(batch, "active");
   if (s.options.input != Input::logits || s.inputs.targets.empty() || s.options.smoothing > 0) return std::nullopt;
   const auto v = static_cast<size_t>(s.inputs.classes);
   const std::vector<uint8_t> active = active_cells(s);
@@ -20,7 +20,7 @@ std::optional<Experiment> run(const Specimen& batch) {
   s.options.ignore_index = ignored;
   const Outcome with = evaluate(s);
   if (with.rows.divisor == 0) return std::nullopt;
-  Specimen without = s;
+  LessonBatch without = s;
   double mass = 0, pull = 0;
   for (size_t i = 0; i < s.cells(); ++i) {
     if (!with.live[i]) continue;

@@ -4,8 +4,8 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& batch) {
-  const Specimen base = reduced(batch, "active");
+std::optional<Experiment> run(const LessonBatch& batch) {
+  const LessonBatch base = reduced(batch, "active");
   const Outcome mean = evaluate(base);
   const double norm = gradient_norm(base, mean);
   if (mean.rows.divisor == 0 || norm == 0) return std::nullopt;
@@ -18,7 +18,7 @@ std::optional<Experiment> run(const Specimen& batch) {
                                        {"batch", "sentences"},
                                        {"active", "active tokens"},
                                        {"positions", "all cells"}}) {
-    const Specimen s = reduced(batch, divisor);
+    const LessonBatch s = reduced(batch, divisor);
     const Outcome o = evaluate(s);
     const double factor = gradient_norm(s, o) / norm;
     table.rows.push_back({words, o.rows.divisor, o.value(), gradient_norm(s, o), factor, 1 / factor});

@@ -4,15 +4,15 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& s) {
+std::optional<Experiment> run(const LessonBatch& s) {
   std::vector<uint8_t> active = active_cells(s);
   std::vector<double> w = s.inputs.token_weight.value_or(std::vector<double>(s.cells(), 1.0));
   for (size_t i = 0; i < w.size(); ++i)
     active[i] = active[i] && w[i] != 0;  // zeros among the weights are such a vector
-  Specimen with_mask = unmasked(s);
+  LessonBatch with_mask = unmasked(s);
   with_mask.inputs.mask = active;
   const Outcome masked = evaluate(reduced(with_mask, "active"));
-  Specimen weighted = unmasked(s);
+  LessonBatch weighted = unmasked(s);
   for (size_t i = 0; i < w.size(); ++i) w[i] = active[i] ? w[i] : 0;
   weighted.inputs.token_weight = w;
   const Outcome by_active = evaluate(reduced(weighted, "active")), by_weight = evaluate(reduced(weighted, "weight")),

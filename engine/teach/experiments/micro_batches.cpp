@@ -15,7 +15,7 @@ struct Split {
 };
 
 // Mean of means over `parts` equal cuts of the order; parts without active tokens count as 0, as loops have it.
-Split mean_of_means(const Specimen& s, const std::vector<int64_t>& order, int64_t parts) {
+Split mean_of_means(const LessonBatch& s, const std::vector<int64_t>& order, int64_t parts) {
   const int64_t b = s.inputs.batch, width = s.inputs.steps * s.inputs.classes;
   Split out{0, std::vector<double>(s.x.size(), 0.0)};
   for (int64_t k = 0; k < parts; ++k) {
@@ -45,8 +45,8 @@ double spread(const std::vector<double>& x) {  // standard deviation
   return std::sqrt(squares / static_cast<double>(x.size()));
 }
 
-std::optional<Experiment> run(const Specimen& batch) {
-  const Specimen s = reduced(batch, "active");
+std::optional<Experiment> run(const LessonBatch& batch) {
+  const LessonBatch s = reduced(batch, "active");
   const int64_t b = s.inputs.batch;
   if (b < 2) return std::nullopt;
   const Outcome whole = evaluate(s);

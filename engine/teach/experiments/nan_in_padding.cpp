@@ -9,8 +9,8 @@ namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
 
-std::optional<Experiment> run(const Specimen& batch) {
-  const Specimen s = reduced(batch, "active");
+std::optional<Experiment> run(const LessonBatch& batch) {
+  const LessonBatch s = reduced(batch, "active");
   const std::vector<uint8_t> active = active_cells(s);
   size_t dead = 0;
   while (dead < active.size() && active[dead]) ++dead;
@@ -24,7 +24,7 @@ std::optional<Experiment> run(const Specimen& batch) {
                   {},
                   std::nullopt};
   const auto row = [&](const char* what, double fill, bool target_only) {
-    Specimen poisoned = s;
+    LessonBatch poisoned = s;
     double* z = &poisoned.x[dead * v];
     if (target_only)
       z[y] = fill;
@@ -33,7 +33,7 @@ std::optional<Experiment> run(const Specimen& batch) {
     const Outcome o = evaluate(poisoned);
     double norm = 0;
     for (size_t k = 0; k < v; ++k) norm += o.gradient[dead * v + k] * o.gradient[dead * v + k];
-    Specimen alone = unmasked(poisoned);  // the row itself, as a program has it that computes first and masks later
+    LessonBatch alone = unmasked(poisoned);  // the row itself, as a program has it that computes first and masks later
     alone.options.nonfinite = Nonfinite::propagate;
     alone.inputs.token_weight = std::vector<double>(s.cells(), 0.0);
     (*alone.inputs.token_weight)[dead] = 1;

@@ -6,8 +6,8 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& batch) {
-  Specimen s = reduced(batch, "active");
+std::optional<Experiment> run(const LessonBatch& batch) {
+  LessonBatch s = reduced(batch, "active");
   s.inputs.lengths = std::vector<int64_t>(static_cast<size_t>(s.inputs.batch), 0);
   if (s.cells() == 0) return std::nullopt;
   DataTable table{"Nothing counts", {"policy", "who", "loss", "|gradient|", "what a run does"}, {}, std::nullopt};

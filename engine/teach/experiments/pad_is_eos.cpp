@@ -4,8 +4,8 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& batch) {
-  Specimen s = reduced(batch, "active");
+std::optional<Experiment> run(const LessonBatch& batch) {
+  LessonBatch s = reduced(batch, "active");
   if (s.inputs.targets.empty()) return std::nullopt;
   const std::vector<uint8_t> active = active_cells(s);
   std::vector<size_t> ends;  // each sentence's last token that counts
@@ -23,7 +23,7 @@ std::optional<Experiment> run(const Specimen& batch) {
   s.inputs.mask = active;
   s.inputs.lengths.reset();
   const Outcome right = evaluate(s);
-  Specimen by_id = s;
+  LessonBatch by_id = s;
   by_id.options.ignore_index = eos;
   const Outcome wrong = evaluate(by_id);
   if (wrong.rows.divisor == 0) return std::nullopt;

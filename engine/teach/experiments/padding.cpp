@@ -4,8 +4,8 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& s) {
-  const Specimen tokens = reduced(s, "active"), cells = reduced(s, "positions");
+std::optional<Experiment> run(const LessonBatch& s) {
+  const LessonBatch tokens = reduced(s, "active"), cells = reduced(s, "positions");
   const Outcome right = evaluate(tokens), wrong = evaluate(cells);
   if (right.rows.divisor == 0 || wrong.rows.divisor == right.rows.divisor) return std::nullopt;
   Experiment e;

@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const Specimen& batch) {
+std::optional<Experiment> run(const LessonBatch& batch) {
   const Outcome tokens = evaluate(reduced(batch, "active")),
                 means = evaluate(reduced(batch, Divide{"", "active", "active_batch", 0}));
   if (tokens.rows.divisor == 0 || batch.inputs.batch < 2 || means.value() == tokens.value()) return std::nullopt;

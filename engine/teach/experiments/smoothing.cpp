@@ -9,14 +9,14 @@ namespace {
 constexpr double epsilon = 0.1;
 
 // The class that stands in the last cell that does not count.
-int64_t padding_class(const Specimen& s, const std::vector<uint8_t>& active) {
+int64_t padding_class(const LessonBatch& s, const std::vector<uint8_t>& active) {
   for (size_t i = active.size(); i-- > 0;)
     if (!active[i]) return s.inputs.targets[i];
   return s.options.ignore_index.value_or(0);
 }
 
-std::optional<Experiment> run(const Specimen& batch) {
-  Specimen s = reduced(batch, "active");
+std::optional<Experiment> run(const LessonBatch& batch) {
+  LessonBatch s = reduced(batch, "active");
   if (s.inputs.targets.empty() || s.options.input != Input::logits || s.inputs.classes < 4 || s.inputs.class_weight)
     return std::nullopt;
   const int64_t pad = padding_class(s, active_cells(s));
@@ -30,7 +30,7 @@ std::optional<Experiment> run(const Specimen& batch) {
                   std::nullopt};
   double uniform = 0, none = 0, excluding = 0, pull = 0;
   const auto row = [&](const char* to, double eps, SmoothingKind kind, double target, double other, double on_pad) {
-    Specimen one = s;
+    LessonBatch one = s;
     one.options.smoothing = eps;
     one.options.smoothing_kind = kind;
     one.options.smoothing_excluding = {pad};

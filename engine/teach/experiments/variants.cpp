@@ -5,8 +5,8 @@
 
 namespace seqgrad {
 
-Specimen reduced(const Specimen& s, const Divide& divide) {
-  Specimen out = s;
+LessonBatch reduced(const LessonBatch& s, const Divide& divide) {
+  LessonBatch out = s;
   out.upstream.clear();
   out.options.over = Over::all;
   out.options.then = Then::nothing;
@@ -18,7 +18,7 @@ Specimen reduced(const Specimen& s, const Divide& divide) {
   return out;
 }
 
-Specimen reduced(const Specimen& s, const char* divisor) { return reduced(s, Divide{divisor, "", "", 0}); }
+LessonBatch reduced(const LessonBatch& s, const char* divisor) { return reduced(s, Divide{divisor, "", "", 0}); }
 
 template <class T>
 static std::vector<T> rows_of(const std::vector<T>& x, const std::vector<int64_t>& rows, int64_t width) {
@@ -27,8 +27,8 @@ static std::vector<T> rows_of(const std::vector<T>& x, const std::vector<int64_t
   return out;
 }
 
-Specimen sentences(const Specimen& s, const std::vector<int64_t>& rows) {
-  Specimen out = s;
+LessonBatch sentences(const LessonBatch& s, const std::vector<int64_t>& rows) {
+  LessonBatch out = s;
   const LossInputs& in = s.inputs;
   LossInputs& to = out.inputs;
   const int64_t t = in.steps, v = in.classes;
@@ -43,7 +43,7 @@ Specimen sentences(const Specimen& s, const std::vector<int64_t>& rows) {
   return out;
 }
 
-std::vector<uint8_t> active_cells(const Specimen& s) {
+std::vector<uint8_t> active_cells(const LessonBatch& s) {
   const LossInputs& in = s.inputs;
   std::vector<uint8_t> out(s.cells(), 1);
   for (size_t i = 0; i < out.size(); ++i) {
@@ -55,8 +55,8 @@ std::vector<uint8_t> active_cells(const Specimen& s) {
   return out;
 }
 
-Specimen unmasked(const Specimen& s) {
-  Specimen out = s;
+LessonBatch unmasked(const LessonBatch& s) {
+  LessonBatch out = s;
   out.inputs.lengths.reset();
   out.inputs.mask.reset();
   out.options.ignore_index.reset();
@@ -81,8 +81,8 @@ static std::vector<T> longer(const std::vector<T>& x, const LossInputs& in, int6
   return out;
 }
 
-Specimen more_columns(const Specimen& s, int64_t count) {
-  Specimen out = s;
+LessonBatch more_columns(const LessonBatch& s, int64_t count) {
+  LessonBatch out = s;
   const LossInputs& in = s.inputs;
   LossInputs& to = out.inputs;
   const uint8_t masked = 0;

@@ -7,19 +7,19 @@
 namespace seqgrad {
 
 // A scalar of the batch: Σ ωℓ over a divisor, everything else as it is.
-Specimen reduced(const Specimen& s, const Divide& divide);
-Specimen reduced(const Specimen& s, const char* divisor);
+LessonBatch reduced(const LessonBatch& s, const Divide& divide);
+LessonBatch reduced(const LessonBatch& s, const char* divisor);
 
 // The sentences `rows`, in that order.
-Specimen sentences(const Specimen& s, const std::vector<int64_t>& rows);
+LessonBatch sentences(const LessonBatch& s, const std::vector<int64_t>& rows);
 
 // 0 or 1 for each cell: lengths, mask and ignore_index in one.
-std::vector<uint8_t> active_cells(const Specimen& s);
+std::vector<uint8_t> active_cells(const LessonBatch& s);
 // Every cell counts: without lengths, mask and ignore_index (weights stay).
-Specimen unmasked(const Specimen& s);
+LessonBatch unmasked(const LessonBatch& s);
 
 // `count` more columns at the end of every sentence, masked, whose logits are copies of the first column's.
-Specimen more_columns(const Specimen& s, int64_t count);
+LessonBatch more_columns(const LessonBatch& s, int64_t count);
 
 // |a − b| / |b| of two gradients of one size.
 double relative_difference(const std::vector<double>& a, const std::vector<double>& b);

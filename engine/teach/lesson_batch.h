@@ -8,7 +8,7 @@
 
 namespace seqgrad {
 
-struct Specimen {
+struct LessonBatch {
   LossInputs inputs;
   LossOptions options;
   std::vector<double> x;         // [B,T,V] logits, or probabilities (options.input)
@@ -18,10 +18,10 @@ struct Specimen {
 };
 
 // Hidden states become logits; layouts become b-major. Throws LossError as inputs_of does.
-Specimen specimen_of(const LossCase& c);
+LessonBatch lesson_batch_of(const LossCase& c);
 
 // The same batch with probabilities for logits, as a model that ends in a softmax hands them over.
-Specimen with_probabilities(const Specimen& s);
+LessonBatch with_probabilities(const LessonBatch& s);
 
 // What the engine gives, forward and backward; vectors are [B,T] cells (dead ones 0) where nothing else is said.
 struct Outcome {
@@ -41,7 +41,7 @@ struct Outcome {
 };
 
 // Throws LossError for what the loss refuses.
-Outcome evaluate(const Specimen& s);
+Outcome evaluate(const LessonBatch& s);
 
 // One cell as if it alone counted, with weight 1: what masks and weights act on.
 struct CellAlone {
@@ -53,9 +53,9 @@ struct CellAlone {
 };
 // None where the loss refuses it, and then `why` in its words: NaN logits or an id outside the vocabulary in the
 // padding.
-std::optional<CellAlone> cell_alone(const Specimen& s, int64_t b, int64_t t, std::string* why = nullptr);
+std::optional<CellAlone> cell_alone(const LessonBatch& s, int64_t b, int64_t t, std::string* why = nullptr);
 
 // |gradient| of the whole batch with respect to logits, whatever form the prediction has.
-double gradient_norm(const Specimen& s, const Outcome& o);
+double gradient_norm(const LessonBatch& s, const Outcome& o);
 
 }  // namespace seqgrad

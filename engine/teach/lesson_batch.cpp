@@ -1,5 +1,5 @@
 // Cases brought to one form, and the loss layer called on it as training calls it.
-#include "engine/teach/specimen.h"
+#include "engine/teach/lesson_batch.h"
 
 #include <cmath>
 
@@ -30,11 +30,11 @@ void softmax_row(const double* z, double* p, size_t n) {
 
 }  // namespace
 
-Specimen specimen_of(const LossCase& c) {
+LessonBatch lesson_batch_of(const LossCase& c) {
   if (c.refused) throw *c.refused;
   CaseInputs in = inputs_of(c);
   const CaseArrays arrays = arrays_of(c, in);
-  Specimen s;
+  LessonBatch s;
   s.x = in.hidden ? logits_of(arrays, in.width, in.loss.classes) : arrays.x;
   if (c.layout != Layout::batch) s.x = from_time_major(s.x, in.loss.batch, in.loss.steps, in.loss.classes);
   if (c.find("upstream") || c.find("upstream.0")) s.upstream = upstream_of(c, in, build_live_rows(in.loss, in.options));
@@ -43,15 +43,15 @@ Specimen specimen_of(const LossCase& c) {
   return s;
 }
 
-Specimen with_probabilities(const Specimen& s) {
-  Specimen out = s;
+LessonBatch with_probabilities(const LessonBatch& s) {
+  LessonBatch out = s;
   out.options.input = Input::probs;
   const auto v = static_cast<size_t>(s.inputs.classes);
   for (size_t i = 0; i + v <= s.x.size(); i += v) softmax_row(&s.x[i], &out.x[i], v);
   return out;
 }
 
-Outcome evaluate(const Specimen& s) {
+Outcome evaluate(const LessonBatch& s) {
   const LossInputs& in = s.inputs;
   const LossOptions& o = s.options;
   Outcome out;
@@ -92,10 +92,10 @@ Outcome evaluate(const Specimen& s) {
   return out;
 }
 
-std::optional<CellAlone> cell_alone(const Specimen& s, int64_t b, int64_t t, std::string* why) {
+std::optional<CellAlone> cell_alone(const LessonBatch& s, int64_t b, int64_t t, std::string* why) {
   const LossInputs& in = s.inputs;
   const auto at = static_cast<size_t>(b * in.steps + t), v = static_cast<size_t>(in.classes);
-  Specimen one;
+  LessonBatch one;
   one.options = s.options;
   one.options.over = Over::all;
   one.options.divide = {"one", "", "", 0};
@@ -131,7 +131,7 @@ std::optional<CellAlone> cell_alone(const Specimen& s, int64_t b, int64_t t, std
   }
 }
 
-double gradient_norm(const Specimen& s, const Outcome& o) {
+double gradient_norm(const LessonBatch& s, const Outcome& o) {
   const auto v = static_cast<size_t>(s.inputs.classes);
   double sum = 0;
   for (size_t cell = 0; cell < s.cells(); ++cell) {
