@@ -17,6 +17,8 @@ struct BenchOptions {
   int threads = 2, steps = 20, warmup = 5;
   int64_t rows = 1600, vocab = 8000, hidden = 0;
   double masked = 0;
+  std::string target = "ids", smoothing = "none";
+  bool class_weights = false;
   bool phases = false;
 };
 
@@ -31,8 +33,12 @@ bool register_benchmark(const Benchmark& benchmark);
 // T.
 ReferenceModel sized_model(const BenchOptions& options);
 
-// Random targets of o.rows rows, of which a share of o.masked does not count.
-LossInputs bench_targets(const BenchOptions& o, Random& random);
+// Random targets of o.rows rows, of which a share of o.masked does not count, and the loss that o asks for.
+struct BenchTargets {
+  LossInputs inputs;
+  LossOptions options;
+};
+BenchTargets bench_targets(const BenchOptions& o, Random& random);
 // `bench loss` on a GPU.
 nlohmann::ordered_json bench_loss_on_gpu(const BenchOptions& o);
 

@@ -6,7 +6,7 @@
 #include "apps/bench/measure.h"
 #include "engine/device/gemm.h"
 #include "engine/loss/loss_tile.h"
-#include "engine/loss/row_loss.h"
+#include "engine/loss/row_target.h"
 #include "engine/loss/unfinished_loss.h"
 
 namespace seqgrad {
@@ -59,15 +59,21 @@ Json timed(const BenchOptions& o, int calls, const std::function<void()>& once) 
 }
 
 // Gradients go beside the logits, so that every call reads the same; in place they take as long.
-Json row_kernel(const BenchOptions& o, const LiveRows& rows, Random& random) {
+Json row_kernel(const BenchOptions& o, const BenchTargets& targets, const LiveRows& rows, Random& random) {
   const int64_t n = o.rows * o.vocab, live = static_cast<int64_t>(rows.rows.size());
   const Numbers x(n, random, 1), g(n), results(live * static_cast<int64_t>(sizeof(RowResult) / sizeof(float)));
-  std::vector<RowTask> tasks;
-  for (const LiveRow& r : rows.rows) tasks.push_back({r.row * o.vocab, r.target, nullptr, r.weight / rows.divisor});
-  kernels::RowLoss<float> k{x.data(), g.data(), tasks.data(), nullptr, live, {}};
-  k.rule.classes = o.vocab;
-  k.kept = reinterpret_cast<RowResult*>(results.data());
-  const Json times = timed(o, 10, [&] { kernels::row_loss<float>(Device::cuda, k); });
+  const Json times = timed(o, 10, [&] {
+    const RowRule rule = row_rule(targets.inputs, targets.options);
+    RowTask* tasks = row_tasks(rows);
+    for (int64_t i = 0; i < live; ++i) {
+      const LiveRow& r = rows.rows[static_cast<size_t>(i)];
+      tasks[i].at = r.row * o.vocab;
+      tasks[i].coefficient = r.weight / rows.divisor;
+    }
+    kernels::RowLoss<float> k{x.data(), g.data(), tasks, nullptr, live, rule};
+    k.kept = reinterpret_cast<RowResult*>(results.data());
+    kernels::row_loss<float>(Device::cuda, k);
+  });
   const double bytes = 2.0 * 4 * static_cast<double>(live * o.vocab),
                copy = copy_gb_per_s(static_cast<size_t>(4 * live * o.vocab), Device::cuda);
   return {{"total_ms", times},
@@ -76,15 +82,14 @@ Json row_kernel(const BenchOptions& o, const LiveRows& rows, Random& random) {
           {"share_of_copy", bytes / times["median"].get<double>() / 1e6 / copy}};
 }
 
-Json fused(const BenchOptions& o, const LossInputs& in, const LiveRows& rows, Random& random) {
+Json fused(const BenchOptions& o, const BenchTargets& targets, const LiveRows& rows, Random& random) {
   const Numbers h(o.rows * o.hidden, random, 1),
       w(o.vocab * o.hidden, random, 1 / std::sqrt(static_cast<double>(o.hidden))), b(o.vocab), stop(1);
-  const LossOptions options;
   const auto bytes_of = [](int64_t count) { return 4 * count; };
   const Json times = timed(o, 1, [&] {
-    const UnfinishedLoss loss =
-        unfinished_linear_loss(h.tensor({o.rows, 1, o.hidden}), w.tensor({o.vocab, o.hidden}), b.tensor({o.vocab}), in,
-                               rows, options, rows.divisor, reinterpret_cast<int32_t*>(stop.data()));
+    const UnfinishedLoss loss = unfinished_linear_loss(h.tensor({o.rows, 1, o.hidden}), w.tensor({o.vocab, o.hidden}),
+                                                       b.tensor({o.vocab}), targets.inputs, rows, targets.options,
+                                                       rows.divisor, reinterpret_cast<int32_t*>(stop.data()));
     Tape::current().backward(loss.value);
   });
   const int64_t gradients = bytes_of(o.rows * o.hidden + o.vocab * o.hidden + o.vocab);
@@ -109,17 +114,20 @@ MatmulPrecision precision_of(const std::string& name) {
 Json bench_loss_on_gpu(const BenchOptions& o) {
   set_matmul_precision(precision_of(o.precision), Device::cuda);
   Random random(1, 0);
-  const LossInputs in = bench_targets(o, random);
-  const LiveRows rows = build_live_rows(in, {});
+  const BenchTargets targets = bench_targets(o, random);
+  const LiveRows rows = build_live_rows(targets.inputs, targets.options);
   if (rows.rows.empty()) refuse("bench loss: --masked {} leaves no row that counts", o.masked);
   Json out = {{"what", o.hidden > 0 ? "seqgrad_linear_loss" : "seqgrad_loss"},
               {"rows", o.rows},
               {"vocab", o.vocab},
               {"hidden", o.hidden},
               {"masked", o.masked},
+              {"target", o.target},
+              {"smoothing", o.smoothing},
+              {"class_weights", o.class_weights},
               {"precision", o.precision},
               {"device", backend(Device::cuda).describe()}};
-  out.update(o.hidden > 0 ? fused(o, in, rows, random) : row_kernel(o, rows, random));
+  out.update(o.hidden > 0 ? fused(o, targets, rows, random) : row_kernel(o, targets, rows, random));
   return out;
 }
 

@@ -30,6 +30,10 @@ TEST_CASE("bench loss on a GPU counts the bytes and products of rows that count"
   CHECK(rows < o.rows);
   CHECK(kernel["share_of_copy"].get<double>() > 0);
   CHECK(kernel["total_ms"]["n"] == 2);
+  o.class_weights = true;
+  o.smoothing = "prior";
+  o.target = "dense";
+  CHECK(benchmarks().at("loss").run(o)["total_ms"]["n"] == 2);
   o.hidden = 8;
   o.precision = "tf32";
   const auto fused = benchmarks().at("loss").run(o);
@@ -44,7 +48,8 @@ TEST_CASE("bench loss on a GPU counts the bytes and products of rows that count"
 
 TEST_CASE("an option of bench loss is known to it") {
   const Scratch dir;
-  for (const char* option : {"--precision tf32", "--device cuda", "--hidden 4", "--masked 0.5"}) {
+  for (const char* option : {"--precision tf32", "--device cuda", "--hidden 4", "--masked 0.5", "--target dense",
+                             "--smoothing prior", "--class-weights"}) {
     const auto said = run_seqgrad(dir, std::string("bench loss --rows 4 --vocab 8 ") + option);
     CAPTURE(option, said.err);
     CHECK(said.err.find("belongs to") == std::string::npos);

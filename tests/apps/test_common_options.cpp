@@ -1,6 +1,7 @@
 // The options that sub-commands share, and those of bench and info: what each changes.
 #include <test_paths.h>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "engine/core/thread_pool.h"
@@ -173,6 +174,11 @@ TEST_CASE("bench prints what it was asked to time") {
   CHECK(loss["vocab"] == 50);
   CHECK(loss["total_ms"]["n"] == 3);
   CHECK(bench("loss --rows 30 --vocab 50 --hidden 8 --steps 1")["hidden"] == 8);
+  std::set<double> values;  // of other losses of the same logits
+  for (const char* more : {"", "--class-weights", "--target dense", "--smoothing uniform", "--smoothing others",
+                           "--smoothing others_excluding", "--smoothing prior"})
+    values.insert(bench(fmt::format("loss --rows 30 --vocab 50 --steps 1 {}", more))["value"].get<double>());
+  CHECK(values.size() == 7);
   const auto refused = [&](const std::string& options, const std::string& why) {
     const Result r = run_seqgrad(dir, "bench " + options);
     CAPTURE(options, r.err);
@@ -189,6 +195,8 @@ TEST_CASE("bench prints what it was asked to time") {
   refused("step --attention most", "expected one of none, dot, general, additive, got 'most'");
   refused("loss --rows 1000000000 --vocab 1000000000", "error: the tensors need about ");
   refused("loss --rows 1000000000 --vocab 1000000 --hidden 1000000", "error: the tensors need about ");
+  refused("loss --rows 4 --vocab 8 --target one", "--target: expected ids or dense, got 'one'");
+  refused("loss --rows 4 --vocab 8 --smoothing some", "--smoothing: expected none, uniform, others, others_excluding");
   refused("loss --masked nan", "--masked: expected a number from 0 to 1, got 'nan'");
   if (!no_gpu(dir).empty()) CHECK(run_seqgrad(dir, "bench step --device cuda").code == 3);
 }
