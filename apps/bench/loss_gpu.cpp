@@ -64,14 +64,14 @@ Json row_kernel(const BenchOptions& o, const BenchTargets& targets, const LiveRo
   const Numbers x(n, random, 1), g(n), results(live * static_cast<int64_t>(sizeof(RowResult) / sizeof(float)));
   const Json times = timed(o, 10, [&] {
     const RowRule rule = row_rule(targets.inputs, targets.options);
-    RowTask* tasks = row_tasks(rows);
+    RowTask* tasks = row_tasks(rule, rows);
     for (int64_t i = 0; i < live; ++i) {
       const LiveRow& r = rows.rows[static_cast<size_t>(i)];
-      tasks[i].at = r.row * o.vocab;
+      tasks[i].offset = r.row * o.vocab;
       tasks[i].coefficient = r.weight / rows.divisor;
     }
     kernels::RowLoss<float> k{x.data(), g.data(), tasks, nullptr, live, rule};
-    k.kept = reinterpret_cast<RowResult*>(results.data());
+    k.device_results = reinterpret_cast<RowResult*>(results.data());
     kernels::row_loss<float>(Device::cuda, k);
   });
   const double bytes = 2.0 * 4 * static_cast<double>(live * o.vocab),

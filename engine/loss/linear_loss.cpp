@@ -57,10 +57,13 @@ Call make_call(const Tensor& hidden, const Tensor& weight, const Tensor& bias, c
   const auto live = static_cast<int64_t>(rows.rows.size()), count = computed_rows(rows, hidden.device);
   Tape& tape = Tape::current();
   auto *places = tape.scratch<int64_t>(count, Device::cpu), *groups = tape.scratch<int64_t>(count, Device::cpu);
-  RowTask* tasks = row_tasks(rows, count);
+  const RowRule rule = row_rule(inputs, options);
+  const Shape shape = result_shape(rows, options);
+  const bool wanted = tape.wants_grad({hidden, weight, bias});
+  RowTask* tasks = row_tasks(rule, rows, count, wanted && shape.rank() > 0);
   const LossTile tile = loss_tile(hidden.device, rows.classes, static_cast<int64_t>(size_of(hidden.dtype)));
   for (int64_t i = 0; i < count; ++i) {
-    tasks[i].at = i % tile.rows * rows.classes;
+    tasks[i].offset = i % tile.rows * rows.classes;
     places[i] = -1;
     groups[i] = 0;
     if (i >= live) continue;
@@ -69,13 +72,7 @@ Call make_call(const Tensor& hidden, const Tensor& weight, const Tensor& bias, c
     groups[i] = group_of(rows, r, options.over);
     tasks[i].coefficient = c.rows[static_cast<size_t>(i)];
   }
-  const Shape shape = result_shape(rows, options);
-  return {{hidden, weight, bias, row_rule(inputs, options), tile, places, live, count},
-          tasks,
-          groups,
-          shape,
-          tape.wants_grad({hidden, weight, bias}),
-          shape.rank() > 0};
+  return {{hidden, weight, bias, rule, tile, places, live, count}, tasks, groups, shape, wanted, shape.rank() > 0};
 }
 
 // The way back of a scalar whose gradients `g`, for an upstream of 1, exist already.
@@ -162,7 +159,8 @@ LossResult finish_loss(const LossInputs& inputs, const LiveRows& rows, const Los
                        std::span<const RowResult> results) {
   const NoGrad no_grad;
   const ArenaMark until_return(Device::cpu);
-  return finish(rows, row_tasks(rows), results, row_rule(inputs, options), options, divisor,
+  const RowRule rule = row_rule(inputs, options);
+  return finish(rows, row_tasks(rule, rows), results, rule, options, divisor,
                 [](size_t) { return "the loss is not finite"; });
 }
 

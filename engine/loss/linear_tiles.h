@@ -97,7 +97,7 @@ struct Tile {
 template <class T, class Inspect>
 void look_at(Tile<T>& tile, RowTask task, int64_t row, const Inspect& inspect) {
   const Job& job = tile.job;
-  task.at = 0;
+  task.offset = 0;
   tile.gather(row, 1);
   T* z = tile.multiply(0, job.rule.classes, tile.scratch(tile.padded() * job.rule.classes));
   RowResult result;

@@ -130,7 +130,11 @@ LiveRow dense_row(const LossInputs& in, const LossOptions& options, int64_t n, s
   LiveRow row{n, std::max_element(q, q + in.classes) - q, -1, 0};
   if (nonzero == 1 && q[row.target] == scale) return row;
   row.dense = static_cast<int64_t>(dense.size());
-  for (int64_t v = 0; v < in.classes; ++v) dense.push_back(q[v] / scale);
+  row.q_sum = 0;
+  for (int64_t v = 0; v < in.classes; ++v) {
+    dense.push_back(q[v] / scale);
+    row.q_sum += dense.back();
+  }
   return row;
 }
 
@@ -252,10 +256,10 @@ LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
       cells.push_back({b, t, 0, 0});
       if (w == 0) continue;  // dead: its target may be anything, and is not looked at
       LiveRow row = options.target == Target::dense ? dense_row(in, options, n, out.dense) : id_row(in, n);
-      const double c = class_weight_of(in, row, out.dense);
-      row.weight = options.class_scope == ClassScope::target ? w * c : w;
+      row.class_weight = class_weight_of(in, row, out.dense);
+      row.weight = options.class_scope == ClassScope::target ? w * row.class_weight : w;
       cells.back().weight = row.weight;
-      cells.back().class_weight = w * c;
+      cells.back().class_weight = w * row.class_weight;
       if (row.weight != 0) out.rows.push_back(row);
     }
   if (options.smoothing > 0 && options.smoothing_kind == SmoothingKind::others_excluding)

@@ -37,6 +37,7 @@ struct LiveRow {
   int64_t target = 0;  // a valid id; of a dense row its first maximum
   int64_t dense = -1;  // where the row's distribution starts in LiveRows::dense; -1: one-hot at `target`
   double weight = 0;   // ω: mask, token, example and (scope target) class weight
+  double q_sum = 1, class_weight = 1;  // Σ_v q_v and Σ_v c_v q_v
 };
 
 struct LiveRows {

@@ -1,88 +1,63 @@
 // A block reads a row once, 16 bytes at a time, into shared memory; maximum, sums and gradient are made from there. A
 // row of many classes is read by several blocks, whose sums a second kernel puts together; it follows while the logits
 // are still in the cache of the GPU. A row that is not in memory as a whole is read chunk by chunk, twice.
-#include "engine/loss/row_parts.cuh"
+#include "engine/loss/row_chunk.cuh"
 
 namespace seqgrad {
 namespace {
 
-constexpr int64_t of_one_block = 32768;  // classes
-constexpr int of_a_part_threads = 256;
+constexpr int64_t classes_of_one_block = 32768;
+constexpr int chunk_threads = 256;
 template <class T>
-[[maybe_unused]] constexpr int blocks_beside = sizeof(T) == 4 ? 3 : 2;  // that a multiprocessor has registers for
+[[maybe_unused]] constexpr int resident_blocks = sizeof(T) == 4
+                                                     ? 3
+                                                     : 2;  // that a multiprocessor has registers for at least
 
-struct Outcome {
-  double loss, nll, lambda, log_sum;
-};
-
-// Σ r.
-template <class T>
-__device__ double mass(const RowRule& rule, const RowTask& task, const Part<T>& all) {
-  if (is_walked(rule, task)) return all.walk.r_sum;
-  return rule.off != 0 ? rule.on + rule.off * static_cast<double>(rule.classes) : rule.on;
-}
-
-template <class T>
-__device__ Outcome outcome(const RowRule& rule, const RowTask& task, const Part<T>& all) {
-  const double top = static_cast<double>(all.top.value), maxima = static_cast<double>(all.sums.maxima);
-  Outcome o;
-  o.log_sum = std::log(maxima) + std::log1p(all.sums.tail / maxima);
-  o.lambda = top + o.log_sum;
-  o.nll = task.q ? all.walk.q_sum * o.log_sum + all.walk.q_distance
-                 : o.log_sum + (top - static_cast<double>(all.at_target));
-  if (is_walked(rule, task))
-    o.loss = all.walk.r_sum * o.log_sum + all.walk.r_distance;
-  else if (rule.off != 0)
-    o.loss = rule.off * (static_cast<double>(rule.classes) * o.log_sum + all.sums.distance) + rule.on * o.nll;
-  else
-    o.loss = rule.on * o.nll;
-  return o;
-}
-
-// The gradient of an entry for an upstream of 1, but for the cap: c·[(R + 2ζλ)·p − r].
-template <bool is_held, class T>
-__device__ void give_gradient(const RowRule& rule, const RowTask& task, const Row<T>& row, const Part<T>& all,
-                              const Outcome& o) {
-  const T top = all.top.value, kappa = row.kappa;
-  const double total = static_cast<double>(all.sums.maxima) + all.sums.tail, c = task.coefficient,
-               pull = rule.z_loss != 0 ? 2 * rule.z_loss * o.lambda : 0;
-  const T factor = static_cast<T>(c * (mass(rule, task, all) + pull) / total);
-  const T off = static_cast<T>(c * rule.off);
-  const bool walked = is_walked(rule, task);
+template <bool from_shared, class T>
+__device__ void write_gradient(const RowRule& rule, const RowTask& task, const RowView<T>& row, const RowChunk<T>& all,
+                               const RowLossTerms& terms) {
+  const T top = all.max.value, kappa = row.kappa;
+  const RowGradient<T> gradient(rule, task, all.row_sums(), terms.log_sum, terms.lambda);
+  const bool has_row = base_of(rule, task) == RowBase::row;
   const auto through_cap = [&](T d, T a) {
     const T th = a / kappa;
-    return d * (1 - th * th);
+    return kappa > 0 ? d * (1 - th * th) : d;
   };
-  row.template give<is_held>([&](int i, auto& x) {
+  row.template write_gradient<from_shared>([&](int i, auto& x) {
     const auto a = x;
-    for (int j = 0; j < x.size; ++j) x.x[j] = std::exp(a.x[j] - top) * factor;
-    for (int j = 0; !walked && j < x.size; ++j) x.x[j] -= off;
-    for (int j = 0; walked && j < x.size; ++j) x.x[j] -= static_cast<T>(c * rule.r(task, row.begin + i + j));
+    for (int j = 0; j < x.size; ++j) x.x[j] = std::exp(a.x[j] - top) * gradient.factor;
+    if (has_row) {
+      auto base = x;
+      row.load_base(rule, task, i, base);
+      for (int j = 0; j < x.size; ++j) x.x[j] -= base.x[j] * gradient.base;
+    } else {
+      for (int j = 0; j < x.size; ++j) x.x[j] -= gradient.base;
+    }
     for (int j = 0; kappa > 0 && j < x.size; ++j) x.x[j] = through_cap(x.x[j], a.x[j]);
   });
-  const bool single = walked ? all.walk.count == 1 : rule.off == 0;  // all mass on one class
-  const int64_t special = walked ? all.walk.only : task.target;
-  if ((walked && !single) || !row.visits(special)) return;
-  const T a = walked ? all.at_only : all.at_target, e = std::exp(a - top);
-  T d = e * factor - off - static_cast<T>(c * rule.on);
-  if (single)  // p − 1 would cancel as p nears 1
-    d = static_cast<T>(c * (rule.r(task, special) * std::expm1(-(o.log_sum + static_cast<double>(top - a))) +
-                            pull * static_cast<double>(e) / total));
-  row.g[special - row.begin] = kappa > 0 ? through_cap(d, a) : d;
+  const int64_t single = all.single(task);
+  if (!task.q && row.owns(task.target)) {
+    const int64_t i = task.target - row.begin;
+    const T base = has_row ? row.base_row[i] * gradient.base : gradient.base;
+    row.g[i] = through_cap(std::exp(all.at_target - top) * gradient.factor - base - gradient.spike, all.at_target);
+  }
+  if (row.owns(single))
+    row.g[single - row.begin] =
+        through_cap(gradient.of_single_target(std::exp(all.at_single - top), all.gap(all.at_single)), all.at_single);
 }
 
-// Loss of row i, if this block is the one to tell it, and the gradient of the classes of `row`.
-template <bool is_held, class T>
-__device__ void finish(const kernels::RowLoss<T>& k, int64_t i, const RowTask& task, const Row<T>& row,
-                       const Part<T>& all) {
+// Loss of row i, if this block is the one to store it, and the gradient of the classes of `row`.
+template <bool from_shared, class T>
+__device__ void finish_row(const kernels::RowLoss<T>& k, int64_t i, const RowTask& task, const RowView<T>& row,
+                           const RowChunk<T>& all) {
   const RowRule& rule = k.rule;
-  const bool tells = row.begin == 0 && threadIdx.x == 0;
-  __syncthreads();  // all have read the logits of the target and of the only class, which may be overwritten here
-  if (all.top.seen != Top<T>::number) {
+  const bool is_leader = row.begin == 0 && threadIdx.x == 0;
+  __syncthreads();  // all have read the logits of the targets, which may be overwritten here
+  if (all.max.seen != MaxStat<T>::number) {
     RowResult result;
     result.nonfinite = true;
     result.loss = result.nll = result.lambda = NAN;
-    if (tells) give(k, i, result);
+    if (is_leader) store_result(k, i, result);
     for (int v = static_cast<int>(threadIdx.x); v < row.n; v += static_cast<int>(blockDim.x)) {
       if (k.bias) row.z[v] = row.logit(row.begin + v);  // as a report will name it
       if (row.g && rule.propagate) row.g[v] = static_cast<T>(NAN);
@@ -90,16 +65,18 @@ __device__ void finish(const kernels::RowLoss<T>& k, int64_t i, const RowTask& t
     return;
   }
   // Logarithms take long: by those who have use for them.
-  Outcome o{};
-  if (tells || rule.z_loss != 0 || row.visits(task.target) || row.visits(all.walk.only)) o = outcome(rule, task, all);
-  if (tells) give(k, i, {o.loss, o.nll, o.lambda, all.sums.first == task.target, !(std::abs(o.loss) < INFINITY)});
-  if (!row.g) return;
-  give_gradient<is_held>(rule, task, row, all, o);
+  RowLossTerms terms;
+  if (is_leader || rule.z_loss != 0 || row.owns(all.single(task)))
+    terms = RowLossTerms(rule, task, all.row_sums(), static_cast<double>(all.max.value), all.gap(all.at_target));
+  if (is_leader)
+    store_result(
+        k, i, {terms.loss, terms.nll, terms.lambda, all.sums.first == task.target, !(std::abs(terms.loss) < INFINITY)});
+  if (row.g) write_gradient<from_shared>(rule, task, row, all, terms);
 }
 
 // A row that does not count.
 template <class T>
-__device__ void clear(const kernels::RowLoss<T>& k, int64_t i, const Row<T>& row) {
+__device__ void clear(const kernels::RowLoss<T>& k, int64_t i, const RowView<T>& row) {
   if (row.begin == 0 && threadIdx.x == 0) k.results[i] = {};
   for (int v = static_cast<int>(threadIdx.x); row.g && v < row.n; v += static_cast<int>(blockDim.x)) row.g[v] = 0;
 }
@@ -107,51 +84,51 @@ __device__ void clear(const kernels::RowLoss<T>& k, int64_t i, const Row<T>& row
 template <class T>
 __global__ void __launch_bounds__(row_threads_most<T>, 1) row_loss_kernel(kernels::RowLoss<T> k) {
   const RowTask task = k.tasks[blockIdx.x];
-  const Row<T> row(k, task.at, 0, k.rule.classes);
+  const RowView<T> row(k, task.offset, 0, k.rule.classes);
   if (task.target < 0) return clear(k, blockIdx.x, row);
-  finish<true>(k, blockIdx.x, task, row, scan(k.rule, task, row));
+  finish_row<true>(k, blockIdx.x, task, row, scan(k.rule, task, row));
 }
 
 template <class T>
-unsigned parts_in(int64_t classes) {
-  return static_cast<unsigned>((classes + of_a_part<T> - 1) / of_a_part<T>);
+unsigned chunks_in(int64_t classes) {
+  return static_cast<unsigned>((classes + chunk_classes<T> - 1) / chunk_classes<T>);
 }
 
 // The classes [begin,end) of rows, which are in memory: as they lie in rows of V, or alone and dense.
 struct Slice {
   int64_t begin, end;
   bool dense;
-  unsigned parts;         // in it
+  unsigned chunks;        // in it
   int64_t first_row = 0;  // of the grid
 
-  __device__ int64_t row() const { return first_row + blockIdx.x / parts; }
+  __device__ int64_t row() const { return first_row + blockIdx.x / chunks; }
   template <class T>
   __device__ int64_t first() const {
-    return begin + blockIdx.x % parts * of_a_part<T>;
+    return begin + blockIdx.x % chunks * chunk_classes<T>;
   }
   template <class T>
-  __device__ Row<T> of(const kernels::RowLoss<T>& k, const RowTask& task) const {
-    const int64_t from = first<T>(), to = from + of_a_part<T>;
-    return {k, dense ? row() * (end - begin) - begin : task.at, from, to < end ? to : end};
+  __device__ RowView<T> of(const kernels::RowLoss<T>& k, const RowTask& task) const {
+    const int64_t from = first<T>(), to = from + chunk_classes<T>;
+    return {k, dense ? row() * (end - begin) - begin : task.offset, from, to < end ? to : end};
   }
 };
 
 template <class T>
-__global__ void __launch_bounds__(of_a_part_threads, blocks_beside<T>)
-    scan_kernel(kernels::RowLoss<T> k, Slice slice, unsigned count, Part<T>* parts) {
+__global__ void __launch_bounds__(chunk_threads, resident_blocks<T>)
+    scan_kernel(kernels::RowLoss<T> k, Slice slice, unsigned count, RowChunk<T>* chunks) {
   const RowTask task = k.tasks[slice.row()];
   if (task.target < 0) return;
-  const Part<T> part = scan(k.rule, task, slice.of(k, task));
-  if (threadIdx.x == 0) parts[slice.row() * count + slice.template first<T>() / of_a_part<T>] = part;
+  const RowChunk<T> chunk = scan(k.rule, task, slice.of(k, task));
+  if (threadIdx.x == 0) chunks[slice.row() * count + slice.template first<T>() / chunk_classes<T>] = chunk;
 }
 template <class T>
-__global__ void __launch_bounds__(of_a_part_threads, blocks_beside<T>)
-    finish_kernel(kernels::RowLoss<T> k, Slice slice, unsigned count, Part<T>* parts) {
+__global__ void __launch_bounds__(chunk_threads, resident_blocks<T>)
+    finish_kernel(kernels::RowLoss<T> k, Slice slice, unsigned count, RowChunk<T>* chunks) {
   const int64_t i = slice.row();
   const RowTask task = k.tasks[i];
-  const Row<T> row = slice.of(k, task);
+  const RowView<T> row = slice.of(k, task);
   if (task.target < 0) return clear(k, i, row);
-  finish<false>(k, i, task, row, combined(parts + i * count, k.rule.classes, task, is_walked(k.rule, task)));
+  finish_row<false>(k, i, task, row, combined(chunks + i * count, k.rule.classes, task));
 }
 
 template <class T>
@@ -164,18 +141,18 @@ void row_loss_cuda(const kernels::RowLoss<T>& k) {
   run_on_device(k, [](const kernels::RowLoss<T>& d) {
     const int64_t n = d.rule.classes;
     const cudaDeviceProp& gpu = gpu::properties();
-    if (n <= of_one_block && shared_for<T>(n) <= gpu::most_shared_memory())
+    if (n <= classes_of_one_block && shared_for<T>(n) <= gpu::most_shared_memory())
       return gpu::launch(row_loss_kernel<T>, d.rows, row_threads<T>(n), shared_for<T>(n), gpu::stream(), d);
-    const unsigned count = parts_in<T>(n);
-    auto* parts = Tape::current().scratch<Part<T>>(d.rows * count, Device::cuda);
+    const unsigned count = chunks_in<T>(n);
+    auto* chunks = Tape::current().scratch<RowChunk<T>>(d.rows * count, Device::cuda);
     const int64_t in_cache = gpu.l2CacheSize / 2 / (n * static_cast<int64_t>(sizeof(T))),
                   step = std::max<int64_t>(1, in_cache);
     for (int64_t first = 0; first < d.rows; first += step) {
       const Slice some{0, n, false, count, first};
       const int64_t blocks = std::min(step, d.rows - first) * count;
-      gpu::launch(scan_kernel<T>, blocks, of_a_part_threads, shared_for<T>(of_a_part<T>), gpu::stream(), d, some, count,
-                  parts);
-      gpu::launch(finish_kernel<T>, blocks, of_a_part_threads, 0, gpu::stream(), d, some, count, parts);
+      gpu::launch(scan_kernel<T>, blocks, chunk_threads, shared_for<T>(chunk_classes<T>), gpu::stream(), d, some, count,
+                  chunks);
+      gpu::launch(finish_kernel<T>, blocks, chunk_threads, 0, gpu::stream(), d, some, count, chunks);
     }
   });
 }
@@ -185,19 +162,19 @@ template <class T>
 void row_chunks_cuda(const kernels::RowChunks<T>& k) {
   run_on_device(k.rows, [&](kernels::RowLoss<T> d) {
     const int64_t n = d.rule.classes, last = (n - 1) / k.width * k.width;
-    const unsigned count = parts_in<T>(n);
-    auto* parts = Tape::current().scratch<Part<T>>(d.rows * count, Device::cuda);
+    const unsigned count = chunks_in<T>(n);
+    auto* chunks = Tape::current().scratch<RowChunk<T>>(d.rows * count, Device::cuda);
     const auto run = [&](auto kernel, int64_t begin, size_t shared) {
       const int64_t end = std::min(n, begin + k.width);
-      const Slice slice{begin, end, true, parts_in<T>(end - begin)};
-      gpu::launch(kernel, d.rows * slice.parts, of_a_part_threads, shared, gpu::stream(), d, slice, count, parts);
+      const Slice slice{begin, end, true, chunks_in<T>(end - begin)};
+      gpu::launch(kernel, d.rows * slice.chunks, chunk_threads, shared, gpu::stream(), d, slice, count, chunks);
       return end;
     };
     for (int64_t begin = 0; begin < n; begin += k.width) {
       d.x = k.logits(begin, std::min(n, begin + k.width));
-      run(scan_kernel<T>, begin, shared_for<T>(of_a_part<T>));
+      run(scan_kernel<T>, begin, shared_for<T>(chunk_classes<T>));
     }
-    if (!k.gradient) return void(run(finish_kernel<T>, 0, 0));  // which tells the losses, and reads no logits
+    if (!k.gradient) return void(run(finish_kernel<T>, 0, 0));  // which stores the losses, and reads no logits
     for (int64_t begin = last; begin >= 0; begin -= k.width) {
       if (begin != last) d.x = k.logits(begin, begin + k.width);
       d.g = d.x;

@@ -1,6 +1,5 @@
-// The row kernel: loss and gradient of one row of logits. It knows target distributions and coefficients, no modes.
-//   a = κ·tanh(z/κ) or z;  A = max a;  log S = log k + log1p(S'/k), S' = Σ_{a_v<A} exp(a_v−A), k the number of maxima
-//   ℓ = Σ_{r_v≠0} r_v·(log S + (A − a_v));   λ = A + log S;   gradient: c·[R·p_v − r_v + 2ζλ·p_v]·(1 − tanh²(z_v/κ))
+// What a row kernel is asked, of one row and of all rows, and what it answers. It knows target distributions and
+// coefficients, no modes; row_formulas.h has the mathematics.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -11,21 +10,27 @@
 
 namespace seqgrad {
 
-// What is asked of one row.
 struct RowTask {
-  int64_t at = 0;             // offset of the row in z (and in g)
-  int64_t target = 0;         // id, in [0,V); -1: a row that does not count, whose gradient is 0 (on a GPU)
-  const double* q = nullptr;  // [V] the target distribution, where it is not one-hot at `target`
-  double coefficient = 0;     // what the gradient is multiplied by: s·ω
+  int64_t offset = 0;          // of the row in x (and in g)
+  int64_t target = 0;          // id, in [0,V); -1: a row that does not count, whose gradient is 0 (on a GPU)
+  const double* q = nullptr;   // [V] the target distribution, where it is not one-hot at `target`
+  double q_sum = 1;            // Σ q
+  double spike = 1;            // Σ r − Σ base: without q, what r has at `target` beside the base
+  int64_t single_target = -1;  // without q: the class that holds all of r; -1: there are several, or none
+  double coefficient = 0;      // what the gradient is multiplied by: s·ω
 };
 
-// What holds for all rows: r = (off + on·q)·c, where `off_row` [V] stands for `off` and `class_weight` [V] for c if
-// given.
+// What holds for all rows. q' = off + on·q, where `off_row` [V] stands for `off` if given; r = q' times `class_weight`
+// [V] if given. So r is a base that no row changes, and what each row adds to it: at one class, if its target is an id.
 struct RowRule {
   Input input = Input::logits;
   int64_t classes = 0;
   double off = 0, on = 1;
   const double *off_row = nullptr, *class_weight = nullptr;
+  // The base as a row [V] in each precision, null where it is `off` everywhere; and its sum.
+  const double* base_f64 = nullptr;
+  const float* base_f32 = nullptr;
+  double base_sum = 0;
   double softcap = 0;  // κ; 0: none
   double z_loss = 0;   // ζ
   ProbsMode probs_mode = ProbsMode::renorm_clip;
@@ -33,6 +38,16 @@ struct RowRule {
   // Rows that are not finite are let through: those without a finite maximum get NaN as gradient, those of which only
   // the loss is infinite the formula's, which is finite. Else the gradient is unspecified, and an error follows.
   bool propagate = false;
+
+  template <class T>
+  SEQGRAD_HD const T* base_row() const {
+    if constexpr (sizeof(T) == sizeof(float))
+      return base_f32;
+    else
+      return base_f64;
+  }
+  // Whether r is q.
+  SEQGRAD_HD bool is_plain() const { return off == 0 && on == 1 && !off_row && !class_weight; }
 
   SEQGRAD_HD double q(const RowTask& task, int64_t v) const {
     return task.q ? task.q[v] : v == task.target ? 1.0 : 0.0;
@@ -67,14 +82,14 @@ struct RowLoss {
   const T* bias = nullptr;  // [V] to add to x first, in place (logits only); null: none
   // On a GPU, where to fetch results costs a wait: [rows] in its memory, instead of `results`; and what a row that is
   // not finite sets to 1 there.
-  RowResult* kept = nullptr;
+  RowResult* device_results = nullptr;
   int32_t* stop = nullptr;
 };
 // Rows of which only some classes are in memory at a time, in two passes over them (a GPU).
 template <class T>
 struct RowChunks {
-  RowLoss<T> rows;  // without x and tasks[].at; results: kept
-  int64_t width;    // classes of a chunk: a multiple of of_a_part<T> (row_parts.cuh); the last may have fewer
+  RowLoss<T> rows;  // without x and tasks[].offset; results: device_results
+  int64_t width;    // classes of a chunk: a multiple of chunk_classes<T> (row_view.cuh); the last may have fewer
   std::function<T*(int64_t begin, int64_t end)> logits;  // makes those of the classes [begin,end): [rows,end-begin]
   std::function<void(int64_t begin, int64_t end, T*)> gradient;  // takes them, made where the logits were; empty: none
 };

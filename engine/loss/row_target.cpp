@@ -1,10 +1,11 @@
-// Smoothing kinds differ in u only.
+// Smoothing kinds differ in u only; all of them are a base that rows share and what each adds to it.
 #include "engine/loss/row_target.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "engine/core/tape.h"
+#include "engine/loss/row_formulas.h"
 
 namespace seqgrad {
 namespace {
@@ -16,6 +17,44 @@ const double* keep(const std::vector<double>& v) {
 }
 
 double surprise(double q) { return q > 0 ? -q * std::log(q) : 0; }
+
+// What r is of every row but for its own spike or distribution.
+void add_base(RowRule& rule) {
+  if (!rule.off_row && !(rule.class_weight && rule.off != 0)) {
+    rule.base_sum = rule.off * static_cast<double>(rule.classes);
+    return;
+  }
+  auto* f64 = Tape::current().scratch<double>(rule.classes, Device::cpu);
+  auto* f32 = Tape::current().scratch<float>(rule.classes, Device::cpu);
+  for (int64_t v = 0; v < rule.classes; ++v) {
+    f64[v] = (rule.off_row ? rule.off_row[v] : rule.off) * (rule.class_weight ? rule.class_weight[v] : 1);
+    f32[v] = as_weight<float>(f64[v]);
+    rule.base_sum += f64[v];
+  }
+  rule.base_f64 = f64;
+  rule.base_f32 = f32;
+}
+
+// The class that holds all of r in rows whose target is an id.
+class SingleTarget {
+ public:
+  explicit SingleTarget(const RowRule& rule) : rule_(rule) {
+    for (int64_t v = 0; v < rule.classes && count_ < 3; ++v)
+      if (base(v) != 0) ++count_, last_ = v;
+  }
+  int64_t operator()(int64_t target, double spike) const {
+    const double own = base(target);
+    const int64_t others = count_ - (own != 0);
+    if (own + spike != 0) return others == 0 ? target : -1;
+    return others == 1 ? last_ : -1;
+  }
+
+ private:
+  double base(int64_t v) const { return rule_.base_f64 ? rule_.base_f64[v] : rule_.class_weight ? 0 : rule_.off; }
+
+  const RowRule& rule_;
+  int64_t count_ = 0, last_ = -1;  // of classes with a base, up to three
+};
 
 }  // namespace
 
@@ -61,17 +100,21 @@ RowRule row_rule(const LossInputs& in, const LossOptions& o) {
   if (in.class_weight && o.class_scope == ClassScope::per_class &&
       !std::all_of(in.class_weight->begin(), in.class_weight->end(), one))  // all ones are none, to the bit
     rule.class_weight = keep(*in.class_weight);
+  add_base(rule);
   return rule;
 }
 
-RowTask* row_tasks(const LiveRows& rows, int64_t count) {
-  const double* dense = rows.dense.empty() ? nullptr : keep(rows.dense);
+RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, int64_t count, bool keep_dense) {
+  const double* dense = keep_dense && !rows.dense.empty() ? keep(rows.dense) : rows.dense.data();
   const auto live = static_cast<int64_t>(rows.rows.size());
   auto* tasks = Tape::current().scratch<RowTask>(std::max(live, count), Device::cpu);
-  for (int64_t i = live; i < count; ++i) tasks[i] = {0, -1, nullptr, 0};
-  for (size_t i = 0; i < rows.rows.size(); ++i) {
-    const LiveRow& r = rows.rows[i];
-    tasks[i] = {0, r.target, r.dense < 0 ? nullptr : dense + r.dense, 0};
+  const SingleTarget single(rule);
+  for (int64_t i = live; i < count; ++i) tasks[i] = {0, -1};
+  for (int64_t i = 0; i < live; ++i) {
+    const LiveRow& r = rows.rows[static_cast<size_t>(i)];
+    tasks[i] = {0, r.target, r.dense < 0 ? nullptr : dense + r.dense, r.q_sum};
+    tasks[i].spike = rule.on * (rule.class_weight ? r.class_weight : r.q_sum);
+    tasks[i].single_target = r.dense < 0 ? single(r.target, tasks[i].spike) : -1;
   }
   return tasks;
 }

@@ -9,9 +9,9 @@ namespace seqgrad {
 // the current tape until the next reset.
 RowRule row_rule(const LossInputs& inputs, const LossOptions& options);
 
-// One task for each live row, in the current tape like their distributions; `at` and `coefficient` are the caller's.
-// Those beyond the live ones, up to `count`, are of no row.
-RowTask* row_tasks(const LiveRows& rows, int64_t count = 0);
+// One task for each live row, in the current tape; `offset` and `coefficient` are the caller's. Those beyond the live
+// ones, up to `count`, are of no row. Distributions stay where they are, in `rows`, unless they are to be kept.
+RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, int64_t count = 0, bool keep_dense = false);
 
 // H(q'), what a report as `kl` subtracts.
 class TargetEntropy {

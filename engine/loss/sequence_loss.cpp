@@ -78,21 +78,22 @@ Call make_call(const Tensor& x, bool in_place, const LossInputs& inputs, const L
     const int64_t b = row / rows.steps, t = row % rows.steps;
     return (layout == Layout::time ? t * rows.batch + b : row) * rows.classes;
   };
-  RowTask* tasks = row_tasks(rows, count);
+  const RowRule rule = row_rule(inputs, options);
+  const Shape shape = result_shape(rows, options);
+  RowTask* tasks = row_tasks(rule, rows, count, wanted && shape.rank() > 0);
   int64_t* groups = Tape::current().scratch<int64_t>(count, Device::cpu);
   int64_t next = live, row = 0;
   for (int64_t i = 0; i < live; ++i) {  // in the order of rows
     const LiveRow& r = rows.rows[static_cast<size_t>(i)];
-    for (; count == all && row < r.row; ++row) tasks[next++].at = place(row);
+    for (; count == all && row < r.row; ++row) tasks[next++].offset = place(row);
     row = r.row + 1;
-    tasks[i].at = place(r.row);
+    tasks[i].offset = place(r.row);
     tasks[i].coefficient = c.rows[static_cast<size_t>(i)];
     groups[i] = group_of(rows, r, options.over);
   }
-  for (; count == all && row < all; ++row) tasks[next++].at = place(row);
+  for (; count == all && row < all; ++row) tasks[next++].offset = place(row);
   std::fill(groups + live, groups + count, 0);
-  Call call{x,     row_rule(inputs, options),   tasks,    groups, live,
-            count, result_shape(rows, options), in_place, wanted, {}};
+  Call call{x, rule, tasks, groups, live, count, shape, in_place, wanted, {}};
   if (wanted && !call.vector()) call.gradient = in_place ? detach(x) : empty(x.shape, x.dtype, x.device);
   return call;
 }
@@ -100,7 +101,7 @@ Call make_call(const Tensor& x, bool in_place, const LossInputs& inputs, const L
 // The CPU's row kernel writes the gradients of live rows only; neighbours are cleared at once.
 void clear_dead_rows(const Call& call, const LiveRows& rows) {
   std::vector<uint8_t> live(static_cast<size_t>(rows.batch * rows.steps), 0);
-  for (int64_t i = 0; i < call.live; ++i) live[static_cast<size_t>(call.tasks[i].at / rows.classes)] = 1;
+  for (int64_t i = 0; i < call.live; ++i) live[static_cast<size_t>(call.tasks[i].offset / rows.classes)] = 1;
   const Tensor& x = call.gradient;
   const size_t width = static_cast<size_t>(rows.classes) * size_of(x.dtype);
   for (size_t n = 0; n < live.size(); ++n) {
@@ -157,7 +158,7 @@ LossResult run(const Tensor& x, bool in_place, const LossInputs& inputs, const L
     // maximum and an infinite loss may hold its gradient by now, which is finite: what is said then is of a row that
     // has neither NaN nor +inf, as it had.
     out = finish(rows, call.tasks, results, call.rule, options, divisor, [&](size_t i) {
-      const std::vector<T> row = to_host<T>(x.as<T>() + call.tasks[i].at, rows.classes, x.device);
+      const std::vector<T> row = to_host<T>(x.as<T>() + call.tasks[i].offset, rows.classes, x.device);
       return options.input == Input::probs ? offending_probability(row.data(), rows, rows.rows[i])
                                            : offending_logit(row.data(), rows, rows.rows[i]);
     });
@@ -203,7 +204,7 @@ UnfinishedLoss unfinished_sequence_loss(Tensor&& prediction, const LossInputs& i
   UnfinishedLoss out{empty({}, x.dtype, x.device), kept};
   with_floating(x.dtype, [&](auto zero) {
     auto kernel = call.kernel<decltype(zero)>(nullptr);
-    kernel.kept = kept;
+    kernel.device_results = kept;
     kernel.stop = stop;
     run_rows(x.device, kernel);
   });

@@ -30,7 +30,7 @@ T plain_maximum(T* x, const T* bias, int64_t n) {
 }
 
 template <class T>
-ExpSums plain_exponentials(const T* a, T top, T* e, int64_t n, bool with_distance, const T*) {
+ExpSums plain_exponentials(const T* a, T top, T* e, int64_t n, Distance distance, const T* weights, const T*) {
   ExpSums out{0, 0, 0};
   for (int64_t i = 0; i < n; ++i) {
     const T gap = top - a[i];
@@ -39,7 +39,8 @@ ExpSums plain_exponentials(const T* a, T top, T* e, int64_t n, bool with_distanc
       ++out.maxima;
     else
       out.tail += static_cast<double>(x);
-    if (with_distance) out.distance += static_cast<double>(gap);
+    const T weight = distance == Distance::weighted ? weights[i] : static_cast<T>(distance == Distance::plain);
+    if (weight != 0) out.distance += static_cast<double>(weight) * static_cast<double>(gap);  // so that 0·∞ is 0
     e[i] = x < std::numeric_limits<T>::min() ? T{0} : x;
   }
   return out;
@@ -51,8 +52,17 @@ void plain_scale_and_shift(T* e, T factor, T shift, int64_t n) {
 }
 
 template <class T>
-constexpr RowPasses<T> plain{"plain", plain_maximum<T>, plain_maximum_of<T>, plain_exponentials<T>,
-                             plain_scale_and_shift<T>};
+void plain_scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) e[i] = e[i] * factor - shift * weights[i];
+}
+
+template <class T>
+constexpr RowPasses<T> plain{"plain",
+                             plain_maximum<T>,
+                             plain_maximum_of<T>,
+                             plain_exponentials<T>,
+                             plain_scale_and_shift<T>,
+                             plain_scale_and_subtract<T>};
 
 template <class T>
 const RowPasses<T>& of(const RowPasses<float>& f32, const RowPasses<double>& f64) {

@@ -9,9 +9,11 @@ namespace seqgrad {
 // What the second pass sums. Terms are added in the row's own precision at most 16 at a time, then in float64.
 struct ExpSums {
   double tail;      // Σ exp(a − top) over a < top
-  double distance;  // Σ (top − a), if it was asked for, else 0
+  double distance;  // Σ (top − a), or with weights Σ w·(top − a) over w ≠ 0, if it was asked for; else 0
   int64_t maxima;   // how often a = top
 };
+
+enum class Distance { none, plain, weighted };
 
 template <class T>
 struct RowPasses {
@@ -22,11 +24,13 @@ struct RowPasses {
   T (*maximum_of)(const T* x, int64_t n);
 
   // e = exp(a − top), which is 0 below the smallest normal number; e may be a. top is finite and no a is greater.
-  // `next` [n], if not null, is what will be read after this row: it is fetched into cache while this pass computes.
-  ExpSums (*exponentials)(const T* a, T top, T* e, int64_t n, bool with_distance, const T* next);
+  // `weights` [n] are read for a weighted distance only. `next` [n], if not null, is what will be read after this row:
+  // it is fetched into cache while this pass computes.
+  ExpSums (*exponentials)(const T* a, T top, T* e, int64_t n, Distance distance, const T* weights, const T* next);
 
-  // e = e·factor − shift.
+  // e = e·factor − shift, and e = e·factor − shift·weights.
   void (*scale_and_shift)(T* e, T factor, T shift, int64_t n);
+  void (*scale_and_subtract)(T* e, T factor, T shift, const T* weights, int64_t n);
 };
 
 // Those of the best instruction set that this CPU has: one choice for the whole process.

@@ -78,8 +78,8 @@ T maximum(T* x, const T* bias, int64_t n) {
   });
 }
 
-template <class T, bool with_distance>
-ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* next) {
+template <class T, Distance kind>
+ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* weights, const T* next) {
   using V = typename Vec<T>::value;
   using M = typename Vec<T>::mask;
   using Wide = typename Vec<T>::wide;
@@ -89,29 +89,32 @@ ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* next) {
   for (int64_t begin = 0; begin < n; begin += 4 * terms * w) {
     const int64_t end = n - begin < 4 * terms * w ? n : begin + 4 * terms * w;
     V sums[4] = {}, gaps[4] = {};
-    const auto see = [&](int64_t j, V gap, M counted) {
+    const auto accumulate = [&](int64_t j, V gap, M counted, V weight) {
       const V x = exp_below_zero(-gap);
       const M is_top = gap == T{0};
       sums[j] += is_top ? V{} : x;
       maxima[j] -= is_top & counted;
-      if constexpr (with_distance) gaps[j] += counted ? gap : V{};
+      if constexpr (kind == Distance::plain) gaps[j] += counted ? gap : V{};
+      if constexpr (kind == Distance::weighted) gaps[j] += weight != T{0} ? weight * gap : V{};  // 0·∞ is 0
       return x;
     };
     int64_t i = begin;
     for (; i + 4 * w <= end; i += 4 * w)
       for (int64_t j = 0; j < 4; ++j) {
         __builtin_prefetch(next + i + j * w, 1, 2);
-        store<T>(e + i + j * w, see(j, top - load<T>(a + i + j * w), ~M{}));
+        const V weight = kind == Distance::weighted ? load<T>(weights + i + j * w) : V{};
+        store<T>(e + i + j * w, accumulate(j, top - load<T>(a + i + j * w), ~M{}, weight));
       }
     for (; i < end; i += w) {
       const int64_t count = end - i < w ? end - i : w;
       M counted{};
       for (int64_t k = 0; k < count; ++k) counted[k] = -1;
-      store_some<T>(e + i, count, see(0, top - load_some<T>(a + i, count, top), counted));
+      const V weight = kind == Distance::weighted ? load_some<T>(weights + i, count, T{0}) : V{};
+      store_some<T>(e + i, count, accumulate(0, top - load_some<T>(a + i, count, top), counted, weight));
     }
     for (int64_t j = 0; j < 4; ++j) {
       tail += __builtin_convertvector(sums[j], Wide);
-      if constexpr (with_distance) distance += __builtin_convertvector(gaps[j], Wide);
+      if constexpr (kind != Distance::none) distance += __builtin_convertvector(gaps[j], Wide);
     }
   }
   ExpSums out{0, 0, 0};
@@ -124,9 +127,14 @@ ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* next) {
 }
 
 template <class T>
-ExpSums exponentials(const T* a, T top, T* e, int64_t n, bool with_distance, const T* next) {
+ExpSums exponentials(const T* a, T top, T* e, int64_t n, Distance distance, const T* weights, const T* next) {
   if (!next) next = a;
-  return with_distance ? exponentials_of<T, true>(a, top, e, n, next) : exponentials_of<T, false>(a, top, e, n, next);
+  switch (distance) {
+    case Distance::none: return exponentials_of<T, Distance::none>(a, top, e, n, weights, next);
+    case Distance::plain: return exponentials_of<T, Distance::plain>(a, top, e, n, weights, next);
+    case Distance::weighted: break;
+  }
+  return exponentials_of<T, Distance::weighted>(a, top, e, n, weights, next);
 }
 
 template <class T>
@@ -137,10 +145,20 @@ void scale_and_shift(T* e, T factor, T shift, int64_t n) {
   if (i < n) store_some<T>(e + i, n - i, load_some<T>(e + i, n - i, T{0}) * factor - shift);
 }
 
+template <class T>
+void scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t n) {
+  constexpr int64_t w = Vec<T>::lanes;
+  int64_t i = 0;
+  for (; i + w <= n; i += w) store<T>(e + i, load<T>(e + i) * factor - load<T>(weights + i) * shift);
+  if (i < n)
+    store_some<T>(e + i, n - i,
+                  load_some<T>(e + i, n - i, T{0}) * factor - load_some<T>(weights + i, n - i, T{0}) * shift);
+}
+
 // A constant, not an initialiser that runs: that would run on machines without these instructions, too.
 template <class T>
 inline constexpr RowPasses<T> row_passes_of(const char* isa) {
-  return {isa, maximum<T>, maximum_of<T>, exponentials<T>, scale_and_shift<T>};
+  return {isa, maximum<T>, maximum_of<T>, exponentials<T>, scale_and_shift<T>, scale_and_subtract<T>};
 }
 
 }  // namespace seqgrad::SEQGRAD_ISA

@@ -28,7 +28,7 @@ void softmax_cpu(const kernels::Softmax<T>& k) {
         std::fill_n(y, n, std::numeric_limits<T>::quiet_NaN());
         continue;
       }
-      const ExpSums sums = passes.exponentials(x, top, y, n, false, nullptr);
+      const ExpSums sums = passes.exponentials(x, top, y, n, Distance::none, nullptr, nullptr);
       const double total = sums.tail + static_cast<double>(sums.maxima);
       if (k.log) {
         const T log_total = static_cast<T>(std::log(total));

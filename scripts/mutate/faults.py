@@ -33,7 +33,8 @@ def applied(fault, read):
 
 
 DIVISORS, PRESETS, REDUCTION, LIVE = (f"engine/loss/{f}.cpp" for f in ("divisors", "presets", "reduction", "live_rows"))
-TARGET, ROW, PROBS = (f"engine/loss/{f}.cpp" for f in ("row_target", "row_loss", "probs_loss"))
+TARGET, ROW = (f"engine/loss/{f}.cpp" for f in ("row_target", "row_loss"))
+FORMULAS, PROBS = (f"engine/loss/{f}.h" for f in ("row_formulas", "probs_formulas"))
 CASES = "engine/check/case_inputs.cpp"
 SEQUENCE, LINEAR = "engine/loss/sequence_loss.cpp", "engine/loss/linear_tiles.h"
 REPORT, SHAPE, SUM = (f"engine/loss/{f}.h" for f in ("row_report", "result_shape", "order_free_sum"))
@@ -150,20 +151,20 @@ FAULTS = (
           ((CASES, "refuse_float_ids(); read_prediction();", "read_prediction();"),)),
     # Row kernels
     Fault("p_minus_q", "the gradient of dense targets is p - q whatever q adds up to",
-          ((ROW, "const T factor = static_cast<T>(c * (r_sum + pull) / (count + tail));",
-            "const T factor = static_cast<T>(c * ((task.q ? 1 : r_sum) + pull) / (count + tail));"),)),
+          ((FORMULAS, "factor(static_cast<T>(coefficient * (target_sum + z_scale) / total)),",
+            "factor(static_cast<T>(coefficient * ((task.q ? 1 : target_sum) + z_scale) / total)),"),)),
     Fault("p_minus_one", "the true class gets p - 1, which cancels as p nears 1",
-          ((ROW, "if (walked ? terms.count == 1 : rule.off == 0)", "if (false)"),)),
-    Fault("no_maximum", "exponentials without the maximum subtracted", ((ROW, "T top = passes.maximum(z, k.bias, n);", "T top = passes.maximum(z, k.bias, n) * 0;"),)),
+          ((ROW, "if (single_target >= 0) e[single_target] =", "if (false) e[single_target] ="),)),
+    Fault("no_maximum", "exponentials without the maximum subtracted", ((ROW, "T top = passes.maximum(a, k.bias, n);", "T top = passes.maximum(a, k.bias, n) * 0;"),)),
     Fault("softcap_without_derivative", "the gradient of the soft cap is taken for 1", ((ROW, "e[v] *= 1 - th * th;", "(void)th;"),)),
     Fault("z_loss_without_gradient", "the z-loss is added to the value only",
-          ((ROW, "pull = 2 * rule.z_loss * result.lambda;", "pull = 0;"),)),
+          ((FORMULAS, "z_scale(rule.z_loss != 0 ? 2 * rule.z_loss * lambda : 0),", "z_scale(0),"),)),
     Fault("z_loss_not_squared", "the z-loss is that of lambda, not of its square",
           ((REPORT, "options.z_loss * r.lambda * r.lambda", "options.z_loss * r.lambda"),)),
     Fault("probs_not_renormalised", "probabilities are taken as they are",
-          ((PROBS, "static_cast<double>(p[v]) / (renormalised ? sum : 1);", "static_cast<double>(p[v]);"),)),
+          ((PROBS, "return p / (renormalised ? sum : 1);", "return p;"),)),
     Fault("clip_leaks_gradient", "clipped probabilities get a gradient",
-          ((PROBS, "const double own = r == 0 || !kept ? 0 : -r / x;", "const double own = r == 0 ? 0 : -r / std::clamp(x, low, high);"),)),
+          ((PROBS, "gamma = r == 0 || clip(x) != x ? 0 : -r / x;", "gamma = r == 0 ? 0 : -r / clip(x);"),)),
     # Layouts and the output layer
     Fault("time_major_as_batch_major", "time-major logits are read batch-major",
           ((SEQUENCE, "layout == Layout::time ? t * rows.batch + b : row", "row"),)),

@@ -32,6 +32,17 @@ std::vector<T> row_of(int64_t n, Random& random) {
   return x;
 }
 
+// Weights of classes: none at every third, where the row may be −inf.
+template <class T>
+std::vector<T> weights_for(std::vector<T>& x, Random& random) {
+  std::vector<T> weights;
+  for (size_t i = 0; i < x.size(); ++i) {
+    weights.push_back(i % 3 == 0 ? T{0} : static_cast<T>(random.uniform()));
+    if (weights.back() != 0 && std::isinf(x[i])) x[i] = T{0};
+  }
+  return weights;
+}
+
 template <class T>
 bool close(T got, double want, double relative, double absolute = 0) {
   if (!(std::abs(want) < std::numeric_limits<double>::infinity())) return static_cast<double>(got) == want;
@@ -63,7 +74,8 @@ TEMPLATE_TEST_CASE("the passes over a row are the plain loops on every instructi
     Random random(seed, 0);
     for (const int64_t n : sizes) {
       INFO("n " << n);
-      const std::vector<T> x = row_of<T>(n, random), bias = row_of<T>(n, random);
+      std::vector<T> x = row_of<T>(n, random), bias = row_of<T>(n, random);
+      const std::vector<T> weights = weights_for(x, random);
       const T top = passes->maximum_of(x.data(), n);
       REQUIRE(top == plain.maximum_of(x.data(), n));
 
@@ -73,12 +85,18 @@ TEMPLATE_TEST_CASE("the passes over a row are the plain loops on every instructi
       REQUIRE(sum == plain_sum);
 
       std::vector<T> e(static_cast<size_t>(n) + 1, T{-7}), in_place = x;  // the last must stay
-      const ExpSums s = passes->exponentials(x.data(), top, e.data(), n, true, x.data()),
-                    again = passes->exponentials(in_place.data(), top, in_place.data(), n, false, nullptr);
+      const ExpSums s = passes->exponentials(x.data(), top, e.data(), n, Distance::plain, nullptr, x.data()),
+                    weighted =
+                        passes->exponentials(x.data(), top, e.data(), n, Distance::weighted, weights.data(), nullptr),
+                    again = passes->exponentials(in_place.data(), top, in_place.data(), n, Distance::none, nullptr,
+                                                 nullptr);
       std::vector<double> wide;  // a − top as T rounds it, so that the rest of a kernel is held to float64
       for (const T a : x) wide.push_back(-static_cast<double>(top - a));
       std::vector<double> want(static_cast<size_t>(n));
-      const ExpSums w = oracle.exponentials(wide.data(), 0, want.data(), n, true, nullptr);
+      const std::vector<double> wide_weights(weights.begin(), weights.end());
+      const ExpSums w = oracle.exponentials(wide.data(), 0, want.data(), n, Distance::plain, nullptr, nullptr),
+                    u = oracle.exponentials(wide.data(), 0, want.data(), n, Distance::weighted, wide_weights.data(),
+                                            nullptr);
       bool good = true;
       for (size_t i = 0; i < want.size(); ++i)
         good &= close(e[i], want[i], single ? 3e-7 : 0, single ? 1.2e-38 : 0);  // below it a float is 0
@@ -88,15 +106,28 @@ TEMPLATE_TEST_CASE("the passes over a row are the plain loops on every instructi
       CHECK(s.maxima == w.maxima);
       CHECK(again.maxima == w.maxima);
       CHECK(s.tail == again.tail);
+      CHECK(s.tail == weighted.tail);
       CHECK(again.distance == 0);
       const double plain_error = static_cast<double>(n) * 1.2e-16;  // of sums in float64, in the order of the row
       CHECK(close(s.tail, w.tail, 8 * ulp + plain_error, single ? 1e-34 : 0));
       CHECK(close(s.distance, w.distance, 8 * ulp + plain_error));
+      CHECK(std::isfinite(weighted.distance));
+      CHECK(close(weighted.distance, u.distance, 9 * ulp + plain_error));
 
       const T factor = static_cast<T>(random.normal()), shift = static_cast<T>(random.normal() * 1e-3);
       std::vector<T> scaled = e, plain_scaled = e;
       passes->scale_and_shift(scaled.data(), factor, shift, n);
       plain.scale_and_shift(plain_scaled.data(), factor, shift, n);
+      good = true;
+      for (size_t i = 0; i < want.size(); ++i)
+        good &=
+            close(scaled[i], static_cast<double>(plain_scaled[i]), 0, 2 * ulp * (std::abs(factor) + std::abs(shift)));
+      CHECK(good);
+      CHECK(scaled.back() == T{-7});
+
+      scaled = plain_scaled = e;
+      passes->scale_and_subtract(scaled.data(), factor, shift, weights.data(), n);
+      plain.scale_and_subtract(plain_scaled.data(), factor, shift, weights.data(), n);
       good = true;
       for (size_t i = 0; i < want.size(); ++i)
         good &=
@@ -113,18 +144,23 @@ TEMPLATE_TEST_CASE("a number's place in a row changes no bit of what becomes of 
     INFO("instruction set " << passes->isa << ", seed " << seed);
     Random random(seed, 1);
     const int64_t n = 777;
-    const std::vector<T> x = row_of<T>(n, random);
+    std::vector<T> x = row_of<T>(n, random);
+    const std::vector<T> weights = weights_for(x, random);
     const T top = passes->maximum_of(x.data(), n);
     std::vector<T> whole(x.size()), one(1);
-    passes->exponentials(x.data(), top, whole.data(), n, false, nullptr);
-    std::vector<T> moved = whole;
+    passes->exponentials(x.data(), top, whole.data(), n, Distance::none, nullptr, nullptr);
+    std::vector<T> moved = whole, apart = whole;
     passes->scale_and_shift(moved.data(), T(0.37), T(1e-4), n);
+    passes->scale_and_subtract(apart.data(), T(0.37), T(1e-4), weights.data(), n);
     bool same = true;
     for (size_t i = 0; i < x.size(); ++i) {
-      passes->exponentials(&x[i], top, one.data(), 1, true, nullptr);
+      passes->exponentials(&x[i], top, one.data(), 1, Distance::plain, nullptr, nullptr);
       same &= one[0] == whole[i];
       passes->scale_and_shift(one.data(), T(0.37), T(1e-4), 1);
       same &= one[0] == moved[i];
+      one[0] = whole[i];
+      passes->scale_and_subtract(one.data(), T(0.37), T(1e-4), &weights[i], 1);
+      same &= one[0] == apart[i];
     }
     CHECK(same);
   }
