@@ -49,8 +49,8 @@ LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const Ro
   LossStats& stats = out.sum.stats;
   stats.correct = correct;
   stats.clip_hits = clipped;
-  stats.nll_sum = order_free_sum(std::move(nll));
-  stats.z_sum = order_free_sum(std::move(z));
+  stats.nll_sum = order_free_sum(nll);
+  stats.z_sum = order_free_sum(z);
   stats.smoothed_sum = order_free_sum(out.row_loss);
   if (const std::string why = empty_reason(rows, options, divisor); !why.empty())
     out.warnings.push_back(

@@ -96,7 +96,7 @@ FAULTS = (
           ((REDUCTION, "s *= reciprocal(inner_divisor(rows, options, r.row / rows.steps), options.divide_eps);", ";"),)),
     Fault("upstream_dropped", "the gradient of a vector of losses ignores what comes from above",
           ((SHAPE, "out[i].coefficient *= static_cast<double>(upstream[groups[i]]);", ""),)),
-    Fault("sum_in_float32", "losses are added up in float32", ((SUM, "double sum = 0;", "float sum = 0;"),)),
+    Fault("sum_in_float32", "losses are added up in float32", ((SUM, "double high[lanes] = {}, low[lanes] = {};", "float high[lanes] = {}, low[lanes] = {};"),)),
     # Who counts
     Fault("mask_ignored", "the mask is taken and not used", ((LIVE, SELECTED, SELECTED.replace("(!in.mask || (*in.mask)[n]) &&", "")),),
           r"with the mask left out|with every position counted"),
