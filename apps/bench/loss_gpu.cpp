@@ -5,9 +5,9 @@
 #include "apps/bench/bench.h"
 #include "apps/bench/measure.h"
 #include "engine/device/gemm.h"
+#include "engine/loss/launch_loss.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/loss/row_target.h"
-#include "engine/loss/unfinished_loss.h"
 
 namespace seqgrad {
 namespace {
@@ -64,15 +64,15 @@ Json row_kernel(const BenchOptions& o, const BenchTargets& targets, const LiveRo
   const Numbers x(n, random, 1), g(n), results(live * static_cast<int64_t>(sizeof(RowResult) / sizeof(float)));
   const Json times = timed(o, 10, [&] {
     const RowRule rule = row_rule(targets.inputs, targets.options);
-    RowTask* tasks = row_tasks(rule, rows);
+    RowTask* tasks = row_tasks(rule, rows, Device::cuda);
     for (int64_t i = 0; i < live; ++i) {
       const LiveRow& r = rows.rows[static_cast<size_t>(i)];
       tasks[i].offset = r.row * o.vocab;
       tasks[i].coefficient = r.weight / rows.divisor;
     }
-    kernels::RowLoss<float> k{x.data(), g.data(), tasks, nullptr, live, rule};
-    k.device_results = reinterpret_cast<RowResult*>(results.data());
-    kernels::row_loss<float>(Device::cuda, k);
+    kernels::row_loss<float>(Device::cuda, {x.data(), g.data(), on_device(Device::cuda, tasks, live),
+                                            reinterpret_cast<RowResult*>(results.data()), live,
+                                            on_device(rule, Device::cuda, DType::f32, !rows.dense.empty())});
   });
   const double bytes = 2.0 * 4 * static_cast<double>(live * o.vocab),
                copy = copy_gb_per_s(static_cast<size_t>(4 * live * o.vocab), Device::cuda);
@@ -87,9 +87,9 @@ Json fused(const BenchOptions& o, const BenchTargets& targets, const LiveRows& r
       w(o.vocab * o.hidden, random, 1 / std::sqrt(static_cast<double>(o.hidden))), b(o.vocab), stop(1);
   const auto bytes_of = [](int64_t count) { return 4 * count; };
   const Json times = timed(o, 1, [&] {
-    const UnfinishedLoss loss = unfinished_linear_loss(h.tensor({o.rows, 1, o.hidden}), w.tensor({o.vocab, o.hidden}),
-                                                       b.tensor({o.vocab}), targets.inputs, rows, targets.options,
-                                                       rows.divisor, reinterpret_cast<int32_t*>(stop.data()));
+    const LaunchedLoss loss = launch_linear_loss(h.tensor({o.rows, 1, o.hidden}), w.tensor({o.vocab, o.hidden}),
+                                                 b.tensor({o.vocab}), targets.inputs, rows, targets.options,
+                                                 rows.divisor, reinterpret_cast<int32_t*>(stop.data()));
     Tape::current().backward(loss.value);
   });
   const int64_t gradients = bytes_of(o.rows * o.hidden + o.vocab * o.hidden + o.vocab);

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "engine/loss/result_shape.h"
+#include "engine/loss/reduction.h"
 
 namespace seqgrad {
 namespace {
@@ -56,10 +56,6 @@ Tensor tensor(const std::vector<double>& x, Shape shape, DType dtype, Device dev
     return from_host(std::vector<T>(x.begin(), x.end()), shape, device);
   });
 }
-
-struct Prediction {
-  Tensor x, weight, bias;
-};
 
 Prediction prediction(const LossCase& c, const CaseArrays& a, const CaseInputs& in, DType dtype, Device device) {
   const int64_t b = in.loss.batch, t = in.loss.steps, v = in.loss.classes, width = in.hidden ? in.width : v;

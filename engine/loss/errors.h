@@ -32,6 +32,11 @@ struct LossError : InputError {
   LossCode loss_code;
 };
 
+// A live row that is not finite (E10): what a training that diverges meets, told from all else that a loss refuses.
+struct NonfiniteLoss : LossError {
+  explicit NonfiniteLoss(const std::string& message) : LossError(LossCode::nonfinite, message) {}
+};
+
 template <class... A>
 [[noreturn]] void refuse(LossCode code, fmt::format_string<A...> format, A&&... args) {
   throw LossError(code, fmt::format(format, std::forward<A>(args)...));

@@ -7,12 +7,13 @@
 #include <atomic>
 
 #include "engine/device/gemm.h"
+#include "engine/loss/row_loss.h"
 
 namespace seqgrad {
 namespace {
 
 constexpr int64_t cpu_rows = 384;
-constexpr int64_t part = 8192;  // classes: chunk_classes<float> (row_view.cuh), a multiple of that of double
+constexpr int64_t part = chunk_classes<float>;  // a multiple of that of double
 
 std::atomic<int64_t> allowed = int64_t{256} << 20;
 

@@ -76,9 +76,7 @@ __global__ void __launch_bounds__(row_threads_most<double>, 1) probs_loss_kernel
 
 template <class T>
 void probs_loss_cuda(const kernels::RowLoss<T>& k) {
-  run_on_device(k, [](const kernels::RowLoss<T>& d) {
-    gpu::launch(probs_loss_kernel<T>, d.rows, row_threads<double>(d.rule.classes), row_shared, gpu::stream(), d);
-  });
+  gpu::launch(probs_loss_kernel<T>, k.rows, row_threads<double>(k.rule.classes), row_shared, gpu::stream(), k);
 }
 
 const bool installed = install<Device::cuda>(kernels::probs_loss<float>, probs_loss_cuda<float>) &&

@@ -84,6 +84,13 @@ int64_t group_of(const LiveRows& rows, const LiveRow& row, Over over) {
   return 0;
 }
 
+Shape result_shape(const LiveRows& rows, const LossOptions& o) {
+  if (o.over == Over::all || o.then != Then::nothing) return {};
+  return o.over == Over::time    ? Shape{rows.batch}
+         : o.over == Over::batch ? Shape{rows.steps}
+                                 : Shape{rows.batch, rows.steps};
+}
+
 std::string empty_reason(const LiveRows& rows, const LossOptions& options, double divisor) {
   const Counts& all = rows.all;
   const auto of_batch = [&](const std::string& what) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/shape.h"
 #include "engine/loss/live_rows.h"
 
 namespace seqgrad {
@@ -60,6 +61,8 @@ Reduced reduce(const LiveRows& rows, const std::vector<double>& row_losses, cons
 // The reduction alone, of row losses [B,T] from elsewhere; those of dead cells are never read. inputs.targets and
 // inputs.classes may be left out where nothing depends on them.
 Reduced reduce(LossInputs inputs, const std::vector<double>& row_losses, const LossOptions& options);
+
+Shape result_shape(const LiveRows& rows, const LossOptions& options);  // (), [B], [T] or [B,T]
 
 // Why the zero policy applies, in words: "" where no divisor is 0, else that of the first entry of 0.
 std::string empty_reason(const LiveRows& rows, const LossOptions& options, double divisor);

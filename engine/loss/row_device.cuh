@@ -1,4 +1,4 @@
-// What the row kernels of the GPU share: sums over a block, and rules and tasks whose tables lie in device memory.
+// What the row kernels of the GPU share: how many threads a row has, sums over them, and where results go.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -31,50 +31,6 @@ template <class T>
 __device__ void store_result(const kernels::RowLoss<T>& k, int64_t i, const RowResult& result) {
   k.results[i] = result;
   if (k.stop && (result.invalid || (result.nonfinite && !k.rule.propagate))) gpu::raise(k.stop);
-}
-
-// The rule with its tables in device memory. Those of q' are read for dense rows and by probabilities only.
-template <class T>
-RowRule rule_on_device(RowRule rule, bool is_dense) {
-  const auto upload = [&](auto*& table) {
-    if (table) table = gpu::to_device(table, rule.classes);
-  };
-  if constexpr (sizeof(T) == sizeof(float))
-    upload(rule.base_f32);
-  else
-    upload(rule.base_f64);
-  if (!is_dense && rule.input == Input::logits) return rule;
-  upload(rule.off_row);
-  upload(rule.class_weight);
-  return rule;
-}
-
-// Runs launch(k) with tables, tasks and results in device memory, and fetches the results unless they are to stay.
-template <class T, class Launch>
-void run_on_device(const kernels::RowLoss<T>& k, const Launch& launch) {
-  if (k.rows == 0) return;
-  kernels::RowLoss<T> d = k;
-  const double *first = nullptr, *last = nullptr;  // all distributions lie in one array
-  for (int64_t i = 0; i < k.rows; ++i)
-    if (const double* q = k.tasks[i].q) {
-      first = !first || q < first ? q : first;
-      last = !last || q > last ? q : last;
-    }
-  d.rule = rule_on_device<T>(k.rule, first);
-  if (first) {
-    const double* copy = gpu::to_device(first, last - first + k.rule.classes);
-    RowTask* tasks = Tape::current().scratch<RowTask>(k.rows, Device::cpu);
-    for (int64_t i = 0; i < k.rows; ++i) {
-      tasks[i] = k.tasks[i];
-      if (tasks[i].q) tasks[i].q = copy + (tasks[i].q - first);
-    }
-    d.tasks = tasks;
-  }
-  d.tasks = gpu::to_device(d.tasks, k.rows);
-  d.results = k.device_results ? k.device_results : Tape::current().scratch<RowResult>(k.rows, Device::cuda);
-  launch(d);
-  if (!k.device_results)
-    backend(Device::cuda).download(k.results, d.results, static_cast<size_t>(k.rows) * sizeof(RowResult));
 }
 
 }  // namespace seqgrad

@@ -58,10 +58,8 @@ __device__ void finish_row(const kernels::RowLoss<T>& k, int64_t i, const RowTas
     result.nonfinite = true;
     result.loss = result.nll = result.lambda = NAN;
     if (is_leader) store_result(k, i, result);
-    for (int v = static_cast<int>(threadIdx.x); v < row.n; v += static_cast<int>(blockDim.x)) {
-      if (k.bias) row.z[v] = row.logit(row.begin + v);  // as a report will name it
-      if (row.g && rule.propagate) row.g[v] = static_cast<T>(NAN);
-    }
+    for (int v = static_cast<int>(threadIdx.x); row.g && rule.propagate && v < row.n; v += static_cast<int>(blockDim.x))
+      row.g[v] = static_cast<T>(NAN);
     return;
   }
   // Logarithms take long: by those who have use for them.
@@ -138,55 +136,44 @@ size_t shared_for(int64_t classes) {
 
 template <class T>
 void row_loss_cuda(const kernels::RowLoss<T>& k) {
-  run_on_device(k, [](const kernels::RowLoss<T>& d) {
-    const int64_t n = d.rule.classes;
-    const cudaDeviceProp& gpu = gpu::properties();
-    if (n <= classes_of_one_block && shared_for<T>(n) <= gpu::most_shared_memory())
-      return gpu::launch(row_loss_kernel<T>, d.rows, row_threads<T>(n), shared_for<T>(n), gpu::stream(), d);
-    const unsigned count = chunks_in<T>(n);
-    auto* chunks = Tape::current().scratch<RowChunk<T>>(d.rows * count, Device::cuda);
-    const int64_t in_cache = gpu.l2CacheSize / 2 / (n * static_cast<int64_t>(sizeof(T))),
-                  step = std::max<int64_t>(1, in_cache);
-    for (int64_t first = 0; first < d.rows; first += step) {
-      const Slice some{0, n, false, count, first};
-      const int64_t blocks = std::min(step, d.rows - first) * count;
-      gpu::launch(scan_kernel<T>, blocks, chunk_threads, shared_for<T>(chunk_classes<T>), gpu::stream(), d, some, count,
-                  chunks);
-      gpu::launch(finish_kernel<T>, blocks, chunk_threads, 0, gpu::stream(), d, some, count, chunks);
-    }
-  });
+  const int64_t n = k.rule.classes;
+  const cudaDeviceProp& gpu = gpu::properties();
+  if (n <= classes_of_one_block && shared_for<T>(n) <= gpu::most_shared_memory())
+    return gpu::launch(row_loss_kernel<T>, k.rows, row_threads<T>(n), shared_for<T>(n), gpu::stream(), k);
+  const unsigned count = chunks_in<T>(n);
+  auto* chunks = Tape::current().scratch<RowChunk<T>>(k.rows * count, Device::cuda);
+  const int64_t in_cache = gpu.l2CacheSize / 2 / (n * static_cast<int64_t>(sizeof(T))),
+                step = std::max<int64_t>(1, in_cache);
+  for (int64_t first = 0; first < k.rows; first += step) {
+    const Slice some{0, n, false, count, first};
+    const int64_t blocks = std::min(step, k.rows - first) * count;
+    gpu::launch(scan_kernel<T>, blocks, chunk_threads, shared_for<T>(chunk_classes<T>), gpu::stream(), k, some, count,
+                chunks);
+    gpu::launch(finish_kernel<T>, blocks, chunk_threads, 0, gpu::stream(), k, some, count, chunks);
+  }
 }
 
-// The second pass begins with the chunk that the first has left in memory.
+template <class T, class RowKernel>
+void launch_classes(RowKernel kernel, const kernels::RowClasses<T>& k, size_t shared) {
+  static_assert(sizeof(RowChunk<T>) <= kernels::chunk_bytes);
+  const Slice slice{k.begin, k.end, true, chunks_in<T>(k.end - k.begin)};
+  gpu::launch(kernel, k.rows.rows * slice.chunks, chunk_threads, shared, gpu::stream(), k.rows, slice,
+              chunks_in<T>(k.rows.rule.classes), static_cast<RowChunk<T>*>(k.memory));
+}
 template <class T>
-void row_chunks_cuda(const kernels::RowChunks<T>& k) {
-  run_on_device(k.rows, [&](kernels::RowLoss<T> d) {
-    const int64_t n = d.rule.classes, last = (n - 1) / k.width * k.width;
-    const unsigned count = chunks_in<T>(n);
-    auto* chunks = Tape::current().scratch<RowChunk<T>>(d.rows * count, Device::cuda);
-    const auto run = [&](auto kernel, int64_t begin, size_t shared) {
-      const int64_t end = std::min(n, begin + k.width);
-      const Slice slice{begin, end, true, chunks_in<T>(end - begin)};
-      gpu::launch(kernel, d.rows * slice.chunks, chunk_threads, shared, gpu::stream(), d, slice, count, chunks);
-      return end;
-    };
-    for (int64_t begin = 0; begin < n; begin += k.width) {
-      d.x = k.logits(begin, std::min(n, begin + k.width));
-      run(scan_kernel<T>, begin, shared_for<T>(chunk_classes<T>));
-    }
-    if (!k.gradient) return void(run(finish_kernel<T>, 0, 0));  // which stores the losses, and reads no logits
-    for (int64_t begin = last; begin >= 0; begin -= k.width) {
-      if (begin != last) d.x = k.logits(begin, begin + k.width);
-      d.g = d.x;
-      k.gradient(begin, run(finish_kernel<T>, begin, 0), d.x);
-    }
-  });
+void scan_classes_cuda(const kernels::RowClasses<T>& k) {
+  launch_classes(scan_kernel<T>, k, shared_for<T>(chunk_classes<T>));
+}
+template <class T>
+void finish_classes_cuda(const kernels::RowClasses<T>& k) {
+  launch_classes(finish_kernel<T>, k, 0);
 }
 
 template <class T>
 bool add() {
   return install<Device::cuda>(kernels::row_loss<T>, row_loss_cuda<T>) &&
-         install<Device::cuda>(kernels::row_chunks<T>, row_chunks_cuda<T>);
+         install<Device::cuda>(kernels::scan_classes<T>, scan_classes_cuda<T>) &&
+         install<Device::cuda>(kernels::finish_classes<T>, finish_classes_cuda<T>);
 }
 
 const bool installed = add<float>() && add<double>();

@@ -2,7 +2,6 @@
 // coefficients, no modes; row_formulas.h has the mathematics.
 #pragma once
 #include <cstdint>
-#include <functional>
 
 #include "engine/core/host_device.h"
 #include "engine/core/kernel.h"
@@ -70,7 +69,13 @@ struct RowResult {
   bool clipped = false;    // a probability with target mass was clipped
 };
 
+// Classes of a wide row that one block of a GPU takes: as many as fit in the 48 KiB of shared memory that any GPU gives
+// without being asked.
+template <class T>
+constexpr int64_t chunk_classes = sizeof(T) == 4 ? 8192 : 4096;
+
 namespace kernels {
+// All pointers are to memory of the device.
 template <class T>
 struct RowLoss {
   T* x;  // logits, or probabilities
@@ -79,31 +84,26 @@ struct RowLoss {
   RowResult* results;
   int64_t rows;
   RowRule rule;
+  int32_t* stop = nullptr;  // set to 1 by a row that is refused; null: by none
   const T* bias = nullptr;  // [V] to add to x first, in place (logits only); null: none
-  // On a GPU, where to fetch results costs a wait: [rows] in its memory, instead of `results`; and what a row that is
-  // not finite sets to 1 there.
-  RowResult* device_results = nullptr;
-  int32_t* stop = nullptr;
 };
-// Rows of which only some classes are in memory at a time, in two passes over them (a GPU).
+// Rows of which only the classes [begin,end) are in memory, x being [rows,end-begin]. All chunks of a row are scanned,
+// then finished in any order, their logits made anew; `memory` is what scans leave for that.
 template <class T>
-struct RowChunks {
-  RowLoss<T> rows;  // without x and tasks[].offset; results: device_results
-  int64_t width;    // classes of a chunk: a multiple of chunk_classes<T> (row_view.cuh); the last may have fewer
-  std::function<T*(int64_t begin, int64_t end)> logits;  // makes those of the classes [begin,end): [rows,end-begin]
-  std::function<void(int64_t begin, int64_t end, T*)> gradient;  // takes them, made where the logits were; empty: none
+struct RowClasses {
+  RowLoss<T> rows;
+  int64_t begin, end;  // begin is a multiple of chunk_classes<T>
+  void* memory;        // chunk_bytes for each chunk of each row
 };
+constexpr size_t chunk_bytes = 112;
 template <class T>
 inline constinit Kernel<RowLoss<T>> row_loss{"row_loss"};
 template <class T>
-inline constinit Kernel<RowChunks<T>> row_chunks{"row_chunks"};
+inline constinit Kernel<RowLoss<T>> probs_loss{"probs_loss"};
 template <class T>
-inline constinit Kernel<RowLoss<T>> probs_loss{"probs_loss"};  // probs_loss.cpp
+inline constinit Kernel<RowClasses<T>> scan_classes{"scan_classes"};  // a GPU's
+template <class T>
+inline constinit Kernel<RowClasses<T>> finish_classes{"finish_classes"};
 }  // namespace kernels
-
-template <class T>
-void run_rows(Device device, const kernels::RowLoss<T>& k) {
-  (k.rule.input == Input::probs ? kernels::probs_loss<T> : kernels::row_loss<T>)(device, k);
-}
 
 }  // namespace seqgrad

@@ -1,9 +1,9 @@
 // From the row kernels' results to the layer's: z-loss, entropy, statistics, and the words for rows that are refused.
 #pragma once
 #include <cmath>
+#include <optional>
 #include <span>
 
-#include "engine/loss/nonfinite_loss.h"
 #include "engine/loss/order_free_sum.h"
 #include "engine/loss/row_target.h"
 #include "engine/loss/sequence_loss.h"
@@ -13,19 +13,20 @@ namespace seqgrad {
 // Throws E12, then E10, for the first such row in canonical order, then E13 and E16. `offending(i)` names class and
 // value of live row i.
 template <class Offending>
-LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const RowResult> results, const RowRule& rule,
-                  const LossOptions& options, double divisor, const Offending& offending) {
+LossResult report_rows(const LossInputs& inputs, const LiveRows& rows, std::span<const RowResult> results,
+                       const LossOptions& options, double divisor, const Offending& offending) {
   for (size_t i = 0; i < results.size(); ++i)
     if (results[i].invalid) refuse(LossCode::probabilities, "{}", offending(i));
-  for (size_t i = 0; i < results.size() && !rule.propagate; ++i)
+  for (size_t i = 0; i < results.size() && options.nonfinite == Nonfinite::error; ++i)
     if (results[i].nonfinite) throw NonfiniteLoss(offending(i));
   LossResult out;
-  const TargetEntropy entropy(rule);
+  std::optional<TargetEntropy> entropy;
+  if (options.report_kl) entropy.emplace(row_rule(inputs, options));
   std::vector<double> losses, nll, z;
   int64_t correct = 0, clipped = 0;
   for (size_t i = 0; i < results.size(); ++i) {
     const RowResult& r = results[i];
-    const double loss = r.loss - (options.report_kl ? entropy(tasks[i]) : 0.0);
+    const double loss = r.loss - (entropy ? (*entropy)(rows, rows.rows[i]) : 0.0);
     const double pull = options.z_loss > 0 ? options.z_loss * r.lambda * r.lambda : 0.0;
     out.row_loss.push_back(loss);
     out.row_z.push_back(pull);
@@ -61,7 +62,7 @@ LossResult finish(const LiveRows& rows, const RowTask* tasks, std::span<const Ro
 
 // "logits(b=0,t=2,v=17) is nan on a live row", or what else makes the row's loss infinite.
 template <class T>
-std::string offending_logit(const T* z, const LiveRows& rows, const LiveRow& row) {
+std::string offending_logit(const std::vector<T>& z, const LiveRows& rows, const LiveRow& row) {
   const int64_t b = row.row / rows.steps, t = row.row % rows.steps;
   for (int64_t v = 0; v < rows.classes; ++v)
     if (std::isnan(z[v]) || (std::isinf(z[v]) && z[v] > 0))
@@ -74,7 +75,7 @@ std::string offending_logit(const T* z, const LiveRows& rows, const LiveRow& row
 
 // "probs(b=0,t=0) has value -3.1: these look like logits (input: logits)", and the like.
 template <class T>
-std::string offending_probability(const T* p, const LiveRows& rows, const LiveRow& row) {
+std::string offending_probability(const std::vector<T>& p, const LiveRows& rows, const LiveRow& row) {
   const int64_t b = row.row / rows.steps, t = row.row % rows.steps;
   double sum = 0;
   for (int64_t v = 0; v < rows.classes; ++v) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/core/tape.h"
 #include "engine/loss/row_formulas.h"
 
 namespace seqgrad {
@@ -34,27 +33,6 @@ void add_base(RowRule& rule) {
   rule.base_f64 = f64;
   rule.base_f32 = f32;
 }
-
-// The class that holds all of r in rows whose target is an id.
-class SingleTarget {
- public:
-  explicit SingleTarget(const RowRule& rule) : rule_(rule) {
-    for (int64_t v = 0; v < rule.classes && count_ < 3; ++v)
-      if (base(v) != 0) ++count_, last_ = v;
-  }
-  int64_t operator()(int64_t target, double spike) const {
-    const double own = base(target);
-    const int64_t others = count_ - (own != 0);
-    if (own + spike != 0) return others == 0 ? target : -1;
-    return others == 1 ? last_ : -1;
-  }
-
- private:
-  double base(int64_t v) const { return rule_.base_f64 ? rule_.base_f64[v] : rule_.class_weight ? 0 : rule_.off; }
-
-  const RowRule& rule_;
-  int64_t count_ = 0, last_ = -1;  // of classes with a base, up to three
-};
 
 }  // namespace
 
@@ -104,19 +82,39 @@ RowRule row_rule(const LossInputs& in, const LossOptions& o) {
   return rule;
 }
 
-RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, int64_t count, bool keep_dense) {
-  const double* dense = keep_dense && !rows.dense.empty() ? keep(rows.dense) : rows.dense.data();
+RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, Device device, int64_t count, bool keep_dense) {
+  const double* dense = keep_dense && device == Device::cpu
+                            ? keep(rows.dense)
+                            : on_device(device, rows.dense.data(), static_cast<int64_t>(rows.dense.size()));
+  const auto base = [&](int64_t v) { return rule.base_f64 ? rule.base_f64[v] : rule.class_weight ? 0 : rule.off; };
+  int64_t bases = 0, last_base = -1;  // classes that have one, up to three
+  for (int64_t v = 0; v < rule.classes && bases < 3; ++v)
+    if (base(v) != 0) ++bases, last_base = v;
   const auto live = static_cast<int64_t>(rows.rows.size());
   auto* tasks = Tape::current().scratch<RowTask>(std::max(live, count), Device::cpu);
-  const SingleTarget single(rule);
   for (int64_t i = live; i < count; ++i) tasks[i] = {0, -1};
   for (int64_t i = 0; i < live; ++i) {
     const LiveRow& r = rows.rows[static_cast<size_t>(i)];
-    tasks[i] = {0, r.target, r.dense < 0 ? nullptr : dense + r.dense, r.q_sum};
-    tasks[i].spike = rule.on * (rule.class_weight ? r.class_weight : r.q_sum);
-    tasks[i].single_target = r.dense < 0 ? single(r.target, tasks[i].spike) : -1;
+    RowTask& task = tasks[i] = {0, r.target, r.dense < 0 ? nullptr : dense + r.dense, r.q_sum};
+    task.spike = rule.on * (rule.class_weight ? r.class_weight : r.q_sum);
+    if (task.q) continue;
+    const double own = base(r.target);
+    const int64_t others = bases - (own != 0);
+    task.single_target = own + task.spike != 0 ? (others == 0 ? r.target : -1) : (others == 1 ? last_base : -1);
   }
   return tasks;
+}
+
+RowRule on_device(RowRule rule, Device device, DType dtype, bool is_dense) {
+  const auto move = [&](auto*& table) { table = on_device(device, table, rule.classes); };
+  if (dtype == DType::f32)
+    move(rule.base_f32);
+  else
+    move(rule.base_f64);
+  if (!is_dense && rule.input == Input::logits) return rule;  // which read nothing else
+  move(rule.off_row);
+  move(rule.class_weight);
+  return rule;
 }
 
 TargetEntropy::TargetEntropy(const RowRule& rule) : rule_(rule) {
@@ -124,10 +122,11 @@ TargetEntropy::TargetEntropy(const RowRule& rule) : rule_(rule) {
   if (!rule.off_row) off_ = static_cast<double>(rule.classes) * surprise(rule.off);
 }
 
-double TargetEntropy::operator()(const RowTask& task) const {
+double TargetEntropy::operator()(const LiveRows& rows, const LiveRow& row) const {
+  RowTask task{0, row.target, row.dense < 0 ? nullptr : rows.dense.data() + row.dense};
   if (!task.q) {
-    const double off = rule_.off_row ? rule_.off_row[task.target] : rule_.off;
-    return off_ - surprise(off) + surprise(rule_.smoothed(task, task.target));
+    const double off = rule_.off_row ? rule_.off_row[row.target] : rule_.off;
+    return off_ - surprise(off) + surprise(rule_.smoothed(task, row.target));
   }
   double h = 0;
   for (int64_t v = 0; v < rule_.classes; ++v) h += surprise(rule_.smoothed(task, v));

@@ -6,10 +6,6 @@
 
 namespace seqgrad {
 
-// Classes of a chunk: as many as fit in the 48 KiB of shared memory that any GPU gives without being asked.
-template <class T>
-constexpr int64_t chunk_classes = sizeof(T) == 4 ? 8192 : 4096;
-
 // The maximum of logits, and what they hold.
 template <class T>
 struct MaxStat {

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <vector>
 
-#include "engine/core/tape.h"
 #include "engine/loss/errors.h"
 #include "engine/loss/live_rows.h"
+#include "engine/loss/prediction.h"
 #include "engine/loss/reduction.h"
 
 namespace seqgrad {
-
-enum class Layout { batch, time, list };  // [B,T,V], [T,B,V], or T arrays [B,V]
 
 struct LossResult {
   Tensor value;                              // scalar, [B], [T] or [B,T]; in the dtype of the logits

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "engine/loss/result_shape.h"
+#include "engine/loss/reduction.h"
 
 namespace seqgrad {
 namespace {

@@ -52,11 +52,10 @@ LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& 
   return sequence_loss(prediction(r, rows, setup.options), inputs, rows, setup.options, divisor);
 }
 
-UnfinishedLoss begin_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
-                          double divisor, int32_t* stop) {
-  if (setup.fused)
-    return unfinished_linear_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor, stop);
-  return unfinished_sequence_loss(prediction(r, rows, setup.options), inputs, rows, setup.options, divisor, stop);
+LaunchedLoss begin_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
+                        double divisor, int32_t* stop) {
+  if (setup.fused) return launch_linear_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor, stop);
+  return launch_sequence_loss(prediction(r, rows, setup.options), inputs, rows, setup.options, divisor, stop);
 }
 
 // "'out.bias'", "gradient of 'out.bias'", or "" when all are finite.
@@ -283,7 +282,7 @@ void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPla
   for (size_t i = 0; i < after_last; ++i) {
     const Batch& batch = batches[i];
     if (const LiveRows& rows = plan.rows[i]; !empty(rows)) {
-      UnfinishedLoss loss;
+      LaunchedLoss loss;
       Tape::current().reset();
       kernels::repeated_step(
           store.device(),
@@ -310,7 +309,7 @@ StepResult finish_gradients(const LossSetup& setup, StepPlan plan, std::span<con
       losses.add_empty(rows, setup);
       continue;
     }
-    losses.add(finish_loss(plan.inputs[i], rows, setup.options, plan.divisors[i], results.first(rows.rows.size())),
+    losses.add(collect_loss(plan.inputs[i], rows, setup.options, plan.divisors[i], results.first(rows.rows.size())),
                setup, plan.result);
     results = results.subspan(rows.rows.size());
   }

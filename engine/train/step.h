@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "engine/loss/compare.h"
-#include "engine/loss/nonfinite_loss.h"
-#include "engine/loss/unfinished_loss.h"
+#include "engine/loss/launch_loss.h"
 #include "engine/loss_config/config.h"
 #include "engine/train/model.h"
 

@@ -36,8 +36,9 @@ DIVISORS, PRESETS, REDUCTION, LIVE = (f"engine/loss/{f}.cpp" for f in ("divisors
 TARGET, ROW = (f"engine/loss/{f}.cpp" for f in ("row_target", "row_loss"))
 FORMULAS, PROBS = (f"engine/loss/{f}.h" for f in ("row_formulas", "probs_formulas"))
 CASES = "engine/check/case_inputs.cpp"
-SEQUENCE, LINEAR = "engine/loss/sequence_loss.cpp", "engine/loss/linear_tiles.h"
-REPORT, SHAPE, SUM = (f"engine/loss/{f}.h" for f in ("row_report", "result_shape", "order_free_sum"))
+PREDICTION, LINEAR = (f"engine/loss/{f}.h" for f in ("prediction", "linear_tiles"))
+CALL = "engine/loss/loss_call.cpp"
+REPORT, SUM = (f"engine/loss/{f}.h" for f in ("row_report", "order_free_sum"))
 
 
 def divides(value, other):
@@ -95,7 +96,7 @@ FAULTS = (
     Fault("inner_divisor_not_in_gradient", "sentence means without their lengths in the gradient",
           ((REDUCTION, "s *= reciprocal(inner_divisor(rows, options, r.row / rows.steps), options.divide_eps);", ";"),)),
     Fault("upstream_dropped", "the gradient of a vector of losses ignores what comes from above",
-          ((SHAPE, "out[i].coefficient *= static_cast<double>(upstream[groups[i]]);", ""),)),
+          ((CALL, "out[i].coefficient *= static_cast<double>(upstream[groups_[i]]);", ""),)),
     Fault("sum_in_float32", "losses are added up in float32", ((SUM, "double high[lanes] = {}, low[lanes] = {};", "float high[lanes] = {}, low[lanes] = {};"),)),
     # Who counts
     Fault("mask_ignored", "the mask is taken and not used", ((LIVE, SELECTED, SELECTED.replace("(!in.mask || (*in.mask)[n]) &&", "")),),
@@ -143,7 +144,7 @@ FAULTS = (
           ((TARGET, "rule.on = 1 - e - rule.off;", "rule.on = 1 - e;"),)),
     Fault("prior_ignored", "smoothing by a prior is uniform", ((TARGET, "for (double& u : off) u *= e;", "for (double& u : off) u = e / v;"),)),
     Fault("entropy_kept", "the divergence is reported as the cross entropy",
-          ((REPORT, "options.report_kl ? entropy(tasks[i]) : 0.0", "0.0"),), r"\(ce\)"),
+          ((REPORT, "entropy ? (*entropy)(rows, rows.rows[i]) : 0.0", "0.0"),), r"\(ce\)"),
     Fault("class_weight_lost_with_smoothing", "smoothing switches the class weights off",
           ((TARGET, "o.class_scope == ClassScope::per_class", "o.class_scope == ClassScope::per_class && e == 0"),),
           "with the class weights left out"),
@@ -167,7 +168,7 @@ FAULTS = (
           ((PROBS, "gamma = r == 0 || clip(x) != x ? 0 : -r / x;", "gamma = r == 0 ? 0 : -r / clip(x);"),)),
     # Layouts and the output layer
     Fault("time_major_as_batch_major", "time-major logits are read batch-major",
-          ((SEQUENCE, "layout == Layout::time ? t * rows.batch + b : row", "row"),)),
+          ((PREDICTION, "layout == Layout::time ? row % steps * batch + row / steps : row", "row"),)),
     Fault("bias_without_gradient", "the output layer's bias gets no gradient",
-          ((LINEAR, "if (g.bias.defined()) kernels::sum_rows<T>", "if (false) kernels::sum_rows<T>"),)),
+          ((LINEAR, "if (g_.bias.defined()) kernels::sum_rows<T>", "if (false) kernels::sum_rows<T>"),)),
 )

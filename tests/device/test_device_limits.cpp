@@ -4,7 +4,7 @@
 
 #include "engine/device/gemm.h"
 #include "engine/device/step_graph.h"
-#include "engine/loss/unfinished_loss.h"
+#include "engine/loss/launch_loss.h"
 #include "engine/ops/attention_gru.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"

@@ -3,7 +3,7 @@
 #include "engine/core/thread_pool.h"
 #include "engine/device/gemm.h"
 #include "engine/loss/loss_tile.h"
-#include "engine/loss/unfinished_loss.h"
+#include "engine/loss/launch_loss.h"
 #include "engine/ops/elementwise.h"
 #include "models/run.h"
 #include "tests/support/loss_helpers.h"
@@ -164,11 +164,11 @@ TEST_CASE("a loss in chunks that nobody waits for is the one that is waited for"
   const Tensor h = from(p.hidden, {p.batch, p.steps, p.width}), w = from(p.weight, {p.classes, p.width}),
                b = from(p.bias, {p.classes});
   const LiveRows live = build_live_rows(p.in, p.options);
-  const UnfinishedLoss loss = unfinished_linear_loss(h, w, b, p.in, live, p.options, live.divisor, nullptr);
+  const LaunchedLoss loss = launch_linear_loss(h, w, b, p.in, live, p.options, live.divisor, nullptr);
   tape.backward(loss.value);
   std::vector<RowResult> results(live.rows.size());
   backend(Device::cuda).download(results.data(), loss.results, results.size() * sizeof(RowResult));
-  CHECK(finish_loss(p.in, live, p.options, live.divisor, results).row_loss ==
+  CHECK(collect_loss(p.in, live, p.options, live.divisor, results).row_loss ==
         std::vector<double>(want.told.begin(), want.told.begin() + static_cast<std::ptrdiff_t>(results.size())));
   std::vector<double> gradients;
   for (const Tensor& x : {h, w, b})

@@ -13,19 +13,19 @@ namespace seqgrad {
 int64_t computed_rows(const LiveRows& rows, Device device);
 
 // linear_sequence_loss and sequence_loss without their end: `value` is good for backward, but its number is not filled
-// in, and the results of the live rows stay on the GPU until the tape's reset, for finish_loss. Hidden states and
+// in, and the results of the live rows stay on the GPU until the tape's reset, for collect_loss. Hidden states and
 // parameters have their gradients `now`, logits are overwritten by theirs. A row that is not finite sets *stop, on the
 // GPU, to 1. Scalars only.
-struct UnfinishedLoss {
+struct LaunchedLoss {
   Tensor value;
   const RowResult* results = nullptr;
 };
-UnfinishedLoss unfinished_linear_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
-                                      const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
-                                      double divisor, int32_t* stop);
-UnfinishedLoss unfinished_sequence_loss(Tensor&& prediction, const LossInputs& inputs, const LiveRows& rows,
-                                        const LossOptions& options, double divisor, int32_t* stop);
-LossResult finish_loss(const LossInputs& inputs, const LiveRows& rows, const LossOptions& options, double divisor,
-                       std::span<const RowResult> results);
+LaunchedLoss launch_linear_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+                                const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
+                                double divisor, int32_t* stop);
+LaunchedLoss launch_sequence_loss(Tensor&& prediction, const LossInputs& inputs, const LiveRows& rows,
+                                  const LossOptions& options, double divisor, int32_t* stop);
+LossResult collect_loss(const LossInputs& inputs, const LiveRows& rows, const LossOptions& options, double divisor,
+                        std::span<const RowResult> results);
 
 }  // namespace seqgrad

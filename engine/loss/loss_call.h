@@ -1,0 +1,73 @@
+// One call of the loss, of logits, probabilities or hidden states: from live rows to row losses and gradients.
+#pragma once
+#include <vector>
+
+#include "engine/loss/loss_tile.h"
+#include "engine/loss/prediction.h"
+#include "engine/loss/row_target.h"
+
+namespace seqgrad {
+
+// Where the gradients of a call are, for an upstream of 1.
+enum class GradientPlace {
+  apart,          // in memory of their own; backward adds them, times its upstream
+  in_place,       // over the logits; backward scales them
+  in_parameters,  // where those of hidden states, weight and bias belong: one backward, with an upstream of 1
+  in_backward     // nowhere: each entry of a vector loss has an upstream, which backward knows
+};
+
+struct Gradients {  // absent ones are not formed
+  Tensor x, weight, bias;
+  bool any() const { return x.defined() || weight.defined() || bias.defined(); }
+};
+
+template <class T>
+class LinearTile;
+
+// Its arrays live in the current tape until the next reset, so that a copy of it can wait there for backward.
+class LossCall {
+ public:
+  // Throws E01, E03, E17. `place` of a scalar; a vector loss has in_backward. `rows` are read until forward() returns.
+  LossCall(const Prediction& prediction, const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
+           double divisor, GradientPlace place);
+
+  std::vector<RowResult> forward() const;  // of the live rows; waits for a GPU
+  // The same on a GPU without waiting: results stay there. A row that is refused sets *stop, there, to 1. Scalars only.
+  const RowResult* launch(int32_t* stop) const;
+  // The logits or probabilities of live row i, as the row kernel has read them.
+  template <class T>
+  std::vector<T> row(int64_t i) const;
+  // Makes `value` part of the graph.
+  void record(Tensor& value) const;
+
+  const Shape& shape() const { return shape_; }  // of the result
+  Device device() const { return prediction_.x.device; }
+
+ private:
+  Gradients new_gradients(GradientPlace place) const;
+  template <class T>
+  void run(const RowTask* tasks, RowResult* results, int32_t* stop, const Gradients& g) const;
+  template <class T>
+  void run_tiles(kernels::RowLoss<T> k, const Gradients& g) const;
+  template <class T>
+  void run_chunks(LinearTile<T>& tile, kernels::RowLoss<T> k, void* memory, bool wants_gradient) const;
+  template <class T>
+  const RowTask* with_upstream(const Tensor& dy) const;
+  template <class T>
+  void backward(const Tensor& dy) const;
+  void clear_dead_rows(const Tensor& gradient) const;
+
+  Prediction prediction_;
+  RowRule rule_;             // its tables on the device
+  RowTask* tasks_;           // on the host; live rows come first
+  int64_t *groups_, *rows_;  // on the host, of each task: the entry of a vector loss, and its row of x; -1: of none
+  int64_t live_, count_;     // tasks
+  LossTile tile_;
+  Shape shape_;
+  GradientPlace place_;
+  bool wanted_;
+  int64_t backwards_;  // that the tape had begun before
+  Gradients gradients_;
+};
+
+}  // namespace seqgrad
