@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <mutex>
+#include <type_traits>
 
 #include "engine/core/kernel.h"
 #include "engine/core/tape.h"
@@ -106,10 +107,19 @@ struct Larger {  // NaN wins
   }
 };
 
-// x of the lane whose number differs from this one's in the bits of `mask`. A struct that is reduced has its own.
+// x of the lane whose number differs from this one's in the bits of `mask`: a number, or a struct of some.
 template <class T>
 __device__ T from_lane(T x, int mask) {
-  return __shfl_xor_sync(0xFFFFFFFF, x, mask);
+  if constexpr (std::is_arithmetic_v<T>) {
+    return __shfl_xor_sync(0xFFFFFFFF, x, mask);
+  } else {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(uint64_t) == 0);
+    uint64_t words[sizeof(T) / sizeof(uint64_t)];
+    std::memcpy(words, &x, sizeof x);
+    for (uint64_t& word : words) word = __shfl_xor_sync(0xFFFFFFFF, word, mask);
+    std::memcpy(&x, words, sizeof x);
+    return x;
+  }
 }
 
 // Of all lanes, to all lanes; in one fixed order, so the same bits everywhere and always.

@@ -3,20 +3,12 @@
 #include "engine/loss/row_device.cuh"
 
 namespace seqgrad {
-__device__ inline ProbsSums from_lane(const ProbsSums& x, int mask) {
-  return {gpu::from_lane(x.r_sum, mask), gpu::from_lane(x.loss, mask), gpu::from_lane(x.nll, mask),
-          gpu::from_lane(x.pull, mask), gpu::from_lane(x.clipped, mask)};
-}
-
 namespace {
 
 struct FirstMaximum {
   double value = -INFINITY;
   int64_t index = INT64_MAX;
 
-  __device__ friend FirstMaximum from_lane(const FirstMaximum& x, int mask) {
-    return {gpu::from_lane(x.value, mask), gpu::from_lane(x.index, mask)};
-  }
   __device__ FirstMaximum operator+(const FirstMaximum& o) const {
     return o.value > value || (o.value == value && o.index < index) ? o : *this;
   }

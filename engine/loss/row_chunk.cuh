@@ -14,10 +14,6 @@ struct SumStat {
   double tail = 0, distance = 0, base_sum = 0;
   int64_t maxima = 0, first = no_class;
 
-  __device__ friend SumStat from_lane(const SumStat& x, int mask) {
-    return {gpu::from_lane(x.tail, mask), gpu::from_lane(x.distance, mask), gpu::from_lane(x.base_sum, mask),
-            gpu::from_lane(x.maxima, mask), gpu::from_lane(x.first, mask)};
-  }
   __device__ SumStat operator+(const SumStat& o) const {
     return {tail + o.tail, distance + o.distance, base_sum + o.base_sum, maxima + o.maxima,
             first < o.first ? first : o.first};
@@ -29,10 +25,6 @@ struct DenseStat {
   double q_sum = 0, q_distance = 0;
   int64_t count = 0, first = no_class;
 
-  __device__ friend DenseStat from_lane(const DenseStat& x, int mask) {
-    return {gpu::from_lane(x.q_sum, mask), gpu::from_lane(x.q_distance, mask), gpu::from_lane(x.count, mask),
-            gpu::from_lane(x.first, mask)};
-  }
   __device__ DenseStat operator+(const DenseStat& o) const {
     return {q_sum + o.q_sum, q_distance + o.q_distance, count + o.count, first < o.first ? first : o.first};
   }

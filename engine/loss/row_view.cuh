@@ -13,9 +13,6 @@ struct MaxStat {
   int seen = 0;  // bits: a NaN or +inf, which a cap would hide; a number above -inf
   static constexpr int bad = 1, number = 2;
 
-  __device__ friend MaxStat from_lane(const MaxStat& x, int mask) {
-    return {gpu::from_lane(x.value, mask), gpu::from_lane(x.seen, mask)};
-  }
   __device__ MaxStat operator+(const MaxStat& o) const { return {value > o.value ? value : o.value, seen | o.seen}; }
 };
 

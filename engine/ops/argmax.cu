@@ -15,9 +15,6 @@ struct Best {
   T top;
   int64_t place;
 
-  __device__ friend Best from_lane(const Best& b, int mask) {
-    return {gpu::from_lane(b.top, mask), gpu::from_lane(b.place, mask)};
-  }
   __device__ Best operator+(const Best& o) const {
     return o.top > top || (o.top == top && o.place < place) ? o : *this;
   }
