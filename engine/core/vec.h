@@ -18,7 +18,8 @@
 
 namespace seqgrad::SEQGRAD_ISA {
 
-// value: the lanes; mask: what comparing them gives, -1 or 0; wide: a float64 for each lane.
+// value: the lanes; mask: what comparing them gives, -1 or 0; wide: a float64 for each lane; narrow: a lane for each
+// float64 of a register.
 template <class T>
 struct Vec;
 template <>
@@ -27,6 +28,7 @@ struct Vec<float> {
   typedef float value __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
   typedef int32_t mask __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
   typedef double wide __attribute__((vector_size(2 * SEQGRAD_VECTOR_BYTES)));
+  typedef float narrow __attribute__((vector_size(SEQGRAD_VECTOR_BYTES / 2)));
 };
 template <>
 struct Vec<double> {
@@ -34,6 +36,7 @@ struct Vec<double> {
   typedef double value __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
   typedef int64_t mask __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
   typedef double wide __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
+  typedef double narrow __attribute__((vector_size(SEQGRAD_VECTOR_BYTES)));
 };
 
 using FloatVec = Vec<float>::value;

@@ -6,7 +6,6 @@
 // The r of a dense row is a base of its own, without a spike.
 #pragma once
 #include <cmath>
-#include <limits>
 
 #include "engine/loss/row_loss.h"
 
@@ -23,14 +22,6 @@ struct RowSums {
 enum class RowBase { none, uniform, row };
 SEQGRAD_HD inline RowBase base_of(const RowRule& rule, const RowTask& task) {
   return task.q || rule.base_f64 ? RowBase::row : rule.off != 0 ? RowBase::uniform : RowBase::none;
-}
-
-// A weight in the row's precision. What is not 0 stays so: −∞ at its class is an error, and costs nothing where it is
-// 0.
-template <class T>
-SEQGRAD_HD T as_weight(double r) {
-  constexpr double least = std::numeric_limits<T>::min();
-  return static_cast<T>(r > 0 ? (r < least ? least : r) : r < 0 ? (r > -least ? -least : r) : 0.0);
 }
 
 struct RowLossTerms {

@@ -1,9 +1,8 @@
 // One row's loss and gradient from the three passes of ops/row_passes.h, made while the row is in cache.
 #include <algorithm>
-#include <utility>
+#include <limits>
 #include <vector>
 
-#include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
 #include "engine/loss/row_formulas.h"
 #include "engine/ops/row_passes.h"
@@ -23,18 +22,18 @@ T* sized(std::vector<T>& memory, int64_t n) {
   return memory.data();
 }
 
-// The weights off + on·q, times those of classes, and how many are not 0. Tables that are not given are null.
 template <class T>
-SEQGRAD_SIMD int64_t dense_weights(const RowRule& rule, const double* q, T* out) {
-  const double off = rule.off, on = rule.on;
-  const double *off_row = rule.off_row, *class_weight = rule.class_weight;
-  int64_t count = 0;
-  for (int64_t v = 0; v < rule.classes; ++v) {
-    const double smoothed = (off_row ? off_row[v] : off) + on * q[v];
-    out[v] = as_weight<T>(class_weight ? class_weight[v] * smoothed : smoothed);
-    count += out[v] != 0;
+T* soft_cap(const T* z, T kappa, int64_t n, std::vector<T>& memory) {
+  T* a = sized(memory, n);
+  for (int64_t v = 0; v < n; ++v) a[v] = kappa * fast_tanh(z[v] / kappa);
+  return a;
+}
+template <class T>
+void soft_cap_gradient(const T* a, T kappa, int64_t n, T* e) {
+  for (int64_t v = 0; v < n; ++v) {
+    const T th = a[v] / kappa;
+    e[v] *= 1 - th * th;
   }
-  return count;
 }
 
 // What a dense row has instead of the base of all rows. Made before the exponentials overwrite the logits a.
@@ -47,14 +46,16 @@ struct DenseTarget {
 template <class T>
 DenseTarget<T> dense_target(const RowRule& rule, const RowTask& task, const T* a, T top, RowMemory<T>& memory) {
   const int64_t n = rule.classes;
+  const RowPasses<T>& passes = row_passes<T>();
   T* weights = sized(memory.weights, n);
   double q_distance = 0;
   if (!rule.is_plain()) {
-    dense_weights({.classes = n}, task.q, weights);
+    (void)passes.make_weights({task.q}, weights, n);
     T* unused = sized(memory.exponentials, n);
-    q_distance = row_passes<T>().exponentials(a, top, unused, n, Distance::weighted, weights, nullptr).distance;
+    q_distance = passes.exponentials(a, top, unused, n, Distance::weighted, weights, nullptr).distance;
   }
-  const bool single = dense_weights(rule, task.q, weights) == 1;
+  const bool single =
+      passes.make_weights({task.q, rule.off, rule.on, rule.off_row, rule.class_weight}, weights, n) == 1;
   return {weights, single ? std::find_if(weights, weights + n, [](T r) { return r != 0; }) - weights : -1, q_distance};
 }
 
@@ -76,8 +77,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
   }
   const T kappa = static_cast<T>(rule.softcap);
   if (kappa > 0) {
-    const T* z = std::exchange(a, sized(memory.capped, n));
-    for (int64_t v = 0; v < n; ++v) a[v] = kappa * fast_tanh(z[v] / kappa);
+    a = soft_cap(a, kappa, n, memory.capped);
     top = passes.maximum_of(a, n);
   }
   if (a[task.target] == top) result.correct = std::find(a, a + task.target, top) == a + task.target;
@@ -105,10 +105,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
     passes.scale_and_shift(e, gradient.factor, gradient.base, n);
   if (!task.q) e[task.target] -= gradient.spike;
   if (single_target >= 0) e[single_target] = gradient.of_single_target(single_e, single_gap);
-  for (int64_t v = 0; kappa > 0 && v < n; ++v) {
-    const T th = a[v] / kappa;
-    e[v] *= 1 - th * th;
-  }
+  if (kappa > 0) soft_cap_gradient(a, kappa, n, e);
 }
 
 template <class T>

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/loss/row_formulas.h"
+#include "engine/ops/vector_math.h"
 
 namespace seqgrad {
 namespace {

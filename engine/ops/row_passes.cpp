@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/core/isa.h"
+#include "engine/ops/vector_math.h"
 
 namespace seqgrad {
 
@@ -57,12 +58,24 @@ void plain_scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t
 }
 
 template <class T>
+int64_t plain_make_weights(const WeightTables& t, T* weights, int64_t n) {
+  int64_t nonzero = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double mixed = (t.off_row ? t.off_row[i] : t.off) + t.on * t.q[i];
+    weights[i] = as_weight<T>(t.scale ? t.scale[i] * mixed : mixed);
+    nonzero += weights[i] != 0;
+  }
+  return nonzero;
+}
+
+template <class T>
 constexpr RowPasses<T> plain{"plain",
                              plain_maximum<T>,
                              plain_maximum_of<T>,
                              plain_exponentials<T>,
                              plain_scale_and_shift<T>,
-                             plain_scale_and_subtract<T>};
+                             plain_scale_and_subtract<T>,
+                             plain_make_weights<T>};
 
 template <class T>
 const RowPasses<T>& of(const RowPasses<float>& f32, const RowPasses<double>& f64) {

@@ -15,6 +15,13 @@ struct ExpSums {
 
 enum class Distance { none, plain, weighted };
 
+// Weights (off + on·q)·scale of float64 tables [n]; `off_row`, if given, stands for `off`, and without `scale` it is 1.
+struct WeightTables {
+  const double* q;
+  double off = 0, on = 1;
+  const double *off_row = nullptr, *scale = nullptr;
+};
+
 template <class T>
 struct RowPasses {
   const char* isa;
@@ -28,9 +35,12 @@ struct RowPasses {
   // it is fetched into cache while this pass computes.
   ExpSums (*exponentials)(const T* a, T top, T* e, int64_t n, Distance distance, const T* weights, const T* next);
 
-  // e = e·factor − shift, and e = e·factor − shift·weights.
+  // e = e·factor − shift, and e = e·factor − shift·weights, of which either product may be fused with the subtraction.
   void (*scale_and_shift)(T* e, T factor, T shift, int64_t n);
   void (*scale_and_subtract)(T* e, T factor, T shift, const T* weights, int64_t n);
+
+  // The weights in the row's precision, as_weight() has them (vector_math.h). Returns how many are not 0.
+  int64_t (*make_weights)(const WeightTables& tables, T* weights, int64_t n);
 };
 
 // Those of the best instruction set that this CPU has: one choice for the whole process.

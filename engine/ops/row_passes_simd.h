@@ -155,10 +155,38 @@ void scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t n) {
                   load_some<T>(e + i, n - i, T{0}) * factor - load_some<T>(weights + i, n - i, T{0}) * shift);
 }
 
+template <class T>
+int64_t make_weights(const WeightTables& tables, T* weights, int64_t n) {
+  using D = Vec<double>::value;
+  constexpr int64_t w = Vec<double>::lanes;
+  constexpr double least = sizeof(T) == 4 ? 0x1p-126 : 0x1p-1022;
+  Vec<double>::mask nonzero{};
+  for (int64_t i = 0; i < n; i += w) {
+    const int64_t count = n - i < w ? n - i : w;
+    const auto read = [&](const double* table) {
+      return count == w ? load<double>(table + i) : load_some<double>(table + i, count, 0);
+    };
+    D x = (tables.off_row ? read(tables.off_row) : D{} + tables.off) + read(tables.q) * tables.on;
+    if (tables.scale) x *= read(tables.scale);
+    x = ((x > 0.0) & (x < least)) ? D{} + least : x;
+    x = ((x < 0.0) & (x > -least)) ? D{} - least : x;
+    for (int64_t k = count; k < w; ++k) x[k] = 0;
+    nonzero -= x != 0.0;
+    const auto y = __builtin_convertvector(x, typename Vec<T>::narrow);
+    if (count == w)
+      __builtin_memcpy(weights + i, &y, sizeof y);
+    else
+      for (int64_t k = 0; k < count; ++k) weights[i + k] = y[k];
+  }
+  int64_t sum = 0;
+  for (int64_t k = 0; k < w; ++k) sum += nonzero[k];
+  return sum;
+}
+
 // A constant, not an initialiser that runs: that would run on machines without these instructions, too.
 template <class T>
 inline constexpr RowPasses<T> row_passes_of(const char* isa) {
-  return {isa, maximum<T>, maximum_of<T>, exponentials<T>, scale_and_shift<T>, scale_and_subtract<T>};
+  return {isa, maximum<T>, maximum_of<T>, exponentials<T>, scale_and_shift<T>, scale_and_subtract<T>, make_weights<T>};
 }
 
 }  // namespace seqgrad::SEQGRAD_ISA

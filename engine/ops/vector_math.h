@@ -55,4 +55,11 @@ SEQGRAD_HD inline float fast_tanh(float x) {
 }
 SEQGRAD_HD inline double fast_tanh(double x) { return std::tanh(x); }
 
+// A weight in another precision. What is not 0 stays so: where a term of weight 0 is left out, this one must not be.
+template <class T>
+SEQGRAD_HD T as_weight(double r) {
+  constexpr double least = sizeof(T) == 4 ? 0x1p-126 : 0x1p-1022;  // the smallest normal number
+  return static_cast<T>(r > 0 && r < least ? least : r < 0 && r > -least ? -least : r);
+}
+
 }  // namespace seqgrad

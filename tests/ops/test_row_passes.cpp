@@ -144,25 +144,58 @@ TEMPLATE_TEST_CASE("a number's place in a row changes no bit of what becomes of 
     INFO("instruction set " << passes->isa << ", seed " << seed);
     Random random(seed, 1);
     const int64_t n = 777;
-    std::vector<T> x = row_of<T>(n, random);
-    const std::vector<T> weights = weights_for(x, random);
+    const std::vector<T> x = row_of<T>(n, random);
     const T top = passes->maximum_of(x.data(), n);
     std::vector<T> whole(x.size()), one(1);
     passes->exponentials(x.data(), top, whole.data(), n, Distance::none, nullptr, nullptr);
-    std::vector<T> moved = whole, apart = whole;
+    std::vector<T> moved = whole;
     passes->scale_and_shift(moved.data(), T(0.37), T(1e-4), n);
-    passes->scale_and_subtract(apart.data(), T(0.37), T(1e-4), weights.data(), n);
     bool same = true;
     for (size_t i = 0; i < x.size(); ++i) {
       passes->exponentials(&x[i], top, one.data(), 1, Distance::plain, nullptr, nullptr);
       same &= one[0] == whole[i];
       passes->scale_and_shift(one.data(), T(0.37), T(1e-4), 1);
       same &= one[0] == moved[i];
-      one[0] = whole[i];
-      passes->scale_and_subtract(one.data(), T(0.37), T(1e-4), &weights[i], 1);
-      same &= one[0] == apart[i];
     }
     CHECK(same);
+  }
+}
+
+TEMPLATE_TEST_CASE("weights are made as the plain loops make them, and none that is not 0 becomes 0", "[row_passes]",
+                   float, double) {
+  using T = TestType;
+  const RowPasses<T>& plain = *all_row_passes<T>().front();
+  const double tiny = sizeof(T) == 4 ? 1e-60 : 1e-310;
+  for (const RowPasses<T>* passes : all_row_passes<T>()) {
+    INFO("instruction set " << passes->isa << ", seed " << seed);
+    Random random(seed, 2);
+    for (const int64_t n : sizes) {
+      INFO("n " << n);
+      const auto table = [&] {
+        std::vector<double> x;
+        for (int64_t i = 0; i < n; ++i) {
+          const uint64_t kind = random.below(6);
+          x.push_back(kind == 0 ? 0 : kind == 1 ? tiny : kind == 2 ? -tiny : random.normal());
+        }
+        return x;
+      };
+      const std::vector<double> q = table(), off = table(), scale = table();
+      for (const WeightTables& tables :
+           {WeightTables{q.data()}, WeightTables{q.data(), 0.125, 0.5}, WeightTables{q.data(), 0, 0.5, off.data()},
+            WeightTables{q.data(), 0, 1, nullptr, scale.data()},
+            WeightTables{q.data(), 0, 0.5, off.data(), scale.data()}}) {
+        std::vector<T> got(static_cast<size_t>(n) + 1, T{-7}), want = got;
+        CHECK(passes->make_weights(tables, got.data(), n) == plain.make_weights(tables, want.data(), n));
+        bool good = got.back() == T{-7};
+        for (size_t i = 0; i < q.size(); ++i) {
+          const double mixed = (tables.off_row ? off[i] : tables.off) + tables.on * q[i];
+          const double exact = tables.scale ? mixed * scale[i] : mixed;
+          good &= (got[i] != 0) == (exact != 0) && (got[i] < 0) == (exact < 0);
+          good &= close(got[i], static_cast<double>(want[i]), sizeof(T) == 4 ? 1.2e-7 : 1e-15, 1e-15);
+        }
+        CHECK(good);
+      }
+    }
   }
 }
 
