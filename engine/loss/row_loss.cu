@@ -8,10 +8,9 @@ namespace {
 
 constexpr int64_t classes_of_one_block = 32768;
 constexpr int chunk_threads = 256;
+// Blocks that a multiprocessor has registers for at least.
 template <class T>
-[[maybe_unused]] constexpr int resident_blocks = sizeof(T) == 4
-                                                     ? 3
-                                                     : 2;  // that a multiprocessor has registers for at least
+[[maybe_unused]] constexpr int resident_blocks = sizeof(T) == 4 ? 3 : 2;
 
 template <bool from_shared, class T>
 __device__ void write_gradient(const RowRule& rule, const RowTask& task, const RowView<T>& row, const RowChunk<T>& all,
