@@ -43,4 +43,15 @@ std::vector<std::string> divisor_names();
 std::string str(const Divide& divide);            // as YAML: "active", "{const: 4.0}", "{time: active, batch: batch}"
 const Divisor& divisor(const std::string& name);  // throws E14 with the valid names
 
+// Of these counts: the divisor of that name, or the constant of `divide` where it is "const".
+double divisor_value(const Divide& divide, const std::string& name, const Counts& counts);
+// The same of an entry of a vector loss, and the value of an entry whose divisor is 0.
+double entry_divisor(const Counts& counts, const LossOptions& options);
+double empty_value(const LossOptions& options);
+
+// Whether the scalar's divisor over batches is their sum (LiveRows::divisor_adds).
+bool divisor_adds(const LossOptions& options);
+// Adds the counts of one entry's cells in another batch, of other examples.
+void add_counts(Counts& to, const Counts& more);
+
 }  // namespace seqgrad

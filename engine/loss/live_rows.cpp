@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/loss/entries.h"
 #include "engine/loss/errors.h"
 #include "engine/loss/order_free_sum.h"
 
@@ -194,8 +193,7 @@ void count_divisors(const LossInputs& in, const LossOptions& options, const std:
     for (const auto& p : parts)
       out.groups.push_back(count(p, in.batch, in.steps, by_cell ? 1 : by_time ? in.batch : in.steps));
   }
-  const std::string& name = d.nested() ? d.batch : d.flat;
-  out.divisor = name == "const" ? d.k : divisor(name).value(out.all);
+  out.divisor = divisor_value(d, d.nested() ? d.batch : d.flat, out.all);
   out.divisor_adds = divisor_adds(options);
   if (options.over != Over::all && options.then != Then::nothing) {  // a folded vector divides twice; this is the outer
     out.divisor = options.then == Then::mean ? static_cast<double>(out.groups.size()) : 1;

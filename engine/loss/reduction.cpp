@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/loss/entries.h"
 #include "engine/loss/errors.h"
 #include "engine/loss/order_free_sum.h"
 
@@ -15,8 +14,7 @@ namespace {
 double reciprocal(double d, double eps) { return d == 0 ? 0 : 1 / (d + eps); }
 
 double inner_divisor(const LiveRows& rows, const LossOptions& options, int64_t b) {
-  const std::string& name = options.divide.time;
-  return name == "const" ? options.divide.k : divisor(name).value(rows.groups[static_cast<size_t>(b)]);
+  return divisor_value(options.divide, options.divide.time, rows.groups[static_cast<size_t>(b)]);
 }
 
 double group_divisor(const LiveRows& rows, const LossOptions& options, size_t i) {

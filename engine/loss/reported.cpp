@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/loss/entries.h"
 
 namespace seqgrad {
 namespace {
