@@ -8,6 +8,24 @@
 #include "engine/loss/errors.h"
 
 namespace seqgrad {
+namespace {
+
+void check_excluded(const LossOptions& o, int64_t classes) {
+  const auto k = static_cast<int64_t>(o.smoothing_excluding.size());
+  if (classes <= 1 + k)
+    refuse(LossCode::range, "loss: smoothing.kind: others_excluding {} ids needs more than {} classes, got V={}", k,
+           1 + k, classes);
+  for (size_t i = 0; i < o.smoothing_excluding.size(); ++i) {
+    const int64_t v = o.smoothing_excluding[i];
+    if (v < 0 || v >= classes)
+      refuse(LossCode::range, "loss: smoothing.excluding: id {} is outside [0,{})", v, classes);
+    const auto before = o.smoothing_excluding.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find(o.smoothing_excluding.begin(), before, v) != before)
+      refuse(LossCode::range, "loss: smoothing.excluding: id {} is listed twice", v);
+  }
+}
+
+}  // namespace
 
 void check_options(const LossOptions& o, int64_t classes) {
   const auto named = [&](const std::string& name, bool Divisor::*place, const char* key) {
@@ -35,20 +53,7 @@ void check_options(const LossOptions& o, int64_t classes) {
   if (!(o.divide_eps >= 0)) refuse(LossCode::range, "loss: reduce.divide_eps must be at least 0, got {}", o.divide_eps);
   if (o.smoothing > 0 && o.smoothing_kind == SmoothingKind::others && classes < 2)
     refuse(LossCode::range, "loss: smoothing.kind: others needs at least 2 classes, got V={}", classes);
-  if (o.smoothing > 0 && o.smoothing_kind == SmoothingKind::others_excluding) {
-    const auto k = static_cast<int64_t>(o.smoothing_excluding.size());
-    if (classes <= 1 + k)
-      refuse(LossCode::range, "loss: smoothing.kind: others_excluding {} ids needs more than {} classes, got V={}", k,
-             1 + k, classes);
-    for (size_t i = 0; i < o.smoothing_excluding.size(); ++i) {
-      const int64_t v = o.smoothing_excluding[i];
-      if (v < 0 || v >= classes)
-        refuse(LossCode::range, "loss: smoothing.excluding: id {} is outside [0,{})", v, classes);
-      const auto before = o.smoothing_excluding.begin() + static_cast<std::ptrdiff_t>(i);
-      if (std::find(o.smoothing_excluding.begin(), before, v) != before)
-        refuse(LossCode::range, "loss: smoothing.excluding: id {} is listed twice", v);
-    }
-  }
+  if (o.smoothing > 0 && o.smoothing_kind == SmoothingKind::others_excluding) check_excluded(o, classes);
   if (o.target == Target::dense) {
     if (o.ignore_index)
       refuse(LossCode::combination, "loss: ignore_index has no meaning with target: dense; use a mask or lengths");
