@@ -1,8 +1,7 @@
 // `seqgrad config`: what a config means, and what one may hold.
-#include "models/config.h"
 #include "apps/command.h"
-#include "apps/train.h"
 #include "engine/config/describe.h"
+#include "engine/run/setup.h"
 #include "engine/text/numbers.h"
 
 namespace seqgrad {
@@ -23,7 +22,9 @@ int show_config(const Options& o) {
     return 0;
   }
   if (o.config.empty()) refuse("config: a config file, --schema or --reference is needed");
-  const Prepared ready = prepare(config, o.config, o.common.overrides());
+  config.reads_files = true;
+  load(config, o.config, o.common.overrides());
+  const Setup ready = set_up(config, Purpose::training);  // so that it refuses what `train` refuses
   const auto differing = static_cast<int64_t>(differences(config).size());
   o.common.tell(counted(differing, "key") +
                 (differing == 1 ? " differs from its default" : " differ from their defaults"));

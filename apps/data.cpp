@@ -5,8 +5,9 @@
 #include <algorithm>
 
 #include "apps/command.h"
+#include "engine/data/data_notes.h"
 #include "engine/io/terminal.h"
-#include "models/run.h"
+#include "engine/train/config.h"
 
 namespace seqgrad {
 namespace {

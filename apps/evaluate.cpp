@@ -7,6 +7,7 @@
 #include "engine/io/lines.h"
 #include "engine/run/record.h"
 #include "engine/text/escape.h"
+#include "engine/train/evaluate.h"
 
 namespace seqgrad {
 namespace {

@@ -7,12 +7,11 @@
 #include "apps/command.h"
 #include "engine/io/output.h"
 #include "engine/io/terminal.h"
+#include "engine/run/first_batch.h"
 #include "engine/teach/course.h"
 #include "engine/teach/explain_page.h"
 #include "engine/text/escape.h"
 #include "engine/text/numbers.h"
-#include "models/first_batch.h"
-#include "models/run.h"
 
 namespace seqgrad {
 namespace {
@@ -101,7 +100,6 @@ int config_batch(const Options& o) {
   overrides.emplace_back("precision=fp64");
   config.reads_files = true;
   load(config, o.path, overrides);
-  apply_process_settings(config);
   const FirstBatch batch = first_batch(config, o.path, o.sentences.value_or(3));
   o.common.tell(batch.data);
   return show(o, explain(batch.batch, batch.subject, {o.modes}));

@@ -1,9 +1,9 @@
 // `seqgrad gradcheck`: analytic against numeric gradients, of a config's model and loss per parameter, or of a case.
 #include "apps/command.h"
 #include "engine/check/gradcheck_case.h"
-#include "engine/train/loss_sources.h"
-#include "models/init.h"
-#include "models/run.h"
+#include "engine/data/batcher.h"
+#include "engine/data/data_notes.h"
+#include "engine/run/setup.h"
 
 namespace seqgrad {
 namespace {
@@ -46,14 +46,9 @@ int gradcheck(const Options& o) {
   config.reads_files = true;
   load(config, o.config, overrides);
   if (config.device() == "cuda") refuse("gradcheck: changes parameters one by one, on the CPU; use --device cpu");
-  apply_process_settings(config);
-  const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()));
-  check_loss_sources(config, data);
+  const auto [settings, data, setup, model, initialised] = set_up(config, Purpose::inspection);
   o.common.tell(describe_data(data));
-  const auto model = make_model(config, data.source->size(), data.target->size(), Device::cpu);
-  init_weights(config.model, *model, data.source.get(), data.target.get());
   ParameterStore& store = model->store();
-  const LossSetup setup = make_loss_setup(config.loss, data.target->size());
   BatchOptions batching;
   batching.size = o.sentences.value_or(4);
   const Batch batch = Batcher(data.train, batching).next();

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/data/surface.h"
-#include "models/run.h"
+#include "engine/run/loaded_run.h"
 
 namespace seqgrad {
 

@@ -10,7 +10,7 @@
 #include "engine/config/meant.h"
 #include "engine/core/error.h"
 #include "engine/text/edit_distance.h"
-#include "models/config.h"
+#include "engine/train/config.h"
 
 namespace seqgrad {
 

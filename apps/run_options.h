@@ -1,7 +1,7 @@
 // The options of commands that use a trained run.
 #pragma once
 #include "apps/command.h"
-#include "models/run.h"
+#include "engine/run/loaded_run.h"
 
 namespace seqgrad {
 

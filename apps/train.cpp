@@ -6,23 +6,22 @@
 #include <optional>
 #include <system_error>
 
-#include "apps/train.h"
-
 #include "apps/command.h"
 #include "engine/config/describe.h"
+#include "engine/data/data_notes.h"
 #include "engine/data/surface.h"
 #include "engine/io/directories.h"
 #include "engine/io/folder_name.h"
 #include "engine/io/output.h"
 #include "engine/io/signals.h"
+#include "engine/run/loaded_run.h"
 #include "engine/run/record.h"
 #include "engine/run/resume.h"
 #include "engine/run/run_directory.h"
+#include "engine/run/run_files.h"
+#include "engine/run/setup.h"
 #include "engine/train/loss_sources.h"
 #include "engine/train/results.h"
-#include "models/init.h"
-#include "models/memory.h"
-#include "models/run.h"
 
 namespace seqgrad {
 namespace {
@@ -42,42 +41,41 @@ void print_model(SequenceModel& model) {
 }
 
 // What the next step would begin with.
-int dry_run(const Config& config, SequenceModel& model, const Data& data, const TrainState& state = {}) {
-  print_model(model);
-  Batcher batcher(data.train, batch_options(config));
+int dry_run(const Config& config, const Setup& s, const TrainState& state = {}) {
+  print_model(*s.model);
+  Batcher batcher(s.data.train, batch_options(config));
   batcher.seek({state.epoch, state.index});
   std::vector<Batch> batches;
   while (static_cast<int64_t>(batches.size()) < config.train.accumulation()) batches.push_back(batcher.next());
-  const LossSetup setup = make_loss_setup(config.loss, data.target->size());
-  const StepResult r = accumulate_gradients(model, setup, batches,
+  const StepResult r = accumulate_gradients(*s.model, s.loss, batches,
                                             {true, static_cast<uint64_t>(config.seed()),
                                              static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()});
   const auto mb = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   fmt::print("memory: {:.1f} MB parameters, gradients and moments; {:.1f} MB for one batch\n",
-             4 * mb(model.store().values().bytes()), mb(Tape::current().high_water()));
+             4 * mb(s.model->store().values().bytes()), mb(Tape::current().high_water()));
   int64_t sentences = 0;
   for (const Batch& b : batches) sentences += b.batch;
   const std::string which = batches.size() == 1 ? "batch" : fmt::format("step of {} batches", batches.size());
   fmt::print("{} {}: {} sentences, {} target tokens, padding {:.0f} %, loss {}\n", state.step == 0 ? "first" : "next",
              which, sentences, r.target_tokens,
              100 * (1 - static_cast<double>(r.target_tokens) / static_cast<double>(r.positions)),
-             printed_loss(r.loss.value(setup.options), setup.options, 4));
+             printed_loss(r.loss.value(s.loss.options), s.loss.options, 4));
   for (size_t i = 0; i < r.compared.size(); ++i)
-    fmt::print("  beside it: {} {}\n", setup.compare[i].name,
-               printed_loss(r.compared[i].value(setup.compare[i].options), setup.compare[i].options, 4));
+    fmt::print("  beside it: {} {}\n", s.loss.compare[i].name,
+               printed_loss(r.compared[i].value(s.loss.compare[i].options), s.loss.compare[i].options, 4));
   return 0;
 }
 
 // How the run did on the test splits, one line each.
 std::vector<std::string> test_lines(const Config& config, const TrainJob& job, Trainer& trainer) {
   if (job.data.test.size() == 0) return {};
-  const LossSetup setup = make_loss_setup(config.loss, job.data.target->size());
-  const Evaluation e = evaluate(job.model, setup, job.data.test, *job.data.target, job.decode, score_options(config));
+  const Evaluation e =
+      evaluate(job.model, job.loss, job.data.test, *job.data.target, job.decode, score_options(config));
   const Task* task = task_of(config.data);
   trainer.record_result("test", e);
   std::string line =
       fmt::format("test: {} sentences{}: {}  loss {}", with_commas(e.sentences), task ? task->test_note : "",
-                  scores_text(e), printed_loss(e.loss_value, setup.options));
+                  scores_text(e), printed_loss(e.loss_value, job.loss.options));
   if (task && task->baselines)
     for (const auto& [name, share] : task->baselines(task_options(config.data, static_cast<uint64_t>(config.seed())),
                                                      job.data.train.pairs, job.data.test.pairs))
@@ -85,7 +83,7 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job, T
   std::vector<std::string> lines = {line};
   for (const auto& [name, corpus] :
        job.data.reported) {  // what such a model may not be able to do: no part of the test
-    const Evaluation r = evaluate(job.model, setup, corpus, *job.data.target, job.decode, score_options(config));
+    const Evaluation r = evaluate(job.model, job.loss, corpus, *job.data.target, job.decode, score_options(config));
     trainer.record_result(name, r);
     lines.push_back(fmt::format("{}: {} sentences: {}", name, with_commas(r.sentences), scores_text(r)));
   }
@@ -130,25 +128,6 @@ void refuse_taken(const std::string& directory) {
     refuse("{}: error: is a file; name a new directory", shown_path(directory));
   if (!is_free(directory))
     refuse("{}: error: is not empty; resume it with --resume, or name a new directory", shown_path(directory));
-}
-
-// A mistake that training would meet after its run directory is made.
-void check_job(const Config& config, const Data& data, Device device) {
-  const Corpus& t = data.train;
-  check_loss_sources(config, data);
-  if (config.loss.options().over != Over::all && config.loss.options().then == Then::nothing)
-    refuse(
-        "loss: this loss is a vector, and training differentiates a scalar; add one of the lines\n  loss: {{reduce: "
-        "{{then: sum}}}}\n  loss: {{reduce: {{then: mean}}}}");
-  const LossSetup setup = make_loss_setup(config.loss, data.target->size());
-  check_weights(setup, t);
-  check_checkpoint_metric(config, data.dev);
-  const int64_t first = 0;
-  build_live_rows(loss_inputs(make_batch(t, {&first, 1}, 1), setup), setup.options);  // refuses the rest of its inputs
-  const int64_t source_words = data.source->size(), target_words = data.target->size();
-  check_model_memory(config, source_words, target_words, device);
-  check_batches(config, data, device, model_bytes(config, source_words, target_words),
-                batch_bytes(config, target_words));
 }
 
 // What is not at its default, as --set takes it, in lines of at most `columns` characters where that is possible.
@@ -225,24 +204,27 @@ std::vector<std::string> check_record(const Options& o, const Data& data, Device
   return changes;
 }
 
-int go_on(const Options& o, const Config& before, const Config& config, SequenceModel& model, const Data& data,
-          const ProcessSettings& settings) {
+TrainJob job_of(const Options& o, const Config& config, const Setup& s, const std::string& run) {
+  return {config, *s.model, s.data, s.loss, config.decode_options(), run, o.max_steps, o.common.quiet};
+}
+
+int go_on(const Options& o, const Config& before, const Config& config, const Setup& s) {
   const std::string& run = o.resume;
-  std::vector<std::string> changes = check_record(o, data, settings.device);
-  const TrainJob job{config, model, data, config.decode_options(), run, o.max_steps, o.common.quiet};
+  std::vector<std::string> changes = check_record(o, s.data, s.settings.device);
+  const TrainJob job = job_of(o, config, s, run);
   Trainer trainer(job);
   restore_replaced(run + "/checkpoints");
   trainer.resume(last_checkpoint(run + "/checkpoints"));
   const std::vector<std::string> set = config_changes(before, config);
   if (!set.empty()) write_output(run + "/config.resolved.yaml", resolved_yaml(config, false));
   changes.insert(changes.end(), set.begin(), set.end());
-  record_changes(run, trainer.state().step, data, settings.device, changes);
+  record_changes(run, trainer.state().step, s.data, s.settings.device, changes);
   if (!o.common.quiet) {
-    describe(o, config, job, settings.text);
+    describe(o, config, job, s.settings.text);
     for (const std::string& change : set) note("  " + change);
     note(trainer.state().step == 0 ? "nothing was saved yet: beginning again at step 0"
                                    : fmt::format("going on at step {}", trainer.state().step));
-    if (const std::string jump = rate_jump(before, config, trainer.state(), data.train); !jump.empty())
+    if (const std::string jump = rate_jump(before, config, trainer.state(), s.data.train); !jump.empty())
       note("warning: " + jump);
   }
   return train_in(trainer, job, config);
@@ -259,17 +241,13 @@ int resume(const Options& o) {
   config.reads_files = true;
   load_run_config(before, run);
   load_run_config(config, run, o.common.overrides());
-  const ProcessSettings settings = apply_process_settings(config);
-  const Vocabularies v = load_vocabularies(run);
-  const Data data = load_data(config.data, static_cast<uint64_t>(config.seed()), v.source, v.target);
-  check_job(config, data, settings.device);
-  const auto model = make_model(config, data.source->size(), data.target->size(), settings.device);
+  const Setup s = set_up(config, Purpose::training, run);
   if (o.dry_run) {
     const std::string last = last_checkpoint(run + "/checkpoints");
-    return dry_run(config, *model, data, last.empty() ? TrainState{} : load_checkpoint(last, *model));
+    return dry_run(config, s, last.empty() ? TrainState{} : load_checkpoint(last, *s.model));
   }
   catch_stop_signals();
-  return go_on(o, before, config, *model, data, settings);
+  return go_on(o, before, config, s);
 }
 
 int train(const Options& o) {
@@ -279,20 +257,22 @@ int train(const Options& o) {
   if (o.accept_changed_data) refuse("train: --accept-changed-data goes with --resume");
   if (o.run_dir) refuse_taken(*o.run_dir);
   Config config;
-  const auto [settings, data, model, initialised] = prepare(config, o.config, o.common.overrides());
-  if (!initialised.empty() && !o.common.quiet) note(initialised);
-  if (o.dry_run) return dry_run(config, *model, data);
+  config.reads_files = true;
+  load(config, o.config, o.common.overrides());
+  const Setup s = set_up(config, Purpose::training);
+  if (!s.initialised.empty() && !o.common.quiet) note(s.initialised);
+  if (o.dry_run) return dry_run(config, s);
 
   const std::string run = o.run_dir ? *o.run_dir : new_run_directory(o.runs, config.name());
   make_directories(run);
   const RunLock lock(run);
   refuse_taken(run);  // another process may have been quicker
   catch_stop_signals();
-  write_run_files(run, config, o.config, data, settings);
-  const TrainJob job{config, *model, data, config.decode_options(), run, o.max_steps, o.common.quiet};
+  write_run_files(run, config, o.config, s.data, s.settings);
+  const TrainJob job = job_of(o, config, s, run);
   Trainer trainer(job);
-  if (!o.common.quiet) describe(o, config, job, settings.text);
-  write_out(config.data, data);  // as config.resolved.yaml has it, so that a resumed run's report is the same
+  if (!o.common.quiet) describe(o, config, job, s.settings.text);
+  write_out(config.data, s.data);  // as config.resolved.yaml has it, so that a resumed run's report is the same
   return train_in(trainer, job, config);
 }
 
@@ -333,16 +313,5 @@ const bool registered = register_command({"train",
                                            {"--train-from", "--resume"}}});
 
 }  // namespace
-
-Prepared prepare(Config& config, const std::string& path, const std::vector<std::string>& overrides) {
-  config.reads_files = true;
-  load(config, path, overrides);
-  Prepared p{apply_process_settings(config), {}, nullptr, ""};
-  p.data = load_data(config.data, static_cast<uint64_t>(config.seed()));
-  check_job(config, p.data, p.settings.device);
-  p.model = make_model(config, p.data.source->size(), p.data.target->size(), p.settings.device);
-  p.initialised = init_weights(config.model, *p.model, p.data.source.get(), p.data.target.get());
-  return p;
-}
 
 }  // namespace seqgrad

@@ -17,6 +17,7 @@
 #include "engine/io/terminal.h"
 #include "engine/text/utf8.h"
 #include "engine/train/attention.h"
+#include "engine/train/evaluate.h"
 
 namespace seqgrad {
 namespace {
@@ -139,7 +140,7 @@ DecodeOptions search_of(const Options& o, const LoadedRun& run) {
   // Of pieces, several hypotheses may be one text: all that the beam has are looked at.
   decode.nbest = o.nbest ? decode.beam : 1;
   decode.attention = !o.attention.empty();
-  if (decode.attention && run.config.model.attention() == "none")
+  if (decode.attention && !run.config.model->has_attention())
     refuse("translate: --attention: this model looks at nothing; it was trained with model.attention: none");
   return decode;
 }

@@ -1,12 +1,12 @@
-// Contradictions in the `model` section, and what searches are told of a config.
+// Contradictions in the `model` section, and how the model joins the program.
 #include "models/config.h"
 
-#include "engine/config/files.h"
+#include "models/seq2seq_gru.h"
 
 namespace seqgrad {
 
 ModelConfig::ModelConfig() = default;
-ModelConfig::ModelConfig(Section* parent, const char* name, const char* doc) : Section(parent, name, doc) {}
+ModelConfig::ModelConfig(Section* parent, const char* name, const char* doc) : ModelSection(parent, name, doc) {}
 ModelConfig::~ModelConfig() = default;
 
 void ModelConfig::check(Problems& problems) const {
@@ -24,22 +24,12 @@ void ModelConfig::check(Problems& problems) const {
     problems.add(input_feeding, fmt::format("needs model.attention: dot or general, got {}", attention()));
 }
 
-Config::Config() = default;
-Config::~Config() = default;
-
-void Config::check(Problems& problems) const {
-  if (reads_files) check_files(*this, problems);
-  RunConfig::check(problems);
+std::unique_ptr<SequenceModel> ModelConfig::make(ModelSizes sizes, DType dtype, Device device, uint64_t seed) const {
+  return std::make_unique<Seq2SeqGru>(*this, sizes.source_words, sizes.target_words, dtype, device, seed);
 }
 
-DecodeOptions Config::decode_options() const {
-  DecodeOptions o;
-  o.max_ratio = decode.max_ratio();
-  o.max_extra = decode.max_extra();
-  o.beam = decode.beam();
-  o.length_penalty = decode.length_penalty();
-  o.softcap = loss.softcap().value_or(0);
-  return o;
-}
+static const bool registered = register_model("seq2seq_gru", [](Section* parent) -> std::unique_ptr<ModelSection> {
+  return std::make_unique<ModelConfig>(parent, "model", "what is trained");
+});
 
 }  // namespace seqgrad

@@ -1,7 +1,6 @@
-// The `model` and `decode` sections, and the root of a config file.
+// The `model` section of the GRU encoder-decoder.
 #pragma once
-#include "engine/train/config.h"
-#include "engine/train/model.h"
+#include "engine/train/model_section.h"
 
 namespace seqgrad {
 
@@ -45,7 +44,7 @@ struct InitConfig : Section {
   }
 };
 
-struct ModelConfig : Section {
+struct ModelConfig : ModelSection {
   ModelConfig();
   ModelConfig(Section* parent, const char* name, const char* doc);
   ~ModelConfig() override;
@@ -64,35 +63,23 @@ struct ModelConfig : Section {
   void check(Problems& problems) const override;
   std::vector<ForeignName> foreign_names() const override;
   int64_t output_width() const { return readout().value_or(decoder.hidden()); }
-};
 
-struct DecodeConfig : Section {
-  using Section::Section;
-  Field<double> max_ratio{this, "max_ratio", 2.0, above_to(0, 100),
-                          "longest translation, as a multiple of the source's length"};
-  Field<int64_t> max_extra{this, "max_extra", 10, between(1, 1000), "and this many tokens more"};
-  Field<int64_t> beam{this, "beam", 1, between(1, 1000), "live hypotheses of a sentence; 1: greedy"};
-  Field<double> length_penalty{
-      this, "length_penalty", 0.6, between(0, 10),
-      "α of ((5 + n)/6)^α, which divides log p when hypotheses are compared; n: target tokens, </s> included"};
-  std::vector<ForeignName> foreign_names() const override;
-  std::vector<std::string> bare_keys() const override;
-};
+  std::unique_ptr<SequenceModel> make(ModelSizes sizes, DType dtype, Device device, uint64_t seed) const override;
 
-struct Config : RunConfig {
-  Config();
-  ~Config() override;
+  // Copies the tensors of init.file (safetensors, float32 or float64, PyTorch's names and shapes) over the model's
+  // parameters. A name that begins with a key of init.rename begins with its value instead; the longest key counts.
+  // Refused, by the tensor's name, before anything is changed: a tensor that the model does not have, one of another
+  // shape, one that is not finite, two with one name, and a layer that the file has in part. Embeddings and the output
+  // layer of a run are refused where that run's vocabulary is not `source` or `target`: the same row would be another
+  // word.
+  std::string init_weights(SequenceModel& model, const Tokenizer* source = nullptr,
+                           const Tokenizer* target = nullptr) const override;
+  bool reads_weights() const override { return !init.file().value.empty(); }
+  bool has_attention() const override { return attention() != "none"; }
 
-  // Whether the files that the config names must be there to be read, as training needs them; who uses what was learned
-  // does without them.
-  bool reads_files = false;
-
-  ModelConfig model{this, "model", "what is trained"};
-  DecodeConfig decode{this, "decode", "how translations are searched"};
-
-  std::vector<ForeignName> foreign_names() const override;
-  DecodeOptions decode_options() const;
-  void check(Problems& problems) const override;
+  double parameter_count(ModelSizes sizes) const override;
+  BatchNumbers batch_numbers() const override;
+  int64_t step_products() const override { return 3 * decoder.hidden() * (embedding() + decoder.hidden()); }
 };
 
 }  // namespace seqgrad

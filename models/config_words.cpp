@@ -1,4 +1,4 @@
-// The words of other programs for what the `model` and `decode` sections have.
+// The words of other programs for what the `model` section has.
 #include "models/config.h"
 
 namespace seqgrad {
@@ -58,31 +58,6 @@ std::vector<ForeignName> ModelConfig::foreign_names() const {
        {"dropout.hidden", "dropout_rnn hidden_dropout"},
        {"dropout.embedding", "emb_dropout embedding_dropout"},
        {"init.file", "pretrained load_model train_from pretrained_model finetune_from_model"}});
-}
-
-std::vector<ForeignName> DecodeConfig::foreign_names() const {
-  return foreign({{"beam", "beam_size beam_width beams num_beams"},
-                  {"length_penalty", "alpha beam_alpha lenpen len_penalty length_penalty_alpha"},
-                  {"max_ratio", "max_len_a max_length_factor"},
-                  {"max_extra", "max_len_b max_length max_output_length max_new_tokens"}});
-}
-
-std::vector<std::string> DecodeConfig::bare_keys() const { return {"beam"}; }
-
-std::vector<ForeignName> Config::foreign_names() const {
-  std::vector<ForeignName> all = RunConfig::foreign_names();
-  for (const ForeignName& n : std::initializer_list<ForeignName>{{"testing", "decode"},
-                                                                 {"decoding", "decode"},
-                                                                 {"decoder", "model.decoder"},
-                                                                 {"encoder", "model.encoder"},
-                                                                 {"inference", "decode"},
-                                                                 {"generation", "decode"},
-                                                                 {"search", "decode"},
-                                                                 {"beam_search", "decode"},
-                                                                 {"network", "model"},
-                                                                 {"architecture", "model"}})
-    all.push_back(n);
-  return all;
 }
 
 }  // namespace seqgrad

@@ -1,5 +1,4 @@
-// A layer is what shares a name up to its last dot: "enc.gru".
-#include "models/init.h"
+// First weights from a file. A layer is what shares a name up to its last dot: "enc.gru".
 
 #include <cmath>
 #include <filesystem>
@@ -8,6 +7,7 @@
 
 #include "engine/io/safetensors.h"
 #include "engine/run/record.h"
+#include "models/config.h"
 
 namespace seqgrad {
 namespace {
@@ -68,16 +68,15 @@ void check_vocabulary(const SafetensorsFile& file, const std::string& parameter,
 
 }  // namespace
 
-std::string init_weights(const ModelConfig& config, SequenceModel& model, const Tokenizer* source,
-                         const Tokenizer* target) {
-  if (config.init.file().value.empty()) return "";
-  const SafetensorsFile file = read_safetensors(config.init.file().value);
+std::string ModelConfig::init_weights(SequenceModel& model, const Tokenizer* source, const Tokenizer* target) const {
+  if (!reads_weights()) return "";
+  const SafetensorsFile file = read_safetensors(init.file().value);
   const std::string path = shown_path(file.path);
   ParameterStore& store = model.store();
   std::map<std::string, std::pair<std::string, std::vector<double>>> found;  // by parameter: the tensor and its values
   std::set<std::string> layers;
   for (const NamedArray& t : file.tensors) {
-    const std::string name = renamed(t.name, config.init.rename());
+    const std::string name = renamed(t.name, init.rename());
     const std::string is = name == t.name ? "" : fmt::format(" (renamed '{}')", shown(name));
     const Parameter* p = store.find(name);
     if (!p)

@@ -6,8 +6,7 @@
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
 #include "engine/nn/layers.h"
-#include "models/memory.h"
-#include "models/run.h"
+#include "engine/run/memory_limit.h"
 
 namespace seqgrad {
 namespace {

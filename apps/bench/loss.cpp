@@ -8,10 +8,12 @@
 
 #include "apps/bench/bench.h"
 #include "apps/bench/measure.h"
+#include "engine/core/error.h"
+#include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/choose.h"
-#include "models/memory.h"
-#include "models/run.h"
+#include "engine/loss/sequence_loss.h"
+#include "engine/run/memory_limit.h"
 
 namespace seqgrad {
 namespace {

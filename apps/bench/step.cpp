@@ -10,8 +10,11 @@
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
 #include "engine/device/step_graph.h"
-#include "models/memory.h"
-#include "models/run.h"
+#include "engine/run/memory_limit.h"
+#include "engine/run/process_settings.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
+#include "engine/train/step_queue.h"
 
 namespace seqgrad {
 namespace {
@@ -115,7 +118,7 @@ Json bench_step(const BenchOptions& o) {
   const Device device = apply_process_settings(config).device;
   check_memory(step_cost(m, o.attention, static_cast<double>(m.batch * m.steps), 0).memory_bytes, "a step needs",
                "make its sizes smaller", device);
-  const auto model = make_model(config, m.vocabulary, m.vocabulary, device);
+  const auto model = make_model(config, {m.vocabulary, m.vocabulary}, device);
   LossSetup loss;
   loss.classes = m.vocabulary;
   StepQueue queue(*model, loss, config.optim);

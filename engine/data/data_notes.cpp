@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "engine/core/error.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 namespace {
@@ -82,6 +83,27 @@ std::vector<std::string> notes_on(const std::map<std::string, ParallelText>& spl
   return notes;
 }
 
+// "no unknown tokens", or "unknown tokens: dev 1.2 % source, 0.4 % target".
+static std::string describe_unknown(const Data& data) {
+  std::string text;
+  for (const Corpus* corpus : splits(data)) {
+    const auto s = sides(data, *corpus);
+    if (s[0].unknown + s[1].unknown > 0)
+      text += fmt::format("{}{} {} source, {} target", text.empty() ? "unknown tokens: " : "; ", corpus->name,
+                          percent(s[0].unknown, s[0].tokens), percent(s[1].unknown, s[1].tokens));
+  }
+  return text.empty() ? "no unknown tokens" : text;
+}
+
+std::string describe_data(const Data& data) {
+  std::string text = fmt::format("data: train {} pair{}, dev {}", with_commas(data.train.size()),
+                                 data.train.size() == 1 ? "" : "s", with_commas(data.dev.size()));
+  if (data.test.size() > 0) text += fmt::format(", test {}", with_commas(data.test.size()));
+  for (const auto& [name, corpus] : data.reported) text += fmt::format(", {} {}", name, with_commas(corpus.size()));
+  return text + fmt::format("; vocabularies: {} source, {} target; {}", with_commas(data.source->size()),
+                            with_commas(data.target->size()), describe_unknown(data));
+}
+
 void check_unknown(const DataConfig& c, Data& data) {
   for (const Corpus* corpus : splits(data))
     for (const Side& side : sides(data, *corpus)) {
@@ -92,17 +114,6 @@ void check_unknown(const DataConfig& c, Data& data) {
       data.notes.push_back(fmt::format("{}: {} of the {} tokens are unknown: {}", corpus->name,
                                        percent(side.unknown, side.tokens), side.name, reason(c, side)));
     }
-}
-
-std::string describe_unknown(const Data& data) {
-  std::string text;
-  for (const Corpus* corpus : splits(data)) {
-    const auto s = sides(data, *corpus);
-    if (s[0].unknown + s[1].unknown > 0)
-      text += fmt::format("{}{} {} source, {} target", text.empty() ? "unknown tokens: " : "; ", corpus->name,
-                          percent(s[0].unknown, s[0].tokens), percent(s[1].unknown, s[1].tokens));
-  }
-  return text.empty() ? "no unknown tokens" : text;
 }
 
 }  // namespace seqgrad

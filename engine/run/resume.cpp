@@ -19,7 +19,7 @@ void check_resume_overrides(const std::vector<std::string>& set) {
   }
 }
 
-std::vector<std::string> config_changes(const RunConfig& before, const RunConfig& now) {
+std::vector<std::string> config_changes(const Config& before, const Config& now) {
   std::vector<std::string> out;
   before.for_each_field([&](const FieldBase& was) {
     const FieldBase* is = now.find(was.path());
@@ -29,8 +29,8 @@ std::vector<std::string> config_changes(const RunConfig& before, const RunConfig
   return out;
 }
 
-std::string rate_jump(const RunConfig& before, const RunConfig& now, const TrainState& state, const Corpus& train) {
-  const auto rate = [&](const RunConfig& c, int64_t step) {
+std::string rate_jump(const Config& before, const Config& now, const TrainState& state, const Corpus& train) {
+  const auto rate = [&](const Config& c, int64_t step) {
     return learning_rate(c.optim.lr(), c.schedule.name(), step,
                          {c.schedule.warmup(), total_steps(c, train), c.schedule.floor(), state.plateau.scale});
   };

@@ -11,10 +11,10 @@ namespace seqgrad {
 void check_resume_overrides(const std::vector<std::string>& set);
 
 // "train.steps: 9; now 12" for each key whose value differs.
-std::vector<std::string> config_changes(const RunConfig& before, const RunConfig& now);
+std::vector<std::string> config_changes(const Config& before, const Config& now);
 
 // Where another number of steps bends the schedule: the rates of the last step and of the next one, in words; "" where
 // the next step has the rate that it would have had.
-std::string rate_jump(const RunConfig& before, const RunConfig& now, const TrainState& state, const Corpus& train);
+std::string rate_jump(const Config& before, const Config& now, const TrainState& state, const Corpus& train);
 
 }  // namespace seqgrad

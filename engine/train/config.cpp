@@ -1,13 +1,14 @@
 // What training asks of its config beyond each section's own checks.
 #include "engine/train/config.h"
 
+#include "engine/config/files.h"
 #include "engine/io/folder_name.h"
 #include "engine/train/loss_sources.h"
 
 namespace seqgrad {
 
-RunConfig::RunConfig() = default;
-RunConfig::~RunConfig() = default;
+Config::Config() = default;
+Config::~Config() = default;
 
 // "train.epochs = 5 of a.yaml:12" for what a message sets against its own place.
 static std::string placed(const FieldBase& f) {
@@ -33,7 +34,8 @@ void CheckpointConfig::check(Problems& problems) const {
     problems.add(average, fmt::format("needs checkpoint.keep_best: {}, got {}", average(), keep_best()));
 }
 
-void RunConfig::check(Problems& problems) const {
+void Config::check(Problems& problems) const {
+  if (reads_files) check_files(*this, problems);
   check_loss_sources(*this, problems);
   if (const std::string why = bad_folder_name(name()); !why.empty())
     problems.add(name, fmt::format("expected the name of a folder, got '{}': {}", shown(name()), why));
@@ -53,6 +55,16 @@ void RunConfig::check(Problems& problems) const {
     problems.add(loss.weights.classes.scope, "class has no meaning with input: probs; write scope: target");
   if (o.input != Input::probs && (!loss.probs.mode.is_default() || !loss.probs.eps.is_default()))
     problems.add(loss.probs.mode, "probs has a meaning only with input: probs");
+}
+
+DecodeOptions Config::decode_options() const {
+  DecodeOptions o;
+  o.max_ratio = decode.max_ratio();
+  o.max_extra = decode.max_extra();
+  o.beam = decode.beam();
+  o.length_penalty = decode.length_penalty();
+  o.softcap = loss.softcap().value_or(0);
+  return o;
 }
 
 }  // namespace seqgrad

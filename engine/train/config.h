@@ -1,10 +1,13 @@
-// The config sections of the trainer itself; the whole file's root is models/config.h, which adds the model.
+// The config sections of training, and the root of a config file.
 #pragma once
+#include <memory>
+
 #include "engine/config/section.h"
 #include "engine/data/config.h"
 #include "engine/loss_config/config.h"
 #include "engine/metrics/bleu_tokens.h"
 #include "engine/optim/config.h"
+#include "engine/train/model_section.h"
 
 namespace seqgrad {
 
@@ -84,12 +87,25 @@ struct ReportConfig : Section {
   std::vector<ForeignName> foreign_names() const override;
 };
 
+struct DecodeConfig : Section {
+  using Section::Section;
+  Field<double> max_ratio{this, "max_ratio", 2.0, above_to(0, 100),
+                          "longest translation, as a multiple of the source's length"};
+  Field<int64_t> max_extra{this, "max_extra", 10, between(1, 1000), "and this many tokens more"};
+  Field<int64_t> beam{this, "beam", 1, between(1, 1000), "live hypotheses of a sentence; 1: greedy"};
+  Field<double> length_penalty{
+      this, "length_penalty", 0.6, between(0, 10),
+      "α of ((5 + n)/6)^α, which divides log p when hypotheses are compared; n: target tokens, </s> included"};
+  std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
+};
+
 Choice device_choice();
 Choice precision_choice();
 
-struct RunConfig : Section {
-  RunConfig();
-  ~RunConfig() override;
+struct Config : Section {
+  Config();
+  ~Config() override;
   Field<std::string> name{this, "name", "run", "first part of the run directory's name"};
   Field<int64_t> seed{this, "seed", 1, at_least(0), "seed of initialisation, shuffling, dropout and built-in tasks"};
   Field<std::string> device{this, "device", "auto", device_choice(), "where tensors live"};
@@ -110,6 +126,14 @@ struct RunConfig : Section {
   TrainConfig train{this, "train", "how long, in which batches, and what is said on the way"};
   CheckpointConfig checkpoint{this, "checkpoint", "what is kept"};
   ReportConfig report{this, "report", "what is written beside the checkpoints"};
+  std::unique_ptr<ModelSection> model = model_section(this);
+  DecodeConfig decode{this, "decode", "how translations are searched"};
+
+  // Whether the files that the config names must be there to be read, as training needs them; who uses what was learned
+  // does without them.
+  bool reads_files = false;
+
+  DecodeOptions decode_options() const;
   std::vector<ForeignName> foreign_names() const override;
   void check(Problems& problems) const override;  // what the loss of a case may have, and training has not
 };

@@ -85,7 +85,7 @@ std::vector<ForeignName> ReportConfig::foreign_names() const {
   return foreign({{"samples", "num_samples n_samples examples"}});
 }
 
-std::vector<ForeignName> RunConfig::foreign_names() const {
+std::vector<ForeignName> Config::foreign_names() const {
   return foreign({{"train", "training trainer training_args"},
                   {"optim", "optimizer optimiser optimization"},
                   {"loss", "criterion objective loss_fn loss_function cost_type"},
@@ -101,7 +101,20 @@ std::vector<ForeignName> RunConfig::foreign_names() const {
                   {"precision", "dtype mixed_precision"},
                   {"precision=bf16", "fp16 bf16 half amp use_amp"},
                   {"precision=tf32", "tf32"},
-                  {"threads", "num_threads n_threads cpu_threads"}});
+                  {"threads", "num_threads n_threads cpu_threads"},
+                  {"decode", "testing decoding inference generation search beam_search"},
+                  {"model", "network architecture"},
+                  {"model.decoder", "decoder"},
+                  {"model.encoder", "encoder"}});
 }
+
+std::vector<ForeignName> DecodeConfig::foreign_names() const {
+  return foreign({{"beam", "beam_size beam_width beams num_beams"},
+                  {"length_penalty", "alpha beam_alpha lenpen len_penalty length_penalty_alpha"},
+                  {"max_ratio", "max_len_a max_length_factor"},
+                  {"max_extra", "max_len_b max_length max_output_length max_new_tokens"}});
+}
+
+std::vector<std::string> DecodeConfig::bare_keys() const { return {"beam"}; }
 
 }  // namespace seqgrad

@@ -5,7 +5,7 @@
 
 namespace seqgrad {
 
-void check_loss_sources(const RunConfig& c, Problems& problems) {
+void check_loss_sources(const Config& c, Problems& problems) {
   const DataConfig& d = c.data;
   const LossConfig& l = c.loss;
   // A source that the loss leaves aside would be loaded, checked and forgotten.
@@ -25,7 +25,7 @@ void check_loss_sources(const RunConfig& c, Problems& problems) {
     problems.add(l.weights.example, "needs data.weights.example, a third column of data.train.tsv, or data.corrupt");
 }
 
-void check_loss_sources(const RunConfig& c, const Data& data) {
+void check_loss_sources(const Config& c, const Data& data) {
   Problems problems;
   if (c.loss.weights.example() && data.train.example_weight.empty())
     problems.add(
@@ -41,7 +41,7 @@ void check_loss_sources(const RunConfig& c, const Data& data) {
   problems.throw_if_any();
 }
 
-static void note_ignored(const RunConfig& c, const Data& data, std::vector<std::string>& notes) {
+static void note_ignored(const Config& c, const Data& data, std::vector<std::string>& notes) {
   if (!c.loss.mask.ignore_index()) return;
   const int64_t id = *c.loss.mask.ignore_index(), size = data.target->size();
   const auto add = [&](const std::string& what) {
@@ -70,7 +70,7 @@ static bool ends_in_zeros(const Ragged<T>& rows) {
   return !rows.empty();
 }
 
-std::vector<std::string> loss_notes(const RunConfig& c, const Data& data) {
+std::vector<std::string> loss_notes(const Config& c, const Data& data) {
   std::vector<std::string> notes;
   note_ignored(c, data, notes);
   const std::string never = " 0 for every end of a sentence: the model never learns to stop";

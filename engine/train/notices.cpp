@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t few = 100;  // steps in which hardly any model learns anything
 
-std::string few_steps(const RunConfig& config, const Data& data, int64_t total) {
+std::string few_steps(const Config& config, const Data& data, int64_t total) {
   const TrainConfig& t = config.train;
   if (t.steps() || total >= few) return "";  // who asks for so many steps knows how many they are
   return fmt::format(
@@ -19,7 +19,7 @@ std::string few_steps(const RunConfig& config, const Data& data, int64_t total) 
       counted(total, "step"), counted(data.train.size(), "pair"), t.batch.size(), t.batch.by());
 }
 
-std::string long_warmup(const RunConfig& config, int64_t total) {
+std::string long_warmup(const Config& config, int64_t total) {
   const int64_t warmup = config.schedule.warmup();
   if (warmup <= total) return "";
   return fmt::format(
@@ -46,7 +46,7 @@ std::string dev_is_train(const Data& data) {
 
 }  // namespace
 
-std::vector<std::string> notices(const RunConfig& config, const Data& data, int64_t total_steps) {
+std::vector<std::string> notices(const Config& config, const Data& data, int64_t total_steps) {
   std::vector<std::string> out;
   for (const std::string& text :
        {few_steps(config, data, total_steps), long_warmup(config, total_steps), dev_is_train(data)})

@@ -7,7 +7,7 @@
 
 namespace seqgrad {
 
-ScoreOptions score_options(const RunConfig& c) {
+ScoreOptions score_options(const Config& c) {
   return {bleu_tokens(c.report.bleu.tokenize()), c.report.bleu.lowercase() || c.data.lowercase(), text_form(c.data)};
 }
 
@@ -30,7 +30,7 @@ Scores score(std::span<const std::string> hypotheses, References references, Ref
   return s;
 }
 
-void check_checkpoint_metric(const RunConfig& config, const Corpus& dev) {
+void check_checkpoint_metric(const Config& config, const Corpus& dev) {
   if (config.checkpoint.metric() != "bleu") return;
   std::vector<std::vector<std::string>> references(1);
   for (const Pair& pair : dev.pairs) references[0].push_back(pair.reference());

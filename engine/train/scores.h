@@ -16,7 +16,7 @@ struct ScoreOptions {
   TextForm form;           // of the text that the model learned from
 };
 // report.bleu; without regard to case also under data.lowercase, as such a model writes no capitals.
-ScoreOptions score_options(const RunConfig& config);
+ScoreOptions score_options(const Config& config);
 
 struct Scores {
   double sequence_accuracy = 0;  // share of the hypotheses that equal a reference, 0 to 1
@@ -31,7 +31,7 @@ Scores score(std::span<const std::string> hypotheses, References references, Ref
              const ScoreOptions& options);
 
 // Refuses a run whose checkpoints BLEU is to choose where it has no value on `dev`.
-void check_checkpoint_metric(const RunConfig& config, const Corpus& dev);
+void check_checkpoint_metric(const Config& config, const Corpus& dev);
 
 std::string shown_bleu(const std::optional<double>& bleu, int decimals);  // "29.18", or "n/a"
 

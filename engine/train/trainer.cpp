@@ -12,7 +12,7 @@
 #include "engine/train/results.h"
 
 namespace seqgrad {
-BatchOptions batch_options(const RunConfig& c) {
+BatchOptions batch_options(const Config& c) {
   BatchOptions o;
   o.by = c.train.batch.by() == "sentences" ? BatchBy::sentences : BatchBy::target_tokens;
   o.size = c.train.batch.size();
@@ -22,7 +22,7 @@ BatchOptions batch_options(const RunConfig& c) {
   return o;
 }
 
-int64_t total_steps(const RunConfig& c, const Corpus& train) {
+int64_t total_steps(const Config& c, const Corpus& train) {
   if (c.train.steps()) return *c.train.steps();
   const int64_t batches = Batcher(train, batch_options(c)).batches(0);
   return std::max<int64_t>(1, batches * c.train.epochs().value_or(10) / c.train.accumulation());
@@ -30,9 +30,8 @@ int64_t total_steps(const RunConfig& c, const Corpus& train) {
 
 Trainer::Trainer(const TrainJob& job)
     : job_(job),
-      loss_(make_loss_setup(job.config.loss, job.data.target->size())),
       batcher_(job.data.train, batch_options(job.config)),
-      queue_(job.model, loss_, job.config.optim),
+      queue_(job.model, job_.loss, job.config.optim),
       metrics_(job.run),
       progress_(job.quiet, job.run + "/train.log"),
       total_(seqgrad::total_steps(job.config, job.data.train)),
@@ -55,13 +54,13 @@ void Trainer::resume(const std::string& checkpoint) {
 }
 
 double Trainer::rate() const {
-  const RunConfig& c = job_.config;
+  const Config& c = job_.config;
   return learning_rate(c.optim.lr(), c.schedule.name(), state_.step,
                        {c.schedule.warmup(), total_, c.schedule.floor(), state_.plateau.scale});
 }
 
 void Trainer::one_step() {
-  const RunConfig& c = job_.config;
+  const Config& c = job_.config;
   std::vector<Batch> batches;
   for (int64_t i = 0; i < c.train.accumulation(); ++i) batches.push_back(batcher_.next());
   ++state_.step;
@@ -79,7 +78,7 @@ void Trainer::collect() {
   for (const StepResult& r : queue_.collect()) {
     warn(r.warnings);
     interval.loss += r.loss;
-    interval.compared.resize(loss_.compare.size());
+    interval.compared.resize(job_.loss.compare.size());
     for (size_t i = 0; i < r.compared.size(); ++i) interval.compared[i] += r.compared[i];
     interval.tokens += r.target_tokens;
     interval.positions += r.positions;
@@ -97,7 +96,7 @@ void Trainer::warn(const std::vector<LossWarning>& warnings) {
 }
 
 void Trainer::say_compared(const std::vector<double>& values) {
-  if (!loss_.compare.empty()) progress_.say("  beside it: " + beside(loss_.compare, values));
+  if (!job_.loss.compare.empty()) progress_.say("  beside it: " + beside(job_.loss.compare, values));
 }
 
 // Epochs that were read, the part of the last one included.
@@ -119,7 +118,7 @@ ProgressLine Trainer::progress() {
   const auto first = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before) * per_epoch));
   p.step = state_.step - first;
   p.steps_in_epoch = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before + 1) * per_epoch)) - first;
-  p.loss = printed_loss(interval.loss.value(loss_.options), loss_.options);
+  p.loss = printed_loss(interval.loss.value(job_.loss.options), job_.loss.options);
   p.perplexity = interval.loss.perplexity();
   p.lr = rate();
   p.grad_norm = interval.grad_norm;
@@ -145,14 +144,14 @@ void Trainer::log_interval() {
   const ProgressLine p = progress();
   progress_.log(p);
   logged_ = p;
-  state_.train_loss = state_.interval.loss.value(loss_.options);
+  state_.train_loss = state_.interval.loss.value(job_.loss.options);
   Metrics metrics = {
       {"loss", state_.train_loss}, {"perplexity", p.perplexity}, {"lr", p.lr},
       {"grad_norm", p.grad_norm},  {"padding", p.padding},       {"skipped", static_cast<double>(state_.skipped)}};
   std::vector<double> compared;
-  for (size_t i = 0; i < loss_.compare.size(); ++i) {
-    compared.push_back(state_.interval.compared[i].value(loss_.compare[i].options));
-    metrics.emplace_back("loss." + loss_.compare[i].name, compared.back());
+  for (size_t i = 0; i < job_.loss.compare.size(); ++i) {
+    compared.push_back(state_.interval.compared[i].value(job_.loss.compare[i].options));
+    metrics.emplace_back("loss." + job_.loss.compare[i].name, compared.back());
   }
   say_compared(compared);
   metrics.emplace_back("epoch", epochs());
@@ -190,11 +189,11 @@ void Trainer::validate() {
   collect();
   training_.stop();
   const Evaluation e =
-      evaluate(job_.model, loss_, job_.data.dev, *job_.data.target, job_.decode, score_options(job_.config));
+      evaluate(job_.model, job_.loss, job_.data.dev, *job_.data.target, job_.decode, score_options(job_.config));
   progress_.say(fmt::format("step {}  dev: loss {}  ppl {:.2f}  {}", state_.step,
-                            printed_loss(e.loss_value, loss_.options), e.perplexity, scores_text(e)));
+                            printed_loss(e.loss_value, job_.loss.options), e.perplexity, scores_text(e)));
   say_compared(e.compared);
-  Metrics metrics = metrics_of(e, loss_.compare);
+  Metrics metrics = metrics_of(e, job_.loss.compare);
   metrics.emplace_back("epoch", epochs());
   metrics.emplace_back("seconds", seconds());
   metrics_.append("dev", state_.step, metrics);

@@ -16,9 +16,10 @@
 namespace seqgrad {
 
 struct TrainJob {
-  const RunConfig& config;
+  const Config& config;
   SequenceModel& model;
   const Data& data;
+  LossSetup loss;
   DecodeOptions decode;
   std::string run;                   // the run directory
   std::optional<int64_t> max_steps;  // stop here, without changing the schedule
@@ -26,8 +27,8 @@ struct TrainJob {
   Clock clock = steady_seconds;  // of the times that are told
 };
 
-BatchOptions batch_options(const RunConfig& config);
-int64_t total_steps(const RunConfig& config, const Corpus& train);  // of a whole run
+BatchOptions batch_options(const Config& config);
+int64_t total_steps(const Config& config, const Corpus& train);  // of a whole run
 
 enum class Ending { finished, early, max_steps, stopped };
 
@@ -72,7 +73,6 @@ class Trainer {
   double rate() const;
 
   const TrainJob job_;
-  LossSetup loss_;
   Batcher batcher_;
   StepQueue queue_;
   TrainState state_;

@@ -39,7 +39,7 @@ void Trainer::say_end(bool early) {
 }
 
 void Trainer::record_result(const std::string& split, const Evaluation& e) {
-  Metrics metrics = metrics_of(e, loss_.compare);
+  Metrics metrics = metrics_of(e, job_.loss.compare);
   metrics.emplace_back("sentences", e.sentences);
   metrics.emplace_back("tokens", e.tokens);
   metrics.emplace_back("epoch", epochs());

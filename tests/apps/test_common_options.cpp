@@ -5,7 +5,8 @@
 #include <thread>
 
 #include "engine/core/thread_pool.h"
-#include "models/run.h"
+#include "engine/run/process_settings.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 

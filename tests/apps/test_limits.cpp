@@ -2,7 +2,7 @@
 #include <test_paths.h>
 #include <chrono>
 
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 #include "tests/support/timing.h"

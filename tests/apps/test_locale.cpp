@@ -9,7 +9,7 @@
 #include "engine/check/run_case.h"
 #include "engine/config/describe.h"
 #include "engine/config/section.h"
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 

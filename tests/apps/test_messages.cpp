@@ -5,7 +5,7 @@
 #include "apps/command.h"
 #include "engine/io/near_path.h"
 #include "engine/text/numbers.h"
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 

@@ -1,7 +1,7 @@
 // Every key of the config that users write.
 #include <nlohmann/json.hpp>
 
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/support/config_walk.h"
 #include "tests/support/scratch.h"
 

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "engine/config/describe.h"
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 
 namespace fs = std::filesystem;

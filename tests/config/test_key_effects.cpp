@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 
 namespace fs = std::filesystem;

@@ -8,8 +8,9 @@
 #include "engine/device/bf16_kernels.h"
 #include "engine/device/cpu_gemm.h"
 #include "engine/optim/optimizer.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step.h"
-#include "models/models.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -59,7 +60,7 @@ std::pair<uint64_t, double> train(const std::string& attention, int threads) {
   load(config, "",
        {"data.task=copy", "model.embedding=5", "model.encoder.hidden=20", "model.decoder.hidden=40",
         "model.dropout.hidden=0.2", "model.attention=" + attention});
-  const auto model = make_model(config, 17, 17);
+  const auto model = make_model(config, {17, 17});
   LossSetup setup;
   setup.classes = 17;
   double loss = 0;

@@ -9,8 +9,9 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/reduce.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step_queue.h"
-#include "models/run.h"
 #include "tests/emulate/gpu_emulator.h"
 #include "tests/support/loss_helpers.h"
 #include "tests/support/random_batch.h"
@@ -264,7 +265,7 @@ TEST_CASE("a log of many steps grows without a wait, and is told in order") {
         "model.attention=none"});
   const LossSetup loss = make_loss_setup(config.loss, 17);
   const auto run = [&](size_t log_bytes) {
-    const auto model = make_model(config, 17, 17, Device::cuda);
+    const auto model = make_model(config, {17, 17}, Device::cuda);
     StepQueue queue(*model, loss, config.optim, log_bytes);
     std::vector<double> out;
     int64_t waited = 0;

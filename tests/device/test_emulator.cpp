@@ -9,8 +9,9 @@
 #include "engine/ops/gru.h"
 #include "engine/ops/reduce.h"
 #include "engine/optim/optimizer.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step.h"
-#include "models/models.h"
 #include "tests/emulate/gpu_emulator.h"
 #include "tests/support/catch.h"
 
@@ -149,7 +150,7 @@ TEST_CASE("a training step waits for the GPU twice: for the rows of its loss and
   load(config, "",
        {"data.task=copy", "model.embedding=5", "model.encoder.hidden=4", "model.decoder.hidden=8",
         "model.attention=general"});
-  const auto model = make_model(config, 17, 17, Device::cuda);
+  const auto model = make_model(config, {17, 17}, Device::cuda);
   LossSetup loss;
   loss.classes = 17;
   Batch batch;  // of more rows than a tile of the loss

@@ -5,8 +5,11 @@
 #include "engine/loss/loss_tile.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduce.h"
+#include "engine/run/process_settings.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step_queue.h"
-#include "models/run.h"
+#include "engine/train/trainer.h"
 #include "tests/emulate/gpu_emulator.h"
 #include "tests/support/catch.h"
 #include "tests/support/process.h"
@@ -34,7 +37,7 @@ struct Run {
       set.emplace_back(size);
     load(config, "", set);
     loss = make_loss_setup(config.loss, 17);
-    model = make_model(config, 17, 17, device);
+    model = make_model(config, {17, 17}, device);
     queue = std::make_unique<StepQueue>(*model, loss, config.optim);
   }
   bool step(int64_t number, std::vector<Batch> batches) {
@@ -301,9 +304,16 @@ TEST_CASE("the key `graphs` switches them off, and changes nothing that is train
     const Data data = load_data(config.data, 1);
     const Device device = apply_process_settings(config).device;
     const Graphs again(config.graphs());
-    const auto model = make_model(config, data.source->size(), data.target->size(), device);
+    const auto model = make_model(config, {data.source->size(), data.target->size()}, device);
     const int64_t before = emulate::graph_launches();
-    Trainer trainer(TrainJob{config, *model, data, {1, 1}, dir / ".", std::nullopt, true});
+    Trainer trainer(TrainJob{config,
+                             *model,
+                             data,
+                             make_loss_setup(config.loss, data.target->size()),
+                             {1, 1},
+                             dir / ".",
+                             std::nullopt,
+                             true});
     CHECK(trainer.run() == Ending::finished);
     CAPTURE(emulate::graph_launches() - before);
     CHECK((emulate::graph_launches() > before + 3) == on);

@@ -1,6 +1,6 @@
 // A config and its overrides: refused in words, or the resolved config loads again to the same.
 #include "engine/config/describe.h"
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/fuzz/targets.h"
 
 using namespace seqgrad;

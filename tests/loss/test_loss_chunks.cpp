@@ -5,7 +5,8 @@
 #include "engine/loss/launch_loss.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/ops/elementwise.h"
-#include "models/run.h"
+#include "engine/run/process_settings.h"
+#include "engine/train/config.h"
 #include "tests/support/loss_helpers.h"
 
 using namespace seqgrad;

@@ -1,7 +1,7 @@
 // Weights and masks that are given and not used, or used and not given, are refused; ids and weights that keep a model
 // from learning are told.
+#include "engine/train/config.h"
 #include "engine/train/loss_sources.h"
-#include "models/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 

@@ -8,9 +8,10 @@
 #include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step.h"
 #include "models/beam.h"
-#include "models/models.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -40,7 +41,7 @@ std::unique_ptr<SequenceModel> model_of(const Wiring& w, int64_t words, uint64_t
                                   "seed=" + std::to_string(seed % 1000000)};
   set.insert(set.end(), w.set.begin(), w.set.end());
   load(config, "", set);
-  auto model = make_model(config, words, words);
+  auto model = make_model(config, {words, words});
   // Peaked enough that hypotheses differ.
   for (Parameter& p : model->store().parameters())
     with_floating(p.tensor.dtype, [&](auto zero) {

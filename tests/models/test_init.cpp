@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include "engine/io/safetensors.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step.h"
-#include "models/init.h"
-#include "models/models.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -23,9 +23,9 @@ struct Model {
                                     "model.decoder.hidden=8", "model.attention=general", "precision=" + precision};
     set.insert(set.end(), more.begin(), more.end());
     load(config, "", set);
-    model = make_model(config, 17, 17);
+    model = make_model(config, {17, 17});
   }
-  std::string init() { return init_weights(config.model, *model); }
+  std::string init() { return config.model->init_weights(*model); }
 };
 
 }  // namespace

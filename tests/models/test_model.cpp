@@ -9,8 +9,9 @@
 #include "engine/core/thread_pool.h"
 #include "engine/io/safetensors.h"
 #include "engine/optim/optimizer.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step.h"
-#include "models/models.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
 #include "tests/support/random_batch.h"
@@ -46,7 +47,7 @@ std::unique_ptr<SequenceModel> small_model(const std::string& attention, const s
                                   "precision=" + precision};
   set.insert(set.end(), more.begin(), more.end());
   load(config, "", set);
-  return make_model(config, 17, 17, device);
+  return make_model(config, {17, 17}, device);
 }
 
 LossSetup plain_loss(int64_t classes = 17) {

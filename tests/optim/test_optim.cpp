@@ -5,7 +5,7 @@
 
 #include "engine/optim/optimizer.h"
 #include "engine/optim/schedule.h"
-#include "models/config.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 

@@ -6,10 +6,12 @@
 #include <thread>
 
 #include "engine/core/tape.h"
+#include "engine/run/memory_limit.h"
+#include "engine/run/memory_need.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/evaluate.h"
 #include "engine/train/step.h"
-#include "models/memory.h"
-#include "models/models.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -106,7 +108,7 @@ TEST_CASE("the bound of a batch is below what it takes, and not by much") {
       load(config, "",
            {"data.task=copy", "model.embedding=32", "model.encoder.hidden=16", "model.decoder.hidden=32",
             "model.decoder.layers=2", "model.attention=" + attention, "loss.input=" + prediction});
-      const auto model = make_model(config, 50, 50);
+      const auto model = make_model(config, {50, 50});
       const LossSetup setup = make_loss_setup(config.loss, 50);
       Corpus corpus;
       corpus.source.push_back(std::vector<int32_t>(900, 5));
@@ -186,7 +188,7 @@ TEST_CASE("evaluation takes every sentence once, long ones by themselves, and sa
   load(config, "",
        {"data.task=copy", "model.embedding=4", "model.encoder.hidden=4", "model.decoder.hidden=8", "precision=fp64"});
   const auto tokenizer = tokenizer_kind("word").train(std::vector<std::string_view>{"a b"}, {"word", 0, 1, false});
-  const auto model = make_model(config, tokenizer->size(), tokenizer->size());
+  const auto model = make_model(config, {tokenizer->size(), tokenizer->size()});
   const LossSetup setup = make_loss_setup(config.loss, tokenizer->size());
   ParallelText text;
   text.name = "dev";

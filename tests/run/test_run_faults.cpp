@@ -1,7 +1,9 @@
 // Each system call of a whole training run fails in turn: the run says so, and goes on from what is published.
 #include <map>
 
-#include "models/run.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
+#include "engine/train/trainer.h"
 #include "tests/support/catch.h"
 #include "tests/support/faults.h"
 #include "tests/support/scratch.h"
@@ -25,8 +27,9 @@ struct Job {
   // Trains in `run`, from the last checkpoint when there is one.
   void train(const std::string& run) const {
     std::ofstream(run + "/run.json") << "{}";  // the command writes it before it trains
-    const auto model = make_model(config, data.source->size(), data.target->size());
-    Trainer trainer(TrainJob{config, *model, data, {1, 1}, run, std::nullopt, true});
+    const auto model = make_model(config, {data.source->size(), data.target->size()});
+    Trainer trainer(TrainJob{
+        config, *model, data, make_loss_setup(config.loss, data.target->size()), {1, 1}, run, std::nullopt, true});
     trainer.resume(last_checkpoint(run + "/checkpoints"));
     const Ending ending = trainer.run();  // outside of CHECK, which would keep what it throws
     CHECK(ending == Ending::finished);
@@ -76,7 +79,7 @@ TEST_CASE("each write, sync, close and rename of a run fails in turn, and the re
     REQUIRE(has(said, run));
     REQUIRE(has(said, std::string(Faults::failed) == "write" ? "(No space left on device)" : "(Input/output error)"));
     for (const int64_t step : published_checkpoints(run + "/checkpoints")) {
-      const auto model = make_model(job.config, job.data.source->size(), job.data.target->size());
+      const auto model = make_model(job.config, {job.data.source->size(), job.data.target->size()});
       REQUIRE(error_of([&] { load_checkpoint(run + "/checkpoints/" + checkpoint_name(step), *model); }).empty());
     }
     REQUIRE(error_of([&] { job.train(run); }).empty());

@@ -10,8 +10,9 @@
 #include "engine/device/step_graph.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/ops/elementwise.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step_queue.h"
-#include "models/run.h"
 #include "tests/support/devices.h"
 #include "tests/support/process.h"
 #include "tests/support/random_batch.h"
@@ -76,7 +77,7 @@ Trained train(uint64_t seed, Device device) {
        {"data.task=copy", "model.embedding=5", "model.encoder.hidden=4", "model.decoder.hidden=8",
         "model.dropout.hidden=0.2", "seed=" + std::to_string(seed)});
   const LossSetup loss = make_loss_setup(config.loss, 17);
-  const auto model = make_model(config, 17, 17, device);
+  const auto model = make_model(config, {17, 17}, device);
   Trained out{};
   {
     StepQueue queue(*model, loss, config.optim);

@@ -5,8 +5,9 @@
 
 #include "engine/core/random.h"
 #include "engine/io/directories.h"
+#include "engine/run/setup.h"
 #include "engine/train/checkpoint.h"
-#include "models/models.h"
+#include "engine/train/config.h"
 #include "tests/support/catch.h"
 #include "tests/support/faults.h"
 #include "tests/support/scratch.h"
@@ -21,7 +22,7 @@ std::unique_ptr<SequenceModel> tiny_model(int64_t seed = 1) {
   load(config, "",
        {"data.task=copy", "model.embedding=1", "model.encoder.hidden=1", "model.encoder.bidirectional=false",
         "model.decoder.hidden=1", "model.attention=none", "seed=" + std::to_string(seed)});
-  return make_model(config, 5, 5);
+  return make_model(config, {5, 5});
 }
 
 TrainState some_state() {

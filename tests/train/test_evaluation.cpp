@@ -3,10 +3,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/results.h"
 #include "engine/train/trainer.h"
-#include "models/models.h"
-#include "models/run.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -33,7 +33,7 @@ struct Lab {
           "model.decoder.hidden=4", "precision=fp64", "decode.max_ratio=1.0", "decode.max_extra=1", "threads=1",
           "loss={" + text + "}"});
     data = load_data(config.data, 1);
-    model = make_model(config, data.source->size(), data.target->size());
+    model = make_model(config, {data.source->size(), data.target->size()});
   }
   Evaluation look() const {
     const LossSetup setup = make_loss_setup(config.loss, data.target->size());

@@ -5,8 +5,9 @@
 #include "engine/core/tape.h"
 #include "engine/data/batcher.h"
 #include "engine/loss/sequence_loss.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step.h"
-#include "models/models.h"
 #include "tests/support/catch.h"
 
 using namespace seqgrad;
@@ -25,7 +26,7 @@ struct Small {
       set.emplace_back(s);
     load(config, SEQGRAD_SOURCE_DIR "/configs/" + name + ".yaml", set);
     data = load_data(config.data, 1);
-    model = make_model(config, data.source->size(), data.target->size());
+    model = make_model(config, {data.source->size(), data.target->size()});
     loss = make_loss_setup(config.loss, data.target->size());
   }
   Batch batch(int64_t count, int64_t bucket = 1) const {

@@ -2,10 +2,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/overfitting.h"
 #include "engine/train/trainer.h"
-#include "models/models.h"
-#include "models/run.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -56,8 +56,11 @@ struct Lab {
     std::ofstream(run + "/run.json") << "{}";
   }
   Ending train(std::optional<int64_t> max_steps = std::nullopt) const {
-    Slow model(make_model(config, data.source->size(), data.target->size()));
-    Trainer trainer(TrainJob{config, model, data, {1, 1}, run, max_steps, true, [] { return now; }});
+    Slow model(make_model(config, {data.source->size(), data.target->size()}));
+    Trainer trainer(TrainJob{
+        config, model, data, make_loss_setup(config.loss, data.target->size()), {1, 1}, run, max_steps, true, [] {
+          return now;
+        }});
     trainer.resume(last_checkpoint(run + "/checkpoints"));
     return trainer.run();
   }

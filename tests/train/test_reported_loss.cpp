@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/loss/presets.h"
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/trainer.h"
-#include "models/models.h"
-#include "models/run.h"
 #include "tests/support/catch.h"
 #include "tests/support/faults.h"
 #include "tests/support/scratch.h"
@@ -237,8 +237,9 @@ std::vector<std::vector<Rows>> look_at_steps(SequenceModel& model, const Config&
 void train(const Config& config, const Data& data, const std::string& run, std::optional<int64_t> max_steps) {
   std::filesystem::create_directories(run);
   std::ofstream(run + "/run.json") << "{}";
-  const auto model = make_model(config, data.source->size(), data.target->size());
-  Trainer trainer(TrainJob{config, *model, data, {1, 1}, run, max_steps, true});
+  const auto model = make_model(config, {data.source->size(), data.target->size()});
+  Trainer trainer(
+      TrainJob{config, *model, data, make_loss_setup(config.loss, data.target->size()), {1, 1}, run, max_steps, true});
   trainer.resume(last_checkpoint(run + "/checkpoints"));
   trainer.run();
 }
@@ -314,7 +315,7 @@ void check(Lab& lab, const Case& c, int64_t every, int64_t accumulation) {
   const std::string run = lab.dir / fmt::format("run{}", lab.runs++);
   train(config, data, run, 5);
   train(config, data, run, std::nullopt);
-  const auto model = make_model(config, data.source->size(), data.target->size());
+  const auto model = make_model(config, {data.source->size(), data.target->size()});
   load_checkpoint(run + "/checkpoints/last", *model);
   const LossSetup setup = make_loss_setup(config.loss, data.target->size());
   const auto seen = look_at_steps(*model, config, data);
@@ -373,7 +374,7 @@ TEST_CASE("a step of scope micro differentiates what it reports: the mean of its
         lab.config({std::string("loss={") + loss + ", weights: {example: true}}", "train.accumulation=3"});
     const Config& config = *loaded;
     const Data data = load_data(config.data, 1);
-    const auto model = make_model(config, data.source->size(), data.target->size());
+    const auto model = make_model(config, {data.source->size(), data.target->size()});
     const LossSetup setup = make_loss_setup(config.loss, data.target->size());
     Batcher batcher(data.train, batch_options(config));
     const std::vector<Batch> micro = {batcher.next(), batcher.next(), batcher.next()};

@@ -2,8 +2,9 @@
 // divergence.
 #include <limits>
 
+#include "engine/run/setup.h"
+#include "engine/train/config.h"
 #include "engine/train/step.h"
-#include "models/models.h"
 #include "tests/support/catch.h"
 
 using namespace seqgrad;
@@ -18,7 +19,7 @@ struct Lab {
 
   Lab() {
     load(config, "", {"data.task=copy", "model.embedding=2", "model.encoder.hidden=2", "model.decoder.hidden=2"});
-    model = make_model(config, 9, 9);
+    model = make_model(config, {9, 9});
     batch.batch = 2, batch.source_steps = batch.target_steps = 2;
     batch.source = {4, 5, 6, 0};
     batch.source_lengths = {2, 1};

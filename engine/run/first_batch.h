@@ -1,7 +1,7 @@
 // The first batch of a config as `explain` shows it: the model's logits, the config's loss, words and sentences.
 #pragma once
 #include "engine/teach/explain.h"
-#include "models/config.h"
+#include "engine/train/config.h"
 
 namespace seqgrad {
 

@@ -1,59 +1,15 @@
-// Limits are those of the whole machine or group, not what is free now: what is refused here could not have worked.
-#include "engine/run/memory.h"
-
-#include <sys/resource.h>
-#include <sys/sysinfo.h>
+// Lower bounds: what is refused by them could not have worked.
+#include "engine/run/memory_need.h"
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
-#include <fstream>
 
-#include "engine/device/device_memory.h"
+#include "engine/run/memory_limit.h"
 #include "engine/train/trainer.h"
 
 namespace seqgrad {
 namespace {
 
-namespace fs = std::filesystem;
-
-void lower(MemoryLimit& limit, double bytes, const std::string& what) {
-  if (bytes < limit.bytes) limit = {bytes, what};
-}
-
-// A file of one number, as the kernel writes limits; none where there is no such file, or "max" in it.
-std::optional<double> number_in(const fs::path& path) {
-  std::string text;
-  std::ifstream in(path);
-  uint64_t value = 0;
-  if (!(in >> text)) return std::nullopt;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return std::nullopt;
-  return static_cast<double>(value);
-}
-
-// The limits of a group and of all above it.
-void lower_by_groups(MemoryLimit& limit, const fs::path& top, const std::string& group, const char* file) {
-  for (fs::path at = fs::path(group).relative_path();; at = at.parent_path()) {
-    if (const auto bytes = number_in(top / at / file))
-      lower(limit, *bytes, fmt::format("the control group /{} allows", shown_path(at.string())));
-    if (at.empty()) return;
-  }
-}
-
-// /proc/self/cgroup has a line "ID:controllers:group" for each hierarchy; that of version 2 is "0::group".
-void lower_by_control_groups(MemoryLimit& limit, const std::string& root) {
-  std::ifstream groups(root + "/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == line.npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",",
-                      group = line.substr(second + 1);
-    if (controllers == ",,") lower_by_groups(limit, root + "/sys/fs/cgroup", group, "memory.max");
-    if (controllers.find(",memory,") != controllers.npos)
-      lower_by_groups(limit, root + "/sys/fs/cgroup/memory", group, "memory.limit_in_bytes");
-  }
-}
+double width(const Config& config) { return config.precision() == "fp64" ? 8 : 4; }
 
 struct Largest {
   double bytes = 0;
@@ -77,7 +33,7 @@ void take_larger(Largest& largest, const Corpus& corpus, std::span<const int64_t
     largest = {needed, count, longest};
 }
 
-Largest largest_of_training(const RunConfig& config, const Corpus& train, const BatchBytes& bytes) {
+Largest largest_of_training(const Config& config, const Corpus& train, const BatchBytes& bytes) {
   Largest largest;
   Batcher batcher(train, batch_options(config));
   for (int64_t i = 0; i < batcher.batches(0); ++i)
@@ -106,30 +62,29 @@ std::string place_of(const DataConfig& data, const Corpus& corpus, int64_t row) 
   return fmt::format("{}:{}", shown_path(path), line);
 }
 
-std::string megabytes(double bytes) { return fmt::format("{:.0f} MB", std::ceil(bytes / 1e6)); }
-
 }  // namespace
 
-MemoryLimit memory_limit(Device device, const std::string& root) {
-  if (device == Device::cuda) return {static_cast<double>(gpu_memory()), "the GPU has"};
-  struct sysinfo info {};
-  sysinfo(&info);
-  MemoryLimit limit{static_cast<double>(info.totalram) * info.mem_unit, "this machine has"};
-  lower_by_control_groups(limit, root);
-  rlimit addresses{};
-  if (getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY)
-    lower(limit, static_cast<double>(addresses.rlim_cur), "the limit of addresses (ulimit -v) allows");
-  return limit;
+double model_bytes(const Config& config, ModelSizes sizes) {
+  return 4 * width(config) * config.model->parameter_count(sizes);
 }
 
-void check_memory(double bytes, const std::string& what, const std::string& hint, Device device) {
-  const MemoryLimit limit = memory_limit(device);
-  if (bytes > limit.bytes)
-    refuse("{} about {}; {} {} ({})", what, megabytes(bytes), limit.what, megabytes(limit.bytes), hint);
+void check_model_memory(const Config& config, ModelSizes sizes, Device device) {
+  check_memory(model_bytes(config, sizes),
+               fmt::format("the model needs, for {:.0f} parameters,", config.model->parameter_count(sizes)),
+               "make model.* or data.vocabulary.size smaller", device);
 }
 
-void check_batches(const RunConfig& config, const Data& data, Device device, double model_bytes,
-                   const BatchBytes& bytes) {
+BatchBytes batch_bytes(const Config& config, int64_t target_words) {
+  const double logits =
+      config.loss.prediction() == "hidden" ? 0 : static_cast<double>(target_words);  // else made in parts
+  return [logits, numbers = config.model->batch_numbers(), bytes = width(config)](int64_t batch, int64_t source_steps,
+                                                                                  int64_t target_steps) {
+    return bytes * (numbers(batch, source_steps, target_steps) +
+                    static_cast<double>(batch) * static_cast<double>(target_steps) * logits);
+  };
+}
+
+void check_batches(const Config& config, const Data& data, Device device, double model_bytes, const BatchBytes& bytes) {
   const auto check = [&](const Corpus& corpus, const Largest& largest, const char* hint) {
     const std::string others =
         largest.sentences == 1 ? "" : fmt::format("the batch of {} sentences with ", largest.sentences);
