@@ -1,0 +1,38 @@
+// `seqgrad train --dry-run`: one step's gradients, and no update.
+#include "apps/train/train.h"
+#include "engine/core/tape.h"
+
+namespace seqgrad {
+
+static void print_model(SequenceModel& model) {
+  for (const Parameter& p : model.store().parameters())
+    fmt::print("{:<32} {:>16} {:>12}\n", p.name, p.file_shape().str(), p.shape.numel());
+  fmt::print("{:<32} {:>16} {:>12}\n", "parameters", "", model.store().count());
+}
+
+int dry_run(const Config& config, const Setup& s, const TrainState& state) {
+  print_model(*s.model);
+  Batcher batcher(s.data.train, batch_options(config));
+  batcher.seek({state.epoch, state.index});
+  std::vector<Batch> batches;
+  while (static_cast<int64_t>(batches.size()) < config.train.accumulation()) batches.push_back(batcher.next());
+  const StepResult r = accumulate_gradients(*s.model, s.loss, batches,
+                                            {true, static_cast<uint64_t>(config.seed()),
+                                             static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()});
+  const auto mb = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  fmt::print("memory: {:.1f} MB parameters, gradients and moments; {:.1f} MB for one batch\n",
+             4 * mb(s.model->store().values().bytes()), mb(Tape::current().high_water()));
+  int64_t sentences = 0;
+  for (const Batch& b : batches) sentences += b.batch;
+  const std::string which = batches.size() == 1 ? "batch" : fmt::format("step of {} batches", batches.size());
+  fmt::print("{} {}: {} sentences, {} target tokens, padding {:.0f} %, loss {}\n", state.step == 0 ? "first" : "next",
+             which, sentences, r.target_tokens,
+             100 * (1 - static_cast<double>(r.target_tokens) / static_cast<double>(r.positions)),
+             printed_loss(r.loss.value(s.loss.options), s.loss.options, 4));
+  for (size_t i = 0; i < r.compared.size(); ++i)
+    fmt::print("  beside it: {} {}\n", s.loss.compare[i].name,
+               printed_loss(r.compared[i].value(s.loss.compare[i].options), s.loss.compare[i].options, 4));
+  return 0;
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,77 @@
+// `seqgrad train --resume`: compares what is there with what the run was begun with, and goes on.
+#include <fmt/ranges.h>
+
+#include "apps/train/train.h"
+#include "engine/config/describe.h"
+#include "engine/io/directories.h"
+#include "engine/io/output.h"
+#include "engine/io/signals.h"
+#include "engine/run/record.h"
+#include "engine/run/resume.h"
+#include "engine/run/run_directory.h"
+#include "engine/run/run_files.h"
+
+namespace seqgrad {
+namespace {
+
+// Refuses data that are not those of the run, unless the user takes them; what is changed by that, in words.
+std::vector<std::string> check_record(const TrainCommand& o, const Data& data, Device device) {
+  Found found = compare_with_record(o.resume, data, device);
+  for (const std::string& change : found.surroundings)
+    if (!o.common.quiet)
+      note("warning: " + change + ": the bytes may differ from those of a run that was never stopped");
+  if (!found.data.empty() && !o.accept_changed_data) {
+    const std::string go_on = command_line({"train", "--resume", o.resume, "--accept-changed-data"});
+    refuse("{}/run.json: error: the data have changed since the run began\n{}\ngo on with them as they are now: {}",
+           shown_path(o.resume), fmt::join(found.data, "\n"), go_on);
+  }
+  std::vector<std::string> changes = found.surroundings;
+  for (const std::string& change : found.data) changes.push_back("data: " + change);
+  return changes;
+}
+
+int go_on(const TrainCommand& o, const Config& before, const Config& config, const Setup& s) {
+  const std::string& run = o.resume;
+  std::vector<std::string> changes = check_record(o, s.data, s.settings.device);
+  const TrainJob job = job_of(o, config, s, run);
+  Trainer trainer(job);
+  restore_replaced(run + "/checkpoints");
+  trainer.resume(last_checkpoint(run + "/checkpoints"));
+  const std::vector<std::string> set = config_changes(before, config);
+  if (!set.empty()) write_output(run + "/config.resolved.yaml", resolved_yaml(config, false));
+  changes.insert(changes.end(), set.begin(), set.end());
+  record_changes(run, trainer.state().step, s.data, s.settings.device, changes);
+  if (!o.common.quiet) {
+    describe(o, config, job, s.settings.text);
+    for (const std::string& change : set) note("  " + change);
+    note(trainer.state().step == 0 ? "nothing was saved yet: beginning again at step 0"
+                                   : fmt::format("going on at step {}", trainer.state().step));
+    if (const std::string jump = rate_jump(before, config, trainer.state(), s.data.train); !jump.empty())
+      note("warning: " + jump);
+  }
+  return train_in(trainer, job, config);
+}
+
+}  // namespace
+
+int resume(const TrainCommand& o) {
+  const std::string& run = o.resume;
+  if (!o.config.empty()) refuse("train: give a config file or --resume, not both");
+  check_resume_overrides(o.common.overrides());
+  require_run_directory(run);
+  std::optional<RunLock> lock;
+  if (!o.dry_run) lock.emplace(run);  // before data are loaded: who comes second is told at once
+  Config before, config;
+  config.reads_files = true;
+  load_run_config(before, run);
+  load_run_config(config, run, o.common.overrides());
+  const Setup s = set_up(config, Purpose::training, run);
+  if (o.dry_run) {
+    const std::string last = last_checkpoint(run + "/checkpoints");
+    return dry_run(config, s, last.empty() ? TrainState{} : load_checkpoint(last, *s.model));
+  }
+  catch_stop_signals();
+  return go_on(o, before, config, s);
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,33 @@
+// What the files of this sub-command share.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "apps/command.h"
+#include "engine/run/setup.h"
+#include "engine/train/trainer.h"
+
+namespace seqgrad {
+
+struct TrainCommand {
+  CommonOptions common;
+  std::string config, resume, runs = "runs";
+  std::optional<std::string> run_dir;
+  std::optional<int64_t> max_steps;
+  bool dry_run = false, accept_changed_data = false;
+};
+
+// Prints the model and what the next step would begin with, of a run that is at `state`.
+int dry_run(const Config& config, const Setup& s, const TrainState& state = {});
+
+int resume(const TrainCommand& o);
+
+TrainJob job_of(const TrainCommand& o, const Config& config, const Setup& s, const std::string& run);
+
+// On stderr: what is trained, on which data and device, and what is not at its default.
+void describe(const TrainCommand& o, const Config& config, const TrainJob& job, const std::string& device);
+
+// Trains in a directory that this process has locked, to the last report; the exit code.
+int train_in(Trainer& trainer, const TrainJob& job, const Config& config);
+
+}  // namespace seqgrad
