@@ -263,17 +263,6 @@ Node without(const Node& node, std::initializer_list<const char*> keys) {
   return out;
 }
 
-// What went wrong in the section, as an error of the loss: by its kind where it has one.
-LossError as_loss_error(const ConfigError& e) {
-  LossCode code = LossCode::unknown_option;
-  for (const std::string& kind : e.kinds) {
-    if (kind == "range") code = LossCode::range;
-    for (int n = 1; n <= 17; ++n)
-      if (kind == str(static_cast<LossCode>(n))) code = static_cast<LossCode>(n);
-  }
-  return {code, e.what()};
-}
-
 void read_keys(LossCase& c, const Node& yaml) {
   c.config = std::make_unique<CaseConfig>();
   try {

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "engine/loss/errors.h"
-
 namespace seqgrad {
 namespace {
 
@@ -214,6 +212,16 @@ void LossConfig::check_row_loss(const LossOptions& o, Problems& problems) const 
       problems.add(compare, fmt::format("preset '{}' has a row loss of its own ({}); only presets with the row loss of "
                                         "this section can stand beside it",
                                         name, own));
+}
+
+LossError as_loss_error(const ConfigError& e) {
+  LossCode code = LossCode::unknown_option;
+  for (const std::string& kind : e.kinds) {
+    if (kind == "range") code = LossCode::range;
+    for (int n = 1; n <= 17; ++n)
+      if (kind == str(static_cast<LossCode>(n))) code = static_cast<LossCode>(n);
+  }
+  return {code, e.what()};
 }
 
 bool LossConfig::is_defined() const {

@@ -2,6 +2,7 @@
 #pragma once
 #include "engine/config/section.h"
 #include "engine/loss/divisors.h"
+#include "engine/loss/errors.h"
 #include "engine/loss/options.h"
 #include "engine/loss/presets.h"
 
@@ -157,5 +158,8 @@ struct LossConfig : Section {
   void check_reduction(const LossOptions& o, Problems& problems) const;
   void check_row_loss(const LossOptions& o, Problems& problems) const;
 };
+
+// What went wrong in the section, as an error of the loss: by its kind where it has one, else E14.
+LossError as_loss_error(const ConfigError& e);
 
 }  // namespace seqgrad
