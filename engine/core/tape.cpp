@@ -2,17 +2,28 @@
 #include "engine/core/tape.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/core/phases.h"
 
 namespace seqgrad {
+namespace {
+
+thread_local Tape* scoped = nullptr;  // of the innermost TapeScope
+
+}  // namespace
 
 Tape::Tape() = default;
 
 Tape& Tape::current() {
+  if (scoped) return *scoped;
   thread_local Tape tape;
   return tape;
 }
+
+TapeScope::TapeScope() : before_(std::exchange(scoped, &tape_)) {}
+
+TapeScope::~TapeScope() { scoped = before_; }
 
 Arena& Tape::values(Device device) {
   auto& arena = values_[static_cast<int>(device)];

@@ -18,7 +18,7 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  static Tape& current();  // this thread's tape
+  static Tape& current();  // this thread's tape, or that of its innermost TapeScope
 
   // Begins a step: forgets closures, activations and their gradients. Parameters and their gradients stay.
   void reset();
@@ -146,6 +146,19 @@ Tensor from_host(const std::vector<T>& values, Shape shape, Device device = Devi
 Tensor empty(Shape shape, DType dtype, Device device = Device::cpu);
 Tensor zeros(Shape shape, DType dtype, Device device = Device::cpu);
 inline Tensor empty_like(const Tensor& x) { return empty(x.shape, x.dtype, x.device); }
+
+// While it lives, this thread has another tape: whoever calls may be in the middle of a step. Its memory goes with it.
+class TapeScope {
+ public:
+  TapeScope();
+  ~TapeScope();
+  TapeScope(const TapeScope&) = delete;
+  TapeScope& operator=(const TapeScope&) = delete;
+
+ private:
+  Tape tape_;
+  Tape* const before_;
+};
 
 // While it lives, nothing is recorded.
 class NoGrad {
