@@ -7,8 +7,8 @@ packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev l
           nlohmann-json3-dev libxxhash-dev libsentencepiece-dev libprotozero-dev libutf8proc-dev)
 case "${1:-build}" in
   build) ;;
-  test) packages+=(catch2 jq git ccache nodejs locales hunspell hunspell-de-de hunspell-en-us) ;;
-  check) packages+=(catch2 jq git ccache nodejs locales hunspell hunspell-de-de hunspell-en-us clang libclang-rt-14-dev libomp-dev clang-format gcovr python3) ;;
+  test) packages+=(catch2 jq git ccache nodejs pkgconf locales hunspell hunspell-de-de hunspell-en-us) ;;
+  check) packages+=(catch2 jq git ccache nodejs pkgconf locales hunspell hunspell-de-de hunspell-en-us clang libclang-rt-14-dev libomp-dev clang-format gcovr python3) ;;
   *) echo "error: expected build, test or check, got '$1'" >&2; exit 2 ;;
 esac
 

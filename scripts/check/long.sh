@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The longer checks, one line each in a table at the end; exit 1 when one failed.
-#   scripts/check/long.sh [sanitizers|asan|races|kills|fuzz]…      (all of them without arguments)
+#   scripts/check/long.sh [sanitizers|asan|races|threads|kills|fuzz]…      (all of them without arguments)
 # sanitizers: another compiler (clang) without a warning and without precompiled headers, and the quick tests of that build
 # under AddressSanitizer and UndefinedBehaviorSanitizer. asan: every fast test under them, by g++. races: between the threads of
-# kernels, by the emulator. kills: SEQGRAD_KILLS (20) runs killed at random instants, resumed, and compared. fuzz: each
-# target for SEQGRAD_FUZZ_SECONDS (60).
+# kernels, by the emulator. threads: those of a program that
+# has the library by FetchContent, under ThreadSanitizer. kills: SEQGRAD_KILLS
+# (20) runs killed at random instants, resumed, and compared. fuzz: each target for SEQGRAD_FUZZ_SECONDS (60).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 jobs=${SEQGRAD_JOBS:-$(nproc)}
@@ -32,6 +33,14 @@ asan() {
 
 races() { scripts/check/racecheck.sh; }
 
+threads() {
+  cmake -S tests/example -B build-threads -G Ninja -DSEQGRAD_SOURCE="$PWD" -DCMAKE_BUILD_TYPE=None \
+    -DCMAKE_CXX_FLAGS="-O1 -g1 -fsanitize=thread" "${launcher[@]}" >/dev/null
+  cmake --build build-threads -j "$jobs"
+  build-threads/example
+  build-threads/threads
+}
+
 kills() {
   SEQGRAD_TESTS=ON scripts/build.sh seqgrad_tests
   SEQGRAD_KILLS=${SEQGRAD_KILLS:-20} build/tests/seqgrad_tests "a run that is killed at any instant*" | tee "$logs/kills.txt"
@@ -48,9 +57,9 @@ if [[ ${1:-} == --one ]]; then  # a process of its own, where the first failing 
   exit
 fi
 checks=("$@")
-[[ ${#checks[@]} -gt 0 ]] || checks=(sanitizers asan races kills fuzz)
+[[ ${#checks[@]} -gt 0 ]] || checks=(sanitizers asan races threads kills fuzz)
 for check in "${checks[@]}"; do
-  [[ $check =~ ^(sanitizers|asan|races|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are sanitizers, asan, races, kills, fuzz" >&2; exit 2; }
+  [[ $check =~ ^(sanitizers|asan|races|threads|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are sanitizers, asan, races, threads, kills, fuzz" >&2; exit 2; }
 done
 
 table="" failed=0

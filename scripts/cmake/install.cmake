@@ -1,0 +1,27 @@
+# What `cmake --install build` puts under its prefix: the program, the library, its header, and what find_package(seqgrad) and
+# pkg-config read.
+include(CMakePackageConfigHelpers)
+if(SEQGRAD_PROGRAM)
+  install(TARGETS seqgrad RUNTIME)
+endif()
+install(TARGETS libseqgrad EXPORT seqgradTargets)
+install(FILES include/seqgrad/seqgrad.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/seqgrad)
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/seqgrad)
+install(EXPORT seqgradTargets NAMESPACE seqgrad:: DESTINATION ${package})
+file(CONFIGURE OUTPUT seqgradConfig.cmake @ONLY CONTENT [=[
+include(${CMAKE_CURRENT_LIST_DIR}/seqgradTargets.cmake)
+]=])
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/seqgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/seqgradConfig.cmake ${PROJECT_BINARY_DIR}/seqgradConfigVersion.cmake DESTINATION ${package})
+
+# Folders are said from where the file lies, so that an installation may be moved.
+file(RELATIVE_PATH to_include ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+file(CONFIGURE OUTPUT seqgrad.pc @ONLY CONTENT [=[
+Name: seqgrad
+Description: The loss of sequences, its gradient, and what each token adds to it
+Version: @PROJECT_VERSION@
+Cflags: -I${pcfiledir}/@to_include@
+Libs: -L${pcfiledir}/.. -lseqgrad
+]=])
+install(FILES ${PROJECT_BINARY_DIR}/seqgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
