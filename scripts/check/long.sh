@@ -3,9 +3,8 @@
 #   scripts/check/long.sh [sanitizers|asan|races|threads|kills|fuzz]…      (all of them without arguments)
 # sanitizers: another compiler (clang) without a warning and without precompiled headers, and the quick tests of that build
 # under AddressSanitizer and UndefinedBehaviorSanitizer. asan: every fast test under them, by g++. races: between the threads of
-# kernels, by the emulator. threads: those of a program that
-# has the library by FetchContent, under ThreadSanitizer. kills: SEQGRAD_KILLS
-# (20) runs killed at random instants, resumed, and compared. fuzz: each target for SEQGRAD_FUZZ_SECONDS (60).
+# kernels, by the emulator. threads: those of a program that has the library by FetchContent, under ThreadSanitizer. kills:
+# SEQGRAD_KILLS (20) runs killed at random instants, resumed, and compared. fuzz: each target for SEQGRAD_FUZZ_SECONDS (60).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 jobs=${SEQGRAD_JOBS:-$(nproc)}
