@@ -127,9 +127,11 @@ std::vector<std::vector<Hypothesis>> Seq2SeqGru::decode(const Batch& batch, cons
   const NoGrad no_grad;
   const Device device = store_.device();
   const ArenaMark all(device);
-  const ForwardContext context;
-  Pass pass{*this, context};
-  Source source = encode(batch, pass);
+  StepInputs in(device);
+  const ModelInputs inputs = source_inputs(in, batch);
+  in.upload();
+  Pass pass{*this, inputs};
+  Source source = encode(pass);
   State state = first_state(source);
   const auto carried = [&](State& s) {  // what a step hands to the next
     std::vector<Tensor*> tensors;
@@ -169,8 +171,8 @@ std::vector<std::vector<Hypothesis>> Seq2SeqGru::decode(const Batch& batch, cons
     if (!first && !moved)
       for (Tensor* x : carried(now)) *x = rows_of(*x, parents);
     Tensor weights;
-    const Tensor hidden = step(source, embed(rows.words, {parents.shape[0]}), now, index(rows.active), pass, 0,
-                               look ? &weights : nullptr);
+    const Tensor hidden =
+        step(source, target_embedding_(index(rows.words)), now, index(rows.active), pass, 0, look ? &weights : nullptr);
     const auto ranked = rank(logits(hidden), layout, beams, count, options.softcap);
     const std::vector<Tensor*> from = carried(now), to = carried(state);
     for (size_t i = 0; i < to.size(); ++i) backend(device).copy(to[i]->data, from[i]->data, to[i]->bytes());

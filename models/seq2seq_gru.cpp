@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "engine/core/phases.h"
-#include "engine/core/random.h"
 #include "engine/data/vocabulary.h"
 #include "engine/ops/argmax.h"
 #include "engine/ops/attention.h"
@@ -15,20 +14,6 @@
 #include "engine/ops/view.h"
 
 namespace seqgrad {
-namespace {
-
-Tensor ids(const std::vector<int32_t>& values, Shape shape, Device device) { return from_host(values, shape, device); }
-
-// Whether the word before step t is read as it stands. A function of the sentence's place in its step alone; the last
-// word of the counter keeps these draws apart from all others.
-bool forced(const ForwardContext& context, int64_t row, int64_t t) {
-  const auto r = philox({static_cast<uint32_t>(context.step), context.first_row + static_cast<uint32_t>(row),
-                         static_cast<uint32_t>(t), 0x74656163},
-                        {static_cast<uint32_t>(context.seed), static_cast<uint32_t>(context.seed >> 32)});
-  return r[0] * 0x1p-32 < context.teacher_forcing;
-}
-
-}  // namespace
 
 Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t target_words, DType dtype, Device device,
                        uint64_t seed)
@@ -72,26 +57,24 @@ Seq2SeqGru::Seq2SeqGru(const ModelConfig& c, int64_t source_words, int64_t targe
 }
 
 Tensor Seq2SeqGru::Pass::drop(const Tensor& x, double rate, int64_t first_step) {
-  ++place;
-  if (!context.training || rate == 0) return x;
-  return dropout(x, rate, {context.seed, place, context.step, context.first_row, static_cast<uint32_t>(first_step)},
-                 model.variational_);
+  ++dropout_site;
+  if (!inputs.dropout || rate == 0) return x;
+  return dropout(x, rate, inputs.dropout, {dropout_site, static_cast<uint32_t>(first_step)}, model.variational_);
 }
 
 Tensor Seq2SeqGru::Pass::seen(const char* name, const Tensor& x, int64_t layer, int64_t step) const {
-  if (context.trace)
-    context.trace->emplace_back(fmt::format("{}{}{}", name, layer < 0 ? "" : fmt::format(" layer {}", layer),
-                                            step < 0 ? "" : fmt::format(" step {}", step)),
-                                x);
+  if (trace)
+    trace->emplace_back(fmt::format("{}{}{}", name, layer < 0 ? "" : fmt::format(" layer {}", layer),
+                                    step < 0 ? "" : fmt::format(" step {}", step)),
+                        x);
   return x;
 }
 
-Seq2SeqGru::Source Seq2SeqGru::encode(const Batch& batch, Pass& pass) const {
+Seq2SeqGru::Source Seq2SeqGru::encode(Pass& pass) const {
   const Phase phase("encoder");
-  const Device device = store_.device();
   Source s;
-  s.lengths = ids(batch.source_lengths, {batch.batch}, device);
-  Tensor x = pass.seen("enc.emb", source_embedding_(ids(batch.source, {batch.batch, batch.source_steps}, device)));
+  s.lengths = pass.inputs.source_lengths;
+  Tensor x = pass.seen("enc.emb", source_embedding_(pass.inputs.source));
   x = pass.drop(x, drop_embedding_);
   for (size_t i = 0; i < forward_.size(); ++i) {
     if (i > 0) x = pass.drop(x, drop_hidden_);
@@ -112,19 +95,15 @@ Seq2SeqGru::State Seq2SeqGru::first_state(const Source& source) const {
   return s;
 }
 
-Tensor Seq2SeqGru::embed(const std::vector<int32_t>& words, Shape shape) const {
-  return target_embedding_(ids(words, shape, store_.device()));
-}
-
 Tensor Seq2SeqGru::logits(const Tensor& hidden) const {
   return add(matmul(hidden, out_weight_->tensor, false, true), out_bias_->tensor);
 }
 
-Tensor Seq2SeqGru::run_layers(const Source& source, const Batch& batch, Pass& pass) const {
+Tensor Seq2SeqGru::run_layers(const Source& source, Pass& pass) const {
   const Phase phase("decoder");
-  Tensor h = pass.seen("dec.emb", embed(batch.target_in, {batch.batch, batch.target_steps}));
+  Tensor h = pass.seen("dec.emb", target_embedding_(pass.inputs.target_in));
   h = pass.drop(h, drop_embedding_);
-  const Tensor lengths = ids(batch.target_lengths, {batch.batch}, store_.device());
+  const Tensor& lengths = pass.inputs.target_lengths;
   Tensor both;  // of additive attention: states of the first layer, and contexts
   for (size_t i = 0; i < decoder_.size(); ++i) {
     if (i > 0) h = pass.drop(h, drop_hidden_);
@@ -157,34 +136,27 @@ void Seq2SeqGru::fill_in(Tensor& words, const Tensor& hidden) const {
   words.bounds = chosen.bounds;
 }
 
-Tensor Seq2SeqGru::run_steps(const Source& source, const Batch& batch, Pass& pass) const {
+Tensor Seq2SeqGru::run_steps(const Source& source, Pass& pass) const {
   const Phase phase("decoder");
-  const Device device = store_.device();
-  const ForwardContext& context = pass.context;
-  const bool mixed = context.training && context.teacher_forcing < 1;
-  const uint32_t place = pass.place;
+  const ModelInputs& in = pass.inputs;
+  const bool mixed = !in.words.empty();
+  const uint32_t site = pass.dropout_site;
   Tensor embedded;  // of the whole target, where it is read as it stands
-  if (!mixed) embedded = pass.drop(embed(batch.target_in, {batch.batch, batch.target_steps}), drop_embedding_);
+  if (!mixed) embedded = pass.drop(target_embedding_(in.target_in), drop_embedding_);
   State state = first_state(source);
   std::vector<Tensor> steps;
-  for (int64_t t = 0; t < batch.target_steps; ++t) {
-    std::vector<int32_t> active, words;  // -1: the model's own
-    for (int64_t b = 0; b < batch.batch; ++b) {
-      active.push_back(t < batch.target_lengths[static_cast<size_t>(b)]);
-      const bool as_it_stands = t == 0 || forced(context, b, t);
-      words.push_back(as_it_stands ? batch.target_in[static_cast<size_t>(b * batch.target_steps + t)] : -1);
-    }
-    pass.place = place + (mixed ? 0 : 1);  // the same places at each step; masks differ by step
+  for (int64_t t = 0; t < in.target_steps; ++t) {
+    pass.dropout_site = site + (mixed ? 0 : 1);  // the same sites at each step; masks differ by step
     Tensor x;
     if (mixed) {
-      Tensor given = ids(words, {batch.batch}, device);
-      if (t > 0) fill_in(given, steps.back());
-      x = pass.drop(target_embedding_(given), drop_embedding_, t);
+      Tensor words = in.words[static_cast<size_t>(t)];
+      if (t > 0) fill_in(words, steps.back());
+      x = pass.drop(target_embedding_(words), drop_embedding_, t);
     } else {
       x = time_step(embedded, t);
     }
     pass.seen("dec.emb", x, -1, t);
-    const Tensor readout = step(source, x, state, ids(active, {batch.batch}, device), pass, t);
+    const Tensor readout = step(source, x, state, in.active[static_cast<size_t>(t)], pass, t);
     pass.seen("dec.readout", readout, -1, t);
     steps.push_back(pass.drop(readout, drop_hidden_, t));
   }
@@ -222,11 +194,14 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
   return readout;
 }
 
-Readout Seq2SeqGru::forward(const Batch& batch, const ForwardContext& context) {
-  Pass pass{*this, context};
-  const Source source = encode(batch, pass);
-  const bool steps = input_feeding_ || (context.training && context.teacher_forcing < 1);
-  return {steps ? run_steps(source, batch, pass) : run_layers(source, batch, pass), out_weight_->tensor,
+ModelInputs Seq2SeqGru::inputs(StepInputs& in, const Batch& batch, const ForwardContext& context) {
+  return model_inputs(in, batch, context, input_feeding_ || context.reads_own_words());
+}
+
+Readout Seq2SeqGru::forward(const ModelInputs& inputs, Trace* trace) {
+  Pass pass{*this, inputs, trace};
+  const Source source = encode(pass);
+  return {inputs.target_lengths.defined() ? run_layers(source, pass) : run_steps(source, pass), out_weight_->tensor,
           out_bias_->tensor};
 }
 

@@ -18,7 +18,9 @@ class Seq2SeqGru : public SequenceModel {
              uint64_t seed);
 
   ParameterStore& store() override { return store_; }
-  Readout forward(const Batch& batch, const ForwardContext& context) override;
+  using SequenceModel::forward;
+  ModelInputs inputs(StepInputs& in, const Batch& batch, const ForwardContext& context) override;
+  Readout forward(const ModelInputs& inputs, Trace* trace) override;
   std::vector<std::vector<Hypothesis>> decode(const Batch& batch, const DecodeOptions& options) override;
 
  private:
@@ -35,18 +37,18 @@ class Seq2SeqGru : public SequenceModel {
   };
   struct Pass {  // one forward pass
     const Seq2SeqGru& model;
-    const ForwardContext& context;
-    uint32_t place = 0;                                                 // of dropout, in the order of use
-    Tensor drop(const Tensor& x, double rate, int64_t first_step = 0);  // dropout at the next place
-    // x, which the context's trace gets.
+    const ModelInputs& inputs;
+    Trace* trace = nullptr;
+    uint32_t dropout_site = 0;                                          // in the order of use
+    Tensor drop(const Tensor& x, double rate, int64_t first_step = 0);  // dropout at the next site
+    // x, which the trace gets.
     Tensor seen(const char* name, const Tensor& x, int64_t layer = -1, int64_t step = -1) const;
   };
 
-  Source encode(const Batch& batch, Pass& pass) const;
+  Source encode(Pass& pass) const;
   State first_state(const Source& source) const;
-  Tensor embed(const std::vector<int32_t>& words, Shape shape) const;             // of the target
-  Tensor run_layers(const Source& source, const Batch& batch, Pass& pass) const;  // [B,T,O]
-  Tensor run_steps(const Source& source, const Batch& batch, Pass& pass) const;   // the same, step by step
+  Tensor run_layers(const Source& source, Pass& pass) const;  // [B,T,O]
+  Tensor run_steps(const Source& source, Pass& pass) const;   // the same, step by step
   // Words of -1 become the model's own after `hidden`: the likeliest, but padding and bos, which are never written.
   void fill_in(Tensor& words /*[B] i32*/, const Tensor& hidden /*[B,O]*/) const;
   // Moves the state on and returns the readout. A sentence with active 0 keeps no state.

@@ -22,8 +22,7 @@ class Numbers {
     std::vector<float> block(1 << 20);
     for (float& x : block) x = static_cast<float>(scale * random.normal());
     for (size_t at = 0; at < bytes_; at += block.size() * sizeof(float))
-      (void)gpu().upload(static_cast<char*>(data_) + at, block.data(),
-                         std::min(bytes_ - at, block.size() * sizeof(float)));
+      gpu().upload(static_cast<char*>(data_) + at, block.data(), std::min(bytes_ - at, block.size() * sizeof(float)));
   }
   ~Numbers() { gpu().release(data_, bytes_); }
   Numbers(const Numbers&) = delete;
@@ -64,15 +63,18 @@ Json row_kernel(const BenchOptions& o, const BenchTargets& targets, const LiveRo
   const Numbers x(n, random, 1), g(n), results(live * static_cast<int64_t>(sizeof(RowResult) / sizeof(float)));
   const Json times = timed(o, 10, [&] {
     const RowRule rule = row_rule(targets.inputs, targets.options);
-    RowTask* tasks = row_tasks(rule, rows, Device::cuda);
+    StepInputs in(Device::cuda);
+    RowTask* tasks = row_tasks(rule, rows, dense_rows(in, rows));
     for (int64_t i = 0; i < live; ++i) {
       const LiveRow& r = rows.rows[static_cast<size_t>(i)];
       tasks[i].offset = r.row * o.vocab;
       tasks[i].coefficient = r.weight / rows.divisor;
     }
-    kernels::row_loss<float>(Device::cuda, {x.data(), g.data(), on_device(Device::cuda, tasks, live),
-                                            reinterpret_cast<RowResult*>(results.data()), live,
-                                            on_device(rule, Device::cuda, DType::f32, !rows.dense.empty())});
+    const RowTask* device_tasks = on_device(in, tasks, live);
+    const RowRule device_rule = on_device(in, rule, DType::f32, !rows.dense.empty());
+    in.upload();
+    kernels::row_loss<float>(Device::cuda, {x.data(), g.data(), device_tasks,
+                                            reinterpret_cast<RowResult*>(results.data()), live, device_rule});
   });
   const double bytes = 2.0 * 4 * static_cast<double>(live * o.vocab),
                copy = copy_gb_per_s(static_cast<size_t>(4 * live * o.vocab), Device::cuda);
@@ -87,10 +89,11 @@ Json fused(const BenchOptions& o, const BenchTargets& targets, const LiveRows& r
       w(o.vocab * o.hidden, random, 1 / std::sqrt(static_cast<double>(o.hidden))), b(o.vocab), stop(1);
   const auto bytes_of = [](int64_t count) { return 4 * count; };
   const Json times = timed(o, 1, [&] {
-    const LaunchedLoss loss = launch_linear_loss(h.tensor({o.rows, 1, o.hidden}), w.tensor({o.vocab, o.hidden}),
-                                                 b.tensor({o.vocab}), targets.inputs, rows, targets.options,
-                                                 rows.divisor, reinterpret_cast<int32_t*>(stop.data()));
-    Tape::current().backward(loss.value);
+    StepInputs in(Device::cuda);
+    const LossTasks tasks(in, {DType::f32, true, true}, targets.inputs, rows, targets.options, rows.divisor);
+    in.upload();
+    Tape::current().backward(launch_linear_loss(h.tensor({o.rows, 1, o.hidden}), w.tensor({o.vocab, o.hidden}),
+                                                b.tensor({o.vocab}), tasks, reinterpret_cast<int32_t*>(stop.data())));
   });
   const int64_t gradients = bytes_of(o.rows * o.hidden + o.vocab * o.hidden + o.vocab);
   const double gflop =

@@ -142,7 +142,7 @@ Json bench_step(const BenchOptions& o) {
     value = accumulate_gradients(*model, loss, {&batch, 1}, context).loss.value(loss.options);
     {
       const Phase phase("optimiser");
-      optimizers().at("adam").update(model->store(), {}, i + 1);
+      optimizers().at("adam")(model->store(), {}, i + 1);
     }
     const double took = now_ms() - start, worked = cpu_ms() - cpu;
     if (i < o.warmup) continue;

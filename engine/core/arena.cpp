@@ -2,6 +2,7 @@
 #include "engine/core/arena.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "engine/core/error.h"
@@ -10,6 +11,8 @@ namespace seqgrad {
 namespace {
 
 constexpr size_t smallest_block = size_t{1} << 20;
+
+std::atomic<uint64_t> generations = 0;
 
 }  // namespace
 
@@ -21,6 +24,7 @@ void Arena::add_block(size_t bytes) {
   bytes = std::max<size_t>(1, (bytes + smallest_block - 1) / smallest_block) * smallest_block;
   blocks_.push_back({static_cast<char*>(backend(device_).allocate(bytes)), bytes});
   ++system_allocations_;
+  generation_ = ++generations;
 }
 
 void* Arena::allocate(size_t bytes) {

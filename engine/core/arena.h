@@ -21,7 +21,8 @@ class Arena {
 
   // A position to which the arena can be rewound; everything allocated later is gone.
   struct Mark {
-    size_t block, offset;
+    size_t block = 0, offset = 0;
+    bool operator==(const Mark&) const = default;
   };
   Mark mark() const { return {block_, offset_}; }
   void rewind() { rewind(Mark{0, 0}); }
@@ -38,6 +39,8 @@ class Arena {
   size_t capacity() const;
   size_t high_water() const { return high_water_; }
   int64_t system_allocations() const { return system_allocations_; }  // how often memory was asked of the device
+  // A number that no other arena has, and another one whenever its memory is: a mark is then at the same address.
+  uint64_t generation() const { return generation_; }
 
  private:
   struct Block {
@@ -50,6 +53,7 @@ class Arena {
   std::vector<Block> blocks_;
   size_t block_ = 0, offset_ = 0, high_water_ = 0;
   int64_t system_allocations_ = 0;
+  uint64_t generation_ = 0;  // 0: no memory yet
 };
 
 }  // namespace seqgrad

@@ -17,10 +17,8 @@ class Backend {
   virtual void* allocate(size_t bytes) = 0;
   virtual void release(void* memory, size_t bytes) noexcept = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
-  virtual void copy(void* to, const void* from, size_t bytes) = 0;  // within the device
-  // Done when it returns. Where the bytes then are: `to`, or, in a step that a GPU repeats as a graph, a place that
-  // stays until the tape's reset.
-  [[nodiscard]] virtual void* upload(void* to, const void* host, size_t bytes) = 0;
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;        // within the device
+  virtual void upload(void* to, const void* host, size_t bytes) = 0;      // the caller may then change `host`
   virtual void download(void* host, const void* from, size_t bytes) = 0;  // done when it returns
   virtual void synchronise() = 0;
   virtual std::string describe() const = 0;

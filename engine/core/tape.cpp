@@ -15,6 +15,11 @@ thread_local Tape* scoped = nullptr;  // of the innermost TapeScope
 
 Tape::Tape() = default;
 
+Tape::~Tape() {
+  for (int d = 0; d < device_count; ++d)
+    if (ones_[d]) backend(static_cast<Device>(d)).release(ones_[d], sizeof(Ones));
+}
+
 Tape& Tape::current() {
   if (scoped) return *scoped;
   thread_local Tape tape;
@@ -51,6 +56,33 @@ void Tape::reset() {
   backwards_ = 0;
   parts_.clear();
   epoch_ = ++last_epoch_;
+}
+
+Tape::Extent Tape::extent(Device device) {
+  const Arena &v = values(device), &g = grads(device);
+  return {v.mark(), g.mark(), v.generation(), g.generation()};
+}
+
+void Tape::go_on_from(const Extent& extent, Device device) {
+  if (const Extent now = this->extent(device);
+      now.values_generation != extent.values_generation || now.grads_generation != extent.grads_generation)
+    refuse("tape: its memory is another one by now");
+  values(device).rewind(extent.values);
+  grads(device).rewind(extent.grads);
+  nodes_.reset();
+  last_ = nullptr;
+  recorded_ = 0;
+  backwards_ = 0;
+}
+
+const void* Tape::one(DType dtype, Device device) {
+  Ones*& ones = ones_[static_cast<int>(device)];
+  if (!ones) {
+    ones = static_cast<Ones*>(backend(device).allocate(sizeof(Ones)));
+    const Ones values;
+    backend(device).upload(ones, &values, sizeof values);
+  }
+  return dtype == DType::f64 ? static_cast<const void*>(&ones->f64) : &ones->f32;
 }
 
 uint64_t Tape::epoch(Device device) const {
@@ -90,16 +122,10 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
       if (e->y.slot->grad) backend(e->y.device).zero(e->y.slot->grad, e->y.bytes());
   ++backwards_;
 
-  Tensor dy = grad(y);
+  const Tensor dy = grad(y);
   one_ = nullptr;
-  if (upstream.defined()) {
-    backend(y.device).copy(dy.data, upstream.data, dy.bytes());
-  } else {
-    with_floating(y.dtype, [&](auto zero) {
-      const decltype(zero) one = 1;
-      one_ = dy.data = y.slot->grad = backend(y.device).upload(dy.data, &one, sizeof(one));
-    });
-  }
+  backend(y.device).copy(dy.data, upstream.defined() ? upstream.data : one(y.dtype, y.device), dy.bytes());
+  if (!upstream.defined()) one_ = dy.data;
   const NoGrad guard;
   at_end_.clear();
   for (const Entry* e = last_; e; e = e->previous) {

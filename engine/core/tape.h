@@ -15,6 +15,7 @@ namespace seqgrad {
 class Tape {
  public:
   Tape();
+  ~Tape();
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
@@ -22,6 +23,18 @@ class Tape {
 
   // Begins a step: forgets closures, activations and their gradients. Parameters and their gradients stay.
   void reset();
+
+  // How far a step has come in the tape's memory of a device. Where two are equal, what is allocated next is at the
+  // same address.
+  struct Extent {
+    Arena::Mark values, grads;
+    uint64_t values_generation = 0, grads_generation = 0;
+    bool operator==(const Extent&) const = default;
+  };
+  Extent extent(Device device);
+  // Forgets what was recorded, and goes on from there: back, when nothing has been written beyond, or ahead, when the
+  // device does by itself what once led there.
+  void go_on_from(const Extent& extent, Device device);
 
   // Adds d(sum of y·upstream)/dx into grad(x) for every x that y was made from; without `upstream`, y is a scalar and
   // upstream 1. Calling it again adds the same once more.
@@ -85,9 +98,15 @@ class Tape {
   Entry* push(Tensor& y, size_t bytes);
   GradSlot* new_slot();
   Arena& grads(Device device);
+  const void* one(DType dtype, Device device);  // a 1 in memory that outlives steps
 
   Arena nodes_{Device::cpu};  // entries, closures and slots, always on the host
   std::unique_ptr<Arena> values_[device_count], grads_[device_count];
+  struct Ones {
+    double f64 = 1;
+    float f32 = 1;
+  };
+  Ones* ones_[device_count] = {};  // in memory of the device
   Entry* last_ = nullptr;
   struct Part {  // of the step: while an ArenaMark lives
     uint64_t epoch;
@@ -124,6 +143,14 @@ inline void save_for_backward(std::initializer_list<Tensor> values) {
     if (x.slot) x.slot->saved = true;
 }
 
+// A copy of the values in memory of the current tape.
+template <class T>
+T* to_device(std::span<const T> values, Device device) {
+  T* copy = Tape::current().scratch<T>(static_cast<int64_t>(values.size()), device);
+  backend(device).upload(copy, values.data(), values.size_bytes());
+  return copy;
+}
+
 // A tensor of the current tape with the given host values.
 template <class T>
 Tensor from_host(std::span<const T> values, Shape shape, Device device = Device::cpu) {
@@ -131,11 +158,8 @@ Tensor from_host(std::span<const T> values, Shape shape, Device device = Device:
     refuse("{} values do not fill a tensor of shape {}", values.size(), shape.str());
   Tensor t = Tape::current().empty(shape, dtype_of<T>, device);
   if (values.empty()) return t;
-  t.data = backend(device).upload(t.data, values.data(), t.bytes());
-  if constexpr (std::is_same_v<T, int32_t>) {
-    const auto [low, high] = std::minmax_element(values.begin(), values.end());
-    t.bounds = {true, *low, *high};
-  }
+  backend(device).upload(t.data, values.data(), t.bytes());
+  if constexpr (std::is_same_v<T, int32_t>) t.bounds = bounds_of(values);
   return t;
 }
 template <class T>

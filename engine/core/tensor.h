@@ -1,5 +1,6 @@
 // The tensor handle: where the numbers are, what they are, and where their gradient goes. It owns nothing.
 #pragma once
+#include <algorithm>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -22,6 +23,11 @@ struct Bounds {
   bool known = false;
   int32_t low = 0, high = 0;
 };
+inline Bounds bounds_of(std::span<const int32_t> values) {
+  if (values.empty()) return {};
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return {true, *low, *high};
+}
 
 struct Tensor {
   void* data = nullptr;      // of a tensor without elements it may be anything: ask defined() whether there is a tensor

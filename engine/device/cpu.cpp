@@ -32,7 +32,7 @@ class Cpu final : public Backend {
   void copy(void* to, const void* from, size_t bytes) override {
     if (bytes > 0) std::memmove(to, from, bytes);  // which must not be given null, as an empty vector has it
   }
-  void* upload(void* to, const void* host, size_t bytes) override { return copy(to, host, bytes), to; }
+  void upload(void* to, const void* host, size_t bytes) override { copy(to, host, bytes); }
   void download(void* host, const void* from, size_t bytes) override { copy(host, from, bytes); }
   void synchronise() override {}
 

@@ -4,18 +4,43 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/device/recording.cuh"
+#include "engine/device/gpu.cuh"
 
 namespace seqgrad {
 namespace {
 
-constexpr size_t landing_bytes = size_t{4} << 20;
+constexpr size_t download_buffer_bytes = size_t{4} << 20;
+
+// Pinned memory of the host, in two halves that are filled in turn: copies in the stream may still read what was
+// filled.
+struct PinnedRing {
+  static constexpr size_t half_bytes = size_t{8} << 20;
+  char* memory = nullptr;
+  cudaEvent_t read[2] = {};  // when the stream has passed the copies of a half
+  bool is_pending[2] = {};   // whether that is waited for before the half is filled again
+  int half = 0;
+  size_t used = 0;  // of that half
+
+  char* free() const { return memory + static_cast<size_t>(half) * half_bytes + used; }
+  // Where the half is full, goes to the other one: that waits only where the host has run ahead of the device by all of
+  // a half.
+  void make_room(cudaStream_t stream) {
+    if (used < half_bytes) return;
+    gpu::check(cudaEventRecord(read[half], stream), "an event");
+    is_pending[half] = true;
+    half ^= 1;
+    used = 0;
+    if (!std::exchange(is_pending[half], false)) return;
+    gpu::check(cudaEventSynchronize(read[half]), "work on the device (SEQGRAD_SYNC=1 tells which)");
+  }
+  void stream_has_passed() { used = 0, is_pending[0] = is_pending[1] = false; }
+};
 
 struct Gpu {
   cudaStream_t stream = nullptr;
   cudaDeviceProp properties{};
-  gpu::Staging staging;
-  char* landing = nullptr;  // pinned, for copies to the host
+  PinnedRing uploads;
+  char* download_buffer = nullptr;  // pinned
 
   Gpu() {
     try {
@@ -47,16 +72,16 @@ struct Gpu {
     gpu::check(cudaDeviceGetDefaultMemPool(&pool, 0), "the memory pool");
     uint64_t keep_all = ~uint64_t{0};
     gpu::check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "the memory pool");
-    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&staging.memory), 2 * gpu::Staging::capacity), "pinned memory");
-    for (cudaEvent_t& event : staging.read)
+    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&uploads.memory), 2 * PinnedRing::half_bytes), "pinned memory");
+    for (cudaEvent_t& event : uploads.read)
       gpu::check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "an event");
-    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&landing), landing_bytes), "pinned memory");
+    gpu::check(cudaMallocHost(reinterpret_cast<void**>(&download_buffer), download_buffer_bytes), "pinned memory");
   }
 
   void release() {
-    for (char* memory : {staging.memory, landing})
+    for (char* memory : {uploads.memory, download_buffer})
       if (memory) cudaFreeHost(memory);
-    for (const cudaEvent_t event : staging.read)
+    for (const cudaEvent_t event : uploads.read)
       if (event) cudaEventDestroy(event);
     if (stream) cudaStreamDestroy(stream);
     cudaGetLastError();
@@ -65,7 +90,7 @@ struct Gpu {
   void synchronise() {
     gpu::refuse_in_graph("waits for the device");
     gpu::check(cudaStreamSynchronize(stream), "work on the device (SEQGRAD_SYNC=1 tells which)");
-    staging.forget();
+    uploads.stream_has_passed();
   }
 };
 
@@ -99,47 +124,45 @@ class Cuda final : public Backend {
   }
   void zero(void* memory, size_t bytes) override {
     const gpu::InUse guard;
-    if (bytes > 0 && gpu::is_made(gpu::Asked::zero, memory, bytes))
+    if (bytes > 0 && gpu::should_issue(gpu::CallKind::zero, memory, bytes))
       gpu::check_call(cudaMemsetAsync(memory, 0, bytes, started().stream), "filling with zeros");
   }
   void copy(void* to, const void* from, size_t bytes) override {
     const gpu::InUse guard;
-    if (bytes > 0 && gpu::is_made(gpu::Asked::copy, to, from, bytes))
+    if (bytes > 0 && gpu::should_issue(gpu::CallKind::copy, to, from, bytes))
       gpu::check_call(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, started().stream),
                       "a copy on the device");
   }
 
-  // The caller may change its memory at once: what the stream still has to read lies in pinned memory.
-  void* upload(void* to, const void* host, size_t bytes) override {
-    if (bytes == 0) return to;
+  // What the stream still has to read lies in pinned memory.
+  void upload(void* to, const void* host, size_t bytes) override {
+    if (bytes == 0) return;
     const gpu::InUse guard;
-    if (gpu::recording != gpu::Recording::none) return gpu::stage_for_graph(host, bytes);
+    gpu::refuse_in_graph("uploads in its body");
     Gpu& gpu = started();
-    gpu::Staging& staging = gpu.staging;
-    gpu::uploaded += gpu::staged_size(bytes);
+    PinnedRing& ring = gpu.uploads;
     for (size_t done = 0; done < bytes;) {
-      if (staging.used == gpu::Staging::capacity) staging.reserve(1);
-      const size_t part = std::min(bytes - done, gpu::Staging::capacity - staging.used);
-      std::memcpy(staging.free(), static_cast<const char*>(host) + done, part);
+      ring.make_room(gpu.stream);
+      const size_t part = std::min(bytes - done, PinnedRing::half_bytes - ring.used);
+      std::memcpy(ring.free(), static_cast<const char*>(host) + done, part);
       gpu::check_call(
-          cudaMemcpyAsync(static_cast<char*>(to) + done, staging.free(), part, cudaMemcpyHostToDevice, gpu.stream),
+          cudaMemcpyAsync(static_cast<char*>(to) + done, ring.free(), part, cudaMemcpyHostToDevice, gpu.stream),
           "a copy to the device");
-      staging.used += part;
+      ring.used += part;
       done += part;
     }
-    return to;
   }
   void download(void* host, const void* from, size_t bytes) override {
     const gpu::InUse guard;
     gpu::refuse_in_graph("waits for the device");
     Gpu& gpu = started();
-    for (size_t done = 0; done < bytes; done += landing_bytes) {
-      const size_t part = std::min(bytes - done, landing_bytes);
-      gpu::check(
-          cudaMemcpyAsync(gpu.landing, static_cast<const char*>(from) + done, part, cudaMemcpyDeviceToHost, gpu.stream),
-          "a copy from the device");
+    for (size_t done = 0; done < bytes; done += download_buffer_bytes) {
+      const size_t part = std::min(bytes - done, download_buffer_bytes);
+      gpu::check(cudaMemcpyAsync(gpu.download_buffer, static_cast<const char*>(from) + done, part,
+                                 cudaMemcpyDeviceToHost, gpu.stream),
+                 "a copy from the device");
       gpu.synchronise();
-      std::memcpy(static_cast<char*>(host) + done, gpu.landing, part);
+      std::memcpy(static_cast<char*>(host) + done, gpu.download_buffer, part);
     }
   }
   void synchronise() override {
@@ -163,7 +186,6 @@ namespace gpu {
 
 cudaStream_t stream() { return started().stream; }
 const cudaDeviceProp& properties() { return started().properties; }
-Staging& staging() { return started().staging; }
 
 std::recursive_mutex& device_mutex() {
   static std::recursive_mutex& mutex = *new std::recursive_mutex;  // tapes of threads release their memory late
@@ -174,16 +196,6 @@ size_t most_shared_memory() {
   int bytes = 0;
   check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "shared memory of the device");
   return static_cast<size_t>(bytes);
-}
-
-void Staging::reserve(size_t bytes) {
-  if (used + bytes <= capacity) return;
-  check(cudaEventRecord(read[half], stream()), "an event");
-  waits[half] = true;
-  half ^= 1;
-  used = 0;
-  if (!std::exchange(waits[half], false)) return;
-  check(cudaEventSynchronize(read[half]), "work on the device (SEQGRAD_SYNC=1 tells which)");
 }
 
 bool each_call_waits() {
@@ -204,7 +216,7 @@ void check(cudaError_t status, const char* what) {
 
 void check_call(cudaError_t status, const char* what) {
   check(status, what);
-  if (each_call_waits() && recording == Recording::none) check(cudaStreamSynchronize(stream()), what);
+  if (each_call_waits() && call_mode == CallMode::issue) check(cudaStreamSynchronize(stream()), what);
 }
 
 void check_launch(cudaError_t status, int64_t grid, int block, size_t shared) {

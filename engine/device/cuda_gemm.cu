@@ -125,7 +125,7 @@ void gemm_cuda(const Gemm<T>& g) {
   Gemm<T> call = g;
   call.b_name = 0;  // another one each time
   const gpu::InUse guard;
-  if (gpu::is_made(gpu::Asked::gemm, call, matmul_precision())) check_product(multiply(g), g, 1);
+  if (gpu::should_issue(gpu::CallKind::gemm, call, matmul_precision())) check_product(multiply(g), g, 1);
 }
 
 template <class T>
@@ -137,7 +137,8 @@ void batched_gemm_cuda(const BatchedGemm<T>& g) {
   }
   if (g.first.m == 0 || g.first.n == 0) return;
   const gpu::InUse guard;
-  if (gpu::is_made(gpu::Asked::batched_gemm, g, matmul_precision())) check_product(multiply(g), g.first, g.count);
+  if (gpu::should_issue(gpu::CallKind::batched_gemm, g, matmul_precision()))
+    check_product(multiply(g), g.first, g.count);
 }
 
 template <class T>

@@ -10,11 +10,11 @@
 
 #include <cstdint>
 #include <cstring>
-#include <mutex>
 #include <type_traits>
 
 #include "engine/core/kernel.h"
 #include "engine/core/tape.h"
+#include "engine/device/recording.cuh"
 
 namespace seqgrad::gpu {
 
@@ -30,13 +30,6 @@ size_t most_shared_memory();  // bytes that a block may have when it asks for th
 // being done.
 void check(cudaError_t status, const char* what);
 
-// Threads share the device's one stream and what is recorded of it: held while a call reaches it, and while a step is
-// recorded or repeated.
-std::recursive_mutex& device_mutex();
-struct InUse {
-  std::lock_guard<std::recursive_mutex> lock{device_mutex()};
-};
-
 // With SEQGRAD_SYNC=1 in the environment each call waits until the device has done it, so that a fault is told with the
 // kernel and the sizes that caused it; without, it comes out at some later call.
 bool each_call_waits();
@@ -44,46 +37,11 @@ bool each_call_waits();
 void check_call(cudaError_t status, const char* what);
 void check_launch(cudaError_t status, int64_t grid, int block, size_t shared);
 
-// A step may be recorded in a graph, and then repeated: nothing reaches the stream, but what would is compared with
-// what was recorded (step_graph.cu).
-enum class Recording : uint8_t { none, records, repeats };
-inline Recording recording = Recording::none;  // guarded by device_mutex()
-void note(const void* call, size_t bytes);     // what tells the next call from others
-
-// Bytes between members are whatever stood there. (clang 14 cannot clear them: there two equal calls may seem to
-// differ.)
-template <class P>
-void clear_padding([[maybe_unused]] P& x) {
-#if __has_builtin(__builtin_clear_padding)
-  __builtin_clear_padding(&x);
-#endif
-}
-
-// Asked before every call that reaches the stream, with all that tells it from others: whether it is to be made.
-enum class Asked : uint8_t { launch, gemm, batched_gemm, zero, copy };
-template <class... P>
-bool is_made(Asked what, P... parts) {
-  if (recording == Recording::none) return true;
-  unsigned char call[sizeof(what) + (sizeof(P) + ...)];
-  std::memcpy(call, &what, sizeof(what));
-  size_t used = sizeof(what);
-  ((clear_padding(parts), std::memcpy(call + used, &parts, sizeof(P)), used += sizeof(P)), ...);
-  note(call, used);
-  return recording == Recording::records;
-}
-
 template <class... P, class... A>
 void launch(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, const A&... args) {
   const InUse guard;
-  if (grid > 0 && is_made(Asked::launch, kernel, grid, block, shared, P(args)...))
+  if (grid > 0 && should_issue(CallKind::launch, kernel, grid, block, shared, P(args)...))
     check_launch(launch_now<P...>(kernel, grid, block, shared, stream, P(args)...), grid, block, shared);
-}
-
-// Copies of host numbers for a kernel to read, in the tape's memory until its next reset.
-template <class T>
-T* to_device(const T* host, int64_t count) {
-  T* copy = Tape::current().scratch<T>(count, Device::cuda);
-  return static_cast<T*>(backend(Device::cuda).upload(copy, host, static_cast<size_t>(count) * sizeof(T)));
 }
 
 // Blocks for a kernel that walks n items from index() in steps of step(): as many as needed, at most what fills a GPU.

@@ -1,35 +1,47 @@
-// What the backend and the step graphs of a GPU tell each other about uploads.
+// Every call that reaches a GPU's stream asks here first: it is issued, recorded in a graph, or compared with what was
+// recorded.
 #pragma once
-#include "engine/device/gpu.cuh"
+#include <cstdint>
+#include <cstring>
+#include <mutex>
 
 namespace seqgrad::gpu {
 
-// Pinned memory of the host, in two halves that are filled in turn: copies in the stream may still read what was
-// filled.
-struct Staging {
-  static constexpr size_t capacity = size_t{8} << 20;  // of a half: what fits in one piece
-  char* memory = nullptr;
-  cudaEvent_t read[2] = {};  // when the stream has passed the copies of a half
-  bool waits[2] = {};        // for its event, before it is filled again
-  int half = 0;
-  size_t used = 0;  // of that half
-
-  char* free() const { return memory + static_cast<size_t>(half) * capacity + used; }
-  // Makes room for `bytes` in one piece, in the other half if need be: that waits only where the host has run ahead of
-  // the device by all of a half.
-  void reserve(size_t bytes);
-  void forget() { used = 0, waits[0] = waits[1] = false; }  // the stream has passed everything
+// Threads share the device's one stream and what is recorded of it: held while a call reaches it, and while a step is
+// recorded or compared.
+std::recursive_mutex& device_mutex();
+struct InUse {
+  std::lock_guard<std::recursive_mutex> lock{device_mutex()};
 };
-Staging& staging();
 
-// Uploads while something is recorded or repeated: into pinned memory, one after the other, to be copied to the device
-// all at once before the graph runs. Where on the device the bytes will be.
-void* stage_for_graph(const void* host, size_t bytes);
+enum class CallMode : uint8_t { issue, record, compare };
+inline CallMode call_mode = CallMode::issue;  // guarded by device_mutex()
 
-// Throws while something is recorded or repeated, which then runs as it is; `what` it would do.
+// Records the call, or throws ReplayMismatch where it is not the recorded one (step_graph.cu).
+void record_call(const void* call, size_t bytes);
+// While steps are recorded or compared: throws, so that the step runs as it is; `what` it would do.
 void refuse_in_graph(const char* what);
 
-inline int64_t uploaded = 0;  // bytes in all, rounded up as they are staged
-constexpr size_t staged_size(size_t bytes) { return (bytes + 63) / 64 * 64; }
+// Bytes between members are whatever stood there. (clang 14 cannot clear them: there two equal calls may seem to
+// differ.)
+template <class P>
+void clear_padding([[maybe_unused]] P& x) {
+#if __has_builtin(__builtin_clear_padding)
+  __builtin_clear_padding(&x);
+#endif
+}
+
+// Whether a call should be issued now; else it has been compared. `parts` are all that tells it from other calls.
+enum class CallKind : uint8_t { launch, gemm, batched_gemm, zero, copy };
+template <class... P>
+bool should_issue(CallKind kind, P... parts) {
+  if (call_mode == CallMode::issue) return true;
+  unsigned char call[sizeof(kind) + (sizeof(P) + ...)];
+  std::memcpy(call, &kind, sizeof(kind));
+  size_t used = sizeof(kind);
+  ((clear_padding(parts), std::memcpy(call + used, &parts, sizeof(P)), used += sizeof(P)), ...);
+  record_call(call, used);
+  return call_mode == CallMode::record;
+}
 
 }  // namespace seqgrad::gpu

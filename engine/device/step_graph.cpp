@@ -7,15 +7,18 @@ namespace seqgrad {
 namespace {
 
 std::atomic<bool> on_gpus = true;
-std::atomic<int64_t> nodes = 0;
+std::atomic<int64_t> per_comparison = 64, nodes = 0;
 
 const bool installed = install<Device::cpu>(
-    kernels::repeated_step, +[](const RepeatedStep& step) { step.body(); });
+    kernels::run_step, +[](const kernels::RunStep& run) { run.step.body(); });
 
 }  // namespace
 
 void set_step_graphs(bool on) { on_gpus = on; }
 bool step_graphs() { return on_gpus; }
+
+void set_replays_per_comparison(int64_t replays) { per_comparison = replays; }
+int64_t replays_per_comparison() { return per_comparison; }
 
 int64_t step_graph_nodes() { return nodes; }
 void note_step_graph_nodes(int64_t count) { nodes = count; }

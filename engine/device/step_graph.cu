@@ -1,28 +1,33 @@
-// Recording is stream capture; repeating compares calls byte by byte and launches the graph after one copy of uploads.
+// A step is recorded by stream capture. A replay launches the graph; a comparison runs the body on the host before
+// that, and each call must have the bytes of the recorded one.
 #include "engine/device/step_graph.h"
 
+#include <algorithm>
 #include <cstring>
 #include <list>
 #include <string>
 #include <utility>
 
-#include "engine/device/recording.cuh"
+#include "engine/device/gpu.cuh"
 
 namespace seqgrad {
 namespace {
 
-struct Graph {
+struct Recording {
   std::vector<int64_t> key;
-  cudaGraphExec_t graph = nullptr;
-  std::vector<unsigned char> calls;  // as gpu::note got them
-  size_t uploads = 0;                // bytes
-  bool ran = false;                  // as it is
+  bool has_run = false;  // as it is
   bool is_recordable = true;
+  cudaGraphExec_t graph = nullptr;
+  // What the graph does, and what must hold when it is launched.
+  std::vector<unsigned char> calls;        // as record_call got them
+  Tape::Extent begin, end;                 // of the tape, before and after the body
+  std::vector<StepInputs::Slot> accepted;  // the inputs' places, and how far out they may lie
+  int64_t replays = 0;                     // since the body was run last
 
-  explicit Graph(std::vector<int64_t> k) : key(std::move(k)) {}
-  ~Graph() { forget(); }
-  Graph(const Graph&) = delete;
-  Graph& operator=(const Graph&) = delete;
+  explicit Recording(std::vector<int64_t> k) : key(std::move(k)) {}
+  ~Recording() { forget(); }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
 
   void forget() {
     if (graph) (void)cudaGraphExecDestroy(graph);
@@ -31,55 +36,53 @@ struct Graph {
   }
 };
 
-struct Differs {};  // a call is not the recorded one
+using Recordings = std::list<Recording>;  // the last used first
+
+Recording& find(Recordings& all, const std::vector<int64_t>& key) {
+  for (auto r = all.begin(); r != all.end(); ++r)
+    if (r->key == key) {
+      all.splice(all.begin(), all, r);
+      return all.front();
+    }
+  if (all.size() == most_step_graphs) all.pop_back();
+  all.emplace_front(key);
+  return all.front();
+}
+
+struct ReplayMismatch {};  // a call is not the recorded one
 struct CannotRecord {
   const char* why;
 };
 
-struct Recorder {
-  std::list<Graph> graphs;  // the last used first
-  char* inbox = nullptr;    // on the device: what the host has staged for a graph
-  Graph* now = nullptr;
-  size_t compared = 0;  // bytes of now->calls
-  size_t staged = 0;    // bytes from staging().used on
-};
-Recorder& recorder() {
-  static Recorder& r = *new Recorder;  // never destroyed, like the device
-  return r;
-}
+// What record_call writes to, or compares with. Guarded by gpu::device_mutex().
+struct Calls {
+  std::vector<unsigned char>* bytes = nullptr;
+  size_t cursor = 0;  // how many have been compared
+} calls;
 
-// While it lives, calls go to the graph.
-struct Scope {
-  Scope(Graph& graph, gpu::Recording how) {
-    recorder().now = &graph;
-    recorder().compared = recorder().staged = 0;
-    gpu::recording = how;
+struct CallModeScope {
+  CallModeScope(gpu::CallMode mode, std::vector<unsigned char>& bytes) {
+    calls = {&bytes, 0};
+    gpu::call_mode = mode;
   }
-  ~Scope() { gpu::recording = gpu::Recording::none; }
-  Scope(const Scope&) = delete;
-  Scope& operator=(const Scope&) = delete;
+  ~CallModeScope() { gpu::call_mode = gpu::CallMode::issue; }
+  CallModeScope(const CallModeScope&) = delete;
+  CallModeScope& operator=(const CallModeScope&) = delete;
 };
-
-void run_as_it_is(Graph& graph, const std::function<void()>& body) {
-  const int64_t before = gpu::uploaded;
-  body();
-  graph.ran = true;
-  graph.uploads = static_cast<size_t>(gpu::uploaded - before);
-}
 
 // Steps of this key run as they are from now on.
-void give_up(Graph& graph, const std::string& why) {
-  graph.is_recordable = false;
-  static bool told = false;
-  if (!std::exchange(told, true))
+void give_up(Recording& recording, const std::string& why) {
+  recording.is_recordable = false;
+  static bool warned = false;
+  if (!std::exchange(warned, true))
     fmt::print(stderr,
-               "warning: a step cannot be repeated as a CUDA graph ({}); it is made call by call, which is slower; "
+               "warning: a step cannot be replayed as a CUDA graph ({}); it is made call by call, which is slower; "
                "graphs: false asks for no graphs\n",
                why);
 }
 
-// What the capture holds, or null and nothing done: the step cannot be recorded, or uploads more than it did before.
-cudaGraph_t capture(Graph& graph, const std::function<void()>& body) {
+// What the capture holds, or null, and nothing done: the step cannot be recorded.
+cudaGraph_t capture(Recording& recording, const std::function<void()>& body) {
   cudaGraph_t captured = nullptr;
   const auto abandon = [&] {
     (void)cudaStreamEndCapture(gpu::stream(), &captured);
@@ -89,12 +92,10 @@ cudaGraph_t capture(Graph& graph, const std::function<void()>& body) {
   };
   gpu::check(cudaStreamBeginCapture(gpu::stream(), cudaStreamCaptureModeThreadLocal), "recording of a step");
   try {
-    const Scope scope(graph, gpu::Recording::records);
+    const CallModeScope scope(gpu::CallMode::record, recording.calls);
     body();
-  } catch (const Differs&) {
-    return abandon();
   } catch (const CannotRecord& e) {
-    give_up(graph, fmt::format("it {}", e.why));
+    give_up(recording, fmt::format("it {}", e.why));
     return abandon();
   } catch (...) {
     abandon();
@@ -105,103 +106,115 @@ cudaGraph_t capture(Graph& graph, const std::function<void()>& body) {
 }
 
 // False: nothing was recorded, and nothing done.
-bool record(Graph& graph, const std::function<void()>& body) {
-  graph.forget();
+bool record(Recording& recording, const GraphStep& step) {
+  recording.forget();
   try {
-    cudaGraph_t captured = capture(graph, body);
+    cudaGraph_t captured = capture(recording, step.body);
     if (!captured) return false;
     size_t nodes = 0;
     cudaError_t status = cudaGraphGetNodes(captured, nullptr, &nodes);
-    if (status == cudaSuccess) status = cudaGraphInstantiate(&graph.graph, captured, 0);
+    if (status == cudaSuccess) status = cudaGraphInstantiate(&recording.graph, captured, 0);
     (void)cudaGraphDestroy(captured);
     gpu::check(status, "instantiation of a graph");
     note_step_graph_nodes(static_cast<int64_t>(nodes));
-    return true;
   } catch (const SystemError& e) {  // if it is the device that fails, the step as it is will say so
-    give_up(graph, e.what());
+    give_up(recording, e.what());
     return false;
   }
+  recording.accepted.assign(step.inputs.begin(), step.inputs.end());
+  return true;
 }
 
-// Whether each call was the recorded one.
-bool repeats(Graph& graph, const std::function<void()>& body) {
+// Whether each call is the recorded one.
+bool compare(Recording& recording, const GraphStep& step) {
   try {
-    const Scope scope(graph, gpu::Recording::repeats);
-    body();
-  } catch (const Differs&) {
+    const CallModeScope scope(gpu::CallMode::compare, recording.calls);
+    step.body();
+  } catch (const ReplayMismatch&) {
     return false;
   }
-  return recorder().compared == graph.calls.size();
+  if (calls.cursor != recording.calls.size()) return false;
+  for (size_t i = 0; i < step.inputs.size(); ++i) {
+    Bounds& accepted = recording.accepted[i].bounds;
+    accepted.low = std::min(accepted.low, step.inputs[i].bounds.low);
+    accepted.high = std::max(accepted.high, step.inputs[i].bounds.high);
+  }
+  return true;
 }
 
-void launch(const Graph& graph) {
-  gpu::Staging& from = gpu::staging();
-  if (const size_t bytes = recorder().staged; bytes > 0)
-    gpu::check(cudaMemcpyAsync(recorder().inbox, from.free(), bytes, cudaMemcpyHostToDevice, gpu::stream()),
-               "a copy to the device");
-  from.used += recorder().staged;
-  gpu::check(cudaGraphLaunch(graph.graph, gpu::stream()), "launch of a graph");
+bool lie_where_they_lay(std::span<const StepInputs::Slot> inputs, const std::vector<StepInputs::Slot>& accepted) {
+  return std::equal(inputs.begin(), inputs.end(), accepted.begin(), accepted.end(), [](const auto& a, const auto& b) {
+    return a.data == b.data && a.bytes == b.bytes && a.bounds.known == b.bounds.known;
+  });
+}
+// Ranges, which is what a body looks at: numbers between accepted ones are accepted.
+bool are_accepted(std::span<const StepInputs::Slot> inputs, const std::vector<StepInputs::Slot>& accepted) {
+  return std::equal(inputs.begin(), inputs.end(), accepted.begin(), accepted.end(), [](const auto& a, const auto& b) {
+    return a.bounds.low >= b.bounds.low && a.bounds.high <= b.bounds.high;
+  });
 }
 
-Graph& find(const std::vector<int64_t>& key) {
-  auto& graphs = recorder().graphs;
-  for (auto g = graphs.begin(); g != graphs.end(); ++g)
-    if (g->key == key) {
-      graphs.splice(graphs.begin(), graphs, g);
-      return graphs.front();
-    }
-  if (graphs.size() == most_step_graphs) graphs.pop_back();
-  graphs.emplace_front(key);
-  return graphs.front();
+// Whether the graph does this step; else nothing was done, and there is no graph any more.
+bool replay(Recording& recording, const GraphStep& step, const Tape::Extent& begin) {
+  const bool fits = begin == recording.begin && lie_where_they_lay(step.inputs, recording.accepted),
+             is_accepted = fits && are_accepted(step.inputs, recording.accepted);
+  if (is_accepted && recording.replays + 1 < replays_per_comparison()) {
+    ++recording.replays;
+    Tape::current().go_on_from(recording.end, Device::cuda);
+    return true;
+  }
+  if (fits && compare(recording, step)) {
+    recording.replays = 0;
+    return true;
+  }
+  const int64_t unchecked = std::exchange(recording.replays, 0);
+  recording.forget();
+  if (is_accepted && unchecked > 0)
+    system_failure(
+        "a step asks the GPU for other calls than the graph that was replayed for it; graphs: false does "
+        "without");
+  return false;
 }
 
-void repeated_step_cuda(const RepeatedStep& step) {
+void run_step_cuda(const kernels::RunStep& run) {
+  const GraphStep& step = run.step;
   if (!step_graphs() || gpu::each_call_waits()) return step.body();
   const gpu::InUse guard;
-  Graph& graph = find(step.key);
-  if (!graph.ran) return run_as_it_is(graph, step.body);
-  gpu::Staging& staging = gpu::staging();
-  if (!graph.is_recordable || graph.uploads > staging.capacity) return step.body();
-  if (!recorder().inbox) recorder().inbox = static_cast<char*>(backend(Device::cuda).allocate(staging.capacity));
-  staging.reserve(graph.uploads);
-  if (graph.graph ? !repeats(graph, step.body) : !record(graph, step.body)) {
-    graph.forget();
-    Tape::current().reset();
-    return run_as_it_is(graph, step.body);
+  if (!run.recordings) run.recordings = std::make_shared<Recordings>();
+  Recording& recording = find(*static_cast<Recordings*>(run.recordings.get()), step.key);
+  if (!std::exchange(recording.has_run, true) || !recording.is_recordable) return step.body();
+  Tape& tape = Tape::current();
+  const Tape::Extent begin = tape.extent(Device::cuda);
+  if (recording.graph ? !replay(recording, step, begin) : !record(recording, step)) {
+    recording.forget();
+    tape.go_on_from(begin, Device::cuda);
+    return step.body();
   }
-  launch(graph);
+  recording.begin = begin;
+  recording.end = tape.extent(Device::cuda);
+  gpu::check(cudaGraphLaunch(recording.graph, gpu::stream()), "launch of a graph");
 }
 
-const bool installed = install<Device::cuda>(kernels::repeated_step, repeated_step_cuda);
+const bool installed = install<Device::cuda>(kernels::run_step, run_step_cuda);
 
 }  // namespace
 
 namespace gpu {
 
-void note(const void* call, size_t bytes) {
-  Recorder& r = recorder();
-  std::vector<unsigned char>& calls = r.now->calls;
-  if (recording == Recording::records) {
+void record_call(const void* call, size_t bytes) {
+  if (call_mode == CallMode::record) {
     const auto* from = static_cast<const unsigned char*>(call);
-    calls.insert(calls.end(), from, from + bytes);
+    calls.bytes->insert(calls.bytes->end(), from, from + bytes);
     return;
   }
-  if (bytes > calls.size() - r.compared || std::memcmp(calls.data() + r.compared, call, bytes) != 0) throw Differs{};
-  r.compared += bytes;
-}
-
-void* stage_for_graph(const void* host, size_t bytes) {
-  Recorder& r = recorder();
-  if (r.staged + staged_size(bytes) > r.now->uploads) throw Differs{};
-  std::memcpy(staging().free() + r.staged, host, bytes);
-  void* at = r.inbox + r.staged;
-  r.staged += staged_size(bytes);
-  return at;
+  if (bytes > calls.bytes->size() - calls.cursor || std::memcmp(calls.bytes->data() + calls.cursor, call, bytes) != 0)
+    throw ReplayMismatch{};
+  calls.cursor += bytes;
 }
 
 void refuse_in_graph(const char* what) {
-  if (recording == Recording::repeats) throw Differs{};  // what was recorded did not
-  if (recording == Recording::records) throw CannotRecord{what};
+  if (call_mode == CallMode::compare) throw ReplayMismatch{};  // what was recorded did not
+  if (call_mode == CallMode::record) throw CannotRecord{what};
 }
 
 }  // namespace gpu

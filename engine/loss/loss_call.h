@@ -2,9 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "engine/loss/loss_tile.h"
-#include "engine/loss/prediction.h"
-#include "engine/loss/row_target.h"
+#include "engine/loss/loss_tasks.h"
 
 namespace seqgrad {
 
@@ -24,23 +22,23 @@ struct Gradients {  // absent ones are not formed
 template <class T>
 class LinearTile;
 
-// Its arrays live in the current tape until the next reset, so that a copy of it can wait there for backward.
+// What it points to lives in the current tape until the next reset, so that a copy of it can wait there for backward.
 class LossCall {
  public:
-  // Throws E01, E03, E17. `place` of a scalar; a vector loss has in_backward. `rows` are read until forward() returns.
-  LossCall(const Prediction& prediction, const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
-           double divisor, GradientPlace place);
+  // Throws E01, E03, E17. `place` of a scalar; a vector loss has in_backward.
+  LossCall(const Prediction& prediction, const LossTasks& tasks, GradientPlace place);
 
   std::vector<RowResult> forward() const;  // of the live rows; waits for a GPU
-  // The same on a GPU without waiting: results stay there. A row that is refused sets *stop, there, to 1. Scalars only.
-  const RowResult* launch(int32_t* stop) const;
+  // The same on a GPU without waiting: results stay there, in the tasks. A row that is refused sets *stop, there, to 1.
+  // Scalars only.
+  void launch(int32_t* stop) const;
   // The logits or probabilities of live row i, as the row kernel has read them.
   template <class T>
   std::vector<T> row(int64_t i) const;
   // Makes `value` part of the graph.
   void record(Tensor& value) const;
 
-  const Shape& shape() const { return shape_; }  // of the result
+  const Shape& shape() const { return tasks_.shape; }  // of the result
   Device device() const { return prediction_.x.device; }
 
  private:
@@ -58,12 +56,7 @@ class LossCall {
   void clear_dead_rows(const Tensor& gradient) const;
 
   Prediction prediction_;
-  RowRule rule_;             // its tables on the device
-  RowTask* tasks_;           // on the host; live rows come first
-  int64_t *groups_, *rows_;  // on the host, of each task: the entry of a vector loss, and its row of x; -1: of none
-  int64_t live_, count_;     // tasks
-  LossTile tile_;
-  Shape shape_;
+  LossTasks tasks_;
   GradientPlace place_;
   bool wanted_;
   int64_t backwards_;  // that the tape had begun before

@@ -16,11 +16,12 @@ struct Prediction {
   Layout layout = Layout::batch;
 
   const char* loss_name() const { return is_hidden ? "linear_sequence_loss" : "sequence_loss"; }
-  // Where row b·T + t is among the rows of x.
-  int64_t place(int64_t row, int64_t batch, int64_t steps) const {
-    return layout == Layout::time ? row % steps * batch + row / steps : row;
-  }
 };
+
+// Where row b·T + t is among the rows of a prediction.
+inline int64_t place_of(int64_t row, int64_t batch, int64_t steps, Layout layout) {
+  return layout == Layout::time ? row % steps * batch + row / steps : row;
+}
 
 // Throws E01, or E17 for hidden states, weight and bias that do not fit each other.
 void check_shapes(const Prediction& prediction, int64_t batch, int64_t steps, int64_t classes, Input input);

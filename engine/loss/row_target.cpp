@@ -82,10 +82,12 @@ RowRule row_rule(const LossInputs& in, const LossOptions& o) {
   return rule;
 }
 
-RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, Device device, int64_t count, bool keep_dense) {
-  const double* dense = keep_dense && device == Device::cpu
-                            ? keep(rows.dense)
-                            : on_device(device, rows.dense.data(), static_cast<int64_t>(rows.dense.size()));
+const double* dense_rows(StepInputs& in, const LiveRows& rows, bool keep_them) {
+  if (keep_them && in.device() == Device::cpu) return keep(rows.dense);
+  return on_device(in, rows.dense.data(), static_cast<int64_t>(rows.dense.size()));
+}
+
+RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, const double* dense, int64_t count) {
   const auto base = [&](int64_t v) { return rule.base_f64 ? rule.base_f64[v] : rule.class_weight ? 0 : rule.off; };
   int64_t bases = 0, last_base = -1;  // classes that have one, up to three
   for (int64_t v = 0; v < rule.classes && bases < 3; ++v)
@@ -105,8 +107,8 @@ RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, Device device, int
   return tasks;
 }
 
-RowRule on_device(RowRule rule, Device device, DType dtype, bool is_dense) {
-  const auto move = [&](auto*& table) { table = on_device(device, table, rule.classes); };
+RowRule on_device(StepInputs& in, RowRule rule, DType dtype, bool is_dense) {
+  const auto move = [&](auto*& table) { table = on_device(in, table, rule.classes); };
   if (dtype == DType::f32)
     move(rule.base_f32);
   else

@@ -1,6 +1,6 @@
 // The smoothed and class-weighted target distribution, in the form that the row kernels take.
 #pragma once
-#include "engine/core/tape.h"
+#include "engine/core/step_inputs.h"
 #include "engine/loss/live_rows.h"
 #include "engine/loss/row_loss.h"
 
@@ -10,21 +10,21 @@ namespace seqgrad {
 // the current tape until the next reset.
 RowRule row_rule(const LossInputs& inputs, const LossOptions& options);
 
+// Where row kernels of the inputs' device read the distributions of dense rows: on a CPU where `rows` has them, unless
+// they are to be kept.
+const double* dense_rows(StepInputs& in, const LiveRows& rows, bool keep = false);
 // One task for each live row, on the host; `offset` and `coefficient` are the caller's. Those beyond the live ones, up
-// to `count`, are of no row. Their distributions are where `device` reads them: on a CPU those of `rows` themselves,
-// unless they are to be kept.
-RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, Device device = Device::cpu, int64_t count = 0,
-                   bool keep_dense = false);
+// to `count`, are of no row.
+RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, const double* dense, int64_t count = 0);
 
-// Numbers of the host where a device reads them: there themselves on a CPU, else a copy in the current tape.
+// Numbers of the host where the inputs' device reads them: there themselves on a CPU.
 template <class T>
-const T* on_device(Device device, const T* host, int64_t count) {
-  if (device == Device::cpu || count == 0 || !host) return host;
-  T* copy = Tape::current().scratch<T>(count, device);
-  return static_cast<const T*>(backend(device).upload(copy, host, static_cast<size_t>(count) * sizeof(T)));
+const T* on_device(StepInputs& in, const T* host, int64_t count) {
+  if (in.device() == Device::cpu || count == 0 || !host) return host;
+  return in.add(std::span<const T>(host, static_cast<size_t>(count)));
 }
 // The rule with those tables there that row kernels of `dtype` read.
-RowRule on_device(RowRule rule, Device device, DType dtype, bool is_dense);
+RowRule on_device(StepInputs& in, RowRule rule, DType dtype, bool is_dense);
 
 // H(q'), what a report as `kl` subtracts.
 class TargetEntropy {

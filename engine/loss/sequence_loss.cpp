@@ -13,7 +13,11 @@ namespace {
 
 LossResult run(const Prediction& p, const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
                double divisor, GradientPlace place = GradientPlace::apart) {
-  const LossCall call(p, inputs, rows, options, divisor, place);
+  StepInputs in(p.x.device);
+  const LossTasks tasks(in, {p.x.dtype, p.is_hidden, Tape::current().wants_grad({p.x, p.weight, p.bias}), p.layout},
+                        inputs, rows, options, divisor);
+  in.upload();
+  const LossCall call(p, tasks, place);
   const std::vector<RowResult> results = call.forward();
   // A row without a finite maximum is as it was: the row kernel stops before it overwrites one. One that has a finite
   // maximum and an infinite loss may hold its gradient by now, which is finite: what is said then is of a row that has
@@ -32,17 +36,16 @@ LossResult run(const Prediction& p, const LossInputs& inputs, const LiveRows& ro
   return out;
 }
 
-LaunchedLoss launch(const Prediction& p, const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
-                    double divisor, GradientPlace place, int32_t* stop) {
-  const LossCall call(p, inputs, rows, options, divisor, place);
-  LaunchedLoss out{empty({}, p.x.dtype, p.x.device), call.launch(stop)};
-  call.record(out.value);
-  return out;
+Tensor launch(const Prediction& p, const LossTasks& tasks, GradientPlace place, int32_t* stop) {
+  const LossCall call(p, tasks, place);
+  call.launch(stop);
+  Tensor value = empty({}, p.x.dtype, p.x.device);
+  call.record(value);
+  return value;
 }
 
-GradientPlace place_of_moved(const Tensor& x, const LiveRows& rows, const LossOptions& options) {
-  const bool overwrite =
-      options.input == Input::logits && x.slot && !x.slot->saved && result_shape(rows, options).rank() == 0;
+GradientPlace place_of_moved(const Tensor& x, Input input, const Shape& shape) {
+  const bool overwrite = input == Input::logits && x.slot && !x.slot->saved && shape.rank() == 0;
   return overwrite ? GradientPlace::in_place : GradientPlace::apart;
 }
 
@@ -60,7 +63,7 @@ LossResult sequence_loss(const Tensor& prediction, const LossInputs& inputs, con
 
 LossResult sequence_loss(Tensor&& prediction, const LossInputs& inputs, const LiveRows& rows,
                          const LossOptions& options, double divisor, Layout layout) {
-  const GradientPlace place = place_of_moved(prediction, rows, options);
+  const GradientPlace place = place_of_moved(prediction, options.input, result_shape(rows, options));
   LossResult out = run({.x = prediction, .layout = layout}, inputs, rows, options, divisor, place);
   if (place == GradientPlace::in_place) prediction = {};
   return out;
@@ -104,16 +107,14 @@ LossResult linear_sequence_loss(const Tensor& hidden, const Tensor& weight, cons
   return run(p, inputs, rows, options, rows.divisor);
 }
 
-LaunchedLoss launch_linear_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
-                                const LossInputs& inputs, const LiveRows& rows, const LossOptions& options,
-                                double divisor, int32_t* stop) {
-  return launch({hidden, weight, bias, true}, inputs, rows, options, divisor, GradientPlace::in_parameters, stop);
+Tensor launch_linear_loss(const Tensor& hidden, const Tensor& weight, const Tensor& bias, const LossTasks& tasks,
+                          int32_t* stop) {
+  return launch({hidden, weight, bias, true}, tasks, GradientPlace::in_parameters, stop);
 }
 
-LaunchedLoss launch_sequence_loss(Tensor&& prediction, const LossInputs& inputs, const LiveRows& rows,
-                                  const LossOptions& options, double divisor, int32_t* stop) {
+Tensor launch_sequence_loss(Tensor&& prediction, const LossTasks& tasks, int32_t* stop) {
   const Tensor x = std::exchange(prediction, {});
-  return launch({.x = x}, inputs, rows, options, divisor, place_of_moved(x, rows, options), stop);
+  return launch({.x = x}, tasks, place_of_moved(x, tasks.rule.input, tasks.shape), stop);
 }
 
 LossResult collect_loss(const LossInputs& inputs, const LiveRows& rows, const LossOptions& options, double divisor,

@@ -101,7 +101,7 @@ void ParameterStore::from_file(const Parameter& p, const Tensor& buffer, const T
       for (size_t c = 0; c < columns; ++c) memory[r * columns + c] = data[c * rows + r];
   }
   // Not in a step that is repeated: the place is this one.
-  if (n > 0) (void)backend(device_).upload(buffer.as<T>() + p.offset, memory.data(), n * sizeof(T));
+  if (n > 0) backend(device_).upload(buffer.as<T>() + p.offset, memory.data(), n * sizeof(T));
 }
 
 template std::vector<float> ParameterStore::to_file<float>(const Parameter&, const Tensor&) const;

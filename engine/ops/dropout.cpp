@@ -51,27 +51,28 @@ void dropout_cpu(const kernels::Dropout<T>& k) {
     for (int64_t t = 0; t < k.steps; ++t) {
       const int64_t at = (b * k.steps + t) * k.width;
       for (int64_t u = 0; u < k.width; u += 4 * lanes) {
-        draw_many(dropout_counter(k.key, b, k.variational ? 0 : t, u / 4), draws);
+        draw_many(dropout_counter(*k.draw, k.site, b, k.variational ? 0 : t, u / 4), draws);
         add_kept(draws, below, keep, k.x + at + u, k.y + at + u, std::min(4 * lanes, k.width - u));
       }
     }
   });
 }
 
-const DropoutKey sample_key{7, 3, 11, 0};
+const DropoutDraw sample_draw{7, 11, 0};
+const DropoutSite sample_site{3};
 
 OpSample sample(const char* label, Shape shape, bool variational) {
   OpSample s;
   s.label = label;
   s.inputs = {SampleInput::reals(shape)};
-  s.call = [=](std::span<const Tensor> in) { return dropout(in[0], 0.3, sample_key, variational); };
+  s.call = [=](std::span<const Tensor> in) { return dropout(in[0], 0.3, sample_draw, sample_site, variational); };
   s.expected = [=](const std::vector<Values>& in) {
     Values y;
     const int64_t steps = shape.rank() == 3 ? shape[1] : 1, width = shape[-1];
     for (int64_t i = 0; i < shape.numel(); ++i) {
       const int64_t u = i % width, t = i / width % steps, b = i / width / steps;
       const double uniform =
-          dropout_words(sample_key, b, variational ? 0 : t, u / 4)[static_cast<size_t>(u % 4)] * 0x1p-32;
+          dropout_words(sample_draw, sample_site, b, variational ? 0 : t, u / 4)[static_cast<size_t>(u % 4)] * 0x1p-32;
       y.push_back(uniform < 0.3 ? 0 : in[0][static_cast<size_t>(i)] / 0.7);
     }
     return y;
@@ -89,24 +90,28 @@ const bool registered =
 
 }  // namespace
 
-Tensor dropout(const Tensor& x, double rate, DropoutKey key, bool variational) {
+Tensor dropout(const Tensor& x, double rate, const DropoutDraw* draw, DropoutSite site, bool variational) {
   check_alive("dropout", {x});
   const int rank = x.shape.rank();
   if (rank != 2 && rank != 3) refuse("dropout: x is {}; expected [B,E] or [B,T,E]", x.shape.str());
   if (!(rate >= 0 && rate < 1)) refuse("dropout: the rate must lie in [0,1), got {}", rate);
   if (rate == 0) return x;
-  if (variational) key.first_step = 0;
+  if (variational) site.first_step = 0;
   Tensor y = zeros(x.shape, x.dtype, x.device);
   const auto add_masked = [=](const Tensor& from, const Tensor& to) {
     with_floating(from.dtype, [&](auto zero) {
       using T = decltype(zero);
       kernels::dropout<T>(from.device, {from.as<T>(), to.as<T>(), from.shape[0], rank == 3 ? from.shape[1] : 1,
-                                        from.shape[-1], rate, key, variational});
+                                        from.shape[-1], rate, draw, site, variational});
     });
   };
   add_masked(x, y);
   Tape::current().record(y, {x}, [=](const Tensor& dy) { add_masked(dy, grad(x)); });
   return y;
+}
+
+Tensor dropout(const Tensor& x, double rate, DropoutDraw draw, DropoutSite site, bool variational) {
+  return dropout(x, rate, to_device(std::span<const DropoutDraw>(&draw, 1), x.device), site, variational);
 }
 
 }  // namespace seqgrad

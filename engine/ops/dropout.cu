@@ -9,11 +9,11 @@ namespace {
 constexpr int threads = 128;
 
 template <class T>
-__global__ void dropout_kernel(kernels::Dropout<T> k, const DropoutKey* key, uint32_t below, T keep) {
+__global__ void dropout_kernel(kernels::Dropout<T> k, uint32_t below, T keep) {
   const int64_t groups = (k.width + 3) / 4;
   for (int64_t i = gpu::index(); i < k.batch * k.steps * groups; i += gpu::step()) {
     const int64_t row = i / groups, group = i % groups;
-    const auto words = dropout_words(*key, row / k.steps, k.variational ? 0 : row % k.steps, group);
+    const auto words = dropout_words(*k.draw, k.site, row / k.steps, k.variational ? 0 : row % k.steps, group);
     for (int64_t j = 0; j < 4 && group * 4 + j < k.width; ++j) {
       const int64_t at = row * k.width + group * 4 + j;
       if (words[static_cast<size_t>(j)] >= below) k.y[at] += k.x[at] * keep;
@@ -22,11 +22,8 @@ __global__ void dropout_kernel(kernels::Dropout<T> k, const DropoutKey* key, uin
 }
 template <class T>
 void dropout_cuda(const kernels::Dropout<T>& k) {
-  kernels::Dropout<T> of_any_step = k;
-  of_any_step.key = {};
   gpu::launch(dropout_kernel<T>, gpu::blocks_for(k.batch * k.steps * ((k.width + 3) / 4), threads), threads, 0,
-              gpu::stream(), of_any_step, gpu::to_device(&k.key, 1), dropout_threshold(k.rate),
-              static_cast<T>(1 / (1 - k.rate)));
+              gpu::stream(), k, dropout_threshold(k.rate), static_cast<T>(1 / (1 - k.rate)));
 }
 
 const bool installed = install<Device::cuda>(kernels::dropout<float>, dropout_cuda<float>) &&

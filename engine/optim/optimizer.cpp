@@ -6,6 +6,7 @@
 
 #include "engine/core/registry.h"
 #include "engine/core/simd.h"
+#include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
 #include "engine/ops/elementwise.h"
 
@@ -27,11 +28,12 @@ void adam_cpu(const kernels::Adam<T>& k) {
 
 template <class T>
 void sgd_cpu(const kernels::Sgd<T>& k) {
-  const T lr = static_cast<T>(k.lr), momentum = static_cast<T>(k.momentum), decay = static_cast<T>(k.decay);
+  const T lr = static_cast<T>(k.numbers[sgd_lr]), momentum = static_cast<T>(k.numbers[sgd_momentum]),
+          decay = static_cast<T>(k.decay);
   parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       T g = k.g[i] + decay * k.x[i];
-      if (k.momentum != 0) g = k.m[i] = k.first ? g : momentum * k.m[i] + g;
+      if (k.momentum != 0) g = k.m[i] = momentum != 0 ? momentum * k.m[i] + g : g;
       k.x[i] -= lr * g;
     }
   });
@@ -59,21 +61,27 @@ void sum_squares_cpu(const kernels::SumSquares<T>& k) {
 }
 
 template <bool decoupled>
-void adam(ParameterStore& store, const OptimOptions& o, int64_t step) {
+std::vector<double> adam_numbers(const OptimOptions& o, int64_t step) {
+  const double bias1 = 1 - std::pow(o.beta1, static_cast<double>(step)),
+               bias2 = 1 - std::pow(o.beta2, static_cast<double>(step));
+  return {o.lr / bias1, 1 / std::sqrt(bias2), decoupled ? 1 - o.lr * o.weight_decay : 1};
+}
+template <bool decoupled>
+void adam(ParameterStore& store, const OptimOptions& o, const double* numbers) {
   with_floating(store.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    kernels::adam<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.moment(1).as<T>(),
-                                      store.grads().as<T>(), store.size(), o.lr, o.beta1, o.beta2, o.eps,
-                                      o.weight_decay, 1 - std::pow(o.beta1, static_cast<double>(step)),
-                                      1 - std::pow(o.beta2, static_cast<double>(step)), decoupled, o.state});
+    kernels::adam<T>(store.device(),
+                     {store.values().as<T>(), store.moment(0).as<T>(), store.moment(1).as<T>(), store.grads().as<T>(),
+                      store.size(), o.beta1, o.beta2, o.eps, decoupled ? 0 : o.weight_decay, numbers, o.state});
   });
 }
 
-void sgd(ParameterStore& store, const OptimOptions& o, int64_t step) {
+std::vector<double> sgd_numbers(const OptimOptions& o, int64_t step) { return {o.lr, step == 1 ? 0 : o.momentum}; }
+void sgd(ParameterStore& store, const OptimOptions& o, const double* numbers) {
   with_floating(store.dtype(), [&](auto zero) {
     using T = decltype(zero);
     kernels::sgd<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.grads().as<T>(),
-                                     store.size(), o.lr, o.momentum, o.weight_decay, step == 1, o.state});
+                                     store.size(), o.momentum, o.weight_decay, numbers, o.state});
   });
 }
 
@@ -88,12 +96,18 @@ bool install_kernels() {
          install<Device::cpu>(kernels::sum_squares<T>, sum_squares_cpu<T>);
 }
 
-const bool registered = install_kernels<float>() && install_kernels<double>() &&
-                        register_optimizer({"adam", "Adam; weight_decay is added to the gradient", adam<false>}) &&
-                        register_optimizer({"adamw", "Adam; weight_decay shrinks the parameters", adam<true>}) &&
-                        register_optimizer({"sgd", "gradient descent, with momentum if set", sgd});
+const bool registered =
+    install_kernels<float>() && install_kernels<double>() &&
+    register_optimizer({"adam", "Adam; weight_decay is added to the gradient", adam_numbers<false>, adam<false>}) &&
+    register_optimizer({"adamw", "Adam; weight_decay shrinks the parameters", adam_numbers<true>, adam<true>}) &&
+    register_optimizer({"sgd", "gradient descent, with momentum if set", sgd_numbers, sgd});
 
 }  // namespace
+
+void Optimizer::operator()(ParameterStore& store, const OptimOptions& options, int64_t step) const {
+  const std::vector<double> numbers = step_numbers(options, step);
+  update(store, options, store.device() == Device::cpu ? numbers.data() : to_device<double>(numbers, store.device()));
+}
 
 const std::map<std::string, Optimizer>& optimizers() { return registry(); }
 bool register_optimizer(const Optimizer& optimizer) {

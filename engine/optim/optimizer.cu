@@ -11,45 +11,32 @@ namespace {
 constexpr int threads = 256;
 constexpr size_t shared = threads / gpu::warp * sizeof(double);
 
-// What changes from step to step, and what it scales gradients by, is read from device memory: a launch is then the
-// same in every step.
 template <class T>
-__global__ void adam_kernel(T* x, T* m, T* v, const T* g, int64_t n, const kernels::AdamStep<T>* in,
-                            const GradientState* state) {
-  if (state && state->stopped) return;
-  const kernels::AdamStep<T> step = *in;
-  const T scale = state ? static_cast<T>(state->scale) : T{1};
-  for (int64_t i = gpu::index(); i < n; i += gpu::step()) step.update(x[i], m[i], v[i], g[i] * scale);
+__global__ void adam_kernel(kernels::Adam<T> k) {
+  if (k.state && k.state->stopped) return;
+  const auto step = kernels::AdamStep<T>::of(k);
+  const T scale = k.state ? static_cast<T>(k.state->scale) : T{1};
+  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) step.update(k.x[i], k.m[i], k.v[i], k.g[i] * scale);
 }
 template <class T>
 void adam_cuda(const kernels::Adam<T>& k) {
-  const auto step = kernels::AdamStep<T>::of(k);
-  gpu::launch(adam_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k.x, k.m, k.v, k.g, k.n,
-              gpu::to_device(&step, 1), k.state);
+  gpu::launch(adam_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k);
 }
 
 template <class T>
-struct SgdStep {
-  T lr, momentum, decay, kept;  // kept: momentum, but 0 in the first step
-};
-
-template <class T>
-__global__ void sgd_kernel(T* x, T* m, const T* g, int64_t n, const SgdStep<T>* in, const GradientState* state) {
-  if (state && state->stopped) return;
-  const SgdStep<T> s = *in;
-  const T scale = state ? static_cast<T>(state->scale) : T{1};
-  for (int64_t i = gpu::index(); i < n; i += gpu::step()) {
-    T slope = g[i] * scale + s.decay * x[i];
-    if (s.momentum != 0) slope = m[i] = s.kept != 0 ? s.kept * m[i] + slope : slope;
-    x[i] -= s.lr * slope;
+__global__ void sgd_kernel(kernels::Sgd<T> k) {
+  if (k.state && k.state->stopped) return;
+  const T lr = static_cast<T>(k.numbers[sgd_lr]), momentum = static_cast<T>(k.numbers[sgd_momentum]),
+          decay = static_cast<T>(k.decay), scale = k.state ? static_cast<T>(k.state->scale) : T{1};
+  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) {
+    T g = k.g[i] * scale + decay * k.x[i];
+    if (k.momentum != 0) g = k.m[i] = momentum != 0 ? momentum * k.m[i] + g : g;
+    k.x[i] -= lr * g;
   }
 }
 template <class T>
 void sgd_cuda(const kernels::Sgd<T>& k) {
-  const SgdStep<T> s{static_cast<T>(k.lr), static_cast<T>(k.momentum), static_cast<T>(k.decay),
-                     static_cast<T>(k.first ? 0 : k.momentum)};
-  gpu::launch(sgd_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k.x, k.m, k.g, k.n,
-              gpu::to_device(&s, 1), k.state);
+  gpu::launch(sgd_kernel<T>, gpu::blocks_for(k.n, threads), threads, 0, gpu::stream(), k);
 }
 
 // Sums of squares of every (blocks)th range; the second stage, one block, adds those up.

@@ -23,11 +23,16 @@ struct OptimOptions {
   const GradientState* state = nullptr;  // GPU only: scales the gradient, and may stop the update
 };
 
-// One update in place; `step` counts from 1. Formulas and order of operations as in torch.optim.
+// Formulas and order of operations as in torch.optim.
 struct Optimizer {
   const char* name;
   const char* doc;
-  void (*update)(ParameterStore&, const OptimOptions&, int64_t step);
+  // What differs from update to update; `step` counts from 1.
+  std::vector<double> (*step_numbers)(const OptimOptions&, int64_t step);
+  // One update in place; the numbers are in memory of the store's device.
+  void (*update)(ParameterStore&, const OptimOptions&, const double* step_numbers);
+
+  void operator()(ParameterStore& store, const OptimOptions& options, int64_t step) const;
 };
 
 const std::map<std::string, Optimizer>& optimizers();
@@ -40,14 +45,26 @@ void scale_grads(const ParameterStore& store, double factor);
 // On a GPU: the norm of all gradients and what scales them to a norm of at most `clip` (infinity: any), into *state.
 void measure_gradient(const ParameterStore& store, double clip, GradientState* state);
 
+// What step_numbers are, in order.
+enum AdamNumbers {
+  adam_step_size,       // lr / bias correction of the first moment
+  adam_inv_sqrt_bias2,  // 1 / √(bias correction of the second moment)
+  adam_decay            // what parameters are multiplied by: 1 − lr·weight_decay where that is decoupled
+};
+enum SgdNumbers {
+  sgd_lr,
+  sgd_momentum  // 0 in the first step
+};
+
 namespace kernels {
 template <class T>
 struct Adam {
   T *x, *m, *v;
   const T* g;
   int64_t n;
-  double lr, beta1, beta2, eps, decay, correction1, correction2;
-  bool decoupled;
+  double beta1, beta2, eps;
+  double l2;              // times parameters, added to the gradient
+  const double* numbers;  // AdamNumbers
   const GradientState* state = nullptr;
 };
 // Adam's update of one element, the same on every device (Kingma and Ba 2015, algorithm 1, with ε outside of the root
@@ -56,16 +73,16 @@ template <class T>
 struct AdamStep {
   T beta1, beta2, one_minus_beta1, one_minus_beta2, l2, decay, step_size, inv_sqrt_bias2, eps;
 
-  static AdamStep of(const Adam<T>& k) {
+  SEQGRAD_HD static AdamStep of(const Adam<T>& k) {
     const auto as = [](double x) { return static_cast<T>(x); };
     return {as(k.beta1),
             as(k.beta2),
             as(1 - k.beta1),
             as(1 - k.beta2),
-            as(k.decoupled ? 0 : k.decay),
-            as(k.decoupled ? 1 - k.lr * k.decay : 1),
-            as(k.lr / k.correction1),
-            as(1 / std::sqrt(k.correction2)),
+            as(k.l2),
+            as(k.numbers[adam_decay]),
+            as(k.numbers[adam_step_size]),
+            as(k.numbers[adam_inv_sqrt_bias2]),
             as(k.eps)};
   }
   SEQGRAD_HD void update(T& x, T& m, T& v, T gradient) const {
@@ -80,8 +97,8 @@ struct Sgd {
   T *x, *m;
   const T* g;
   int64_t n;
-  double lr, momentum, decay;
-  bool first;
+  double momentum, decay;
+  const double* numbers;  // SgdNumbers
   const GradientState* state = nullptr;
 };
 template <class T>

@@ -6,10 +6,13 @@
 #include <utility>
 #include <vector>
 
-#include "engine/data/batch.h"
 #include "engine/nn/parameters.h"
+#include "engine/train/model_inputs.h"
 
 namespace seqgrad {
+
+// What each layer gives, in order, by name.
+using Trace = std::vector<std::pair<std::string, Tensor>>;
 
 // Which draw of dropout masks and of teacher forcing a forward pass is; sentence i of the batch is sentence first_row+i
 // of its step.
@@ -19,7 +22,9 @@ struct ForwardContext {
   uint64_t step = 0;
   uint32_t first_row = 0;
   double teacher_forcing = 1;  // share of target words that are read as they stand; elsewhere the model reads its own
-  std::vector<std::pair<std::string, Tensor>>* trace = nullptr;  // gets what each layer gives, in order, by name
+  Trace* trace = nullptr;
+  // Whether some target words are the model's own, which it then makes step by step.
+  bool reads_own_words() const { return training && teacher_forcing < 1; }
 };
 
 // What the loss layer multiplies: logits = hidden·weightᵀ + bias.
@@ -51,7 +56,15 @@ class SequenceModel {
  public:
   virtual ~SequenceModel() = default;
   virtual ParameterStore& store() = 0;
-  virtual Readout forward(const Batch& batch, const ForwardContext& context) = 0;
+  // What forward() reads, added to `in`: what the device is asked for depends on nothing else but the sizes.
+  virtual ModelInputs inputs(StepInputs& in, const Batch& batch, const ForwardContext& context) = 0;
+  virtual Readout forward(const ModelInputs& inputs, Trace* trace = nullptr) = 0;
+  Readout forward(const Batch& batch, const ForwardContext& context) {
+    StepInputs in(store().device());
+    const ModelInputs x = inputs(in, batch, context);
+    in.upload();
+    return forward(x, context.trace);
+  }
   // For each sentence of the batch, in its order, 1 to options.nbest translations, the best first; only the source side
   // is read. Records nothing.
   virtual std::vector<std::vector<Hypothesis>> decode(const Batch& batch, const DecodeOptions& options) = 0;

@@ -1,46 +1,26 @@
 // Forward, loss and backward of one step; the only place where the trainer meets the loss layer.
 #include "engine/train/step.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
 #include "engine/core/phases.h"
 #include "engine/core/tape.h"
-#include "engine/device/step_graph.h"
-#include "engine/io/lines.h"
+#include "engine/device/gemm.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
+#include "engine/train/diverged.h"
 
 namespace seqgrad {
 namespace {
 
-std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count, const char* key, bool negative) {
-  if (path.value.empty()) return std::nullopt;
-  std::vector<double> values;
-  for (const std::string& line : read_lines(path.value)) {
-    double x = 0;
-    const auto end = std::from_chars(line.data(), line.data() + line.size(), x);
-    if (end.ec != std::errc() || end.ptr != line.data() + line.size() || !std::isfinite(x) || (x < 0 && !negative))
-      refuse("{}:{}: error: {}: expected one number{}, got '{}'", shown_path(path.value), values.size() + 1, key,
-             negative ? "" : " of at least 0", shown(line));
-    values.push_back(x);
-  }
-  if (static_cast<int64_t>(values.size()) != count)
-    refuse("{}: error: {}: {} numbers; the target vocabulary has {} entries", shown_path(path.value), key,
-           values.size(), count);
-  return values;
-}
-
 // What a loss that is not fused is computed from.
-Tensor prediction(const Readout& r, const LiveRows& rows, const LossOptions& options) {
-  const Tensor flat = matmul(reshape(r.hidden, {rows.batch * rows.steps, r.hidden.shape[2]}), r.weight, false, true);
-  const Tensor logits = reshape(add(flat, r.bias), {rows.batch, rows.steps, rows.classes});
-  return options.input == Input::probs ? softmax(logits) : logits;
+Tensor prediction(const Readout& r, Input input) {
+  const int64_t batch = r.hidden.shape[0], steps = r.hidden.shape[1];
+  const Tensor flat = matmul(reshape(r.hidden, {batch * steps, r.hidden.shape[2]}), r.weight, false, true);
+  const Tensor logits = reshape(add(flat, r.bias), {batch, steps, r.weight.shape[0]});
+  return input == Input::probs ? softmax(logits) : logits;
 }
 
 LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
@@ -49,56 +29,12 @@ LossResult run_loss(const Readout& r, const LossInputs& inputs, const LiveRows& 
   if (setup.fused)
     return linear_sequence_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor,
                                 ParameterGradients::now);
-  return sequence_loss(prediction(r, rows, setup.options), inputs, rows, setup.options, divisor);
+  return sequence_loss(prediction(r, setup.options.input), inputs, rows, setup.options, divisor);
 }
 
-LaunchedLoss begin_loss(const Readout& r, const LossInputs& inputs, const LiveRows& rows, const LossSetup& setup,
-                        double divisor, int32_t* stop) {
-  if (setup.fused) return launch_linear_loss(r.hidden, r.weight, r.bias, inputs, rows, setup.options, divisor, stop);
-  return launch_sequence_loss(prediction(r, rows, setup.options), inputs, rows, setup.options, divisor, stop);
-}
-
-// "'out.bias'", "gradient of 'out.bias'", or "" when all are finite.
-std::string first_bad_parameter(const ParameterStore& store) {
-  return with_floating(store.dtype(), [&](auto zero) -> std::string {
-    using T = decltype(zero);
-    for (const auto& [buffer, what] : {std::pair{store.values(), ""}, {store.grads(), "gradient of "}})
-      for (const Parameter& p : store.parameters())
-        for (const T x : store.to_file<T>(p, buffer))
-          if (!std::isfinite(x)) return fmt::format("{}'{}'", what, p.name);
-    return "";
-  });
-}
-
-// The first layer whose output is not finite, in the order of computation; "" when all are.
-std::string first_bad_layer(SequenceModel& model, std::span<const Batch> batches, ForwardContext context) {
-  const NoGrad no_grad;
-  for (const Batch& batch : batches) {
-    Tape::current().reset();
-    std::vector<std::pair<std::string, Tensor>> trace;
-    context.trace = &trace;
-    const Readout r = model.forward(batch, context);
-    const Tensor flat = reshape(r.hidden, {batch.batch * batch.target_steps, r.hidden.shape[2]});
-    trace.emplace_back("logits", add(matmul(flat, r.weight, false, true), r.bias));
-    for (const auto& layer : trace) {
-      const Tensor& x = layer.second;
-      const bool finite = with_floating(x.dtype, [&](auto zero) {
-        const auto values = to_host<decltype(zero)>(x);
-        return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
-      });
-      if (!finite) return fmt::format("output of '{}'", layer.first);
-    }
-    context.first_row += static_cast<uint32_t>(batch.batch);
-  }
-  return "";
-}
-
-std::string lines_of(std::span<const Batch> batches) {
-  std::vector<int64_t> lines;
-  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
-  const auto shown_lines = std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(lines.size()));
-  return fmt::format("training lines {}{}", fmt::join(lines.begin(), lines.begin() + shown_lines, ", "),
-                     lines.size() > 8 ? fmt::format(", … ({} in all)", lines.size()) : "");
+Tensor launch_loss(const Readout& r, const LossTasks& tasks, const LossSetup& setup, int32_t* stop) {
+  if (setup.fused) return launch_linear_loss(r.hidden, r.weight, r.bias, tasks, stop);
+  return launch_sequence_loss(prediction(r, setup.options.input), tasks, stop);
 }
 
 // What a loss refuses in a step, with the step and its lines. What is not finite is left to diverged().
@@ -144,64 +80,6 @@ double micro_divisor(const LiveRows& rows, const LossOptions& options, double pa
 }
 
 }  // namespace
-
-LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
-  LossSetup s;
-  s.options = config.options();
-  s.classes = classes;
-  s.lengths = config.mask.lengths();
-  s.mask = config.mask.file();
-  s.token_weight = config.weights.token();
-  s.example_weight = config.weights.example();
-  s.options.target = Target::ids;  // a preset of dense targets: ids are its one-hot rows, to the bit
-  s.fused = config.prediction() == "hidden";
-  s.class_weight =
-      read_numbers(config.weights.classes.file(), classes, "loss.weights.class.file", s.options.allow_negative_weights);
-  s.prior = read_numbers(config.smoothing.prior(), classes, "loss.smoothing.prior", false);
-  check_options(s.options, classes);
-  s.compare = compared_presets(config.compare(), s.options, s.class_weight.has_value());
-  return s;
-}
-
-void check_weights(const LossSetup& setup, const Corpus& corpus) {
-  const auto check = [&](const char* what, int64_t line, double weight) {
-    if (weight < 0)
-      refuse("{}, line {}: {} {}; expected at least 0 (loss.weights.allow_negative: true takes it)", corpus.name, line,
-             what, weight);
-  };
-  if (setup.options.allow_negative_weights) return;
-  for (int64_t i = 0; i < corpus.size(); ++i) {
-    if (setup.example_weight) check("example weight", corpus.lines[i], corpus.example_weight[i]);
-    if (!setup.token_weight) continue;
-    for (const double weight : corpus.token_weight[i]) check("token weight", corpus.lines[i], weight);
-  }
-}
-
-LossInputs loss_inputs(const Batch& batch, const LossSetup& setup) {
-  LossInputs in;
-  in.batch = batch.batch;
-  in.steps = batch.target_steps;
-  in.classes = setup.classes;
-  in.targets.assign(batch.target_out.begin(), batch.target_out.end());
-  if (setup.lengths) in.lengths.emplace(batch.target_lengths.begin(), batch.target_lengths.end());
-  if (setup.mask) in.mask = batch.mask;
-  if (setup.token_weight) in.token_weight = batch.token_weight;
-  if (setup.example_weight) in.example_weight = batch.example_weight;
-  in.class_weight = setup.class_weight;
-  in.prior = setup.prior;
-  return in;
-}
-
-void diverged(SequenceModel& model, std::span<const Batch> batches, ForwardContext context, const std::string& why) {
-  std::string bad = first_bad_parameter(model.store());
-  if (bad.empty()) bad = first_bad_layer(model, batches, context);
-  std::string message = fmt::format("step {}: {}; first bad tensor: {}; {} (a lower optim.lr or a clip_norm may help)",
-                                    context.step, why, bad.empty() ? "none" : bad, lines_of(batches));
-  std::vector<int64_t> lines;
-  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
-  if (lines.size() > 8) message += fmt::format("\nall lines of the step: {}", fmt::join(lines, ", "));
-  throw Error(ExitCode::no, message);
-}
 
 static StepPlan planned(const LossSetup& setup, std::span<const Batch> batches, uint64_t step) {
   StepPlan plan;
@@ -271,37 +149,40 @@ StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, st
   return result;
 }
 
-void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan, std::span<const Batch> batches,
-                     ForwardContext context, int32_t* stop, const std::function<void()>& end, const TakeResults& take) {
+void launch_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
+                      std::span<const Batch> batches, ForwardContext context, int32_t* stop, StepGraphs& graphs,
+                      const StepEnd& end, const TakeResults& take) {
   ParameterStore& store = model.store();
-  const auto empty = [](const LiveRows& r) { return r.rows.empty(); };
-  const auto first =
-                 static_cast<size_t>(std::find_if_not(plan.rows.begin(), plan.rows.end(), empty) - plan.rows.begin()),
-             after_last =
-                 static_cast<size_t>(plan.rows.rend() - std::find_if_not(plan.rows.rbegin(), plan.rows.rend(), empty));
-  for (size_t i = 0; i < after_last; ++i) {
+  Tape& tape = Tape::current();
+  const auto counts = [&](size_t i) { return !plan.rows[i].rows.empty(); };
+  size_t first = 0, last = batches.size() - 1;
+  while (!counts(first)) ++first;
+  while (!counts(last)) --last;
+  for (size_t i = 0; i <= last; ++i) {
     const Batch& batch = batches[i];
-    if (const LiveRows& rows = plan.rows[i]; !empty(rows)) {
-      LaunchedLoss loss;
-      Tape::current().reset();
-      kernels::repeated_step(
-          store.device(),
-          {{reinterpret_cast<intptr_t>(store.values().data), batch.batch, batch.source_steps, batch.target_steps,
-            setup.fused ? computed_rows(rows, Device::cuda) : 0, i == first, i + 1 == after_last},
-           [&] {
-             if (i == first) store.zero_grad();
-             const Readout readout = model.forward(batch, context);
-             loss = begin_loss(readout, plan.inputs[i], rows, setup, plan.divisors[i], stop);
-             Tape::current().backward(loss.value);
-             if (i + 1 == after_last) end();
-           }});
-      take(loss.results, static_cast<int64_t>(rows.rows.size()));
+    if (counts(i)) {
+      tape.reset();
+      StepInputs in(store.device());
+      const ModelInputs inputs = model.inputs(in, batch, context);
+      const LossTasks tasks(in, {store.dtype(), setup.fused, true}, plan.inputs[i], plan.rows[i], setup.options,
+                            plan.divisors[i]);
+      if (i == last) end.add_inputs(in);
+      in.upload();
+      graphs.run({{batch.batch, batch.source_steps, batch.target_steps, tasks.count, i == first, i == last,
+                   static_cast<int64_t>(matmul_precision())},
+                  in.slots(),
+                  [&] {
+                    if (i == first) store.zero_grad();
+                    tape.backward(launch_loss(model.forward(inputs), tasks, setup, stop));
+                    if (i == last) end.launch();
+                  }});
+      take(tasks.device_results, tasks.live);
     }
     context.first_row += static_cast<uint32_t>(batch.batch);
   }
 }
 
-StepResult finish_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results) {
+StepResult collect_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results) {
   StepLosses losses;
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     const LiveRows& rows = plan.rows[i];

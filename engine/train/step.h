@@ -1,33 +1,15 @@
 // One optimiser step: micro-batches to gradients under one divisor, then clipping and the update.
 #pragma once
 #include <functional>
-#include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "engine/loss/compare.h"
+#include "engine/device/step_graph.h"
 #include "engine/loss/launch_loss.h"
-#include "engine/loss_config/config.h"
+#include "engine/train/loss_setup.h"
 #include "engine/train/model.h"
 
 namespace seqgrad {
-
-// The `loss` section with what it reads from files, ready for batches.
-struct LossSetup {
-  LossOptions options;
-  int64_t classes = 0;
-  bool lengths = true, mask = false, token_weight = false, example_weight = false;
-  bool fused = true;
-  std::optional<std::vector<double>> class_weight, prior;
-  std::vector<ComparedPreset> compare;
-};
-LossSetup make_loss_setup(const LossConfig& config, int64_t classes);
-
-// Refuses weights of the corpus that the loss would refuse in the middle of a run, with their line.
-void check_weights(const LossSetup& setup, const Corpus& corpus);
-
-LossInputs loss_inputs(const Batch& batch, const LossSetup& setup);
 
 struct StepResult {
   ReportedLoss loss;
@@ -55,21 +37,20 @@ struct StepPlan {
 // `step` is what errors name.
 StepPlan plan_step(const LossSetup& setup, std::span<const Batch> micro_batches, uint64_t step);
 
-// accumulate_gradients in two halves, for a GPU. The first does not wait for the device: the micro-batches are repeated
-// as graphs one by one, the last with what `end` asks of the device when all gradients are there. `take(results,
-// count)` is called after each, in order, and may have its results copied there. A loss that is not finite sets *stop,
-// on the device, to 1. The second half has the results of all micro-batches, and throws NonfiniteLoss for a loss that
-// is not finite.
+// What ends a step on a GPU, in one graph with the last micro-batch: clipping and the update.
+struct StepEnd {
+  std::function<void(StepInputs&)> add_inputs;
+  std::function<void()> launch;
+};
+// accumulate_gradients in two halves, for a GPU. The first does not wait for the device: micro-batches are replayed as
+// graphs one by one. `take(results, count)` is called after each, in order, and may have its results copied there. A
+// loss that is not finite sets *stop, on the device, to 1. The second half has the results of all micro-batches, and
+// throws NonfiniteLoss for a loss that is not finite. The plan counts some row.
 using TakeResults = std::function<void(const RowResult* results, int64_t count)>;
-void begin_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
-                     std::span<const Batch> micro_batches, ForwardContext context, int32_t* stop,
-                     const std::function<void()>& end, const TakeResults& take);
-StepResult finish_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results);
-
-// Ends a step whose numbers are not finite: throws Error with ExitCode::no that names the step, `why`, the first bad
-// tensor (a parameter, a gradient or what a layer gave) and the lines of the batches.
-[[noreturn]] void diverged(SequenceModel& model, std::span<const Batch> micro_batches, ForwardContext context,
-                           const std::string& why);
+void launch_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
+                      std::span<const Batch> micro_batches, ForwardContext context, int32_t* stop, StepGraphs& graphs,
+                      const StepEnd& end, const TakeResults& take);
+StepResult collect_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results);
 
 // The loss that training differentiates, without gradients, of one batch.
 LossResult loss_without_gradients(SequenceModel& model, const LossSetup& setup, const LossInputs& inputs,

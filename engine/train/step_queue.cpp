@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/train/diverged.h"
+
 namespace seqgrad {
 namespace {
 
@@ -25,7 +27,8 @@ StepQueue::StepQueue(SequenceModel& model, const LossSetup& loss, const OptimCon
       loss_(loss),
       optim_(optim),
       runs_ahead_(model.store().device() == Device::cuda),
-      log_bytes_(log_bytes) {
+      log_bytes_(log_bytes),
+      graphs_(model.store().device()) {
   if (runs_ahead_) state_ = static_cast<GradientState*>(backend(Device::cuda).allocate(sizeof(GradientState)));
 }
 
@@ -34,16 +37,9 @@ StepQueue::~StepQueue() {
   for (const Block& b : log_) backend(Device::cuda).release(b.memory, b.size);
 }
 
-void StepQueue::update(double lr, int64_t number, const GradientState* state) {
-  OptimOptions options = optim_.options();
-  options.lr = lr;
-  options.state = state;
-  optimizers().at(optim_.name()).update(model_.store(), options, number);
-}
-
 bool StepQueue::run(std::vector<Batch> batches, const ForwardContext& context, double lr, int64_t number) {
   if (!runs_ahead_) return run_now(batches, context, lr, number);
-  bool begun = false;
+  bool is_queued = false;
   try {
     StepPlan plan = plan_step(loss_, batches, context.step);
     const size_t bytes = sizeof(double) + live_rows(plan) * sizeof(RowResult);
@@ -52,14 +48,14 @@ bool StepQueue::run(std::vector<Batch> batches, const ForwardContext& context, d
     const Step& step = steps_.back();
     if (step.plan.result.skipped) return false;
     log_.back().used += bytes;
-    begun = true;
-    begin(step, lr, number);
+    is_queued = true;
+    launch(step, lr, number);
     return true;
   } catch (const SystemError&) {
     throw;
   } catch (const Error&) {
-    if (begun) steps_.pop_back();
-    finish_all();  // an earlier step may be what was wrong
+    if (is_queued) steps_.pop_back();
+    collect_all();  // an earlier step may be what was wrong
     throw;
   }
 }
@@ -73,26 +69,35 @@ bool StepQueue::run_now(std::span<const Batch> batches, const ForwardContext& co
     if (!std::isfinite(result.grad_norm)) diverged(model_, batches, context, "the gradient is not finite");
     if (optim_.clip_norm() && result.grad_norm > *optim_.clip_norm())
       scale_grads(store, *optim_.clip_norm() / result.grad_norm);
-    update(lr, number, nullptr);
+    OptimOptions options = optim_.options();
+    options.lr = lr;
+    optimizers().at(optim_.name())(model_.store(), options, number);
   }
   done_.push_back(std::move(result));
   return updated;
 }
 
-void StepQueue::begin(const Step& step, double lr, int64_t number) {
+void StepQueue::launch(const Step& step, double lr, int64_t number) {
   Backend& device = backend(Device::cuda);
-  const auto end = [&] {
-    measure_gradient(model_.store(), optim_.clip_norm().value_or(HUGE_VAL), state_);
-    update(lr, number, state_);
-  };
+  ParameterStore& store = model_.store();
+  const Optimizer& optimizer = optimizers().at(optim_.name());
+  OptimOptions options = optim_.options();
+  options.lr = lr;
+  options.state = state_;
+  const double* step_numbers = nullptr;
+  const StepEnd end{[&](StepInputs& in) { step_numbers = in.add<double>(optimizer.step_numbers(options, number)); },
+                    [&] {
+                      measure_gradient(store, optim_.clip_norm().value_or(HUGE_VAL), state_);
+                      optimizer.update(store, options, step_numbers);
+                    }};
   char* const log = log_[step.block].memory + step.at;
   char* to = log + sizeof(double);
-  begin_gradients(model_, loss_, step.plan, step.batches, step.context, &state_->stopped, end,
-                  [&](const RowResult* results, int64_t count) {
-                    const size_t bytes = static_cast<size_t>(count) * sizeof(RowResult);
-                    device.copy(to, results, bytes);
-                    to += bytes;
-                  });
+  launch_gradients(model_, loss_, step.plan, step.batches, step.context, &state_->stopped, graphs_, end,
+                   [&](const RowResult* results, int64_t count) {
+                     const size_t bytes = static_cast<size_t>(count) * sizeof(RowResult);
+                     device.copy(to, results, bytes);
+                     to += bytes;
+                   });
   device.copy(log, &state_->norm, sizeof(double));
 }
 
@@ -101,13 +106,13 @@ void StepQueue::make_room(size_t bytes) {
   size_t size = 0;
   for (const Block& b : log_) size += b.size;
   const bool fits = !log_.empty() && log_.back().size - log_.back().used >= bytes;
-  if (steps_.size() >= most_steps || (!fits && size >= most_log_bytes)) finish_all();
+  if (steps_.size() >= most_steps || (!fits && size >= most_log_bytes)) collect_all();
   if (!log_.empty() && log_.back().size - log_.back().used >= bytes) return;
   const size_t more = std::max(log_bytes_, bytes);
   log_.push_back({static_cast<char*>(backend(Device::cuda).allocate(more)), more, 0});
 }
 
-void StepQueue::finish_all() {
+void StepQueue::collect_all() {
   std::vector<std::vector<char>> log;
   for (const Block& b : log_) log.push_back(to_host(b.memory, static_cast<int64_t>(b.used), Device::cuda));
   std::vector<Step> steps = std::move(steps_);
@@ -117,17 +122,17 @@ void StepQueue::finish_all() {
     log_.pop_back();
   }
   if (!log_.empty()) log_[0].used = 0;
-  for (Step& step : steps) done_.push_back(finish(step, log[step.block].data() + step.at));
+  for (Step& step : steps) done_.push_back(collect_one(step, log[step.block].data() + step.at));
 }
 
-StepResult StepQueue::finish(Step& step, const char* log) {
+StepResult StepQueue::collect_one(Step& step, const char* log) {
   if (step.plan.result.skipped) return std::move(step.plan.result);
   double norm;
   std::memcpy(&norm, log, sizeof(norm));
   std::vector<RowResult> rows(live_rows(step.plan));
   std::memcpy(rows.data(), log + sizeof(norm), rows.size() * sizeof(RowResult));
   try {
-    StepResult result = finish_gradients(loss_, step.plan, rows);
+    StepResult result = collect_gradients(loss_, step.plan, rows);
     result.grad_norm = norm;
     if (std::isfinite(norm)) return result;
   } catch (const NonfiniteLoss&) {
@@ -139,7 +144,7 @@ StepResult StepQueue::finish(Step& step, const char* log) {
 }
 
 std::vector<StepResult> StepQueue::collect() {
-  if (!steps_.empty()) finish_all();
+  if (!steps_.empty()) collect_all();
   return std::exchange(done_, {});
 }
 

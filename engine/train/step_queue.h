@@ -33,17 +33,17 @@ class StepQueue {
     size_t block, at;  // in the log: the norm, then the results of live rows
   };
   bool run_now(std::span<const Batch> batches, const ForwardContext& context, double lr, int64_t number);
-  void begin(const Step& step, double lr, int64_t number);
+  void launch(const Step& step, double lr, int64_t number);
   void make_room(size_t bytes);
-  void finish_all();
-  StepResult finish(Step& step, const char* log);
-  void update(double lr, int64_t number, const GradientState* state);
+  void collect_all();
+  StepResult collect_one(Step& step, const char* log);
 
   SequenceModel& model_;
   const LossSetup& loss_;
   const OptimConfig& optim_;
   const bool runs_ahead_;  // on a GPU
   const size_t log_bytes_;
+  StepGraphs graphs_;
   GradientState* state_ = nullptr;  // in memory of the GPU, like the log
   struct Block {
     char* memory;

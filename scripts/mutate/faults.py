@@ -96,7 +96,7 @@ FAULTS = (
     Fault("inner_divisor_not_in_gradient", "sentence means without their lengths in the gradient",
           ((REDUCTION, "s *= reciprocal(inner_divisor(rows, options, r.row / rows.steps), options.divide_eps);", ";"),)),
     Fault("upstream_dropped", "the gradient of a vector of losses ignores what comes from above",
-          ((CALL, "out[i].coefficient *= static_cast<double>(upstream[groups_[i]]);", ""),)),
+          ((CALL, "out[i].coefficient *= static_cast<double>(upstream[static_cast<size_t>(tasks_.groups[i])]);", "(void)upstream[i];"),)),
     Fault("sum_in_float32", "losses are added up in float32", ((SUM, "double high[lanes] = {}, low[lanes] = {};", "float high[lanes] = {}, low[lanes] = {};"),)),
     # Who counts
     Fault("mask_ignored", "the mask is taken and not used", ((LIVE, SELECTED, SELECTED.replace("(!in.mask || (*in.mask)[n]) &&", "")),),

@@ -68,7 +68,7 @@ std::pair<uint64_t, double> train(const std::string& attention, int threads) {
     const Batch batch = some_batch(static_cast<uint64_t>(100 + step));
     loss = accumulate_gradients(*model, setup, {&batch, 1}, {true, 1, static_cast<uint64_t>(step), 0})
                .loss.value(setup.options);
-    optimizers().at("adam").update(model->store(), {}, step);
+    optimizers().at("adam")(model->store(), {}, step);
   }
   return {model->store().digest(), loss};
 }

@@ -32,13 +32,12 @@ void use_every_call() {
     ~Release() { gpu.release(memory, 64); }
   } release{gpu, memory};
   float host[16] = {};
-  (void)gpu.upload(memory, host, 64);
+  gpu.upload(memory, host, 64);
   gpu.download(host, memory, 64);
-  static int64_t key = 1 << 20;
-  ++key;
-  for (int i = 0; i < 3; ++i) {  // as it is, recorded, repeated
+  StepGraphs graphs(Device::cuda);
+  for (int i = 0; i < 3; ++i) {  // as it is, recorded, replayed
     Tape::current().reset();
-    kernels::repeated_step(Device::cuda, {{key}, [] { zeros({2}, DType::f32, Device::cuda); }});
+    graphs.run({{}, {}, [] { zeros({2}, DType::f32, Device::cuda); }});
   }
   Tape::current().reset();
   sum(from_host(std::vector<float>{1, 2}, {2}, Device::cuda));
@@ -70,7 +69,7 @@ TEST_CASE("a step whose recording fails runs as it is, and says why") {
     });
     CHECK(r.code == 0);
     CHECK_THAT(r.err,
-               Catch::Matchers::Contains("warning: a step cannot be repeated as a CUDA graph (device cuda: ") &&
+               Catch::Matchers::Contains("warning: a step cannot be replayed as a CUDA graph (device cuda: ") &&
                    Catch::Matchers::Contains(": unspecified launch failure (cudaErrorLaunchFailure, 719)); it is"));
   }
 }

@@ -162,7 +162,7 @@ TEST_CASE("a training step waits for the GPU twice: for the rows of its loss and
     if (step == 3) waited = emulate::synchronisations(), asked = Tape::current().system_allocations();
     accumulate_gradients(*model, loss, {&batch, 1}, {true, 1, static_cast<uint64_t>(step), 0});
     scale_grads(model->store(), 1 / std::max(1.0, grad_norm(model->store())));
-    optimizers().at("adam").update(model->store(), {}, step);
+    optimizers().at("adam")(model->store(), {}, step);
   }
   CHECK(emulate::synchronisations() - waited == 2 * 2);
   CHECK(Tape::current().system_allocations() == asked);

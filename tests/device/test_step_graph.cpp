@@ -1,9 +1,10 @@
-// Steps that run ahead of the host, and those that a GPU repeats as graphs: the bits of steps that do neither.
+// Steps that run ahead of the host, and those that a GPU replays as graphs: the bits of steps that do neither.
 #include "apps/bench/reference_model.h"
 #include "engine/core/tape.h"
 #include "engine/device/step_graph.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/embedding.h"
 #include "engine/ops/reduce.h"
 #include "engine/run/process_settings.h"
 #include "engine/run/setup.h"
@@ -77,21 +78,36 @@ Seen train(bool graphs, const std::vector<std::string>& set, int64_t steps, size
   return seen;
 }
 
-std::vector<float> doubled_sum(const std::vector<float>& x) {
-  std::vector<float> out;
-  const auto n = static_cast<int64_t>(x.size());
-  Tape::current().reset();
+// Every replay compared again at its end; the emulator's tests begin so.
+struct ReplaysPerComparison {
+  explicit ReplaysPerComparison(int64_t replays) { set_replays_per_comparison(replays); }
+  ~ReplaysPerComparison() { set_replays_per_comparison(1); }
+};
+
+// Steps of one key, whatever their size: the way to lie about it.
+struct Doubler {
+  StepGraphs graphs{Device::cuda};
   Tensor y;
-  kernels::repeated_step(Device::cuda, {{4711}, [&] {
-                                          const Tensor in = from_host(x, {n}, Device::cuda);
-                                          y = add(in, in);
-                                        }});
-  return to_host<float>(y);
-}
+  int64_t bodies = 0;  // how often one ran
+  std::function<Tensor(const Tensor&)> f = [](const Tensor& x) { return add(x, x); };
+
+  std::vector<float> operator()(const std::vector<float>& x) {
+    Tape::current().reset();
+    StepInputs in(Device::cuda);
+    const Tensor on_device = wrap(in.add<float>(x), {static_cast<int64_t>(x.size())}, Device::cuda);
+    in.upload();
+    graphs.run({{}, in.slots(), [&] {
+                  ++bodies;
+                  y = f(on_device);
+                }});
+    return to_host<float>(y);
+  }
+};
+using Floats = std::vector<float>;
 
 }  // namespace
 
-TEST_CASE("steps that are repeated as graphs have the bits of steps that are not") {
+TEST_CASE("steps that are replayed as graphs have the bits of steps that are not") {
   const std::vector<std::vector<std::string>> models = {
       {"model.attention=none", "model.encoder.layers=2"},
       {"model.attention=general", "model.dropout.hidden=0.2", "model.dropout.embedding=0.1"},
@@ -106,9 +122,14 @@ TEST_CASE("steps that are repeated as graphs have the bits of steps that are not
     const int64_t before = emulate::graph_launches();
     const Seen plain = train(false, set, 6);
     CHECK(emulate::graph_launches() == before);
-    CHECK(train(true, set, 6) == plain);
-    // Of steps 1 to 6 with sizes LLSLLS, the first of each size runs as it is; all others are one launch each.
-    CHECK(emulate::graph_launches() - before == 4);
+    for (const int64_t replays : {1, 64}) {  // compared each, or none
+      CAPTURE(replays);
+      const ReplaysPerComparison compared(replays);
+      const int64_t launched = emulate::graph_launches();
+      CHECK(train(true, set, 6) == plain);
+      // Of steps 1 to 6 with sizes LLSLLS, the first of each size runs as it is; all others are one launch each.
+      CHECK(emulate::graph_launches() - launched == 4);
+    }
     CHECK(plain.losses.size() == 6);
   }
 }
@@ -117,7 +138,7 @@ TEST_CASE("a step is at most 300 nodes at 25 words a side, as in PyTorch's bench
   const auto nodes = [](const std::string& attention, int64_t words) {
     Run run(Device::cuda, {"model.attention=" + attention});
     int64_t before = 0;
-    for (int64_t step = 1; step <= 3; ++step) {  // as it is, recorded, repeated
+    for (int64_t step = 1; step <= 3; ++step) {  // as it is, recorded, replayed
       before = emulate::graph_nodes();
       run.step(step, {random_batch(1, 8, words, words)});
     }
@@ -134,9 +155,13 @@ TEST_CASE("a step is at most 300 nodes at 25 words a side, as in PyTorch's bench
   CHECK(loss_tile(Device::cuda, m.vocabulary, 4).rows >= m.batch * m.steps);  // one tile there, too
 }
 
-TEST_CASE("micro-batches are repeated one by one") {
+TEST_CASE("micro-batches are replayed one by one") {
   const std::vector<std::string> set = {"model.attention=general", "model.dropout.hidden=0.3"};
-  CHECK(train(true, set, 6, 3) == train(false, set, 6, 3));
+  const Seen plain = train(false, set, 6, 3);
+  for (const int64_t replays : {1, 64}) {
+    const ReplaysPerComparison compared(replays);
+    CHECK(train(true, set, 6, 3) == plain);
+  }
 }
 
 TEST_CASE("steps on a GPU wait for it only when their results are collected, and train as on the CPU") {
@@ -207,53 +232,141 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("what is uploaded may differ from step to step, what is asked of the device may not") {
-  CHECK(doubled_sum({1, 2, 3}) == std::vector<float>{2, 4, 6});
+TEST_CASE("what is uploaded may differ from step to step, where it lies and what is asked of the device may not") {
+  Doubler doubled;
+  CHECK(doubled({1, 2, 3}) == Floats{2, 4, 6});
   const int64_t before = emulate::graph_launches();
-  CHECK(doubled_sum({4, 5, 6}) == std::vector<float>{8, 10, 12});  // recorded
-  CHECK(doubled_sum({7, 8, 9}) == std::vector<float>{14, 16, 18});
+  CHECK(doubled({4, 5, 6}) == Floats{8, 10, 12});  // recorded
+  CHECK(doubled({7, 8, 9}) == Floats{14, 16, 18});
   CHECK(emulate::graph_launches() == before + 2);
-  CHECK(doubled_sum({1, 2}) == std::vector<float>{2, 4});  // the key lies: no graph is repeated
+  CHECK(doubled({1, 2}) == Floats{2, 4});  // the key lies: no graph is replayed
   CHECK(emulate::graph_launches() == before + 2);
-  CHECK(doubled_sum({1, 2, 3, 4}) == std::vector<float>{2, 4, 6, 8});  // recorded anew
+  CHECK(doubled({1, 2, 3, 4}) == Floats{2, 4, 6, 8});  // recorded anew
   CHECK(emulate::graph_launches() == before + 3);
-  const std::vector<float> many(5000, 1.5f);
-  CHECK(doubled_sum(many) == std::vector<float>(5000, 3));
+  const Floats many(5000, 1.5f);
+  CHECK(doubled(many) == Floats(5000, 3));
   CHECK(emulate::graph_launches() == before + 3);
-  CHECK(doubled_sum(many) == std::vector<float>(5000, 3));
+  CHECK(doubled(many) == Floats(5000, 3));
   CHECK(emulate::graph_launches() == before + 4);
-  CHECK(doubled_sum({1, 2}) == std::vector<float>{2, 4});
-  CHECK(doubled_sum(many) == std::vector<float>(5000, 3));  // uploads more than the step before: not recorded
-  CHECK(doubled_sum(many) == std::vector<float>(5000, 3));
-  CHECK(emulate::graph_launches() == before + 5);
+  doubled.f = [](const Tensor& x) { return square(x); };
+  CHECK(doubled(many) == Floats(5000, 2.25f));
+  CHECK(emulate::graph_launches() == before + 4);
+  doubled.f = [](const Tensor& x) { return add(square(x), x); };
+  for (int i = 0; i < 2; ++i) CHECK(doubled(many) == Floats(5000, 3.75f));
+  CHECK(emulate::graph_launches() == before + 6);
+  doubled.f = [](const Tensor& x) { return square(x); };  // a call less than was recorded
+  CHECK(doubled(many) == Floats(5000, 2.25f));
+  CHECK(emulate::graph_launches() == before + 6);
 }
 
-TEST_CASE("a step that waits for the device, or asks it for memory, runs as it is, with one warning for all") {
-  const auto four_times = [](int64_t key, const std::function<void()>& body) {
+TEST_CASE("a replay runs no body on the host, but for one in so many, which must ask for the same") {
+  const ReplaysPerComparison compared(4);
+  Doubler doubled;
+  for (int i = 1; i <= 5; ++i) {  // as it is, recorded, replayed
+    const auto x = static_cast<float>(i);
+    CHECK(doubled({x}) == Floats{2 * x});
+  }
+  CHECK(doubled.bodies == 2);
+  CHECK(doubled({6}) == Floats{12});
+  CHECK(doubled.bodies == 3);
+  CHECK(doubled({7}) == Floats{14});
+  CHECK(doubled.bodies == 3);
+  doubled.f = [](const Tensor& x) { return square(x); };
+  for (int i = 0; i < 2; ++i) doubled({8});
+  CHECK(error_of([&] { doubled({9}); }) ==
+        "3 a step asks the GPU for other calls than the graph that was replayed for it; graphs: false does without");
+  CHECK(doubled({9}) == Floats{81});
+}
+
+TEST_CASE("a replay has its tape go on where the body's ended") {
+  const ReplaysPerComparison compared(64);
+  StepGraphs graphs(Device::cuda);
+  const Floats start = {1, 2, 3};
+  Tensor gradient;
+  for (int i = 0; i < 6; ++i) {
+    Tape& tape = Tape::current();
+    tape.reset();
+    if (i == 4) {  // as an evaluation between steps
+      tape.scratch(tape.values(Device::cuda).capacity() + 1, Device::cuda);
+      tape.reset();
+    }
+    StepInputs in(Device::cuda);
+    const Tensor x = wrap(in.add<float>(start), {3}, Device::cuda);
+    in.upload();
+    graphs.run({{}, in.slots(), [&] {
+                  const Tensor v = variable(x);
+                  tape.backward(sum(square(v)));
+                  gradient = grad(v);
+                }});
+    const Tensor later = from_host(Floats{7, 7, 7}, {3}, Device::cuda);
+    CHECK(to_host<float>(gradient) == Floats{2, 4, 6});  // not added to those of the step before
+    CHECK(to_host<float>(later) == Floats{7, 7, 7});
+  }
+}
+
+TEST_CASE("ids that a step would refuse are refused where it is replayed, too") {
+  const ReplaysPerComparison compared(64);
+  const Floats table = {1, 2, 3, 4};
+  for (const auto& [bad, name] : {std::pair{std::vector<int32_t>{4, 1}, "embedding: id 4 is outside [0,4)"},
+                                  {{0, -1}, "embedding: id -1 is outside [0,4)"}}) {
+    StepGraphs graphs(Device::cuda);
+    int64_t bodies = 0;
+    const auto rows = [&](const std::vector<int32_t>& ids) {
+      Tape::current().reset();
+      StepInputs in(Device::cuda);
+      const Tensor at = in.add(ids, {2}), weight = wrap(in.add<float>(table), {4, 1}, Device::cuda);
+      in.upload();
+      graphs.run({{}, in.slots(), [&] {
+                    ++bodies;
+                    embedding(at, weight);
+                  }});
+    };
+    for (int i = 0; i < 3; ++i) rows({1, 2});
+    CHECK(bodies == 2);
+    rows({0, 3});  // further out than any before: the body has to look at them
+    CHECK(bodies == 3);
+    rows({3, 1});
+    CHECK(bodies == 3);
+    const int64_t before = emulate::graph_launches();
+    CHECK_THAT(error_of([&] { rows(bad); }), Catch::Matchers::Contains(name));
+    CHECK(emulate::graph_launches() == before);
+  }
+}
+
+TEST_CASE("a step that waits for the device, uploads or asks it for memory runs as it is, with one warning for all") {
+  const auto four_times = [](const std::function<void()>& body) {
+    StepGraphs graphs(Device::cuda);
     for (int i = 0; i < 4; ++i) {
       Tape::current().reset();
-      kernels::repeated_step(Device::cuda, {{key}, body});
+      graphs.run({{}, {}, body});
     }
   };
   const Result r = in_a_process([&] {
-    std::vector<float> got;
+    Floats got;
     const int64_t before = emulate::graph_launches();
-    four_times(4712, [&] {
-      const Tensor x = from_host(std::vector<float>{1, 2}, {2}, Device::cuda);
+    four_times([&] {
+      const Tensor x = zeros({2}, DType::f32, Device::cuda);
       for (const float y : to_host<float>(add(x, x))) got.push_back(y);
     });
-    int64_t grows = 1 << 18;
+    float number = 0;
+    Floats numbers;
+    four_times([&] {
+      const Tensor x = from_host(Floats{++number}, {1}, Device::cuda);
+      numbers.push_back(to_host<float>(x)[0]);
+    });
+    auto grows = static_cast<int64_t>(Tape::current().values(Device::cuda).capacity() / sizeof(float));
     Tensor last;
-    four_times(4713, [&] { last = zeros({grows *= 3}, DType::f32, Device::cuda); });
-    if (got != std::vector<float>{2, 4, 2, 4, 2, 4, 2, 4}) _exit(10);
-    if (to_host<float>(last) != std::vector<float>(static_cast<size_t>(grows))) _exit(11);
+    four_times([&] { last = zeros({grows *= 3}, DType::f32, Device::cuda); });
+    if (got != Floats(8, 0)) _exit(10);
+    if (numbers != Floats{1, 3, 4, 5}) _exit(14);  // the second was given up where it would have uploaded
+    if (to_host<float>(last) != Floats(static_cast<size_t>(grows))) _exit(11);
     if (emulate::graph_launches() != before) _exit(12);
-    if (doubled_sum({1}) != std::vector<float>{2}) _exit(13);  // and the device goes on
+    if (Doubler()({1}) != Floats{2}) _exit(13);  // and the device goes on
   });
   CHECK(r.code == 0);
   CHECK(
       r.err ==
-      "warning: a step cannot be repeated as a CUDA graph (it waits for the device); it is made call by call, which is "
+      "warning: a step cannot be replayed as a CUDA graph (it waits for the device); it is made call by call, which is "
       "slower; graphs: false asks for no graphs\n");
 }
 
@@ -273,17 +386,19 @@ TEST_CASE("a call that no graph can hold spoils a capture of the emulator") {
 }
 
 TEST_CASE("graphs are kept up to a number, the last used") {
-  const auto use = [](int64_t key) {
+  StepGraphs graphs(Device::cuda);
+  const int64_t others = emulate::graphs();
+  const auto use = [&](int64_t key) {
     Tape::current().reset();
     const int64_t before = emulate::graph_launches();
-    kernels::repeated_step(Device::cuda, {{5000, key}, [] { zeros({8}, DType::f32, Device::cuda); }});
+    graphs.run({{key}, {}, [] { zeros({8}, DType::f32, Device::cuda); }});
     return emulate::graph_launches() > before;
   };
   for (int64_t key = 0; key < static_cast<int64_t>(most_step_graphs); ++key) {
     CHECK_FALSE(use(key));
     CHECK(use(key));
   }
-  CHECK(emulate::graphs() <= static_cast<int64_t>(most_step_graphs));
+  CHECK(emulate::graphs() - others == static_cast<int64_t>(most_step_graphs));
   CHECK(use(0));
   CHECK_FALSE(use(-1));  // takes the place of 1
   CHECK(use(0));

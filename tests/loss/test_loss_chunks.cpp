@@ -165,10 +165,12 @@ TEST_CASE("a loss in chunks that nobody waits for is the one that is waited for"
   const Tensor h = from(p.hidden, {p.batch, p.steps, p.width}), w = from(p.weight, {p.classes, p.width}),
                b = from(p.bias, {p.classes});
   const LiveRows live = build_live_rows(p.in, p.options);
-  const LaunchedLoss loss = launch_linear_loss(h, w, b, p.in, live, p.options, live.divisor, nullptr);
-  tape.backward(loss.value);
+  StepInputs in(Device::cuda);
+  const LossTasks tasks(in, {DType::f32, true, true}, p.in, live, p.options, live.divisor);
+  in.upload();
+  tape.backward(launch_linear_loss(h, w, b, tasks, nullptr));
   std::vector<RowResult> results(live.rows.size());
-  backend(Device::cuda).download(results.data(), loss.results, results.size() * sizeof(RowResult));
+  backend(Device::cuda).download(results.data(), tasks.device_results, results.size() * sizeof(RowResult));
   CHECK(collect_loss(p.in, live, p.options, live.divisor, results).row_loss ==
         std::vector<double>(want.told.begin(), want.told.begin() + static_cast<std::ptrdiff_t>(results.size())));
   std::vector<double> gradients;

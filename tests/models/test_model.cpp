@@ -11,6 +11,7 @@
 #include "engine/optim/optimizer.h"
 #include "engine/run/setup.h"
 #include "engine/train/config.h"
+#include "engine/train/diverged.h"
 #include "engine/train/step.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
@@ -191,7 +192,7 @@ TEST_CASE("training gives the same bits on 1 to 4 threads and in every run") {
         const Batch batch = random_batch(static_cast<uint64_t>(step), 40, 7, 6);
         accumulate_gradients(*model, plain_loss(), {&batch, 1},
                              {true, 1, static_cast<uint64_t>(step), 0, step % 2 ? 1 : 0.7});
-        optimizers().at("adam").update(model->store(), {}, step);
+        optimizers().at("adam")(model->store(), {}, step);
       }
       digests.push_back(model->store().digest());
     }
@@ -213,7 +214,7 @@ TEST_CASE("training takes the same course on every device, with the same bits in
         accumulate_gradients(*model, plain_loss(), {&batch, 1},
                              {true, 1, static_cast<uint64_t>(step), 0, step % 2 ? 1 : 0.7});
         scale_grads(model->store(), 1 / std::max(1.0, grad_norm(model->store())));
-        optimizers().at("adam").update(model->store(), {}, step);
+        optimizers().at("adam")(model->store(), {}, step);
       }
       weights[static_cast<int>(device)] = to_host<double>(model->store().values());
       digests[second] = model->store().digest();
@@ -407,7 +408,7 @@ TEST_CASE("a step asks the system for no memory after the first of its shape") {
   for (int step = 1; step <= 6; ++step) {
     for (const Batch* batch : {&a, &b}) {
       accumulate_gradients(*model, plain_loss(), {batch, 1}, {});
-      optimizers().at("adam").update(model->store(), {}, step);
+      optimizers().at("adam")(model->store(), {}, step);
     }
     if (step == 2) before = Tape::current().system_allocations();
   }

@@ -56,7 +56,7 @@ void for_each_sample(const std::function<void(const std::string&, const OpSample
 
 void overwrite(const Tensor& x) {
   const std::vector<double> nan(static_cast<size_t>(x.numel()), std::nan(""));
-  (void)backend(x.device).upload(x.data, nan.data(), x.bytes());
+  backend(x.device).upload(x.data, nan.data(), x.bytes());
 }
 
 // Gradients of the inputs; `spoil`: what the op has not claimed for its way back is overwritten first.

@@ -107,7 +107,7 @@ void compare_all(double tolerance) {
   compare<T>(
       "dropout",
       [&](Random& r, Device d, auto& in) {
-        return dropout(add(in, draw<T>(r, {7, 5, 66}, d)), 0.4, {1, 2, 3, 4, 5});
+        return dropout(add(in, draw<T>(r, {7, 5, 66}, d)), 0.4, {1, 3, 4}, {2, 5});
       },
       tolerance);
   for (const bool reverse : {false, true})
@@ -279,7 +279,7 @@ TEST_CASE("the optimisers and the norm of gradients agree between devices") {
           scale_grads(store, 0.5);
           OptimOptions o;
           o.weight_decay = 0.01, o.momentum = momentum;
-          optimizer.update(store, o, step);
+          optimizer(store, o, step);
         }
         results[static_cast<int>(device)] = store.to_file<double>(p, store.values());
       }

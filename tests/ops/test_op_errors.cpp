@@ -108,9 +108,9 @@ TEST_CASE("ops refuse what does not fit, by name and shape") {
        "embedding: id -1 is outside [0,4)"},
       {[&] { embedding(ints({0}), vector); }, "embedding: table is [3]; expected [V,E]"},
       {[&] { embedding(a, b); }, "expected a int32 tensor, got float32 [2,3]"},
-      {[&] { dropout(a, 1.0, {}); }, "dropout: the rate must lie in [0,1), got 1"},
-      {[&] { dropout(a, -0.5, {}); }, "dropout: the rate must lie in [0,1), got -0.5"},
-      {[&] { dropout(vector, 0.5, {}); }, "dropout: x is [3]; expected [B,E] or [B,T,E]"},
+      {[&] { dropout(a, 1.0, DropoutDraw{}, {}); }, "dropout: the rate must lie in [0,1), got 1"},
+      {[&] { dropout(a, -0.5, DropoutDraw{}, {}); }, "dropout: the rate must lie in [0,1), got -0.5"},
+      {[&] { dropout(vector, 0.5, DropoutDraw{}, {}); }, "dropout: x is [3]; expected [B,E] or [B,T,E]"},
       {[&] {
          softmax(a, ints({0, 9}));
        },

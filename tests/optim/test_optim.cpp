@@ -43,7 +43,7 @@ TEST_CASE("every optimiser moves parameters as torch.optim does") {
     for (size_t step = 0; step < gold()["grads"].size(); ++step) {
       const std::vector<double> g = gold()["grads"][step], want = c["values"][step];
       store.from_file(p, store.grads(), g.data());
-      optimizers().at(name).update(store, o, static_cast<int64_t>(step) + 1);
+      optimizers().at(name)(store, o, static_cast<int64_t>(step) + 1);
       const auto got = store.to_file<double>(p, store.values());
       for (size_t i = 0; i < want.size(); ++i) check_close(got[i], want[i]);
     }

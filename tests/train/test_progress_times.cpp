@@ -20,10 +20,11 @@ struct Slow final : SequenceModel {
   std::unique_ptr<SequenceModel> model;
   explicit Slow(std::unique_ptr<SequenceModel> m) : model(std::move(m)) {}
   ParameterStore& store() override { return model->store(); }
-  Readout forward(const Batch& batch, const ForwardContext& context) override {
+  ModelInputs inputs(StepInputs& in, const Batch& batch, const ForwardContext& context) override {
     now += context.training ? 1 : 1000;
-    return model->forward(batch, context);
+    return model->inputs(in, batch, context);
   }
+  Readout forward(const ModelInputs& inputs, Trace* trace) override { return model->forward(inputs, trace); }
   std::vector<std::vector<Hypothesis>> decode(const Batch& batch, const DecodeOptions& options) override {
     now += 100;
     return model->decode(batch, options);

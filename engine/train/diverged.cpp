@@ -1,0 +1,73 @@
+// Parameters and gradients are looked at first, then the layers in the order of computation.
+#include "engine/train/diverged.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/core/tape.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/view.h"
+
+namespace seqgrad {
+namespace {
+
+// "'out.bias'", "gradient of 'out.bias'", or "" when all are finite.
+std::string first_bad_parameter(const ParameterStore& store) {
+  return with_floating(store.dtype(), [&](auto zero) -> std::string {
+    using T = decltype(zero);
+    for (const auto& [buffer, what] : {std::pair{store.values(), ""}, {store.grads(), "gradient of "}})
+      for (const Parameter& p : store.parameters())
+        for (const T x : store.to_file<T>(p, buffer))
+          if (!std::isfinite(x)) return fmt::format("{}'{}'", what, p.name);
+    return "";
+  });
+}
+
+// The first layer whose output is not finite, in the order of computation; "" when all are.
+std::string first_bad_layer(SequenceModel& model, std::span<const Batch> batches, ForwardContext context) {
+  const NoGrad no_grad;
+  for (const Batch& batch : batches) {
+    Tape::current().reset();
+    Trace trace;
+    context.trace = &trace;
+    const Readout r = model.forward(batch, context);
+    const Tensor flat = reshape(r.hidden, {batch.batch * batch.target_steps, r.hidden.shape[2]});
+    trace.emplace_back("logits", add(matmul(flat, r.weight, false, true), r.bias));
+    for (const auto& layer : trace) {
+      const Tensor& x = layer.second;
+      const bool finite = with_floating(x.dtype, [&](auto zero) {
+        const auto values = to_host<decltype(zero)>(x);
+        return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
+      });
+      if (!finite) return fmt::format("output of '{}'", layer.first);
+    }
+    context.first_row += static_cast<uint32_t>(batch.batch);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string lines_of(std::span<const Batch> batches) {
+  std::vector<int64_t> lines;
+  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
+  const auto shown_lines = std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(lines.size()));
+  return fmt::format("training lines {}{}", fmt::join(lines.begin(), lines.begin() + shown_lines, ", "),
+                     lines.size() > 8 ? fmt::format(", … ({} in all)", lines.size()) : "");
+}
+
+void diverged(SequenceModel& model, std::span<const Batch> batches, ForwardContext context, const std::string& why) {
+  std::string bad = first_bad_parameter(model.store());
+  if (bad.empty()) bad = first_bad_layer(model, batches, context);
+  std::string message = fmt::format("step {}: {}; first bad tensor: {}; {} (a lower optim.lr or a clip_norm may help)",
+                                    context.step, why, bad.empty() ? "none" : bad, lines_of(batches));
+  std::vector<int64_t> lines;
+  for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
+  if (lines.size() > 8) message += fmt::format("\nall lines of the step: {}", fmt::join(lines, ", "));
+  throw Error(ExitCode::no, message);
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,76 @@
+// Files are read once, before the first step.
+#include "engine/train/loss_setup.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "engine/io/lines.h"
+
+namespace seqgrad {
+
+static std::optional<std::vector<double>> read_numbers(const Path& path, int64_t count, const char* key,
+                                                       bool negative) {
+  if (path.value.empty()) return std::nullopt;
+  std::vector<double> values;
+  for (const std::string& line : read_lines(path.value)) {
+    double x = 0;
+    const auto end = std::from_chars(line.data(), line.data() + line.size(), x);
+    if (end.ec != std::errc() || end.ptr != line.data() + line.size() || !std::isfinite(x) || (x < 0 && !negative))
+      refuse("{}:{}: error: {}: expected one number{}, got '{}'", shown_path(path.value), values.size() + 1, key,
+             negative ? "" : " of at least 0", shown(line));
+    values.push_back(x);
+  }
+  if (static_cast<int64_t>(values.size()) != count)
+    refuse("{}: error: {}: {} numbers; the target vocabulary has {} entries", shown_path(path.value), key,
+           values.size(), count);
+  return values;
+}
+
+LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
+  LossSetup s;
+  s.options = config.options();
+  s.classes = classes;
+  s.lengths = config.mask.lengths();
+  s.mask = config.mask.file();
+  s.token_weight = config.weights.token();
+  s.example_weight = config.weights.example();
+  s.options.target = Target::ids;  // a preset of dense targets: ids are its one-hot rows, to the bit
+  s.fused = config.prediction() == "hidden";
+  s.class_weight =
+      read_numbers(config.weights.classes.file(), classes, "loss.weights.class.file", s.options.allow_negative_weights);
+  s.prior = read_numbers(config.smoothing.prior(), classes, "loss.smoothing.prior", false);
+  check_options(s.options, classes);
+  s.compare = compared_presets(config.compare(), s.options, s.class_weight.has_value());
+  return s;
+}
+
+void check_weights(const LossSetup& setup, const Corpus& corpus) {
+  const auto check = [&](const char* what, int64_t line, double weight) {
+    if (weight < 0)
+      refuse("{}, line {}: {} {}; expected at least 0 (loss.weights.allow_negative: true takes it)", corpus.name, line,
+             what, weight);
+  };
+  if (setup.options.allow_negative_weights) return;
+  for (int64_t i = 0; i < corpus.size(); ++i) {
+    if (setup.example_weight) check("example weight", corpus.lines[i], corpus.example_weight[i]);
+    if (!setup.token_weight) continue;
+    for (const double weight : corpus.token_weight[i]) check("token weight", corpus.lines[i], weight);
+  }
+}
+
+LossInputs loss_inputs(const Batch& batch, const LossSetup& setup) {
+  LossInputs in;
+  in.batch = batch.batch;
+  in.steps = batch.target_steps;
+  in.classes = setup.classes;
+  in.targets.assign(batch.target_out.begin(), batch.target_out.end());
+  if (setup.lengths) in.lengths.emplace(batch.target_lengths.begin(), batch.target_lengths.end());
+  if (setup.mask) in.mask = batch.mask;
+  if (setup.token_weight) in.token_weight = batch.token_weight;
+  if (setup.example_weight) in.example_weight = batch.example_weight;
+  in.class_weight = setup.class_weight;
+  in.prior = setup.prior;
+  return in;
+}
+
+}  // namespace seqgrad
