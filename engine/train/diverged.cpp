@@ -1,4 +1,4 @@
-// Parameters and gradients are looked at first, then the layers in the order of computation.
+// Looked at in the order of computation: a loss that is not finite has spoilt gradients, too.
 #include "engine/train/diverged.h"
 
 #include <fmt/ranges.h>
@@ -14,14 +14,13 @@
 namespace seqgrad {
 namespace {
 
-// "'out.bias'", "gradient of 'out.bias'", or "" when all are finite.
-std::string first_bad_parameter(const ParameterStore& store) {
+// Of values or gradients: `what` and the parameter's name, or "" when all are finite.
+std::string first_bad_parameter(const ParameterStore& store, const Tensor& buffer, const char* what) {
   return with_floating(store.dtype(), [&](auto zero) -> std::string {
     using T = decltype(zero);
-    for (const auto& [buffer, what] : {std::pair{store.values(), ""}, {store.grads(), "gradient of "}})
-      for (const Parameter& p : store.parameters())
-        for (const T x : store.to_file<T>(p, buffer))
-          if (!std::isfinite(x)) return fmt::format("{}'{}'", what, p.name);
+    for (const Parameter& p : store.parameters())
+      for (const T x : store.to_file<T>(p, buffer))
+        if (!std::isfinite(x)) return fmt::format("{}'{}'", what, p.name);
     return "";
   });
 }
@@ -60,8 +59,10 @@ std::string lines_of(std::span<const Batch> batches) {
 }
 
 void diverged(SequenceModel& model, std::span<const Batch> batches, ForwardContext context, const std::string& why) {
-  std::string bad = first_bad_parameter(model.store());
+  const ParameterStore& store = model.store();
+  std::string bad = first_bad_parameter(store, store.values(), "");
   if (bad.empty()) bad = first_bad_layer(model, batches, context);
+  if (bad.empty()) bad = first_bad_parameter(store, store.grads(), "gradient of ");
   std::string message = fmt::format("step {}: {}; first bad tensor: {}; {} (a lower optim.lr or a clip_norm may help)",
                                     context.step, why, bad.empty() ? "none" : bad, lines_of(batches));
   std::vector<int64_t> lines;
