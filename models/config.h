@@ -39,6 +39,7 @@ struct InitConfig : Section {
   Field<std::map<std::string, std::string>> rename{
       this, "rename", {}, "how tensor names begin in the file, and how they do here: {'': enc.gru.} for an nn.GRU"};
   std::vector<ForeignName> foreign_names() const override;
+  std::vector<std::string> bare_keys() const override;
   void check(Problems& problems) const override {
     if (!rename().empty() && file().value.empty()) problems.add(rename, "needs model.init.file");
   }

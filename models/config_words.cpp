@@ -36,7 +36,10 @@ std::vector<ForeignName> DropoutConfig::foreign_names() const {
 }
 std::vector<std::string> DropoutConfig::bare_keys() const { return {"embedding", "hidden"}; }
 
-std::vector<ForeignName> InitConfig::foreign_names() const { return {{"path", "file"}, {"checkpoint", "file"}}; }
+std::vector<ForeignName> InitConfig::foreign_names() const {
+  return foreign({{"file", "path checkpoint"}, {"", "name type method scheme gain std"}});
+}
+std::vector<std::string> InitConfig::bare_keys() const { return {}; }  // a single word names a scheme elsewhere
 
 std::vector<ForeignName> ModelConfig::foreign_names() const {
   return foreign(
@@ -57,7 +60,10 @@ std::vector<ForeignName> ModelConfig::foreign_names() const {
        {"dropout", "drop dropout_p dropout_rate"},
        {"dropout.hidden", "dropout_rnn hidden_dropout"},
        {"dropout.embedding", "emb_dropout embedding_dropout"},
-       {"init.file", "pretrained load_model train_from pretrained_model finetune_from_model"}});
+       {"init.file", "pretrained load_model train_from pretrained_model finetune_from_model"},
+       {"",
+        "heads num_heads n_heads num_attention_heads d_model dim_model d_ff ff_size dim_feedforward feed_forward_size "
+        "type name arch rnn rnn_type cell cell_type activation dim max_position_embeddings"}});
 }
 
 }  // namespace seqgrad

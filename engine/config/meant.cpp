@@ -2,6 +2,7 @@
 #include "engine/config/meant.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/text/edit_distance.h"
 
@@ -70,11 +71,16 @@ Targets spelt(const Section& s, const std::string& key) {  // in another way
   return out;
 }
 
-Targets foreign(const Section& s, const std::string& key) {
+// No value: `s` does not know the name; no targets: it knows that nothing stands for it.
+std::optional<Targets> foreign(const Section& s, const std::string& key) {
   for (const ForeignName& n : s.foreign_names())
     if (folded(n.theirs) == folded(key)) return targets_of(s, n.ours);
-  return {};
+  return std::nullopt;
 }
+
+// Whether a name says by itself what it is of, as num_epochs does and size, path or type do not: others say nothing in
+// a section that they were not written for.
+bool is_distinctive(const std::string& key) { return key.find_first_of("_-") != std::string::npos || key.size() > 5; }
 
 struct Slip {
   Targets targets;
@@ -82,16 +88,21 @@ struct Slip {
   bool other_name = false;
 };
 
-// The nearest name of `s`, its own or another program's.
-Slip slip(const Section& s, const std::string& key) {
+// The nearest name of `s`, its own or another program's. `here`: the key was written in `s`; of other sections only one
+// letter may differ in a name of few, and not the first.
+Slip slip(const Section& s, const std::string& key, bool here) {
   Slip best;
   const auto consider = [&](const std::string& name, bool other_name, const auto& targets) {
-    const size_t distance = edit_distance(folded(key), folded(name));
-    if (distance == 0 || distance > largest_slip(std::max(folded(key).size(), folded(name).size()))) return;
+    const std::string a = folded(key), b = folded(name);
+    const size_t distance = edit_distance(a, b), length = std::max(a.size(), b.size());
+    if (distance == 0 || distance > largest_slip(length)) return;
+    if (!here && (a[0] != b[0] || distance > (length < 10 ? 1 : 2))) return;
     if (best.targets.empty() || distance < best.distance) best = {targets(), distance, other_name};
   };
   each_own(s, [&](const std::string& name, const Target& t) { consider(name, false, [&] { return Targets{t}; }); });
-  for (const ForeignName& n : s.foreign_names()) consider(n.theirs, true, [&] { return targets_of(s, n.ours); });
+  for (const ForeignName& n : s.foreign_names())
+    if (!n.ours.empty() && (here || is_distinctive(n.theirs)))
+      consider(n.theirs, true, [&] { return targets_of(s, n.ours); });
   return best;
 }
 
@@ -178,7 +189,7 @@ Meaning meaning_of(const Section& section, const std::string& key, const Node& v
   };
   if (found(spelt(section, key))) return out;
   out.other_name = true;
-  if (found(foreign(section, key))) return out;
+  if (const auto targets = foreign(section, key); targets && (found(*targets) || targets->empty())) return out;
   out.other_name = false;
   const std::vector<const Section*> others(sections.begin() + 1, sections.end());
   std::vector<std::string> homes;
@@ -188,11 +199,13 @@ Meaning meaning_of(const Section& section, const std::string& key, const Node& v
   }
   out.other_name = true;
   for (const Section* s : others)
-    if (found(foreign(*s, key))) return out;
-  Slip best = slip(section, key);
+    if (const auto targets = foreign(*s, key); is_distinctive(key) && targets && (found(*targets) || targets->empty()))
+      return out;
+  Slip best = slip(section, key, true);
   if (best.targets.empty() && homes.empty())
     for (const Section* s : others)
-      if (Slip next = slip(*s, key); !next.targets.empty() && (best.targets.empty() || next.distance < best.distance))
+      if (Slip next = slip(*s, key, false);
+          !next.targets.empty() && (best.targets.empty() || next.distance < best.distance))
         best = std::move(next);
   out.other_name = best.other_name;
   if (!found(best.targets)) out.homes = std::move(homes);

@@ -12,7 +12,7 @@ namespace seqgrad {
 
 // Another program's name of a key or section, and what stands for it here: a path below the section that says so;
 // several, with commas, share its value or take one item each of its list; path=value has a value of its own, while no,
-// false and none stand for the default.
+// false and none stand for the default; "" says that nothing here stands for it, so that nothing is guessed.
 struct ForeignName {
   std::string theirs, ours;
 };

@@ -48,6 +48,7 @@ std::vector<ForeignName> DataConfig::foreign_names() const {
                   {"train", "training"},
                   {"test", "testing"},
                   {"task", "dataset name"},
+                  {"", "num_workers n_workers workers shuffle"},
                   {"train.src", "src train_src"},
                   {"train.trg", "trg tgt train_trg train_tgt"},
                   {"train.tsv", "tsv"},

@@ -17,7 +17,6 @@ Choice preset_choice() {
                                {"batch", "batch_mean"},
                                {"sents", "batch_mean"},
                                {"sentences", "sentence_mean"},
-                               {"none", "sum"},
                                {"torch", "torch.mean"},
                                {"pytorch", "torch.mean"},
                                {"F.cross_entropy", "torch.mean"},
@@ -61,7 +60,8 @@ std::vector<ForeignName> LossConfig::foreign_names() const {
                   {"preset", "reduction loss_type type normalization loss_normalization_type"},
                   {"input", "from_logits"},
                   {"mask.ignore_index", "pad_index padding_idx pad_id ignore_id"},
-                  {"weights.class.file", "class_weight class_weights weight"}});
+                  {"weights.class.file", "class_weight class_weights weight"},
+                  {"", "name pos_weight focal_gamma gamma margin temperature"}});
 }
 
 }  // namespace seqgrad

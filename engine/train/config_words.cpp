@@ -68,17 +68,20 @@ std::vector<ForeignName> TrainConfig::foreign_names() const {
        {"validate_every",
         "validation_freq valid_freq valid_steps validation_steps eval_steps eval_every eval_interval "
         "val_check_interval validate_interval_updates checkpoint_interval"},
+       {"", "num_workers n_workers workers dataloader_num_workers shuffle"},
        {"early_stopping.patience", "patience early_stop early_stopping_patience max_num_checkpoint_not_improved"}});
 }
 
 std::vector<ForeignName> CheckpointConfig::foreign_names() const {
   return foreign(
-      {{"every", "save_every save_steps save_freq save_interval save_interval_updates save_checkpoint_steps"},
+      {{"every",
+        "checkpoint_every save_every save_steps save_freq save_interval save_interval_updates save_checkpoint_steps"},
        {"keep_last", "save_total_limit keep_checkpoint keep_last_ckpts keep_last_epochs keep_last_params"},
        {"keep_best", "keep_best_ckpts save_top_k keep_best_checkpoints"},
        {"metric",
         "monitor eval_metric early_stopping_metric metric_for_best_model best_checkpoint_metric valid_metrics "
-        "optimized_metric"}});
+        "optimized_metric"},
+       {"", "path dir directory folder save_dir output_dir"}});
 }
 
 std::vector<ForeignName> ReportConfig::foreign_names() const {
@@ -94,6 +97,7 @@ std::vector<ForeignName> Config::foreign_names() const {
                   {"checkpoint", "checkpoints checkpointing"},
                   {"report", "logging"},
                   {"name", "experiment run_name experiment_name"},
+                  {"", "num_workers n_workers workers"},
                   {"seed", "random_seed manual_seed rng_seed random_state"},
                   {"device=cuda", "use_cuda cuda gpu gpus use_gpu"},
                   {"device=cpu", "no_cuda use_cpu"},
@@ -112,7 +116,8 @@ std::vector<ForeignName> DecodeConfig::foreign_names() const {
   return foreign({{"beam", "beam_size beam_width beams num_beams"},
                   {"length_penalty", "alpha beam_alpha lenpen len_penalty length_penalty_alpha"},
                   {"max_ratio", "max_len_a max_length_factor"},
-                  {"max_extra", "max_len_b max_length max_output_length max_new_tokens"}});
+                  {"max_extra", "max_len_b max_length max_output_length max_new_tokens max_len"},
+                  {"", "temperature top_k top_p do_sample repetition_penalty no_repeat_ngram_size"}});
 }
 
 std::vector<std::string> DecodeConfig::bare_keys() const { return {"beam"}; }

@@ -308,6 +308,23 @@ TEST_CASE("a mistake in --set is told the options to write, and they are taken")
   }
 }
 
+TEST_CASE("of a name that nothing here stands for, nothing is guessed") {
+  for (const std::string set :
+       {"model.heads=8", "model.num_heads=8", "num_workers=4", "data.num_workers=3", "model.d_model=512",
+        "model.init=xavier", "model.type=gru", "model.name=x", "model.dim=64", "model.rnn=gru", "checkpoint.path=foo",
+        "checkpoint.dir=foo", "loss.name=x", "loss.pos_weight=1", "decode.temperature=0.7", "train.shuffle=true",
+        "model.cell=lstm"}) {
+    const std::string said = refusal(task, {set});
+    CAPTURE(set, said);
+    CHECK_FALSE(said.empty());
+    CHECK(first_cure(said).empty());
+    CHECK_FALSE(has(said, "write --set"));
+  }
+  CHECK(has(refusal(task, {"train.checkpoint_every=2"}), "write --set checkpoint.every=2"));
+  CHECK(has(refusal(task, {"decode.max_len=5"}), "write --set decode.max_extra=5"));
+  CHECK_FALSE(has(refusal(task, {"loss.reduction=none"}), "sum"));
+}
+
 TEST_CASE("a mistake on a command line is told what to type, and that is taken") {
   const auto said = [](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "seqgrad");
