@@ -32,11 +32,11 @@ void report(const std::string& message) {
   note(line + rest);
 }
 
-// A stream that the caller closed must not become a file that is opened later. Such an input is empty, messages may be
-// lost, but a result that is written to a closed output fails.
+// A stream that the caller closed must not become a file that is opened later. Messages may be lost, but who reads a
+// closed input or writes a result to a closed output fails: each is opened for the other of the two.
 void open_standard_streams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-    if (fcntl(fd, F_GETFD) < 0) static_cast<void>(open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY));
+    if (fcntl(fd, F_GETFD) < 0) static_cast<void>(open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY));
 }
 
 // The exit code when standard output took no more: a reader that left has what it wanted.

@@ -27,7 +27,7 @@ void LineReader::read_more() {
   ssize_t n = 0;
   do n = system_calls.read(fd_, chunk, sizeof(chunk));
   while (n < 0 && errno == EINTR);
-  if (n < 0) system_failure("{}: cannot read ({})", name_, std::strerror(errno));
+  if (n < 0) system_failure("{}: cannot read ({})", name_, errno == EBADF ? "it is closed" : std::strerror(errno));
   end_ = n == 0;
   buffer_.append(chunk, static_cast<size_t>(n));
 }

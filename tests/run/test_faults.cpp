@@ -464,7 +464,9 @@ TEST_CASE("translate answers or refuses whatever stands in its input", "[timing]
   CHECK(slurp(dir / "err") == "error: standard output: cannot write (No space left on device)\n");
   CHECK(shell(program + " < /") == 3);
   CHECK(slurp(dir / "err") == "error: standard input: cannot read (Is a directory)\n");
-  CHECK(shell(program + " <&- >&- 2>&-") == 0);  // nothing asked, nothing lost
+  CHECK(shell(program + " <&-") == 3);
+  CHECK(slurp(dir / "err") == "error: standard input: cannot read (it is closed)\n");
+  CHECK(shell(program + " <&- >&- 2>&-") == 3);
   for (const char* nowhere : {"> /dev/full", ">&-", ">&- 2>&-"})
     for (const std::string& asked :
          {program + " < " + (dir / "many"), std::string(SEQGRAD_BINARY " --help"),
