@@ -80,7 +80,7 @@ static std::vector<std::string> without_help_command(std::vector<std::string> ar
 }
 
 std::function<int()> parse_command_line(const std::vector<std::string>& typed) {
-  const std::vector<std::string> arguments = without_help_command(typed);
+  std::vector<std::string> arguments = without_help_command(typed);
   auto app = std::make_shared<CLI::App>(
       "Train small translation models from YAML, and compute, teach and test sequence losses.", "seqgrad");
   app->set_version_flag("--version", "seqgrad " SEQGRAD_VERSION);
@@ -93,6 +93,8 @@ std::function<int()> parse_command_line(const std::vector<std::string>& typed) {
       continue;  // nobody asks for its options
     sub->footer("Example:\n  " + command.example);
     sub->callback([&run, chosen = command.declare(*sub)] { run = chosen; });
+    refuse_empty_values(*sub);
+    arguments = with_empty_values(*sub, arguments);
   }
   std::vector<const char*> argv;
   for (const std::string& a : arguments) argv.push_back(a.c_str());

@@ -62,6 +62,28 @@ CLI::Option* add_device(CLI::App& app, std::string& device) {
       ->check(one_of(choice.names(), choice.aliases));
 }
 
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::Option* o : app.get_options()) {
+    if (o->get_items_expected_max() == 0) continue;
+    const auto check = [type = o->get_type_name()](std::string& text) {
+      return text.empty() ? fmt::format("expected {}, got ''", type) : "";
+    };
+    o->check(CLI::Validator(check, ""));
+  }
+}
+
+std::vector<std::string> with_empty_values(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> out;
+  for (const std::string& a : arguments) {
+    out.push_back(a);
+    if (!a.starts_with("--") || a.find('=') != a.size() - 1) continue;
+    const std::string name = a.substr(0, a.size() - 1);
+    const CLI::Option* o = app.get_option_no_throw(name);
+    if (o && o->get_items_expected_max() > 0) out.back() = name, out.emplace_back();
+  }
+  return out;
+}
+
 static std::string did_you_mean(const std::string& meant) {
   return meant.empty() ? "" : fmt::format("; did you mean '{}'?", meant);
 }

@@ -197,6 +197,39 @@ TEST_CASE("numbers on the command line are whole-string parses") {
   CHECK(number(0, 1)(std::string("\x1b[1m")) == "expected a number from 0 to 1, got '\\x1b[1m'");
 }
 
+// A variable of a shell that is not set.
+TEST_CASE("no option and no argument takes an empty value") {
+  const auto said = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "seqgrad");
+    return error_of([&] { parse_command_line(arguments); });
+  };
+  const auto refuses = [](const std::string& message, const std::string& command, const std::string& name) {
+    return message.starts_with("2 " + command + ": " + name + ": expected ") && has(message, ", got ''");
+  };
+  int seen = 0;
+  for (const auto& [command, registered] : commands()) {
+    CLI::App app;
+    const auto options = registered.declare(app);
+    for (const CLI::Option* o : app.get_options()) {
+      if (o->get_items_expected_max() == 0) continue;
+      ++seen;
+      const std::string name = o->get_positional() ? o->get_name() : name_of(*o);
+      CAPTURE(command, name);
+      std::vector<std::string> line{command};
+      if (!o->get_positional()) line.push_back(name);
+      line.insert(line.end(), static_cast<size_t>(std::max(1, o->get_items_expected_min())), "");
+      CHECK(refuses(said(line), command, name));
+      if (o->get_positional() || o->get_items_expected_min() > 1) continue;
+      CHECK(refuses(said({command, name + "=", "--none"}), command, name));
+      CHECK(refuses(said({command, name + "="}), command, name));
+    }
+  }
+  CHECK(seen > 60);
+  CHECK(said({"explain", "a.yaml", "--html", ""}) ==
+        "2 explain: --html: expected FILE|DIR, got '' (see seqgrad explain --help)");
+  CHECK(has(said({"explain", "a.yaml", "--mode", "torch.mean,"}), "--mode: expected A,B, got ''"));
+}
+
 TEST_CASE("a command line that is wrong is told what it should be") {
   const auto said = [](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "seqgrad");

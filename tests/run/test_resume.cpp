@@ -267,7 +267,6 @@ TEST_CASE("a name that is no folder's is refused with its place, and so is such 
     CHECK(has(first_line(r.err), why));
     return r.code;
   };
-  CHECK(directory("''", "it is empty") == 2);
   CHECK(directory("\"$(printf 'a\\nb')\"", "character 2 is a control character") == 2);
   CHECK(directory((dir / "x/") + std::string(256, 'y'), "256 bytes are too long for a name") == 2);
   CHECK(directory((dir / "x/") + std::string(4000, '/') + "y", "at most 3584 fit") == 2);
