@@ -9,6 +9,7 @@
 #include "engine/check/check_case.h"
 #include "engine/check/junit.h"
 #include "engine/device/choose.h"
+#include "engine/io/inputs.h"
 #include "engine/io/output.h"
 #include "engine/io/terminal.h"
 #include "engine/text/numbers.h"
@@ -45,6 +46,15 @@ void print(const CaseReport& r, const Options& o, bool named) {
                  c.total == 1 ? "" : "s", c.worst_abs, c.worst_rel, ulps_text(c.worst_ulp), c.worst_share);
 }
 
+// Before the work, which may be long.
+void check_report(const std::string& path, const std::vector<std::string>& cases,
+                  const std::vector<std::string>& files) {
+  for (const std::string& c : cases)
+    for (const std::string& file : {files_of(c).yaml, files_of(c).tensors}) remember_input(file);
+  for (const std::string& file : files) remember_input(file);
+  check_named_output(path);
+}
+
 int check(const Options& o) {
   if (o.paths.empty() == o.files.empty()) refuse("check: give cases or folders of cases, or --files A B");
   if (o.files.empty() && (o.rtol > 0 || o.atol > 0))
@@ -62,11 +72,13 @@ int check(const Options& o) {
     print(r, o, std::find(o.paths.begin(), o.paths.end(), r.path) != o.paths.end());
     reports.push_back(std::move(r));
   };
+  const std::vector<std::string> cases = o.files.empty() ? find_cases(o.paths) : std::vector<std::string>{};
+  if (!o.junit.empty()) check_report(o.junit, cases, o.files);
   if (!o.files.empty()) {
     Limits limits{{o.atol}, o.rtol, o.rtol == 0 && o.atol == 0 && !o.ulps, o.ulps, ""};
     add(check_files(o.files[0], o.files[1], limits));
   } else {
-    for (const std::string& path : find_cases(o.paths)) add(check_case(path, options));
+    for (const std::string& path : cases) add(check_case(path, options));
     if (reports.empty()) note(fmt::format("error: no case in {}", shown_path(o.paths[0])));
   }
   if (!o.junit.empty()) write_output(o.junit, junit_xml(reports));

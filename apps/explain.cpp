@@ -50,7 +50,10 @@ int show(const Options& o, const Explanation& e) {
   if (!o.html.empty() && std::filesystem::is_directory(o.html, error))
     refuse("--html: {} is a folder; write {}", shown_path(o.html),
            shown_path((std::filesystem::path(o.html) / (page_stem(o.path) + ".html")).string()));
-  if (!o.html.empty()) write_output(o.html, explain_page(e));
+  if (!o.html.empty()) {
+    check_named_output(o.html);
+    write_output(o.html, explain_page(e));
+  }
   if (o.json)
     fmt::print("{}\n", to_json(e, is_terminal(STDOUT_FILENO)));
   else if (!o.html.empty())

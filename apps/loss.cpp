@@ -7,6 +7,7 @@
 #include "engine/check/which.h"
 #include "engine/io/json_text.h"
 
+#include "engine/io/output.h"
 namespace seqgrad {
 namespace {
 
@@ -83,6 +84,7 @@ int loss(const Options& o) {
   if (!o.out.empty()) {
     std::vector<NamedArray> tensors;
     for (const Values& v : run.values) tensors.push_back(named_array(v.name, v.shape, v.numbers.data()));
+  if (!o.out.empty()) check_named_output(o.out);
     write_safetensors(o.out, tensors);
   }
   if (o.json) {

@@ -13,6 +13,7 @@
 #include "apps/run_options.h"
 #include "engine/data/odd_text.h"
 #include "engine/data/surface.h"
+#include "engine/io/inputs.h"
 #include "engine/io/line_reader.h"
 #include "engine/io/terminal.h"
 #include "engine/text/utf8.h"
@@ -149,6 +150,7 @@ int translate(const Options& o) {
   const auto run = o.run.open();
   const DecodeOptions decode = search_of(o, *run);
   std::optional<AttentionPage> page;
+  remember_input("/dev/stdin");
   if (decode.attention) page.emplace(o.attention);
   const Surface surface(run->config.data, *run->source);
   Input input(o, *run, surface);

@@ -341,14 +341,19 @@ LossCase make_case(const Node& yaml, std::optional<SafetensorsFile> file, const 
   return c;
 }
 
-static LossCase read_node(const std::string& path, const std::function<Node(Node)>& edited) {
+CaseFiles files_of(const std::string& path) {
   std::error_code error;
-  const bool folder = fs::is_directory(path, error);
-  const Node node = edited(load_yaml(folder ? (fs::path(path) / "case.yaml").string() : path));
+  if (!fs::is_directory(path, error)) return {path, ""};
+  return {(fs::path(path) / "case.yaml").string(), (fs::path(path) / "tensors.safetensors").string()};
+}
+
+static LossCase read_node(const std::string& path, const std::function<Node(Node)>& edited) {
+  const auto [yaml, beside] = files_of(path);
+  const Node node = edited(load_yaml(yaml));
   std::optional<SafetensorsFile> tensors;
-  const std::string beside = (fs::path(path) / "tensors.safetensors").string();
+  std::error_code error;
   const bool is_inline = node.kind == Node::Kind::map && node.find("tensors");
-  if (folder && (!is_inline || fs::exists(beside, error))) tensors = read_safetensors(beside, largest_tensors);
+  if (!beside.empty() && (!is_inline || fs::exists(beside, error))) tensors = read_safetensors(beside, largest_tensors);
   return make_case(node, std::move(tensors), path);
 }
 

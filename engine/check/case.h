@@ -34,6 +34,12 @@ struct LossCase {
   DType dtype() const;                          // of its float inputs: what it runs in
 };
 
+// What read_case reads: case.yaml and tensors.safetensors of a folder, or one YAML file and nothing.
+struct CaseFiles {
+  std::string yaml, tensors;
+};
+CaseFiles files_of(const std::string& path);
+
 // A folder with case.yaml and tensors.safetensors, or one YAML file with its tensors inline. Throws InputError, naming
 // file and key, for whatever is not as tests/cases/README.md has it; an error of the loss itself (E01-E17) that tensors
 // cause is left to the run, and one that its section causes is kept in `refused` where the case expects an error.

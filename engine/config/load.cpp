@@ -7,6 +7,7 @@
 
 #include "engine/config/section.h"
 #include "engine/config/yaml.h"
+#include "engine/io/inputs.h"
 #include "engine/io/near_path.h"
 
 namespace seqgrad {
@@ -35,6 +36,7 @@ Node load_into(const std::string& path, Problems& problems) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) return unreadable(std::strerror(errno));
+  remember_input(path);
   std::string text(longest_read, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad()) system_failure("{}: read failed ({})", shown_path(path), std::strerror(errno));

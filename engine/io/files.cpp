@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "engine/core/error.h"
+#include "engine/io/inputs.h"
 #include "engine/io/system_calls.h"
 
 namespace seqgrad {
@@ -44,6 +45,7 @@ std::string read_file(const std::string& path, size_t limit) {
   if (fd < 0 && (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
     system_refused("open", path, errno);
   if (fd < 0) refuse_file(errno);
+  remember_input(path);
   struct stat info {};
   int error = fstat(fd, &info) != 0 ? errno : 0;
   std::string out;

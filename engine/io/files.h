@@ -8,7 +8,8 @@ namespace seqgrad {
 
 // What the system refuses is a SystemError that names the path and what the system said.
 
-// The whole file; InputError when it cannot be opened, is no file or pipe, or has more than `limit` bytes.
+// The whole file, which counts as an input from now on (engine/io/inputs.h); InputError when it cannot be opened, is no
+// file or pipe, or has more than `limit` bytes.
 std::string read_file(const std::string& path, size_t limit);
 
 // Appends to a file, which is made when it is not there. On failure nothing of it stays; only a process that is killed

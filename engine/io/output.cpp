@@ -16,6 +16,7 @@
 #include <xxhash.h>
 
 #include "engine/core/error.h"
+#include "engine/io/inputs.h"
 #include "engine/io/system_calls.h"
 
 namespace seqgrad {
@@ -158,6 +159,11 @@ void check_output(const std::string& path) {
   check_permission(target, path);
   if (target.is_regular() && faccessat(AT_FDCWD, directory_of(target.path).c_str(), W_OK | X_OK, AT_EACCESS) != 0)
     system_refused("create", path, errno);
+}
+
+void check_named_output(const std::string& path) {
+  refuse_input(path);
+  check_output(path);
 }
 
 std::string temporary_name(const std::string& path) {

@@ -200,6 +200,8 @@ void write_course(const std::vector<std::string>& lessons, const std::string& di
   namespace fs = std::filesystem;
   make_directories(directory);
   const std::vector<std::string> names = page_names(lessons);
+  for (const std::string& name : names) check_named_output((fs::path(directory) / name).string());
+  check_named_output((fs::path(directory) / "index.html").string());
   std::string list;
   for (size_t i = 0; i < lessons.size(); ++i) {
     const Explanation e = explain_lesson(lessons[i]);

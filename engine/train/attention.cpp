@@ -14,7 +14,7 @@ HeatMap attention_map(const std::vector<std::string>& source, const Hypothesis& 
   return map;
 }
 
-AttentionPage::AttentionPage(std::string path) : path_(std::move(path)) { check_output(path_); }
+AttentionPage::AttentionPage(std::string path) : path_(std::move(path)) { check_named_output(path_); }
 
 void AttentionPage::add(int64_t line, const std::string& source, const std::string& translation, const HeatMap& map) {
   if (++sentences_ > most) return;

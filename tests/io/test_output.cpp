@@ -247,3 +247,58 @@ TEST_CASE("every option that takes an output file writes it in the same way") {
     CHECK(full.err == "error: " + (dir / "none/file") + ": cannot create (No such file or directory)\n");
   }
 }
+
+TEST_CASE("no option that takes an output file replaces what the command reads") {
+  const Scratch dir;
+  const std::string lessons = SEQGRAD_SOURCE_DIR "/configs/lessons/";
+  fs::create_directory(dir / "case");
+  for (const char* name : {"case.yaml", "tensors.safetensors"})
+    fs::copy_file(fs::path(SEQGRAD_SOURCE_DIR "/tests/cases/tfa/flags_ttff_f64") / name, dir.path / "case" / name);
+  fs::create_directory(dir / "lessons");
+  for (const char* name : {"one.yaml", "two.yaml"})
+    fs::copy_file(lessons + "01_padding.yaml", dir.path / "lessons" / name);
+  dir.write("a", "x y\nz\n"), dir.write("b", "1 2\n3\n");
+  const std::string config =
+      dir.write("m.yaml",
+                "data: {train: {src: a, trg: b}, dev: {src: a, trg: b}}\nmodel: {embedding: 4, encoder: {hidden: 4}, "
+                "decoder: {hidden: 4}}\ntrain: {steps: 1}\n");
+  REQUIRE(run_seqgrad(dir, "train " + config + " -q --run-dir " + (dir / "run")).code == 0);
+  fs::create_directory(dir / "pages");
+  fs::create_symlink("../lessons/two.yaml", dir / "pages/two.html");
+  fs::create_symlink("m.yaml", dir / "link");
+  fs::create_hard_link(dir / "a", dir / "twin");
+  const auto refused = [&](const std::string& command, const std::string& output, const std::string& read) {
+    const std::string before = slurp(read);
+    const Result r = run_seqgrad(dir, command + " " + output, "x y\n");
+    CAPTURE(command, output, r.err);
+    CHECK(r.code == 2);
+    CHECK(r.out.empty());
+    CHECK(r.err == output + ": error: " + (output == read ? "it is" : "it is " + read + ", which is") +
+                       " read by this command, and would be replaced; name another file to write\n");
+    CHECK(slurp(read) == before);
+  };
+  const std::string run = dir / "run", one = dir / "case", tensors = dir / "case/tensors.safetensors";
+  refused("explain " + config + " --html", config, config);
+  refused("explain " + config + " --html", dir / "link", config);
+  refused("explain " + config + " --html", dir / "a", dir / "a");
+  refused("explain " + config + " --html", dir / "twin", dir / "a");
+  refused("explain " + (dir / "lessons/one.yaml") + " --json --html", dir / "lessons/one.yaml",
+          dir / "lessons/one.yaml");
+  refused("loss " + one + " --out", tensors, tensors);
+  refused("check " + one + " --junit", dir / "case/case.yaml", dir / "case/case.yaml");
+  refused("check " + dir.path.string() + " --junit", tensors, tensors);
+  refused("check --files " + tensors + " " + tensors + " --junit", tensors, tensors);
+  refused("translate " + run + " --attention", run + "/run.json", run + "/run.json");
+  refused("translate " + run + " --attention", run + "/source.vocab", run + "/source.vocab");
+  const Result typed = run_seqgrad(dir, "translate " + run + " --attention " + (dir / "stdin"), "x y\n");
+  CHECK(typed.code == 2);
+  CHECK(has(typed.err, "/stdin: error: it is /dev/stdin, which is read by this command"));
+  const Result course = run_seqgrad(dir, "explain " + (dir / "lessons") + " --html " + (dir / "pages"));
+  CHECK(course.code == 2);
+  CHECK(has(course.err, "/pages/two.html: error: it is "));
+  CHECK_FALSE(fs::exists(dir / "pages/one.html"));
+  // What another command reads, and what is no file.
+  CHECK(run_seqgrad(dir, "loss " + one + " --out " + (dir / "twin")).code == 0);
+  CHECK(run_seqgrad(dir, "explain " + config + " --html /dev/stdout").code == 0);
+  CHECK(run_seqgrad(dir, "translate " + run + " --attention /dev/null < /dev/null").code == 0);
+}
