@@ -2,12 +2,13 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
+#include "engine/check/probabilities_note.h"
 #include "engine/check/run_case.h"
 #include "engine/check/separate.h"
 #include "engine/check/which.h"
 #include "engine/io/json_text.h"
-
 #include "engine/io/output.h"
+
 namespace seqgrad {
 namespace {
 
@@ -49,9 +50,14 @@ LossCase with_preset(const Options& o) {
   return read_case_with_preset(o.path, o.preset);
 }
 
+void say_probabilities(const LossCase& c, const CaseRun& run) {
+  if (const std::string text = probabilities_note(c, run); !text.empty()) note("note: " + text);
+}
+
 int say_which(const LossCase& c, const Options& o) {
   const Asked asked = asked_value(o.which);
   const CaseInputs in = inputs_of(c);
+  say_probabilities(c, run_case(c, DType::f64, Device::cpu));
   const Which found = which(c, in, asked.value, asked.tolerance);
   // What else would look the same on this batch, of the first explanation that needs no change.
   const WhichMatch* first = found.matches.empty() || !found.matches[0].change.empty() ? nullptr : &found.matches[0];
@@ -78,13 +84,14 @@ int say_which(const LossCase& c, const Options& o) {
 int loss(const Options& o) {
   const LossCase c = with_preset(o);
   if (!o.which.empty()) return say_which(c, o);
+  if (!o.out.empty()) check_named_output(o.out);
   const CaseRun run = run_case(c, DType::f64, Device::cpu);
   for (const LossWarning& w : run.rows.warnings) note("warning: " + w.text);
   for (const LossWarning& w : run.loss.warnings) note("warning: " + w.text);
+  say_probabilities(c, run);
   if (!o.out.empty()) {
     std::vector<NamedArray> tensors;
     for (const Values& v : run.values) tensors.push_back(named_array(v.name, v.shape, v.numbers.data()));
-  if (!o.out.empty()) check_named_output(o.out);
     write_safetensors(o.out, tensors);
   }
   if (o.json) {

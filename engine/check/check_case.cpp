@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "engine/check/limits.h"
+#include "engine/check/probabilities_note.h"
 #include "engine/check/reductions.h"
 #include "engine/check/separate.h"
 #include "engine/check/which.h"
@@ -51,25 +52,6 @@ void expect_peer_to_differ(const LossCase& c, const CaseRun& run, CaseReport& re
       report.lines.push_back(fmt::format("peer.{} is what comes out here too; peer_differs says otherwise", peer.name));
 }
 
-// Logits of live rows that are probabilities, every row.
-bool looks_like_probabilities(const LossCase& c, const CaseRun& run) {
-  if (run.inputs.hidden || run.inputs.options.input == Input::probs || run.rows.rows.empty()) return false;
-  if (run.rows.classes < 2) return false;
-  const std::vector<double> x = arrays_of(c, run.inputs).x;
-  const auto v = static_cast<size_t>(run.rows.classes);
-  for (const LiveRow& r : run.rows.rows) {
-    const int64_t b = r.row / run.rows.steps, t = r.row % run.rows.steps;
-    const double* row = x.data() + static_cast<size_t>(c.layout == Layout::batch ? r.row : t * run.rows.batch + b) * v;
-    double sum = 0;
-    for (size_t j = 0; j < v; ++j) {
-      if (!(row[j] >= 0 && row[j] <= 1)) return false;
-      sum += row[j];
-    }
-    if (!(std::abs(sum - 1) <= 1e-2)) return false;
-  }
-  return true;
-}
-
 // Numbers that are bfloat16 all of them, in a case that does not say so.
 bool looks_like_bf16(const LossCase& c) {
   if (c.dtype() != DType::f32 || c.config->tolerance.limit_class()) return false;
@@ -85,11 +67,7 @@ bool looks_like_bf16(const LossCase& c) {
 }
 
 void add_notes(const LossCase& c, const CaseRun& run, const CheckOptions& options, CaseReport& report) {
-  if (looks_like_probabilities(c, run))
-    report.notes.emplace_back(
-        "the rows of logits are all in [0,1] and sum to 1: are they probabilities? Then the tensor is probs, with "
-        "input: "
-        "probs");
+  if (std::string note = probabilities_note(c, run); !note.empty()) report.notes.push_back(std::move(note));
   if (!report.lines.empty() && looks_like_bf16(c))
     report.notes.emplace_back(
         "every recorded number is a bfloat16: tolerance: {class: bf16} gives the limits of that arithmetic");

@@ -8,6 +8,9 @@
 #include <filesystem>
 #include <numeric>
 
+#include "engine/check/probabilities_note.h"
+#include "engine/text/numbers.h"
+
 namespace seqgrad {
 namespace {
 
@@ -143,6 +146,8 @@ void add_numbers(Explanation& e, const Outcome& o) {
     t.gradient_norm = norm(&o.gradient[i * v], v);
   }
   for (const LossWarning& w : o.warnings) e.warnings.push_back(w.text);
+  if (std::string note = probabilities_note(e.batch.options, o.rows, e.batch.x); !note.empty())
+    e.warnings.push_back(std::move(note));
   e.sum = sum_line(e);
 }
 

@@ -32,6 +32,28 @@ std::vector<double> b_major(const LossCase& c, const Values& v, const LessonBatc
   return from_time_major(v.numbers, s.inputs.batch, s.inputs.steps, v.shape.size() == 3 ? v.shape[2] : 1);
 }
 
+TEST_CASE("check, loss and explain say of probabilities among logits the same") {
+  const Scratch dir;
+  const std::string note =
+      "the rows of logits are all in [0,1] and sum to 1: are they probabilities? Then the tensor is probs, with input: "
+      "probs\n";
+  const auto at = [&](const std::string& name, const std::string& row) {
+    return dir.write(name, "loss: {}\ntensors:\n  logits: [[[0.25, 0.75], " + row +
+                               "]]\n  targets: [[0, 1]]\n  lengths: [2]\n  gold.value: 0.836501501\n"
+                               "tolerance: {atol: 0.5}\n");
+  };
+  const std::string probs = at("probs.yaml", "[0.5, 0.5]"), logits = at("logits.yaml", "[0.5, -0.5]");
+  CHECK(has(run_seqgrad(dir, "check " + probs).out, "note: " + note));
+  CHECK(has(run_seqgrad(dir, "loss " + probs).err, "note: " + note));
+  CHECK(has(run_seqgrad(dir, "loss " + probs + " --which 0.7").err, "note: " + note));
+  CHECK(has(run_seqgrad(dir, "explain " + probs).out, "warning: " + note));
+  for (const char* command : {"check ", "loss ", "explain "}) {
+    const Result r = run_seqgrad(dir, command + logits);
+    CAPTURE(r.out, r.err);
+    CHECK_FALSE(has(r.out + r.err, "probabilities?"));
+  }
+}
+
 TEST_CASE("every number of an explanation is the gold of its case") {
   int values = 0, gradients = 0, rows = 0;
   for (const std::string& path : find_cases({cases})) {
