@@ -2,11 +2,12 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/run_options.h"
+#include "engine/data/data_notes.h"
 #include "engine/data/surface.h"
 #include "engine/io/json_text.h"
-#include "engine/io/lines.h"
 #include "engine/run/record.h"
 #include "engine/text/escape.h"
+#include "engine/text/numbers.h"
 #include "engine/train/evaluate.h"
 
 namespace seqgrad {
@@ -28,14 +29,19 @@ Corpus given_text(const Options& o, const LoadedRun& run, Documents& more) {
       text_form(run.config.data));
   require_words(text);
   for (size_t i = 1; i < o.refs.size(); ++i) {
-    more.push_back(read_lines(o.refs[i]));
+    more.push_back(read_text(o.refs[i], text.odd));
     if (more.back().size() != text.pairs.size())
-      refuse("{} has {} lines but {} has {}; line n of one must translate line n of the other", shown_path(o.refs[i]),
-             more.back().size(), shown_path(o.src), text.pairs.size());
+      refuse_line_counts(o.refs[i], more.back().size(), o.src, text.pairs.size());
   }
   const Surface surface(run.config.data, *run.source);
   for (Pair& pair : text.pairs) pair.source = surface.read(pair.source);
-  return encode(std::move(text), *run.source, *run.target);
+  const std::vector<std::string> odd = text.odd.notes();
+  Corpus corpus = encode(std::move(text), *run.source, *run.target);
+  if (o.run.common.quiet) return corpus;
+  for (const std::string& line : odd) note("warning: " + line);
+  for (const std::string& line : notes_on_unknown(run.config.data, corpus, *run.source, *run.target))
+    note("warning: " + line);
+  return corpus;
 }
 
 Corpus corpus_of(const Options& o, const LoadedRun& run, Documents& more) {
@@ -103,8 +109,8 @@ int evaluate_run(const Options& o) {
     print_json(e, split, unit);
     return 0;
   }
-  fmt::print("{}: {} sentences, {} tokens; checkpoint {}\n", for_terminal(split), e.sentences, e.tokens,
-             run->checkpoint());
+  fmt::print("{}: {}, {}; checkpoint {}\n", for_terminal(split), counted(e.sentences, "sentence"),
+             counted(e.tokens, "token"), run->checkpoint());
   if (e.blank > 0)
     fmt::print("{} of them without words on a side: in the scores, not in loss, perplexity and token accuracy\n",
                e.blank);

@@ -28,9 +28,9 @@ struct Side {
   int64_t unknown, tokens;
   const Tokenizer* tokenizer;
 };
-std::vector<Side> sides(const Data& data, const Corpus& corpus) {
-  return {{"source", corpus.unknown_source, corpus.source_tokens(), data.source.get()},
-          {"target", corpus.unknown_target, static_cast<int64_t>(corpus.target.values().size()), data.target.get()}};
+std::vector<Side> sides(const Corpus& corpus, const Tokenizer& source, const Tokenizer& target) {
+  return {{"source", corpus.unknown_source, corpus.source_tokens(), &source},
+          {"target", corpus.unknown_target, static_cast<int64_t>(corpus.target.values().size()), &target}};
 }
 
 std::vector<const Corpus*> splits(const Data& data) {
@@ -87,7 +87,7 @@ std::vector<std::string> notes_on(const std::map<std::string, ParallelText>& spl
 static std::string describe_unknown(const Data& data) {
   std::string text;
   for (const Corpus* corpus : splits(data)) {
-    const auto s = sides(data, *corpus);
+    const auto s = sides(*corpus, *data.source, *data.target);
     if (s[0].unknown + s[1].unknown > 0)
       text += fmt::format("{}{} {} source, {} target", text.empty() ? "unknown tokens: " : "; ", corpus->name,
                           percent(s[0].unknown, s[0].tokens), percent(s[1].unknown, s[1].tokens));
@@ -104,16 +104,24 @@ std::string describe_data(const Data& data) {
                             with_commas(data.target->size()), describe_unknown(data));
 }
 
+std::vector<std::string> notes_on_unknown(const DataConfig& c, const Corpus& corpus, const Tokenizer& source,
+                                          const Tokenizer& target) {
+  std::vector<std::string> notes;
+  for (const Side& side : sides(corpus, source, target))
+    if (static_cast<double>(side.unknown) >= many_unknown * static_cast<double>(std::max<int64_t>(1, side.tokens)))
+      notes.push_back(fmt::format("{}: {} of the {} tokens are unknown: {}", corpus.name,
+                                  percent(side.unknown, side.tokens), side.name, reason(c, side)));
+  return notes;
+}
+
 void check_unknown(const DataConfig& c, Data& data) {
-  for (const Corpus* corpus : splits(data))
-    for (const Side& side : sides(data, *corpus)) {
-      const auto share = static_cast<double>(side.unknown) / static_cast<double>(std::max<int64_t>(1, side.tokens));
-      if (share < many_unknown) continue;
-      if (side.unknown == side.tokens)
+  for (const Corpus* corpus : splits(data)) {
+    for (const Side& side : sides(*corpus, *data.source, *data.target))
+      if (side.unknown > 0 && side.unknown == side.tokens)
         refuse("{}: every {} token is unknown: {}", corpus->name, side.name, reason(c, side));
-      data.notes.push_back(fmt::format("{}: {} of the {} tokens are unknown: {}", corpus->name,
-                                       percent(side.unknown, side.tokens), side.name, reason(c, side)));
-    }
+    for (std::string& note : notes_on_unknown(c, *corpus, *data.source, *data.target))
+      data.notes.push_back(std::move(note));
+  }
 }
 
 }  // namespace seqgrad

@@ -14,7 +14,11 @@ std::vector<std::string> notes_on(const std::map<std::string, ParallelText>& spl
 // "data: train 20,000 pairs, dev 1,000, test 2,000; vocabularies: 312 source, 290 target; unknown tokens: …"
 std::string describe_data(const Data& data);
 
-// Adds a note for each side of a split with a fifth of unknown words or more; refuses one with nothing else.
+// A note for each side of a text with a fifth of unknown tokens or more.
+std::vector<std::string> notes_on_unknown(const DataConfig& config, const Corpus& corpus, const Tokenizer& source,
+                                          const Tokenizer& target);
+
+// Adds them for each split; refuses one with nothing but unknown tokens on a side.
 void check_unknown(const DataConfig& config, Data& data);
 
 }  // namespace seqgrad

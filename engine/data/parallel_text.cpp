@@ -10,6 +10,7 @@
 #include "engine/core/random.h"
 #include "engine/data/streams.h"
 #include "engine/io/lines.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 
@@ -47,11 +48,10 @@ static void bring_into(const TextForm& form, std::vector<Pair>& pairs) {
   }
 }
 
-// Reads a file of text; what is odd in it is counted once, however many splits it is.
-static std::vector<std::string> read_text(ParallelText& text, const std::string& path) {
+std::vector<std::string> read_text(const std::string& path, OddText& odd) {
   std::vector<std::string> lines = read_lines(path);
-  if (text.odd.begin(path))
-    for (const std::string& line : lines) text.odd.look(line);
+  if (odd.begin(path))
+    for (const std::string& line : lines) odd.look(line);
   return lines;
 }
 
@@ -76,7 +76,7 @@ static bool is_number(std::string_view text) {
 }
 
 static void read_tsv(ParallelText& text, const std::string& path) {
-  const std::vector<std::string> lines = read_text(text, path);
+  const std::vector<std::string> lines = read_text(path, text.odd);
   size_t columns = 0;  // of the first line that is not blank
   for (size_t i = 0; i < lines.size(); ++i) {
     const std::string_view line = lines[i];
@@ -104,11 +104,14 @@ static void read_tsv(ParallelText& text, const std::string& path) {
   }
 }
 
+void refuse_line_counts(const std::string& one, size_t lines, const std::string& other, size_t wanted) {
+  refuse("{} has {} but {} has {}; line n of one must translate line n of the other", shown_path(one),
+         counted(static_cast<int64_t>(lines), "line"), shown_path(other), wanted);
+}
+
 static void read_two_files(ParallelText& text, const std::string& source_path, const std::string& target_path) {
-  std::vector<std::string> source = read_text(text, source_path), target = read_text(text, target_path);
-  if (source.size() != target.size())
-    refuse("{} has {} lines but {} has {}; line n of one must translate line n of the other", shown_path(source_path),
-           source.size(), shown_path(target_path), target.size());
+  std::vector<std::string> source = read_text(source_path, text.odd), target = read_text(target_path, text.odd);
+  if (source.size() != target.size()) refuse_line_counts(source_path, source.size(), target_path, target.size());
   text.pairs.resize(source.size());
   text.lines.resize(source.size());
   for (size_t i = 0; i < source.size(); ++i) {
@@ -122,8 +125,9 @@ static void read_two_files(ParallelText& text, const std::string& source_path, c
 static std::vector<std::string> lines_for(const ParallelText& text, const std::string& path) {
   std::vector<std::string> lines = read_lines(path);
   if (lines.size() != text.pairs.size())
-    refuse("{} has {} lines but {} has {} pairs; line n belongs to pair n", shown_path(path), lines.size(), text.name,
-           text.pairs.size());
+    refuse("{} has {} but {} has {}; line n belongs to pair n", shown_path(path),
+           counted(static_cast<int64_t>(lines.size()), "line"), text.name,
+           counted(static_cast<int64_t>(text.pairs.size()), "pair"));
   return lines;
 }
 
@@ -138,8 +142,9 @@ static std::vector<std::vector<double>> read_rows(const ParallelText& text, cons
     rows[i] = numbers(lines[i], path, i + 1);
     const auto wanted = static_cast<size_t>(units(pair.target) + 1);
     if (rows[i].size() != wanted)
-      refuse("{}:{}: {} numbers for {} target tokens; expected {}, the last for the end of the sentence",
-             shown_path(path), i + 1, rows[i].size(), wanted - 1, wanted);
+      refuse("{}:{}: {} for {}; expected {}, the last for the end of the sentence", shown_path(path), i + 1,
+             counted(static_cast<int64_t>(rows[i].size()), "number"),
+             counted(static_cast<int64_t>(wanted) - 1, "target token"), wanted);
   }
   return rows;
 }

@@ -56,6 +56,12 @@ using UnitCount = std::function<int64_t(std::string_view)>;
 ParallelText read_parallel_text(const std::string& name, const TextFiles& files, const WeightFiles& weights,
                                 const UnitCount& units, const TextForm& form = {});
 
+// The lines of one file of text; what is odd in it is counted once, however many splits it is.
+std::vector<std::string> read_text(const std::string& path, OddText& odd);
+
+// Of two files that are read line by line together: throws InputError that names both.
+[[noreturn]] void refuse_line_counts(const std::string& one, size_t lines, const std::string& other, size_t wanted);
+
 ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs, const TextForm& form = {});
 
 // For training: drops blank pairs and, where max_length > 0, those with more units than that on a side. Nothing left is

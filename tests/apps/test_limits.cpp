@@ -129,7 +129,7 @@ TEST_CASE("messages stay short and printable whatever a file is called") {
   dir.write(deep + "/two", "a\nb\n");
   dir.write("one", "a\n");
   dir.write("c\x1b[31m\n.txt", "a\nb\n");
-  CHECK(has(first(deep + "/one", deep + "/two"), "/one has 1 lines but …"));
+  CHECK(has(first(deep + "/one", deep + "/two"), "/one has 1 line but …"));
   CHECK(has(first("c\\e[31m\\n.txt", "one"), "/c\\x1b[31m\\n.txt has 2 lines but "));
   CHECK(has(first("nowhere\\e", "one"), "/nowhere\\x1b: cannot be read (No such file or directory)"));
   dir.write("empty", "");

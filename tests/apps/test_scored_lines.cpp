@@ -223,7 +223,7 @@ TEST_CASE("evaluate takes sacreBLEU's options and several references") {
   CHECK(has(refused("--tokenize ja"), "--tokenize: expected 13a or none or char or zh, got 'ja'"));
   t.dir.write("short.en", "a\n");
   CHECK(has(refused(given(t, text.source, {text.target}) + " --ref " + (t.dir / "short.en")),
-            "short.en has 1 lines but "));
+            "short.en has 1 line but "));
   CHECK(has(refused("--src " + (t.dir / "given.de")), "--src and --ref go together"));
 }
 

@@ -184,3 +184,30 @@ TEST_CASE("a dry run shows the batch that training begins with") {
   CHECK(has(dry.out, fmt::format("loss {:.4f}/tok", loss)));
   CHECK(has(dry.out, "MB parameters, gradients and moments; "));
 }
+
+TEST_CASE("evaluate says what is odd in the text that it is given, and what is unknown") {
+  const Scratch dir;
+  const std::string run = train(dir, "run");
+  const auto notes = [&](const std::string& source, const std::string& target, const std::string& more = "") {
+    dir.write("src", source), dir.write("ref", target);
+    const Result r =
+        run_seqgrad(dir, "evaluate " + run + " --src " + (dir / "src") + " --ref " + (dir / "ref") + " " + more);
+    CAPTURE(r.err);
+    CHECK(r.code == 0);
+    return r.err;
+  };
+  CHECK(notes("1 2\n3\n", "1 2\n3\n").empty());
+  CHECK(notes("1 2 3 4 5 x\n", "1 2 3 4 5 y\n").empty());  // one of six
+  const std::string strange = notes("der Hund\n3 x\n", "1 2\n3 4\n");
+  CHECK(has(strange, "warning: given text: 75.0 % of the source tokens are unknown: the vocabulary has "));
+  CHECK_FALSE(has(strange, "target"));
+  const std::string all = notes("der Hund\n", "the dog\n");
+  CHECK(has(all, "warning: given text: 100 % of the source tokens are unknown"));
+  CHECK(has(all, "warning: given text: 100 % of the target tokens are unknown"));
+  CHECK(notes("der Hund\n", "the dog\n", "-q").empty());
+  const std::string odd = notes(std::string("1 2\n3\0 4 5 6\n", 12), "1 2\n3 4 5\u200b 6\n");
+  CHECK(has(odd, "warning: text: 1 control character (U+0000): " + (dir / "src") + ":2:2; "));
+  CHECK(has(odd, "warning: text: 1 invisible character (U+200B): " + (dir / "ref") + ":2:6; "));
+  dir.write("ref2", "1 2\u00a0\n");
+  CHECK(has(notes("1 2\n", "1 2\n", "--ref " + (dir / "ref2")), "(U+00A0): " + (dir / "ref2") + ":1:4; "));
+}
