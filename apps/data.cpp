@@ -7,6 +7,7 @@
 #include "apps/command.h"
 #include "engine/data/data_notes.h"
 #include "engine/io/terminal.h"
+#include "engine/text/numbers.h"
 #include "engine/train/config.h"
 
 namespace seqgrad {
@@ -45,7 +46,7 @@ std::string column(const std::string& text, const Corpus& corpus, size_t pair, b
 
 // What the columns do not say of the pairs.
 void tell_left_out(const Options& o, const Corpus& corpus, int64_t tabs) {
-  if (tabs > 0) note(fmt::format("{} text{} had tabs between words; they are spaces here", tabs, tabs == 1 ? "" : "s"));
+  if (tabs > 0) note(fmt::format("{} had tabs between words; they are spaces here", counted(tabs, "text")));
   if (!corpus.token_weight.empty()) note("not in these columns: the weights of single tokens (data.weights.token)");
   if (!corpus.mask.empty()) note("not in these columns: the mask (data.mask, data.loss_from)");
   if (corpus.skipped.total() > 0)
@@ -77,7 +78,8 @@ int show_data(const Options& o) {
   }
   if (!o.common.quiet) {
     tell_left_out(o, corpus, tabs);
-    note(fmt::format("{} of {} pairs", count, pairs.size()));
+    note(fmt::format("{} of {}", with_commas(static_cast<int64_t>(count)),
+                     counted(static_cast<int64_t>(pairs.size()), "pair")));
   }
   return 0;
 }

@@ -118,7 +118,8 @@ int explain_it(const Options& o) {
   if (folder) return course(o);
   if (!case_given) return config_batch(o);
   const LossCase c = read_case(o.path);
-  o.common.tell(fmt::format("case {}: {} tensors, {}", shown_path(c.where), c.tensors.size(), name_of(c.dtype())));
+  o.common.tell(fmt::format("case {}: {}, {}", shown_path(c.where),
+                            counted(static_cast<int64_t>(c.tensors.size()), "tensor"), name_of(c.dtype())));
   const bool lesson = !c.config->question().empty();
   if (!lesson && (o.answer || !o.predict.empty()))
     refuse("explain: --predict and --answer go with a lesson, and {} asks no question", shown_path(o.path));

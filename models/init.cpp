@@ -7,6 +7,7 @@
 
 #include "engine/io/safetensors.h"
 #include "engine/run/record.h"
+#include "engine/text/numbers.h"
 #include "models/config.h"
 
 namespace seqgrad {
@@ -101,7 +102,8 @@ std::string ModelConfig::init_weights(SequenceModel& model, const Tokenizer* sou
       const std::vector<decltype(zero)> typed(values.begin(), values.end());
       store.from_file(*store.find(entry.first), store.values(), typed.data());
     });
-  return fmt::format("model.init: {} of {} tensors from {}", found.size(), store.parameters().size(), path);
+  return fmt::format("model.init: {} of {} from {}", found.size(),
+                     counted(static_cast<int64_t>(store.parameters().size()), "tensor"), path);
 }
 
 }  // namespace seqgrad

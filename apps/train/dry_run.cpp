@@ -1,6 +1,7 @@
 // `seqgrad train --dry-run`: one step's gradients, and no update.
 #include "apps/train/train.h"
 #include "engine/core/tape.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 
@@ -25,8 +26,8 @@ int dry_run(const Config& config, const Setup& s, const TrainState& state) {
   int64_t sentences = 0;
   for (const Batch& b : batches) sentences += b.batch;
   const std::string which = batches.size() == 1 ? "batch" : fmt::format("step of {} batches", batches.size());
-  fmt::print("{} {}: {} sentences, {} target tokens, padding {:.0f} %, loss {}\n", state.step == 0 ? "first" : "next",
-             which, sentences, r.target_tokens,
+  fmt::print("{} {}: {}, {}, padding {:.0f} %, loss {}\n", state.step == 0 ? "first" : "next", which,
+             counted(sentences, "sentence"), counted(r.target_tokens, "target token"),
              100 * (1 - static_cast<double>(r.target_tokens) / static_cast<double>(r.positions)),
              printed_loss(r.loss.value(s.loss.options), s.loss.options, 4));
   for (size_t i = 0; i < r.compared.size(); ++i)

@@ -22,7 +22,7 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job, T
   const Task* task = task_of(config.data);
   trainer.record_result("test", e);
   std::string line =
-      fmt::format("test: {} sentences{}: {}  loss {}", with_commas(e.sentences), task ? task->test_note : "",
+      fmt::format("test: {}{}: {}  loss {}", counted(e.sentences, "sentence"), task ? task->test_note : "",
                   scores_text(e), printed_loss(e.loss_value, job.loss.options));
   if (task && task->baselines)
     for (const auto& [name, share] : task->baselines(task_options(config.data, static_cast<uint64_t>(config.seed())),
@@ -33,7 +33,7 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job, T
        job.data.reported) {  // what such a model may not be able to do: no part of the test
     const Evaluation r = evaluate(job.model, job.loss, corpus, *job.data.target, job.decode, score_options(config));
     trainer.record_result(name, r);
-    lines.push_back(fmt::format("{}: {} sentences: {}", name, with_commas(r.sentences), scores_text(r)));
+    lines.push_back(fmt::format("{}: {}: {}", name, counted(r.sentences, "sentence"), scores_text(r)));
   }
   return lines;
 }

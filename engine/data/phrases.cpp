@@ -8,6 +8,7 @@
 #include "engine/core/error.h"
 #include "engine/data/baselines.h"
 #include "engine/data/task.h"
+#include "engine/text/numbers.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -77,9 +78,9 @@ class Collector {
         idle = 0;
       } else if (++idle == patience) {
         const bool sized = stream <= 2 && !out.empty();
-        refuse("{}: error: {} sentences wanted for {}, and this word table gives {}{}; add words{}",
-               shown_path(options_.lexicon), want, split, out.size(), stream == 0 ? "" : " of words that training has",
-               sized ? " or lower data.sizes." + split : "");
+        refuse("{}: error: {} wanted for {}, and this word table gives {}{}; add words{}", shown_path(options_.lexicon),
+               counted(static_cast<int64_t>(want), "sentence"), split, out.size(),
+               stream == 0 ? "" : " of words that training has", sized ? " or lower data.sizes." + split : "");
       }
     }
   }

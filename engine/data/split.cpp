@@ -8,6 +8,7 @@
 
 #include "engine/core/error.h"
 #include "engine/data/streams.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 
@@ -47,8 +48,10 @@ Splits draw_splits(const TaskText& task, const TaskOptions& options) {
       if (++idle < patience) continue;
       for (const Slot& s : slots)
         if (!s.full())
-          refuse("task {}: {} {} pairs wanted, but only {} distinct sources were found; lower data.sizes.{}", task.name,
-                 s.wanted, s.name, s.pairs->size(), s.name);
+          refuse("task {}: {} wanted, but only {} found; lower data.sizes.{}", task.name,
+                 counted(s.wanted, s.name + std::string(" pair")),
+                 counted(static_cast<int64_t>(s.pairs->size()), "distinct source was", "distinct sources were"),
+                 s.name);
     }
     idle = 0;
     slot.pairs->push_back(std::move(pair));

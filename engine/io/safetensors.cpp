@@ -12,6 +12,7 @@
 #include "engine/io/file_kind.h"
 #include "engine/io/files.h"
 #include "engine/io/output.h"
+#include "engine/text/numbers.h"
 #include "engine/text/utf8.h"
 
 namespace seqgrad {
@@ -204,7 +205,8 @@ std::string_view header_of(const std::string& where, std::string_view bytes) {
   };
   if (bytes.size() < 8) {
     refuse_other();
-    refuse("{}: error: {} bytes are too few for a safetensors file", where, bytes.size());
+    refuse("{}: error: {} too few for a safetensors file", where,
+           counted(static_cast<int64_t>(bytes.size()), "byte is", "bytes are"));
   }
   uint64_t length = 0;
   for (size_t i = 0; i < 8; ++i) length |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);

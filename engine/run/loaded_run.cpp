@@ -78,8 +78,8 @@ std::vector<std::string> load_best(const std::string& directory, int64_t count, 
       if (names.size() < static_cast<size_t>(count)) names.push_back(checkpoint_name(step));
   if (names.empty()) refuse("{}: error: the run has no checkpoint 'best' yet", shown_path(directory));
   if (strict && names.size() < static_cast<size_t>(count))
-    refuse("{}: error: {} of the best checkpoints are kept, not {} (checkpoint.keep_best)", shown_path(directory),
-           names.size(), count);
+    refuse("{}: error: {} of the best checkpoints {} kept, not {} (checkpoint.keep_best)", shown_path(directory),
+           names.size(), names.size() == 1 ? "is" : "are", count);
   for (const std::string& name : names) {
     require_checkpoint(directory, name);
     paths.push_back(checkpoints + "/" + name);

@@ -209,7 +209,8 @@ Explanation explain(const LossCase& c, const ExplainOptions& options) {
   const LessonBatch s = lesson_batch_of(c);
   subject.words = k.words();
   if (!subject.words.empty() && static_cast<int64_t>(subject.words.size()) != s.inputs.classes)
-    refuse("{}: error: words: {} words for {} classes", shown_path(c.where), subject.words.size(), s.inputs.classes);
+    refuse("{}: error: words: {} for {}", shown_path(c.where),
+           counted(static_cast<int64_t>(subject.words.size()), "word"), counted(s.inputs.classes, "class", "classes"));
   return explain(s, subject, options);
 }
 

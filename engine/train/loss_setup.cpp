@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/io/lines.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 
@@ -21,8 +22,8 @@ static std::optional<std::vector<double>> read_numbers(const Path& path, int64_t
     values.push_back(x);
   }
   if (static_cast<int64_t>(values.size()) != count)
-    refuse("{}: error: {}: {} numbers; the target vocabulary has {} entries", shown_path(path.value), key,
-           values.size(), count);
+    refuse("{}: error: {}: {}; the target vocabulary has {} entries", shown_path(path.value), key,
+           counted(static_cast<int64_t>(values.size()), "number"), count);
   return values;
 }
 

@@ -8,6 +8,7 @@
 #include "engine/io/directories.h"
 #include "engine/io/output.h"
 #include "engine/io/signals.h"
+#include "engine/text/numbers.h"
 #include "engine/train/report.h"
 #include "engine/train/results.h"
 
@@ -313,8 +314,8 @@ std::string describe_job(const TrainJob& job) {
   const std::string what = !task         ? job.config.name()
                            : task->title ? task->title(task_options(d, static_cast<uint64_t>(job.config.seed())))
                                          : task->name;
-  return fmt::format("{}, {} pairs, {} parameters", what, with_commas(job.data.train.size()),
-                     with_commas(job.model.store().count()));
+  return fmt::format("{}, {}, {}", what, counted(job.data.train.size(), "pair"),
+                     counted(job.model.store().count(), "parameter"));
 }
 
 }  // namespace seqgrad

@@ -145,5 +145,5 @@ TEST_CASE("a split that a small word table cannot fill is refused by its name") 
   CHECK(
       error_of([&] { tasks().at("phrases").make(o); }) ==
       "2 " + o.lexicon +
-          ": error: 1000 sentences wanted for dev, and this word table gives 0 of words that training has; add words");
+          ": error: 1,000 sentences wanted for dev, and this word table gives 0 of words that training has; add words");
 }
