@@ -13,10 +13,11 @@ static void print_model(SequenceModel& model) {
 
 int dry_run(const Config& config, const Setup& s, const TrainState& state) {
   print_model(*s.model);
+  const RunLength length(config, s.data.train);
   Batcher batcher(s.data.train, batch_options(config));
   batcher.seek({state.epoch, state.index});
   std::vector<Batch> batches;
-  while (static_cast<int64_t>(batches.size()) < config.train.accumulation()) batches.push_back(batcher.next());
+  for (int64_t i = length.micro_batches(state); i > 0; --i) batches.push_back(batcher.next());
   const StepResult r = accumulate_gradients(*s.model, s.loss, batches,
                                             {true, static_cast<uint64_t>(config.seed()),
                                              static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()});

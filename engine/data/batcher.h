@@ -39,6 +39,7 @@ class Batcher {
   Batch batch(const BatchPosition& position);
 
   Batch next();  // the batch at position(), which moves on, into the next epoch after the last
+  const BatchOptions& options() const { return options_; }
   const BatchPosition& position() const { return position_; }
   void seek(const BatchPosition& position);  // refuses what is not a position of this corpus and these options
 

@@ -30,17 +30,18 @@ std::vector<std::string> config_changes(const Config& before, const Config& now)
 }
 
 std::string rate_jump(const Config& before, const Config& now, const TrainState& state, const Corpus& train) {
-  const auto rate = [&](const Config& c, int64_t step) {
+  const int64_t steps_before = RunLength(before, train).steps(state), steps_now = RunLength(now, train).steps(state);
+  const auto rate = [&](const Config& c, int64_t total, int64_t step) {
     return learning_rate(c.optim.lr(), c.schedule.name(), step,
-                         {c.schedule.warmup(), total_steps(c, train), c.schedule.floor(), state.plateau.scale});
+                         {c.schedule.warmup(), total, c.schedule.floor(), state.plateau.scale});
   };
   const int64_t next = state.step + 1;
-  if (state.step == 0 || rate(before, next) == rate(now, next)) return "";
+  const double after = rate(now, steps_now, next);
+  if (state.step == 0 || rate(before, steps_before, next) == after) return "";
   return fmt::format(
       "the learning rate goes from {:.3g} at step {} to {:.3g} at step {}: schedule {} depends on the number "
       "of steps, {} before and {} now",
-      rate(before, state.step), state.step, rate(now, next), next, now.schedule.name(), total_steps(before, train),
-      total_steps(now, train));
+      rate(before, steps_before, state.step), state.step, after, next, now.schedule.name(), steps_before, steps_now);
 }
 
 }  // namespace seqgrad

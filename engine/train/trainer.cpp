@@ -13,29 +13,16 @@
 #include "engine/train/results.h"
 
 namespace seqgrad {
-BatchOptions batch_options(const Config& c) {
-  BatchOptions o;
-  o.by = c.train.batch.by() == "sentences" ? BatchBy::sentences : BatchBy::target_tokens;
-  o.size = c.train.batch.size();
-  o.bucket = c.train.batch.bucket();
-  o.pool = c.train.batch.pool();
-  o.seed = static_cast<uint64_t>(c.seed());
-  return o;
-}
-
-int64_t total_steps(const Config& c, const Corpus& train) {
-  if (c.train.steps()) return *c.train.steps();
-  const int64_t batches = Batcher(train, batch_options(c)).batches(0);
-  return std::max<int64_t>(1, batches * c.train.epochs().value_or(10) / c.train.accumulation());
-}
+static int64_t up(int64_t count, int64_t size) { return (count + size - 1) / size; }  // parts of that size
 
 Trainer::Trainer(const TrainJob& job)
     : job_(job),
       batcher_(job.data.train, batch_options(job.config)),
+      length_(job.config, job.data.train),
       queue_(job.model, job_.loss, job.config.optim),
       metrics_(job.run),
       progress_(job.quiet, job.run + "/train.log"),
-      total_(seqgrad::total_steps(job.config, job.data.train)),
+      total_(length_.steps()),
       training_(job.clock) {}
 
 void Trainer::resume(const std::string& checkpoint) {
@@ -43,6 +30,7 @@ void Trainer::resume(const std::string& checkpoint) {
     state_ = load_checkpoint(checkpoint, job_.model);
     if (state_.index >= batcher_.batches(state_.epoch)) state_.index = 0, ++state_.epoch;
     batcher_.seek({state_.epoch, state_.index});
+    total_ = length_.steps(state_);
     saved_step_ = state_.step;
     tidy_checkpoints();
   }
@@ -63,7 +51,7 @@ double Trainer::rate() const {
 void Trainer::one_step() {
   const Config& c = job_.config;
   std::vector<Batch> batches;
-  for (int64_t i = 0; i < c.train.accumulation(); ++i) batches.push_back(batcher_.next());
+  for (int64_t i = length_.micro_batches(state_); i > 0; --i) batches.push_back(batcher_.next());
   ++state_.step;
   const ForwardContext context{true, static_cast<uint64_t>(c.seed()), static_cast<uint64_t>(state_.step), 0,
                                c.train.teacher_forcing()};
@@ -108,17 +96,21 @@ double Trainer::epochs() {
 
 double Trainer::seconds() const { return seconds_before_ + job_.clock() - run_start_; }
 
+// The epoch of the last batch that was read, and which of the steps that end in it this was.
+void Trainer::tell_epoch(ProgressLine& p) {
+  const int64_t accumulation = job_.config.train.accumulation(), epoch = state_.epoch - (state_.index == 0);
+  const int64_t batches = batcher_.batches(epoch), read = state_.index == 0 ? batches : state_.index;
+  p.epoch = epoch + 1;
+  p.epochs = length_.epochs() ? *length_.epochs() : up(total_ * accumulation, batches);
+  p.step = up(read, accumulation);
+  const int64_t rest = batches - read;
+  p.steps_in_epoch = p.step + (p.epoch == p.epochs ? up(rest, accumulation) : rest / accumulation);
+}
+
 ProgressLine Trainer::progress() {
   const Interval& interval = state_.interval;
   ProgressLine p;
-  const double per_epoch =
-      static_cast<double>(batcher_.batches(0)) / static_cast<double>(job_.config.train.accumulation());
-  const auto epochs_before = static_cast<int64_t>(static_cast<double>(state_.step - 1) / per_epoch);
-  p.epoch = epochs_before + 1;
-  p.epochs = static_cast<int64_t>(std::ceil(static_cast<double>(total_) / per_epoch));
-  const auto first = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before) * per_epoch));
-  p.step = state_.step - first;
-  p.steps_in_epoch = static_cast<int64_t>(std::ceil(static_cast<double>(epochs_before + 1) * per_epoch)) - first;
+  tell_epoch(p);
   p.loss = printed_loss(interval.loss.value(job_.loss.options), job_.loss.options);
   p.perplexity = interval.loss.perplexity();
   p.lr = rate();

@@ -4,12 +4,10 @@
 #include <set>
 #include <string>
 
-#include "engine/data/batcher.h"
 #include "engine/io/metric_log.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/config.h"
 #include "engine/train/evaluate.h"
 #include "engine/train/progress.h"
+#include "engine/train/run_length.h"
 #include "engine/train/step_queue.h"
 #include "engine/train/stopwatch.h"
 
@@ -26,9 +24,6 @@ struct TrainJob {
   bool quiet = false;
   Clock clock = steady_seconds;  // of the times that are told
 };
-
-BatchOptions batch_options(const Config& config);
-int64_t total_steps(const Config& config, const Corpus& train);  // of a whole run
 
 enum class Ending { finished, early, max_steps, stopped };
 
@@ -52,6 +47,7 @@ class Trainer {
   void one_step();
   void collect();
   ProgressLine progress();
+  void tell_epoch(ProgressLine& line);
   double epochs();
   void show_progress();
   void log_interval();
@@ -74,6 +70,7 @@ class Trainer {
 
   const TrainJob job_;
   Batcher batcher_;
+  const RunLength length_;
   StepQueue queue_;
   TrainState state_;
   MetricLog metrics_;
