@@ -1,7 +1,10 @@
 // `seqgrad train --dry-run`: one step's gradients, and no update.
+#include <set>
+
 #include "apps/train/train.h"
 #include "engine/core/tape.h"
 #include "engine/text/numbers.h"
+#include "engine/train/notices.h"
 
 namespace seqgrad {
 
@@ -11,7 +14,17 @@ static void print_model(SequenceModel& model) {
   fmt::print("{:<32} {:>16} {:>12}\n", "parameters", "", model.store().count());
 }
 
-int dry_run(const Config& config, const Setup& s, const TrainState& state) {
+// What training says before and after its first step.
+static void say_notices(const Config& config, const Data& data, const RunLength& length, const TrainState& state,
+                        const std::vector<LossWarning>& warnings) {
+  if (state.step == 0)
+    for (const std::string& text : notices(config, data, length.steps())) note("note: " + text);
+  std::set<std::string> said;
+  for (const LossWarning& w : warnings)
+    if (said.insert(w.kind).second) note("warning: loss: " + w.text);
+}
+
+int dry_run(const TrainCommand& o, const Config& config, const Setup& s, const TrainState& state) {
   print_model(*s.model);
   const RunLength length(config, s.data.train);
   Batcher batcher(s.data.train, batch_options(config));
@@ -21,6 +34,7 @@ int dry_run(const Config& config, const Setup& s, const TrainState& state) {
   const StepResult r = accumulate_gradients(*s.model, s.loss, batches,
                                             {true, static_cast<uint64_t>(config.seed()),
                                              static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()});
+  if (!o.common.quiet) say_notices(config, s.data, length, state, r.warnings);
   const auto mb = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   fmt::print("memory: {:.1f} MB parameters, gradients and moments; {:.1f} MB for one batch\n",
              4 * mb(s.model->store().values().bytes()), mb(Tape::current().high_water()));

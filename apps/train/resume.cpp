@@ -30,24 +30,46 @@ std::vector<std::string> check_record(const TrainCommand& o, const Data& data, D
   return changes;
 }
 
+// What the run goes on with that it was not begun with.
+void say_changes(const Config& before, const Config& config, const TrainState& state, const Corpus& train) {
+  for (const std::string& change : config_changes(before, config)) note("  " + change);
+  note(state.step == 0 ? "nothing was saved yet: beginning again at step 0"
+                       : fmt::format("going on at step {}", state.step));
+  if (const std::string jump = rate_jump(before, config, state, train); !jump.empty()) note("warning: " + jump);
+}
+
+TrainState state_at(const std::string& checkpoint) {
+  return checkpoint.empty() ? TrainState{} : load_state(checkpoint);
+}
+
+int try_out(const TrainCommand& o, const Config& before, const Config& config, const Setup& s) {
+  check_record(o, s.data, s.settings.device);
+  const std::string last = last_checkpoint(o.resume + "/checkpoints");
+  const TrainState state = last.empty() ? TrainState{} : load_checkpoint(last, *s.model);
+  check_length(before, config, state, s.data.train);
+  if (!o.common.quiet) {
+    describe_data(config, s.data);
+    say_changes(before, config, state, s.data.train);
+  }
+  return dry_run(o, config, s, state);
+}
+
 int go_on(const TrainCommand& o, const Config& before, const Config& config, const Setup& s) {
   const std::string& run = o.resume;
   std::vector<std::string> changes = check_record(o, s.data, s.settings.device);
   const TrainJob job = job_of(o, config, s, run);
   Trainer trainer(job);
   restore_replaced(run + "/checkpoints");
-  trainer.resume(last_checkpoint(run + "/checkpoints"));
+  const std::string last = last_checkpoint(run + "/checkpoints");
+  check_length(before, config, state_at(last), s.data.train);
+  trainer.resume(last);
   const std::vector<std::string> set = config_changes(before, config);
   if (!set.empty()) write_output(run + "/config.resolved.yaml", resolved_yaml(config, false));
   changes.insert(changes.end(), set.begin(), set.end());
   record_changes(run, trainer.state().step, s.data, s.settings.device, changes);
   if (!o.common.quiet) {
     describe(o, config, job, s.settings.text);
-    for (const std::string& change : set) note("  " + change);
-    note(trainer.state().step == 0 ? "nothing was saved yet: beginning again at step 0"
-                                   : fmt::format("going on at step {}", trainer.state().step));
-    if (const std::string jump = rate_jump(before, config, trainer.state(), s.data.train); !jump.empty())
-      note("warning: " + jump);
+    say_changes(before, config, trainer.state(), s.data.train);
   }
   return train_in(trainer, job, config);
 }
@@ -66,10 +88,7 @@ int resume(const TrainCommand& o) {
   load_run_config(before, run);
   load_run_config(config, run, o.common.overrides());
   const Setup s = set_up(config, Purpose::training, run);
-  if (o.dry_run) {
-    const std::string last = last_checkpoint(run + "/checkpoints");
-    return dry_run(config, s, last.empty() ? TrainState{} : load_checkpoint(last, *s.model));
-  }
+  if (o.dry_run) return try_out(o, before, config, s);
   catch_stop_signals();
   return go_on(o, before, config, s);
 }

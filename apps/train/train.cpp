@@ -46,16 +46,20 @@ std::string differences_in_lines(const Config& config, size_t columns) {
 
 }  // namespace
 
-void describe(const TrainCommand& o, const Config& config, const TrainJob& job, const std::string& device) {
-  const char* stage = std::getenv("SEQGRAD_STAGE");  // scripts/train.sh counts what it does
-  note(fmt::format("{}train: {}, {}", stage ? stage : "", describe_job(job), device));
-  const Skipped& skipped = job.data.train.skipped;
+void describe_data(const Config& config, const Data& data) {
+  const Skipped& skipped = data.train.skipped;
   if (skipped.total() > 0)
     note(fmt::format("skipped {} training pair{}: {} blank, {} too long", skipped.total(),
                      skipped.total() == 1 ? "" : "s", skipped.blank, skipped.too_long));
-  note(describe_data(job.data));
-  for (const std::string& text : job.data.notes) note("warning: " + text);
-  for (const std::string& text : loss_notes(config, job.data)) note("warning: " + text);
+  note(describe_data(data));
+  for (const std::string& text : data.notes) note("warning: " + text);
+  for (const std::string& text : loss_notes(config, data)) note("warning: " + text);
+}
+
+void describe(const TrainCommand& o, const Config& config, const TrainJob& job, const std::string& device) {
+  const char* stage = std::getenv("SEQGRAD_STAGE");  // scripts/train.sh counts what it does
+  note(fmt::format("{}train: {}, {}", stage ? stage : "", describe_job(job), device));
+  describe_data(config, job.data);
   if (o.common.verbose) {
     note(resolved_yaml(config));
   } else if (o.resume.empty()) {
@@ -80,7 +84,10 @@ int train(const TrainCommand& o) {
   load(config, o.config, o.common.overrides());
   const Setup s = set_up(config, Purpose::training);
   if (!s.initialised.empty() && !o.common.quiet) note(s.initialised);
-  if (o.dry_run) return dry_run(config, s);
+  if (o.dry_run) {
+    if (!o.common.quiet) describe_data(config, s.data);
+    return dry_run(o, config, s);
+  }
 
   const std::string run = o.run_dir ? *o.run_dir : new_run_directory(o.runs, config.name());
   make_directories(run);

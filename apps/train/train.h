@@ -18,11 +18,14 @@ struct TrainCommand {
 };
 
 // Prints the model and what the next step would begin with, of a run that is at `state`.
-int dry_run(const Config& config, const Setup& s, const TrainState& state = {});
+int dry_run(const TrainCommand& o, const Config& config, const Setup& s, const TrainState& state = {});
 
 int resume(const TrainCommand& o);
 
 TrainJob job_of(const TrainCommand& o, const Config& config, const Setup& s, const std::string& run);
+
+// On stderr: sizes, and what is odd about the data or keeps the loss from learning of them.
+void describe_data(const Config& config, const Data& data);
 
 // On stderr: what is trained, on which data and device, and what is not at its default.
 void describe(const TrainCommand& o, const Config& config, const TrainJob& job, const std::string& device);

@@ -19,6 +19,28 @@ void check_resume_overrides(const std::vector<std::string>& set) {
   }
 }
 
+void check_length(const Config& before, const Config& now, const TrainState& state, const Corpus& train) {
+  const TrainConfig &was = before.train, &is = now.train;
+  if (was.steps() == is.steps() && was.epochs() == is.epochs()) return;
+  const auto refuse_fewer = [](const std::string& key, int64_t asked, const std::string& done, int64_t more) {
+    refuse(
+        "--set train.{0}={1}: {2} {0} are done; to train on, write a larger number, such as --set train.{0}={3}; to "
+        "leave the length of the run as it is, leave this out",
+        key, asked, done, more);
+  };
+  if (is.steps()) {
+    if (*is.steps() < state.step) refuse_fewer("steps", *is.steps(), std::to_string(state.step), 2 * state.step);
+    return;
+  }
+  const int64_t epochs = *RunLength(now, train).epochs();
+  if (state.epoch < epochs || (state.epoch == epochs && state.index == 0)) return;
+  const double part =
+      static_cast<double>(state.index) / static_cast<double>(Batcher(train, batch_options(now)).batches(state.epoch));
+  const std::string done =
+      state.index == 0 ? std::to_string(state.epoch) : fmt::format("{:.2f}", static_cast<double>(state.epoch) + part);
+  refuse_fewer("epochs", epochs, done, 2 * (state.epoch + (state.index > 0)));
+}
+
 std::vector<std::string> config_changes(const Config& before, const Config& now) {
   std::vector<std::string> out;
   before.for_each_field([&](const FieldBase& was) {

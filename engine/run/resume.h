@@ -10,6 +10,9 @@ namespace seqgrad {
 // On resume only what does not change the numbers, or only how far they go, may be set: refuses other keys.
 void check_resume_overrides(const std::vector<std::string>& set);
 
+// Refuses steps or epochs that were changed to fewer than are done at `state`.
+void check_length(const Config& before, const Config& now, const TrainState& state, const Corpus& train);
+
 // "train.steps: 9; now 12" for each key whose value differs.
 std::vector<std::string> config_changes(const Config& before, const Config& now);
 

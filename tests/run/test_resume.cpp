@@ -191,6 +191,37 @@ TEST_CASE("more steps of a schedule that ends with them are told with both learn
   CHECK_FALSE(has(extended("constant"), "learning rate goes"));
 }
 
+TEST_CASE("a run is not resumed to fewer steps or epochs than are done") {
+  const Scratch dir;
+  const std::string config = small_config(dir, steps), run = dir / "run", epochs = dir / "epochs";
+  REQUIRE(run_seqgrad(dir, "train " + config + " --run-dir " + run).code == 0);
+  REQUIRE(run_seqgrad(
+              dir, "train " + config + " --set train.steps=null --set train.epochs=4 --max-steps 7 --run-dir " + epochs)
+              .code == 0);  // of two batches an epoch
+  const auto said = [&](const std::string& path, const std::string& set) {
+    const auto before = slurp(path + "/config.resolved.yaml") + slurp(path + "/run.json");
+    const Result r = run_seqgrad(dir, "train --resume " + path + set);
+    CHECK(r.code == 2);
+    CHECK(run_seqgrad(dir, "train --dry-run --resume " + path + set).code == 2);
+    CHECK(slurp(path + "/config.resolved.yaml") + slurp(path + "/run.json") == before);
+    CHECK(last_step(path) == (path == run ? 9 : 7));
+    return r.err;
+  };
+  const std::string leave = "; to leave the length of the run as it is, leave this out\n";
+  const auto fewer = [&](const char* key, int asked, const char* done, int more) {
+    return fmt::format(
+        "--set train.{0}={1}: {2} {0} are done; to train on, write a larger number, such as --set train.{0}={3}{4}",
+        key, asked, done, more, leave);
+  };
+  CHECK(has(said(run, " --set train.steps=5"), fewer("steps", 5, "9", 18)));
+  CHECK(has(said(run, " --set train.steps=null --set train.epochs=3"), fewer("epochs", 3, "4.50", 10)));
+  CHECK(has(said(epochs, " --set train.epochs=2"), fewer("epochs", 2, "3.50", 8)));
+  CHECK(has(said(epochs, " --set train.epochs=null --set train.steps=6"), fewer("steps", 6, "7", 14)));
+  for (const std::string set : {"", " --set train.epochs=4", " --set train.epochs=5"})
+    CHECK(run_seqgrad(dir, "train --resume " + epochs + set).code == 0);
+  CHECK(last_step(epochs) == 10);
+}
+
 TEST_CASE("a directory that is no run is told apart when it is to go on") {
   const Scratch dir;
   const std::string run = dir / "phrases-0001";

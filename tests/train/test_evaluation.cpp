@@ -193,6 +193,37 @@ TEST_CASE("a dry run prints the loss of the step as its record will have it, uni
   }
 }
 
+TEST_CASE("a dry run says every note and warning that training says") {
+  const Scratch dir;
+  dir.write("train.tsv", "a b\tc d\nb\td\na\tc\na\ta\n \tc\na b c d e f\tc\n");
+  dir.write("dev.tsv", "a\tc\n");
+  const std::string command =
+      "train " + dir.write("c.yaml",
+                           "data: {train: {tsv: train.tsv}, dev: {tsv: dev.tsv}, max_length: 5}\n"
+                           "model: {embedding: 2, encoder: {hidden: 2}, decoder: {hidden: 2}}\n"
+                           "loss: {mask: {ignore_index: 2}, smoothing: {epsilon: 0.1}}\n"
+                           "schedule: {warmup: 1000}\ndecode: {max_ratio: 1.0, max_extra: 1}\n"
+                           "train: {epochs: 1, log_every: 1}\n");
+  const auto notices = [](const std::string& text) {
+    std::vector<std::string> out;
+    std::stringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+      if (line.starts_with("note: ") || line.starts_with("warning: ") || line.starts_with("skipped "))
+        out.push_back(line);
+    return out;
+  };
+  const Result dry = run_seqgrad(dir, command + " --dry-run"),
+               real = run_seqgrad(dir, command + " --run-dir " + (dir / "r"));
+  REQUIRE(dry.code == 0);
+  REQUIRE(real.code == 0);
+  for (const char* said :
+       {"the model never learns to stop", "schedule.warmup is 1000 steps", "skipped 2 training pairs"})
+    CHECK(has(real.err, said));
+  CHECK(notices(real.err).size() >= 5);
+  CHECK(notices(dry.err) == notices(real.err));
+  CHECK(notices(run_seqgrad(dir, command + " --dry-run -q").err).empty());
+}
+
 TEST_CASE("the test's figures stand in every place where a run's figures stand, under the names of evaluate --json") {
   const Scratch dir;
   const std::string run = dir / "run";
