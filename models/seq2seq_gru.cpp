@@ -169,14 +169,14 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
   Tensor x = embedded, context;
   if (attention_ == "additive") {
     const Phase phase("attention");
-    context = additive_attention(query_(state.layers[0]), source.keys, reshape(v_->tensor, {state_width_}),
-                                 source.states, source.lengths, weights);
+    context = additive_attention(query_(state.layers[0], Span::time_step), source.keys,
+                                 reshape(v_->tensor, {state_width_}), source.states, source.lengths, weights);
     x = concat(embedded, context);
   }
   if (input_feeding_) x = concat(embedded, state.readout);
   for (size_t i = 0; i < decoder_.size(); ++i) {
     if (i > 0) x = pass.drop(x, drop_hidden_, t);
-    const Tensor y = decoder_[i](reshape(x, {batch, 1, x.shape[-1]}), state.layers[i], active);
+    const Tensor y = decoder_[i](reshape(x, {batch, 1, x.shape[-1]}), state.layers[i], active, Span::time_step);
     x = state.layers[i] = reshape(y, {batch, state_width_});
     pass.seen("dec.gru", x, static_cast<int64_t>(i), t);
   }
@@ -189,7 +189,7 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
     if (weights) *weights = reshape(*weights, {batch, weights->shape[2]});
   }
   const Phase phase("readout");
-  const Tensor readout = tanh(readout_(concat(x, context)));
+  const Tensor readout = tanh(readout_(concat(x, context), Span::time_step));
   if (input_feeding_) state.readout = readout;
   return readout;
 }

@@ -51,7 +51,7 @@ GemmRate gemm_rate() {
   GemmRate best;
   for (int i = 0; i < 8; ++i) {
     const double start = now_ms(), cpu = cpu_ms();
-    kernels::gemm<float>(Device::cpu, {false, false, n, n, n, a.data(), n, b.data(), n, 0, c.data(), n});
+    kernels::gemm<float>(Device::cpu, {Matrix{a.data(), n, n}, Matrix{b.data(), n, n}, Matrix{c.data(), n, n}, false});
     constexpr double flop = 2.0 * n * n * n / 1e6;
     best = best.best({flop / (now_ms() - start), flop / (cpu_ms() - cpu)});
   }

@@ -40,6 +40,10 @@ inline constexpr DType dtype_of<int64_t> = DType::i64;
 template <>
 inline constexpr DType dtype_of<uint8_t> = DType::u8;
 
+// What products of float32 matrices round their factors to; sums stay float32. tf32, 10 bits after the point, is a
+// GPU's and changes nothing on a CPU.
+enum class MatmulPrecision : uint8_t { fp32, tf32, bf16 };
+
 // Calls f(T{}) with T = float or double: with_floating(x.dtype, [&](auto zero) { using T = decltype(zero); … }).
 template <class F>
 decltype(auto) with_floating(DType t, F&& f) {

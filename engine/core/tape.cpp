@@ -127,19 +127,13 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
   backend(y.device).copy(dy.data, upstream.defined() ? upstream.data : one(y.dtype, y.device), dy.bytes());
   if (!upstream.defined()) one_ = dy.data;
   const NoGrad guard;
-  at_end_.clear();
+  backward_states_.clear();
   for (const Entry* e = last_; e; e = e->previous) {
     if (!e->y.slot->grad) continue;
     const Phase phase(e->phase, true);
     e->run(e->closure, grad(e->y));
   }
-  for (const auto last : at_end_) last();
-}
-
-bool Tape::at_end(void (*last)()) {
-  if (std::find(at_end_.begin(), at_end_.end(), last) != at_end_.end()) return false;
-  at_end_.push_back(last);
-  return true;
+  for (const auto& state : backward_states_) state->finish();
 }
 
 Tensor Tape::empty(Shape shape, DType dtype, Device device) {

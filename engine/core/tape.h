@@ -12,6 +12,13 @@
 
 namespace seqgrad {
 
+// What ops collect over one backward pass, for instance sums over time steps.
+class BackwardState {
+ public:
+  virtual ~BackwardState() = default;
+  virtual void finish() = 0;  // called when backward has passed the whole tape
+};
+
 class Tape {
  public:
   Tape();
@@ -40,8 +47,13 @@ class Tape {
   // upstream 1. Calling it again adds the same once more.
   void backward(const Tensor& y, const Tensor& upstream = {});
 
-  // While backward runs: calls `last` when it has passed the whole tape. False if that was asked for before.
-  bool at_end(void (*last)());
+  // While backward runs: its state of type S, which is made when it is first asked for.
+  template <class S>
+  S& backward_state() {
+    for (const auto& state : backward_states_)
+      if (S* found = dynamic_cast<S*>(state.get())) return *found;
+    return static_cast<S&>(*backward_states_.emplace_back(std::make_unique<S>()));
+  }
 
   // Whether dy is the gradient of 1 that this backward began with.
   bool began_with_one(const Tensor& dy) const { return dy.data && dy.data == one_; }
@@ -72,6 +84,10 @@ class Tape {
   T* scratch(int64_t count, Device device) {
     return static_cast<T*>(scratch(static_cast<size_t>(count) * sizeof(T), device));
   }
+
+  // Of the products of this tape; fp32 from the start. A reset keeps it.
+  MatmulPrecision matmul_precision() const { return matmul_precision_; }
+  void set_matmul_precision(MatmulPrecision precision) { matmul_precision_ = precision; }
 
   Arena& values(Device device);
   // What new tensors of a device carry: a number for this step, or for the innermost ArenaMark of that device.
@@ -116,9 +132,10 @@ class Tape {
   uint64_t epoch_ = 1, last_epoch_ = 1;
   int64_t backwards_ = 0;
   size_t recorded_ = 0;
-  std::vector<void (*)()> at_end_;
+  std::vector<std::unique_ptr<BackwardState>> backward_states_;
   const void* one_ = nullptr;  // while backward runs: where its upstream of 1 is, if it was given none
   bool recording_ = true;
+  MatmulPrecision matmul_precision_ = MatmulPrecision::fp32;
 };
 
 // Where x's gradient is (or will be) added; zero-filled when new. x must require one.

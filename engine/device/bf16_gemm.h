@@ -1,20 +1,19 @@
 // Products of float32 matrices whose factors are rounded to bfloat16 and whose sums are float32, on CPUs that have
 // instructions for it. Every element of C is summed in one order, whatever the shape and the thread count.
 #pragma once
-#include <cstdint>
-
-#include "engine/device/gemm.h"
+#include "engine/device/packed_matrix.h"
 
 namespace seqgrad {
 
-// On all threads; packs both factors into memory that the calling thread keeps.
-void bf16_gemm(const Gemm<float>& g);
+// C = A·B, or with `accumulate` C += A·B, on all threads; packs A, and B unless it is packed, into memory that the
+// calling thread keeps.
+void bf16_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate);
 
-// For one right factor op(B) [k,n] of many products: how many words it takes packed, and packing it there (on all
-// threads). Multiplying runs on this thread alone: C [m,n] = A [m,k]·op(B) + (add ? C : 0).
+// The same on this thread alone; b is packed.
+void bf16_gemm_here(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate);
+
+// How many words a right factor [K,N] takes packed, and packing it there, on all threads.
 int64_t bf16_packed_words(int64_t k, int64_t n);
-void bf16_pack(bool transpose, int64_t k, int64_t n, const float* b, int64_t ldb, uint32_t* packed);
-void bf16_multiply(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const uint32_t* packed, bool add,
-                   float* c, int64_t ldc);
+void bf16_pack(Matrix<const float> b, uint32_t* packed);
 
 }  // namespace seqgrad

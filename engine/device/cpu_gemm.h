@@ -1,12 +1,12 @@
 // Single-threaded matrix product on the CPU, for use inside a parallel block.
 #pragma once
-#include "engine/device/gemm.h"
+#include "engine/device/packed_matrix.h"
 
 namespace seqgrad {
 
-// The same bits for the same arguments on every thread. float32 through oneDNN, whatever
-// matmul_precision() says, float64 by plain blocked loops.
-void cpu_gemm(const Gemm<float>& g);
-void cpu_gemm(const Gemm<double>& g);
+// C = A·B, or with `accumulate` C += A·B: the same bits for the same arguments on every thread. float32 through oneDNN,
+// or in bfloat16 where b was packed for it; float64 by plain blocked loops.
+void cpu_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate);
+void cpu_gemm(Matrix<const double> a, const PackedMatrix<double>& b, Matrix<double> c, bool accumulate);
 
 }  // namespace seqgrad

@@ -1,5 +1,6 @@
 // GEMM through cuBLAS. It is column-major: a row-major C is its transpose to it, so the operands change places.
 #include <string>
+#include <type_traits>
 
 #include "engine/device/gemm.h"
 #include "engine/device/gpu.cuh"
@@ -15,8 +16,8 @@ void check(cublasStatus_t status, const char* what) {
 }
 
 // Factors are rounded by tensor cores as they read them; what they multiply is summed in float32.
-cublasComputeType_t compute_type() {
-  switch (matmul_precision()) {
+cublasComputeType_t compute_type(MatmulPrecision precision) {
+  switch (precision) {
     case MatmulPrecision::tf32: return CUBLAS_COMPUTE_32F_FAST_TF32;
     case MatmulPrecision::bf16: return CUBLAS_COMPUTE_32F_FAST_16BF;
     case MatmulPrecision::fp32: break;
@@ -73,81 +74,75 @@ int size(int64_t n) {
 
 cublasOperation_t operation(bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; }
 
-cublasStatus_t multiply(const Gemm<float>& g) {
+template <class T>
+cublasStatus_t multiply(const Gemm<T>& g) {
   const Cublas& library = cublas();
-  const float one = 1;
-  return library.gemm_ex(library.handle, operation(g.transpose_b), operation(g.transpose_a), size(g.n), size(g.m),
-                         size(g.k), &one, g.b, CUDA_R_32F, size(g.ldb), g.a, CUDA_R_32F, size(g.lda), &g.beta, g.c,
-                         CUDA_R_32F, size(g.ldc), compute_type(), CUBLAS_GEMM_DEFAULT);
-}
-cublasStatus_t multiply(const Gemm<double>& g) {
-  const Cublas& library = cublas();
-  const double one = 1;
-  return library.dgemm(library.handle, operation(g.transpose_b), operation(g.transpose_a), size(g.n), size(g.m),
-                       size(g.k), &one, g.b, size(g.ldb), g.a, size(g.lda), &g.beta, g.c, size(g.ldc));
-}
-cublasStatus_t multiply(const BatchedGemm<float>& all) {
-  const Cublas& library = cublas();
-  const Gemm<float>& g = all.first;
-  const float one = 1;
-  return library.batched_ex(library.handle, operation(g.transpose_b), operation(g.transpose_a), size(g.n), size(g.m),
-                            size(g.k), &one, g.b, CUDA_R_32F, size(g.ldb), all.stride_b, g.a, CUDA_R_32F, size(g.lda),
-                            all.stride_a, &g.beta, g.c, CUDA_R_32F, size(g.ldc), all.stride_c, size(all.count),
-                            compute_type(), CUBLAS_GEMM_DEFAULT);
-}
-cublasStatus_t multiply(const BatchedGemm<double>& all) {
-  const Cublas& library = cublas();
-  const Gemm<double>& g = all.first;
-  const double one = 1;
-  return library.batched_dgemm(library.handle, operation(g.transpose_b), operation(g.transpose_a), size(g.n), size(g.m),
-                               size(g.k), &one, g.b, size(g.ldb), all.stride_b, g.a, size(g.lda), all.stride_a, &g.beta,
-                               g.c, size(g.ldc), all.stride_c, size(all.count));
+  const T one = 1, beta = g.accumulate ? 1 : 0;
+  const Matrix<const T>& b = g.b.matrix;
+  const cublasOperation_t left = operation(b.transposed), right = operation(g.a.transposed);
+  const int m = size(g.c.rows), n = size(g.c.cols), k = size(g.a.cols), lda = size(g.a.ld), ldb = size(b.ld),
+            ldc = size(g.c.ld), count = size(g.batch.count);
+  if constexpr (std::is_same_v<T, double>) {
+    if (count == 1)
+      return library.dgemm(library.handle, left, right, n, m, k, &one, b.data, ldb, g.a.data, lda, &beta, g.c.data,
+                           ldc);
+    return library.batched_dgemm(library.handle, left, right, n, m, k, &one, b.data, ldb, g.batch.b, g.a.data, lda,
+                                 g.batch.a, &beta, g.c.data, ldc, g.batch.c, count);
+  } else {
+    const cublasComputeType_t type = compute_type(g.precision);
+    if (count == 1)
+      return library.gemm_ex(library.handle, left, right, n, m, k, &one, b.data, CUDA_R_32F, ldb, g.a.data, CUDA_R_32F,
+                             lda, &beta, g.c.data, CUDA_R_32F, ldc, type, CUBLAS_GEMM_DEFAULT);
+    return library.batched_ex(library.handle, left, right, n, m, k, &one, b.data, CUDA_R_32F, ldb, g.batch.b, g.a.data,
+                              CUDA_R_32F, lda, g.batch.a, &beta, g.c.data, CUDA_R_32F, ldc, g.batch.c, count, type,
+                              CUBLAS_GEMM_DEFAULT);
+  }
 }
 
 template <class T>
-void check_product(cublasStatus_t status, const Gemm<T>& g, int64_t count) {
+void check_product(cublasStatus_t status, const Gemm<T>& g) {
   if (status == CUBLAS_STATUS_SUCCESS && !gpu::each_call_waits()) return;
-  const std::string what = fmt::format("{} product{} of [{},{}] and [{},{}], {}", count, count == 1 ? "" : "s", g.m,
-                                       g.k, g.k, g.n, name_of(dtype_of<T>));
+  const std::string what =
+      fmt::format("{} product{} of [{},{}] and [{},{}], {}", g.batch.count, g.batch.count == 1 ? "" : "s", g.c.rows,
+                  g.a.cols, g.a.cols, g.c.cols, name_of(dtype_of<T>));
   if (status != CUBLAS_STATUS_SUCCESS)
     system_failure("cuBLAS: {}: {} failed with status {}", running_kernel(), what, static_cast<int>(status));
   gpu::check_call(cudaSuccess, what.c_str());
 }
 
 template <class T>
-void gemm_cuda(const Gemm<T>& g) {
-  if (g.m == 0 || g.n == 0) return;
-  if (g.k == 0) {  // an empty product is 0
-    for (int64_t i = 0; i < g.m && g.beta == 0; ++i)
-      backend(Device::cuda).zero(g.c + i * g.ldc, static_cast<size_t>(g.n) * sizeof(T));
-    return;
-  }
-  Gemm<T> call = g;
-  call.b_name = 0;  // another one each time
-  const gpu::InUse guard;
-  if (gpu::should_issue(gpu::CallKind::gemm, call, matmul_precision())) check_product(multiply(g), g, 1);
+__global__ void fill_rows_kernel(Matrix<T> c, const T* row) {
+  for (int64_t i = gpu::index(); i < c.rows * c.cols; i += gpu::step())
+    c.data[i / c.cols * c.ld + i % c.cols] = row[i % c.cols];
 }
 
 template <class T>
-void batched_gemm_cuda(const BatchedGemm<T>& g) {
-  const bool backwards = g.stride_a < 0 || g.stride_b < 0 || g.stride_c < 0;  // which cuBLAS promises nothing about
-  if (g.count < 2 || g.first.k == 0 || backwards) {
-    for (int64_t i = 0; i < g.count; ++i) gemm_cuda(g.at(i));
+void gemm_on_gpu(const Gemm<T>& given) {
+  Gemm<T> g = given;
+  const StridedBatch& batch = g.batch;
+  const bool backwards = batch.a < 0 || batch.b < 0 || batch.c < 0;  // which cuBLAS promises nothing about
+  if (batch.count != 1 && (g.a.cols == 0 || backwards)) {
+    for (int64_t i = 0; i < batch.count; ++i) gemm_on_gpu(g.at(i));
     return;
   }
-  if (g.first.m == 0 || g.first.n == 0) return;
+  if (g.c.rows == 0 || g.c.cols == 0 || batch.count == 0) return;
+  if (g.bias) {
+    constexpr int threads = 256;
+    gpu::launch(fill_rows_kernel<T>, gpu::blocks_for(g.c.rows * g.c.cols, threads), threads, 0, gpu::stream(), g.c,
+                g.bias);
+    g.accumulate = true;
+  }
+  if (g.a.cols == 0) {  // an empty product is 0
+    for (int64_t i = 0; i < g.c.rows && !g.accumulate; ++i)
+      backend(Device::cuda).zero(g.c.at(i, 0), static_cast<size_t>(g.c.cols) * sizeof(T));
+    return;
+  }
   const gpu::InUse guard;
-  if (gpu::should_issue(gpu::CallKind::batched_gemm, g, matmul_precision()))
-    check_product(multiply(g), g.first, g.count);
+  if (gpu::should_issue(gpu::CallKind::gemm, g)) check_product(multiply(g), g);
 }
 
-template <class T>
-bool add() {
-  return install<Device::cuda>(kernels::gemm<T>, gemm_cuda<T>) &&
-         install<Device::cuda>(kernels::batched_gemm<T>, batched_gemm_cuda<T>);
-}
-
-const bool installed = add<float>() && add<double>();
+const bool installed = install<Device::cuda>(kernels::gemm<float>, gemm_on_gpu<float>) &&
+                       install<Device::cuda>(kernels::gemm<double>, gemm_on_gpu<double>);
 
 }  // namespace
 }  // namespace seqgrad

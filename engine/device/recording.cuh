@@ -32,7 +32,7 @@ void clear_padding([[maybe_unused]] P& x) {
 }
 
 // Whether a call should be issued now; else it has been compared. `parts` are all that tells it from other calls.
-enum class CallKind : uint8_t { launch, gemm, batched_gemm, zero, copy };
+enum class CallKind : uint8_t { launch, gemm, zero, copy };
 template <class... P>
 bool should_issue(CallKind kind, P... parts) {
   if (call_mode == CallMode::issue) return true;

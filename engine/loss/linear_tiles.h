@@ -18,7 +18,9 @@ class LinearTile {
         g_(gradients),
         rows_(rows),
         width_(p.x.shape[-1]),
-        weight_name_(classes == p.weight.shape[0] ? new_operand_name() : 0),
+        weight_(as_matrix<T>(p.weight)),
+        forward_(pack<T>(device(), weight_.t())),
+        backward_(gradients.x.defined() ? pack<T>(device(), weight_) : weight_),
         hidden_(scratch(height * width_)),
         dhidden_(scratch(gradients.x.defined() ? height * width_ : 0)),
         logits_(scratch(height * classes)) {}
@@ -32,8 +34,9 @@ class LinearTile {
   }
   // Logits of the classes [begin,end), without bias: [count,end-begin], dense.
   T* multiply(int64_t begin, int64_t end) {
-    kernels::gemm<T>(device(), {false, true, padded_to(count_), end - begin, width_, hidden_, width_, weight(begin),
-                                width_, T{0}, logits_, end - begin, weight_name_});
+    const int64_t n = end - begin, count = padded_to(count_);
+    kernels::gemm<T>(device(), {Matrix{hidden_, count, width_}, forward_.block(0, begin, width_, n),
+                                Matrix{logits_, count, n}, false});
     return logits_;
   }
   // Takes the gradient of those logits back to the parameters and, after those before, to the hidden states.
@@ -41,12 +44,13 @@ class LinearTile {
     const int64_t n = end - begin, count = padded_to(count_);
     clear_padding(dz, n);
     if (g_.x.defined())
-      kernels::gemm<T>(device(), {false, false, count, width_, n, dz, n, weight(begin), width_, T(others_before),
-                                  dhidden_, width_, weight_name_});
+      kernels::gemm<T>(device(), {Matrix{dz, count, n}, backward_.block(begin, 0, n, width_),
+                                  Matrix{dhidden_, count, width_}, others_before});
+    const Matrix<const T> live{dz, count_, n};
     if (g_.weight.defined())
-      kernels::gemm<T>(device(), {true, false, n, width_, count, dz, n, hidden_, width_, T{1},
-                                  g_.weight.template as<T>() + begin * width_, width_});
-    if (g_.bias.defined()) kernels::sum_rows<T>(device(), {dz, g_.bias.template as<T>() + begin, count, n, n});
+      kernels::gemm<T>(device(), {live.t(), Matrix{hidden_, count_, width_},
+                                  as_matrix<T>(g_.weight).block(begin, 0, n, width_), true});
+    if (g_.bias.defined()) kernels::sum_rows<T>(device(), {live, g_.bias.template as<T>() + begin});
   }
   void scatter() {
     if (g_.x.defined())
@@ -56,7 +60,6 @@ class LinearTile {
  private:
   Device device() const { return p_.x.device; }
   T* scratch(int64_t n) const { return Tape::current().scratch<T>(n, device()); }
-  const T* weight(int64_t begin) const { return p_.weight.as<T>() + begin * width_; }
   void clear_padding(T* x, int64_t width) const {
     const int64_t n = (padded_to(count_) - count_) * width;
     if (n > 0) backend(device()).zero(x + count_ * width, static_cast<size_t>(n) * sizeof(T));
@@ -66,7 +69,8 @@ class LinearTile {
   const Gradients& g_;
   const int64_t* rows_;
   int64_t width_;
-  uint64_t weight_name_;
+  Matrix<const T> weight_;              // [V,D]
+  PackedMatrix<T> forward_, backward_;  // its transpose, for the logits; itself, for the way back
   T *hidden_, *dhidden_, *logits_;
   int64_t first_ = 0, count_ = 0;
 };

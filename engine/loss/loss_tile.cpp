@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "engine/device/gemm.h"
+#include "engine/core/tape.h"
 #include "engine/loss/row_loss.h"
 
 namespace seqgrad {
@@ -18,7 +18,7 @@ constexpr int64_t part = chunk_classes<float>;  // a multiple of that of double
 std::atomic<int64_t> allowed = int64_t{256} << 20;
 
 int64_t enough_rows() {
-  switch (matmul_precision()) {
+  switch (Tape::current().matmul_precision()) {
     case MatmulPrecision::bf16: return 1120;
     case MatmulPrecision::tf32: return 560;
     case MatmulPrecision::fp32: break;

@@ -14,8 +14,8 @@ Linear::Linear(ParameterStore& store, const std::string& name, int64_t in, int64
   if (bias) bias_ = &store.add(name + ".bias", {out}, init);
 }
 
-Tensor Linear::operator()(const Tensor& x) const {
-  return linear(x, weight_->tensor, bias_ ? bias_->tensor : Tensor{});
+Tensor Linear::operator()(const Tensor& x, Span span) const {
+  return linear(x, weight_->tensor, bias_ ? bias_->tensor : Tensor{}, span);
 }
 
 Embedding::Embedding(ParameterStore& store, const std::string& name, int64_t rows, int64_t width) {
@@ -34,9 +34,9 @@ GruLayer::GruLayer(ParameterStore& store, const std::string& prefix, const std::
   b_hh_ = &store.add(prefix + ".bias_hh" + suffix, {3 * hidden}, init);
 }
 
-Tensor GruLayer::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths) const {
-  const GruDirection d = on(x, h0);
-  return gru(d.gx, d.w_hh, d.b_hh, d.h0, lengths, reverse_);
+Tensor GruLayer::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths, Span span) const {
+  const GruDirection d = on(x, h0, span);
+  return gru(d.gx, d.w_hh, d.b_hh, d.h0, lengths, reverse_, span);
 }
 
 Tensor GruLayer::attending(const Tensor& x, const Tensor& h0, const Linear& query, const Tensor& v,
@@ -45,8 +45,8 @@ Tensor GruLayer::attending(const Tensor& x, const Tensor& h0, const Linear& quer
                        h0, source, lengths);
 }
 
-GruDirection GruLayer::on(const Tensor& x, const Tensor& h0) const {
-  return {linear(x, w_ih_->tensor, b_ih_->tensor), w_hh_->tensor, b_hh_->tensor, h0};
+GruDirection GruLayer::on(const Tensor& x, const Tensor& h0, Span span) const {
+  return {linear(x, w_ih_->tensor, b_ih_->tensor, span), w_hh_->tensor, b_hh_->tensor, h0};
 }
 
 Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x, const Tensor& lengths) {

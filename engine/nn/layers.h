@@ -15,7 +15,7 @@ class Linear {
  public:
   Linear() = default;
   Linear(ParameterStore& store, const std::string& name, int64_t in, int64_t out, bool bias = true);
-  Tensor operator()(const Tensor& x /*[...,in]*/) const;  // [...,out]
+  Tensor operator()(const Tensor& x /*[...,in]*/, Span span = Span::sequence) const;  // [...,out]
 
   const Tensor& weight() const { return weight_->tensor; }
   const Tensor& bias() const { return bias_->tensor; }
@@ -43,7 +43,7 @@ class GruLayer {
   GruLayer(ParameterStore& store, const std::string& prefix, const std::string& suffix, int64_t in, int64_t hidden,
            bool reverse);
   Tensor operator()(const Tensor& x /*[B,T,in]*/, const Tensor& h0 /*[B,H]; no data: 0*/,
-                    const Tensor& lengths /*[B] i32*/) const;  // [B,T,H]
+                    const Tensor& lengths /*[B] i32*/, Span span = Span::sequence) const;  // [B,T,H]
 
   // Two directions of a layer, from states of 0.
   friend Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x /*[B,T,in]*/,
@@ -55,7 +55,7 @@ class GruLayer {
                    const Tensor& lengths /*[B] i32*/) const;  // [B,T,H+C]
 
  private:
-  GruDirection on(const Tensor& x, const Tensor& h0) const;
+  GruDirection on(const Tensor& x, const Tensor& h0, Span span = Span::sequence) const;
 
   Parameter *w_ih_ = nullptr, *w_hh_ = nullptr, *b_ih_ = nullptr, *b_hh_ = nullptr;
   bool reverse_ = false;

@@ -9,30 +9,23 @@
 #include "engine/device/cpu_gemm.h"
 #include "engine/ops/cell_rows.h"
 #include "engine/ops/id_range.h"
-#include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
+#include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
 namespace {
 
-// y [rows,n] = x [rows,k]·Mᵀ of M [n,k]; here and below one row, a step of a decoder, is not worth a call of the GEMM.
+// C = A·B, or C += A·B. Of one row, a step of a decoder, it is not worth a call of the GEMM.
 template <class T>
-void multiply_transposed(int64_t rows, int64_t n, int64_t k, const T* x, const T* m, T* y, int64_t ldy) {
-  if (rows > 1) return cpu_gemm(Gemm<T>{false, true, rows, n, k, x, k, m, k, T{0}, y, ldy});
-  for (int64_t j = 0; j < n; ++j) y[j] = dot(x, m + j * k, k);
-}
-// y [rows,n] = x [rows,k]·M [k,n] + beta·y
-template <class T>
-void multiply(int64_t rows, int64_t n, int64_t k, const T* x, int64_t ldx, const T* m, T beta, T* y) {
-  if (rows > 1) return cpu_gemm(Gemm<T>{false, false, rows, n, k, x, ldx, m, n, beta, y, n});
-  if (beta == 0) std::fill_n(y, n, T{0});
-  for (int64_t i = 0; i < k; ++i) add_scaled(x[i], m + i * n, y, n);
-}
-// y [k,n] += x [rows,k]ᵀ·z [rows,n]
-template <class T>
-void multiply_back(int64_t rows, int64_t n, int64_t k, const T* x, int64_t ldx, const T* z, T* y) {
-  if (rows > 1) return cpu_gemm(Gemm<T>{true, false, k, n, rows, x, ldx, z, n, T{1}, y, n});
-  for (int64_t i = 0; i < k; ++i) add_scaled(x[i], z, y + i * n, n);
+void multiply(Matrix<const T> a, Matrix<const T> b, Matrix<T> c, bool accumulate) {
+  if (a.rows > 1 && (a.cols > 1 || b.transposed)) return cpu_gemm(a, b, c, accumulate);
+  if (!accumulate)
+    for (int64_t i = 0; i < c.rows; ++i) std::fill_n(c.at(i, 0), c.cols, T{0});
+  if (b.transposed)
+    for (int64_t j = 0; j < c.cols; ++j) *c.at(0, j) += dot(a.data, b.at(0, j), a.cols);
+  else
+    for (int64_t i = 0; i < a.rows; ++i)
+      for (int64_t k = 0; k < a.cols; ++k) add_scaled(*a.at(i, k), b.at(k, 0), c.at(i, 0), c.cols);
 }
 
 template <class T>
@@ -44,12 +37,13 @@ void attention_cpu(const kernels::Attention<T>& k) {
     for (int64_t t = 0; t < k.steps; ++t) std::fill_n(a + t * s + n, s - n, T{0});
     if (n == 0) return void(std::fill_n(context, k.steps * c, T{0}));
     const T *q = k.query + b * k.steps * d, *keys = k.keys + b * s * d;
+    const Matrix<T> weights{a, k.steps, n, s};
     if (k.v)
       for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, keys + i * d, k.v, d);
     else
-      multiply_transposed(k.steps, n, d, q, keys, a, s);
+      multiply<T>(Matrix{q, k.steps, d}, Matrix{keys, n, d}.t(), weights, false);
     for (int64_t t = 0; t < k.steps; ++t) softmax_row(a + t * s, n);
-    multiply(k.steps, c, n, a, s, k.values + b * s * c, T{0}, context);
+    multiply<T>(weights, Matrix{k.values + b * s * c, n, c}, Matrix{context, k.steps, c}, false);
   });
 }
 
@@ -62,8 +56,10 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
     const T *a = k.weights + b * k.steps * s, *dc = k.dcontext + b * k.steps * c, *q = k.query + b * k.steps * d,
             *keys = k.keys + b * s * d;
     T* ds = k.dscores + b * k.steps * s;
-    if (k.dvalues) multiply_back(k.steps, c, n, a, s, dc, k.dvalues + b * s * c);
-    multiply_transposed(k.steps, n, c, dc, k.values + b * s * c, ds, s);
+    const Matrix dcontext{dc, k.steps, c};
+    const Matrix<T> dscores{ds, k.steps, n, s};
+    if (k.dvalues) multiply<T>(Matrix{a, k.steps, n, s}.t(), dcontext, Matrix{k.dvalues + b * s * c, n, c}, true);
+    multiply<T>(dcontext, Matrix{k.values + b * s * c, n, c}.t(), dscores, false);
     for (int64_t t = 0; t < k.steps; ++t) {
       T dot = 0;
       for (int64_t i = 0; i < n; ++i) dot += a[t * s + i] * ds[t * s + i];
@@ -74,8 +70,8 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
       for (int64_t i = 0; i < n; ++i) additive_score_grad(q, keys + i * d, k.v, ds[i], dq, dk + i * d, k.dv + b * d, d);
       return;
     }
-    if (dq) multiply(k.steps, d, n, ds, s, keys, T{1}, dq);
-    if (dk) multiply_back(k.steps, d, n, ds, s, q, dk);
+    if (dq) multiply<T>(dscores, Matrix{keys, n, d}, Matrix{dq, k.steps, d}, true);
+    if (dk) multiply<T>(dscores.t(), Matrix{q, k.steps, d}, Matrix{dk, n, d}, true);
   });
 }
 
@@ -119,7 +115,7 @@ Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Ten
                          dy.as<T>(), lengths.as<int32_t>(), target(query), target(keys),
                          values.requires_grad() ? grad(values).as<T>() : nullptr, v.defined() ? dv.as<T>() : nullptr,
                          empty({batch, steps, source}, query.dtype, query.device).as<T>(), batch, steps, source, d, c});
-      if (v.requires_grad()) kernels::sum_rows<T>(query.device, {dv.as<T>(), grad(v).as<T>(), batch, d, d});
+      if (v.defined()) add_bias_gradient<T>(v, as_matrix<T>(dv));
     });
   });
   return y;

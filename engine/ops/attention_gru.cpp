@@ -9,11 +9,10 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
-#include "engine/device/right_factor.h"
 #include "engine/ops/cell_rows.h"
 #include "engine/ops/id_range.h"
-#include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
+#include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
 namespace {
@@ -33,7 +32,6 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
   const kernels::AttentionGruSizes& size = k.size;
   const int64_t h = size.hidden, d = size.key_width, c = size.value_width, joined = size.joined(),
                 gate = size.batch * size.steps * h;
-  const RightFactor<T> w(false, h, joined, k.w, joined, size.steps);
   each_block(size, k.lengths, [&](int64_t begin, int64_t end, int64_t steps) {
     const int64_t rows = end - begin;
     thread_local std::vector<T> memory;  // state [rows,H], products [rows,3H+D], gx [3H], discarded gates [4,H]
@@ -41,7 +39,7 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
     T *state = memory.data(), *products = state + rows * h, *gx = products + rows * joined, *spare = gx + 3 * h;
     std::copy_n(k.h0 + begin * h, rows * h, state);
     for (int64_t t = 0; t < size.steps; ++t) {
-      if (t < steps) w.multiply(rows, state, h, false, products, joined);
+      if (t < steps) cpu_gemm(Matrix{state, rows, h}, k.w, Matrix{products, rows, joined}, false);
       for (int64_t b = begin; b < end; ++b) {
         const int64_t row = b * size.steps + t, n = k.source_lengths[b];
         T *s = state + (b - begin) * h, *gh = products + (b - begin) * joined, *q = gh + 3 * h,
@@ -66,9 +64,9 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
       }
     }
     for (int64_t b = begin; b < end; ++b)
-      cpu_gemm(Gemm<T>{false, false, k.lengths[b], c, k.source_lengths[b], k.weights + b * size.steps * size.source,
-                       size.source, k.values + b * size.source * c, c, T{0}, k.y + b * size.steps * size.out() + h,
-                       size.out()});
+      cpu_gemm(Matrix{k.weights + b * size.steps * size.source, k.lengths[b], k.source_lengths[b], size.source},
+               Matrix{k.values + b * size.source * c, k.source_lengths[b], c},
+               Matrix{k.y + b * size.steps * size.out() + h, k.lengths[b], c, size.out()}, false);
   });
 }
 
@@ -77,15 +75,15 @@ void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
   const kernels::AttentionGruSizes& size = k.size;
   const int64_t h = size.hidden, d = size.key_width, c = size.value_width, joined = size.joined(),
                 gate = size.batch * size.steps * h, source = size.source;
-  const RightFactor<T> w(true, joined, h, k.w, joined, size.steps);
   each_block(size, k.lengths, [&](int64_t begin, int64_t end, int64_t steps) {
     const int64_t rows = end - begin;
     thread_local std::vector<T> memory;  // dh [rows,H]
     memory.assign(static_cast<size_t>(rows * h), T{0});
     T* dh = memory.data();
     for (int64_t b = begin; b < end; ++b)  // of the weights, by the contexts of y
-      cpu_gemm(Gemm<T>{false, true, k.lengths[b], k.source_lengths[b], c, k.dy + b * size.steps * size.out() + h,
-                       size.out(), k.values + b * source * c, c, T{0}, k.dscores + b * size.steps * source, source});
+      cpu_gemm(Matrix{k.dy + b * size.steps * size.out() + h, k.lengths[b], c, size.out()},
+               Matrix{k.values + b * source * c, k.source_lengths[b], c}.t(),
+               Matrix{k.dscores + b * size.steps * source, k.lengths[b], k.source_lengths[b], source}, false);
     for (int64_t t = size.steps - 1; t >= 0; --t) {
       for (int64_t b = begin; b < end; ++b) {
         const int64_t row = b * size.steps + t, n = k.source_lengths[b];
@@ -110,20 +108,20 @@ void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
         }
       }
       if (t < steps && (t > 0 || k.dh0))
-        w.multiply(rows, k.dproducts + (begin * size.steps + t) * joined, size.steps * joined, true, dh, h);
+        cpu_gemm(Matrix{k.dproducts + (begin * size.steps + t) * joined, rows, joined, size.steps * joined}, k.wt,
+                 Matrix{dh, rows, h}, true);
     }
     if (k.dh0)
       for (int64_t i = 0; i < rows * h; ++i) k.dh0[begin * h + i] += dh[i];
     for (int64_t b = begin; b < end; ++b) {
       const int64_t n = k.source_lengths[b], length = k.lengths[b];
-      const T* a = k.weights + b * size.steps * source;
+      const Matrix<const T> at = Matrix{k.weights + b * size.steps * source, length, n, source}.t();
       T* dp = k.dprojected + b * source * 3 * h;
-      cpu_gemm(
-          Gemm<T>{true, false, n, 3 * h, length, a, source, k.dgx + b * size.steps * 3 * h, 3 * h, T{0}, dp, 3 * h});
+      cpu_gemm(at, Matrix{k.dgx + b * size.steps * 3 * h, length, 3 * h}, Matrix{dp, n, 3 * h}, false);
       std::fill_n(dp + n * 3 * h, (source - n) * 3 * h, T{0});
       if (k.dvalues)
-        cpu_gemm(Gemm<T>{true, false, n, c, length, a, source, k.dy + b * size.steps * size.out() + h, size.out(), T{1},
-                         k.dvalues + b * source * c, c});
+        cpu_gemm(at, Matrix{k.dy + b * size.steps * size.out() + h, length, c, size.out()},
+                 Matrix{k.dvalues + b * source * c, n, c}, true);
     }
   });
 }
@@ -163,18 +161,6 @@ Tensor side_by_side(const Tensor& a /*[H,A]*/, const Tensor& b /*[H,B]*/) {
   kernels::move_strided<T>(a.device, {a.as<T>(), y.as<T>(), rows, m, m, m + n, false});
   kernels::move_strided<T>(a.device, {b.as<T>(), y.as<T>() + m, rows, n, n, m + n, false});
   return y;
-}
-
-// grad(w) from row `first` on += xᵀ·dy, for rows of dy that lie `stride` apart.
-template <class T>
-void add_product(const Tensor& w, int64_t first, int64_t count, int64_t rows, const T* x, const T* dy, int64_t stride) {
-  if (!w.requires_grad()) return;
-  const int64_t n = w.shape[1];
-  kernels::gemm<T>(w.device, {true, false, count, n, rows, x, count, dy, stride, T{1}, grad(w).as<T>() + first * n, n});
-}
-template <class T>
-void add_rows(const Tensor& b, int64_t rows, const T* dy, int64_t stride) {
-  if (b.requires_grad()) kernels::sum_rows<T>(b.device, {dy, grad(b).as<T>(), rows, b.numel(), stride});
 }
 
 struct SampleSizes {
@@ -285,15 +271,17 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
     using T = decltype(zero);
     const auto data = [](const Tensor& t) { return t.defined() ? t.as<T>() : nullptr; };
     w = side_by_side<T>(cell.w_hh, cell.w_query);
-    kernels::fill_rows<T>(device, {cell.b_ih.as<T>(), gx.as<T>(), rows, 3 * h});
-    kernels::gemm<T>(device,
-                     {false, false, rows, 3 * h, e, x.as<T>(), e, cell.w_ih.as<T>(), 3 * h, T{1}, gx.as<T>(), 3 * h});
-    kernels::gemm<T>(device, {false, false, batch * s, 3 * h, c, source.values.as<T>(), c,
-                              cell.w_ih.as<T>() + e * 3 * h, 3 * h, T{0}, projected.as<T>(), 3 * h});
-    kernels::attention_gru<T>(
-        device, {size, source.lengths.as<int32_t>(), lengths.as<int32_t>(), gx.as<T>(), w.as<T>(), cell.b_hh.as<T>(),
-                 cell.b_query.as<T>(), cell.v.as<T>(), source.keys.as<T>(), source.values.as<T>(), projected.as<T>(),
-                 h0.as<T>(), y.as<T>(), weights.as<T>(), data(before), data(query), data(gates)});
+    const Matrix<T> w_ih = as_matrix<T>(cell.w_ih);
+    kernels::gemm<T>(device, {.a = as_matrix<T>(x),
+                              .b = w_ih.block(0, 0, e, 3 * h),
+                              .c = as_matrix<T>(gx),
+                              .accumulate = false,
+                              .bias = cell.b_ih.as<T>()});
+    kernels::gemm<T>(device, {as_matrix<T>(source.values), w_ih.block(e, 0, c, 3 * h), as_matrix<T>(projected), false});
+    kernels::attention_gru<T>(device, {size, source.lengths.as<int32_t>(), lengths.as<int32_t>(), gx.as<T>(),
+                                       pack<T>(device, as_matrix<T>(w)), cell.b_hh.as<T>(), cell.b_query.as<T>(),
+                                       cell.v.as<T>(), source.keys.as<T>(), source.values.as<T>(), projected.as<T>(),
+                                       h0.as<T>(), y.as<T>(), weights.as<T>(), data(before), data(query), data(gates)});
   });
   save_for_backward(inputs);
   Tape::current().record(y, inputs, [=](const Tensor& dy) {
@@ -307,7 +295,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
           device, {size,
                    source.lengths.as<int32_t>(),
                    lengths.as<int32_t>(),
-                   w.as<T>(),
+                   pack_for_few_rows<T>(device, as_matrix<T>(w).t()),
                    cell.v.as<T>(),
                    keys.as<T>(),
                    values.as<T>(),
@@ -325,21 +313,22 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
                    target(h0),
                    dv.as<T>(),
                    empty({batch, steps, s}, dtype, device).template as<T>()});
-      add_rows<T>(cell.v, batch, dv.as<T>(), d);
-      add_product<T>(cell.w_hh, 0, h, rows, before.as<T>(), dproducts.as<T>(), size.joined());
-      add_product<T>(cell.w_query, 0, h, rows, before.as<T>(), dproducts.as<T>() + 3 * h, size.joined());
-      add_rows<T>(cell.b_hh, rows, dproducts.as<T>(), size.joined());
-      add_rows<T>(cell.b_query, rows, dproducts.as<T>() + 3 * h, size.joined());
-      add_product<T>(cell.w_ih, 0, e, rows, x.as<T>(), dgx.as<T>(), 3 * h);
-      add_product<T>(cell.w_ih, e, c, batch * s, values.as<T>(), dprojected.as<T>(), 3 * h);
-      add_rows<T>(cell.b_ih, rows, dgx.as<T>(), 3 * h);
-      const auto back = [&](const Tensor& to, int64_t count, const Tensor& from, int64_t first, int64_t n) {
-        if (to.requires_grad())
-          kernels::gemm<T>(device, {false, true, count, n, 3 * h, from.as<T>(), 3 * h,
-                                    cell.w_ih.as<T>() + first * 3 * h, 3 * h, T{1}, grad(to).as<T>(), n});
-      };
-      back(x, rows, dgx, 0, e);
-      back(values, batch * s, dprojected, e, c);
+      const Matrix<const T> hidden = as_matrix<T>(before), gx_grad = as_matrix<T>(dgx),
+                            projected_grad = as_matrix<T>(dprojected), products = as_matrix<T>(dproducts),
+                            gates_grad = products.block(0, 0, rows, 3 * h),
+                            query_grad = products.block(0, 3 * h, rows, d);
+      add_bias_gradient<T>(cell.v, as_matrix<T>(dv));
+      add_weight_gradient<T>(cell.w_hh, hidden, gates_grad);
+      add_weight_gradient<T>(cell.w_query, hidden, query_grad);
+      add_bias_gradient<T>(cell.b_hh, gates_grad);
+      add_bias_gradient<T>(cell.b_query, query_grad);
+      add_weight_gradient<T>(cell.w_ih, as_matrix<T>(x), gx_grad);
+      add_weight_gradient<T>(cell.w_ih, as_matrix<T>(values), projected_grad, Span::sequence, e);
+      add_bias_gradient<T>(cell.b_ih, gx_grad);
+      const Matrix<const T> wt = as_matrix<T>(cell.w_ih).t();  // [3H,E+C]
+      if (x.requires_grad()) kernels::gemm<T>(device, {gx_grad, wt.block(0, 0, 3 * h, e), as_matrix<T>(grad(x)), true});
+      if (values.requires_grad())
+        kernels::gemm<T>(device, {projected_grad, wt.block(0, e, 3 * h, c), as_matrix<T>(grad(values)), true});
     });
   });
   return y;

@@ -73,16 +73,15 @@ void attention_gru_cuda(const kernels::AttentionGru<T>& k) {
   const bool is_held = wanted <= gpu::most_shared_memory();
   for (int64_t t = 0; t < steps; ++t) {
     const T* before = t == 0 ? k.h0 : state;
-    kernels::gemm<T>(Device::cuda, {false, false, batch, joined, h, before, h, k.w, joined, T{0}, products, joined});
+    kernels::gemm<T>(Device::cuda, {Matrix{before, batch, h}, k.w, Matrix{products, batch, joined}, false});
     gpu::launch(is_held ? step_kernel<T, true> : step_kernel<T, false>, batch, threads_for(k.size),
                 is_held ? wanted : reduced, gpu::stream(), k, t, products, before, state);
   }
-  kernels::batched_gemm<T>(Device::cuda,
-                           {{false, false, steps, c, source, k.weights, source, k.values, c, T{0}, k.y + h, out},
-                            batch,
-                            steps * source,
-                            source * c,
-                            steps * out});
+  kernels::gemm<T>(Device::cuda, {Matrix{k.weights, steps, source},
+                                  Matrix{k.values, source, c},
+                                  Matrix{k.y + h, steps, c, out},
+                                  false,
+                                  {batch, steps * source, source * c, steps * out}});
 }
 
 // One step back, the last first: from dh [B,H], the gradient of the state after it, to what of it passes the gate z, in
@@ -162,31 +161,30 @@ void attention_gru_grad_cuda(const kernels::AttentionGruGrad<T>& k) {
                 values = source * c;
   const T* dcontext = k.dy + h;
   T* dh = Tape::current().scratch<T>(batch * h, Device::cuda);
-  kernels::batched_gemm<T>(Device::cuda,
-                           {{false, true, steps, source, c, dcontext, out, k.values, c, T{0}, k.dscores, source},
-                            batch,
-                            steps * out,
-                            values,
-                            weights});
+  kernels::gemm<T>(Device::cuda, {Matrix{dcontext, steps, c, out},
+                                  Matrix{k.values, source, c}.t(),
+                                  Matrix{k.dscores, steps, source},
+                                  false,
+                                  {batch, steps * out, values, weights}});
   const size_t wanted = reduced + static_cast<size_t>(3 * h + source) * sizeof(T);
   const bool is_held = wanted <= gpu::most_shared_memory();
   for (int64_t t = steps - 1; t >= 0; --t) {
     gpu::launch(is_held ? step_grad_kernel<T, true> : step_grad_kernel<T, false>, batch, threads_for(k.size),
                 is_held ? wanted : reduced, gpu::stream(), k, t, dh);
     if (T* to = t > 0 ? dh : k.dh0)
-      kernels::gemm<T>(Device::cuda, {false, true, batch, h, joined, k.dproducts + t * joined, steps * joined, k.w,
-                                      joined, T{1}, to, h});
+      kernels::gemm<T>(Device::cuda, {Matrix{k.dproducts + t * joined, batch, joined, steps * joined}, k.wt,
+                                      Matrix{to, batch, h}, true});
   }
   gpu::launch(keys_grad_kernel<T>, batch * source, few, 0, gpu::stream(), k);
-  const auto by_weights = [&](int64_t n, const T* x, int64_t ldx, T beta, T* to) {  // to [B,S,n] from x [B,T,n]
-    kernels::batched_gemm<T>(Device::cuda, {{true, false, source, n, steps, k.weights, source, x, ldx, beta, to, n},
-                                            batch,
-                                            weights,
-                                            steps * ldx,
-                                            source * n});
+  const auto by_weights = [&](Matrix<const T> x, T* to, bool accumulate) {  // to [B,S,N] from x [B,T,N]
+    kernels::gemm<T>(Device::cuda, {Matrix{k.weights, steps, source}.t(),
+                                    x,
+                                    Matrix{to, source, x.cols},
+                                    accumulate,
+                                    {batch, weights, steps * x.ld, source * x.cols}});
   };
-  by_weights(3 * h, k.dgx, 3 * h, T{0}, k.dprojected);
-  if (k.dvalues) by_weights(c, dcontext, out, T{1}, k.dvalues);
+  by_weights(Matrix{k.dgx, steps, 3 * h}, k.dprojected, false);
+  if (k.dvalues) by_weights(Matrix{dcontext, steps, c, out}, k.dvalues, true);
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include "engine/core/host_device.h"
 #include "engine/core/kernel.h"
 #include "engine/core/tape.h"
+#include "engine/device/packed_matrix.h"
 
 namespace seqgrad {
 
@@ -33,8 +34,9 @@ template <class T>
 struct AttentionGru {
   AttentionGruSizes size;
   const int32_t *source_lengths, *lengths;
-  const T *gx /*[B,T,3H], x·W_ih + b_ih*/, *w /*[H,3H+D]*/, *b_hh, *b_query, *v, *keys, *values,
-      *projected /*[B,S,3H]*/, *h0;
+  const T* gx /*[B,T,3H], x·W_ih + b_ih*/;
+  PackedMatrix<T> w /*[H,3H+D]*/;
+  const T *b_hh, *b_query, *v, *keys, *values, *projected /*[B,S,3H]*/, *h0;
   T *y /*[B,T,H+C]*/, *weights /*[B,T,S]*/;                                                 // written in full
   T *before /*[B,T,H]*/, *query /*[B,T,D]*/, *gates /*[4,B,T,H], of what is not padding*/;  // null: nothing is recorded
 };
@@ -42,7 +44,8 @@ template <class T>
 struct AttentionGruGrad {
   AttentionGruSizes size;
   const int32_t *source_lengths, *lengths;
-  const T *w, *v, *keys, *values, *projected, *weights, *before, *query, *gates, *dy;
+  PackedMatrix<T> wt /*[3H+D,H], the transpose of w*/;
+  const T *v, *keys, *values, *projected, *weights, *before, *query, *gates, *dy;
   T *dgx /*[B,T,3H]*/, *dproducts /*[B,T,3H+D], of h·[W_hh W_q]*/, *dprojected /*[B,S,3H]*/;  // written in full
   T *dkeys, *dvalues, *dh0;  // added to; dvalues by the contexts of y alone; null (not dkeys): not wanted
   T* dv;                     // [B,D] contribution of each sentence, zero-filled

@@ -4,17 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <vector>
 
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
-#include "engine/device/right_factor.h"
+#include "engine/device/cpu_gemm.h"
 #include "engine/ops/cell_rows.h"
 #include "engine/ops/id_range.h"
-#include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
-#include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
 namespace {
@@ -34,24 +31,10 @@ void each_block(const kernels::GruSizes& size, const F& f) {
   });
 }
 
-// W, or its transpose, of each direction.
-template <class T>
-struct Factors {
-  std::optional<RightFactor<T>> of[2];
-
-  template <class K>
-  Factors(const K& k, bool transpose) {
-    const int64_t h = k.size.hidden, in = transpose ? 3 * h : h;
-    for (int64_t d = 0; d < k.size.directions; ++d)
-      of[d].emplace(transpose, in, 4 * h - in, k.of[d].w, 3 * h, k.size.steps);
-  }
-};
-
 template <class T>
 void gru_cpu(const kernels::Gru<T>& k) {
   const kernels::GruSizes& size = k.size;
   const int64_t h = size.hidden, gate = size.directions * size.batch * size.steps * h;
-  const Factors<T> w(k, false);
   each_block(size, [&](int64_t d, int64_t begin, int64_t end) {
     const auto& from = k.of[d];
     const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
@@ -61,7 +44,7 @@ void gru_cpu(const kernels::Gru<T>& k) {
     if (from.h0) std::copy_n(from.h0 + begin * h, rows * h, state);
     for (int64_t i = 0; i < size.steps; ++i) {
       const int64_t t = i < steps && size.backwards(d) ? steps - 1 - i : i;
-      if (i < steps && (i > 0 || from.h0)) w.of[d]->multiply(rows, state, h, false, gh, 3 * h);
+      if (i < steps && (i > 0 || from.h0)) cpu_gemm(Matrix{state, rows, h}, from.w, Matrix{gh, rows, 3 * h}, false);
       for (int64_t b = 0; b < rows; ++b) {
         const int64_t row = (begin + b) * size.steps + t, at = (d * size.batch * size.steps + row) * h;
         T *s = state + b * h, *y = k.y + (row * size.directions + d) * h;
@@ -84,7 +67,6 @@ template <class T>
 void gru_grad_cpu(const kernels::GruGrad<T>& k) {
   const kernels::GruSizes& size = k.size;
   const int64_t h = size.hidden, gate = size.directions * size.batch * size.steps * h;
-  const Factors<T> w(k, true);
   each_block(size, [&](int64_t d, int64_t begin, int64_t end) {
     const auto& to = k.of[d];
     const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
@@ -105,7 +87,8 @@ void gru_grad_cpu(const kernels::GruGrad<T>& k) {
         gru_cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + at, dh + b * h,
                       k.dy + (row * size.directions + d) * h, to.dgx ? to.dgx + 3 * row * h : spare, product, h);
       }
-      if (i + 1 < steps || (i < steps && to.dh0)) w.of[d]->multiply(rows, dgh, size.steps * 3 * h, true, dh, h);
+      if (i + 1 < steps || (i < steps && to.dh0))
+        cpu_gemm(Matrix{dgh, rows, 3 * h, size.steps * 3 * h}, to.wt, Matrix{dh, rows, h}, true);
     }
     if (to.dh0)
       for (int64_t j = 0; j < rows * h; ++j) to.dh0[begin * h + j] += dh[j];
@@ -207,6 +190,12 @@ const bool registered = install_kernels<float>() && install_kernels<double>() &&
 
 using Directions = std::array<GruDirection, 2>;
 
+// W for the products of so many steps.
+template <class T>
+PackedMatrix<T> for_steps(const Tensor& w, int64_t steps) {
+  return steps > 1 ? pack<T>(w.device, as_matrix<T>(w)) : as_matrix<T>(w);
+}
+
 void check(const char* op, const Directions& all, int64_t directions, const Tensor& lengths) {
   for (int64_t d = 0; d < directions; ++d) {
     const GruDirection& x = all[static_cast<size_t>(d)];
@@ -224,10 +213,12 @@ void check(const char* op, const Directions& all, int64_t directions, const Tens
   check_lengths(op, "lengths", lengths, ahead[1]);
 }
 
-Tensor run(const char* op, const Directions& all, int64_t directions, const Tensor& lengths, bool reverse) {
+Tensor run(const char* op, const Directions& all, int64_t directions, const Tensor& lengths, bool reverse, Span span) {
   check(op, all, directions, lengths);
   const DType dtype = all[0].gx.dtype;
   const Device device = all[0].gx.device;
+  if (span == Span::time_step && all[0].gx.shape[1] != 1)
+    refuse("{}: gx {} is more than one time step", op, all[0].gx.shape.str());
   const kernels::GruSizes size{directions, all[0].gx.shape[0], all[0].gx.shape[1], all[0].w_hh.shape[0], reverse};
   const int64_t batch = size.batch, steps = size.steps, h = size.hidden;
   const bool recorded = Tape::current().wants_grad(
@@ -239,7 +230,7 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
     using T = decltype(zero);
     kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), nullptr, nullptr};
     for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
-      k.of[d] = {all[d].gx.as<T>(), all[d].w_hh.as<T>(), all[d].b_hh.as<T>(),
+      k.of[d] = {all[d].gx.as<T>(), for_steps<T>(all[d].w_hh, steps), all[d].b_hh.as<T>(),
                  all[d].h0.defined() ? all[d].h0.as<T>() : nullptr};
     if (recorded) k.before = before.as<T>(), k.gates = gates.as<T>();
     kernels::gru<T>(device, k);
@@ -255,15 +246,16 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
           kernels::GruGrad<T> k{{},         size,       lengths.as<int32_t>(), before.as<T>(), gates.as<T>(),
                                 dy.as<T>(), dgh.as<T>()};
           for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
-            k.of[d] = {all[d].w_hh.as<T>(), grad_of(all[d].gx), grad_of(all[d].h0)};
+            k.of[d] = {span == Span::time_step ? TimeSteps<T>::current().transposed(all[d].w_hh)
+                                               : pack_for_few_rows<T>(device, as_matrix<T>(all[d].w_hh).t()),
+                       grad_of(all[d].gx), grad_of(all[d].h0)};
           kernels::gru_grad<T>(device, k);
           for (int64_t d = directions - 1; d >= 0; --d) {  // as of two ops, the later one first
             const GruDirection& x = all[static_cast<size_t>(d)];
-            const T *states = k.before + d * batch * steps * h, *products = k.dgh + d * batch * steps * 3 * h;
-            if (x.w_hh.requires_grad())  // one product for all steps; rows beyond a length are zero
-              add_weight_gradient<T>(x.w_hh, batch * steps, states, products, steps == 1);
-            if (x.b_hh.requires_grad())
-              kernels::sum_rows<T>(device, {products, grad_of(x.b_hh), batch * steps, 3 * h, 3 * h});
+            const int64_t rows = batch * steps;
+            const Matrix<const T> products{k.dgh + d * rows * 3 * h, rows, 3 * h};
+            add_weight_gradient<T>(x.w_hh, Matrix{k.before + d * rows * h, rows, h}, products, span);
+            add_bias_gradient<T>(x.b_hh, products);
           }
         });
       });
@@ -273,8 +265,8 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
 }  // namespace
 
 Tensor gru(const Tensor& gx, const Tensor& w_hh, const Tensor& b_hh, const Tensor& h0, const Tensor& lengths,
-           bool reverse) {
-  return run("gru", {{{gx, w_hh, b_hh, h0}, {}}}, 1, lengths, reverse);
+           bool reverse, Span span) {
+  return run("gru", {{{gx, w_hh, b_hh, h0}, {}}}, 1, lengths, reverse, span);
 }
 
 Tensor bidirectional_gru(const GruDirection& ahead, const GruDirection& back, const Tensor& lengths) {
@@ -283,7 +275,7 @@ Tensor bidirectional_gru(const GruDirection& ahead, const GruDirection& back, co
     const Tensor first = gru(ahead.gx, ahead.w_hh, ahead.b_hh, ahead.h0, lengths);
     return concat(first, gru(back.gx, back.w_hh, back.b_hh, back.h0, lengths, true));
   }
-  return run("bidirectional_gru", {{ahead, back}}, 2, lengths, false);
+  return run("bidirectional_gru", {{ahead, back}}, 2, lengths, false, Span::sequence);
 }
 
 }  // namespace seqgrad

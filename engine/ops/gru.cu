@@ -2,7 +2,6 @@
 // their state.
 #include "engine/ops/gru.h"
 
-#include "engine/device/gemm.h"
 #include "engine/ops/gru_unit.cuh"
 
 namespace seqgrad {
@@ -64,11 +63,11 @@ __global__ void gru_kernel(kernels::Gru<T> k, int64_t step, T* state, const T* g
   }
 }
 
-// How far the W of a second direction lies behind that of the first, in elements.
-template <template <class> class K, class T>
-int64_t distance_of_weights(const K<T>& k) {
-  if (k.size.directions < 2) return 0;
-  return (reinterpret_cast<intptr_t>(k.of[1].w) - reinterpret_cast<intptr_t>(k.of[0].w)) /
+// How far the W of a second direction, if there is one, lies behind that of the first, in elements.
+template <class T>
+int64_t distance(const PackedMatrix<T>& first, const PackedMatrix<T>& second) {
+  if (!second.matrix.data) return 0;
+  return (reinterpret_cast<intptr_t>(second.matrix.data) - reinterpret_cast<intptr_t>(first.matrix.data)) /
          static_cast<int64_t>(sizeof(T));
 }
 
@@ -78,15 +77,13 @@ void gru_cuda(const kernels::Gru<T>& k) {
   if (all > INT32_MAX) refuse("gru: {} states of {} units are too many for a GPU", k.size.directions * batch, h);
   T *state = Tape::current().scratch<T>(all, Device::cuda), *gh = Tape::current().scratch<T>(3 * all, Device::cuda);
   for (int64_t step = 0; step < k.size.steps; ++step) {
-    const auto product = [&](int64_t d, const T* of) -> Gemm<T> {
-      return {false, false, batch, 3 * h, h, of, h, k.of[d].w, 3 * h, T{0}, gh + d * 3 * n, 3 * h};
+    const auto multiply = [&](int64_t d, const T* from, const StridedBatch& several = {}) {
+      kernels::gemm<T>(Device::cuda,
+                       {Matrix{from, batch, h}, k.of[d].w, Matrix{gh + d * 3 * n, batch, 3 * h}, false, several});
     };
-    if (step > 0) {
-      kernels::batched_gemm<T>(Device::cuda, {product(0, state), k.size.directions, n, distance_of_weights(k), 3 * n});
-    } else {
-      for (int64_t d = 0; d < k.size.directions; ++d)
-        if (k.of[d].h0) kernels::gemm<T>(Device::cuda, product(d, k.of[d].h0));
-    }
+    if (step > 0) multiply(0, state, {k.size.directions, n, distance(k.of[0].w, k.of[1].w), 3 * n});
+    for (int64_t d = 0; d < k.size.directions && step == 0; ++d)
+      if (k.of[d].h0) multiply(d, k.of[d].h0);
     gpu::launch(gru_kernel<T>, gpu::blocks_for(all, threads), threads, 0, gpu::stream(), k, step, state, gh);
   }
 }
@@ -138,14 +135,13 @@ void gru_grad_cuda(const kernels::GruGrad<T>& k) {
     const auto begin = [&](int64_t d) {  // of what the kernel has written of dgh, in rows that lie `width` apart
       return d * size.batch * width + (size.backwards(d) ? size.steps - 1 - step : step) * 3 * h;
     };
-    const auto product = [&](int64_t d, T* to) -> Gemm<T> {
-      return {false, true, size.batch, h, 3 * h, k.dgh + begin(d), width, k.of[d].w, 3 * h, T{1}, to, h};
+    const auto multiply = [&](int64_t d, T* to, const StridedBatch& several = {}) {
+      kernels::gemm<T>(Device::cuda, {Matrix{k.dgh + begin(d), size.batch, 3 * h, width}, k.of[d].wt,
+                                      Matrix{to, size.batch, h}, true, several});
     };
-    if (step > 0)
-      kernels::batched_gemm<T>(Device::cuda,
-                               {product(0, dh), size.directions, begin(1) - begin(0), distance_of_weights(k), n});
+    if (step > 0) multiply(0, dh, {size.directions, begin(1) - begin(0), distance(k.of[0].wt, k.of[1].wt), n});
     for (int64_t d = 0; d < size.directions && step == 0; ++d)
-      if (T* dh0 = k.of[d].dh0) kernels::gemm<T>(Device::cuda, product(d, dh0));
+      if (T* dh0 = k.of[d].dh0) multiply(d, dh0);
   }
 }
 

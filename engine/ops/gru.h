@@ -3,8 +3,7 @@
 // Cho et al. 2014; the variant is that of torch.nn.GRU, cuDNN and Keras `reset_after`.
 #pragma once
 #include "engine/core/host_device.h"
-#include "engine/core/kernel.h"
-#include "engine/core/tape.h"
+#include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
 
@@ -15,10 +14,10 @@ struct GruDirection {
 };
 
 // Sentence b runs over its first lengths[b] steps, from its own end backwards if `reverse`; outputs beyond them are 0
-// and padding is never read.
+// and padding is never read. Span::time_step: T is 1, and other steps are calls of their own.
 Tensor gru(const Tensor& gx /*[B,T,3H]*/, const Tensor& w_hh /*[H,3H]*/, const Tensor& b_hh /*[3H]*/,
-           const Tensor& h0 /*[B,H], or none*/, const Tensor& lengths /*[B] i32, 0..T*/,
-           bool reverse = false);  // [B,T,H]
+           const Tensor& h0 /*[B,H], or none*/, const Tensor& lengths /*[B] i32, 0..T*/, bool reverse = false,
+           Span span = Span::sequence);  // [B,T,H]
 
 // concat(gru(ahead…), gru(back…, reverse)), of which a GPU makes each step of both directions at once.
 Tensor bidirectional_gru(const GruDirection& ahead, const GruDirection& back,
@@ -28,14 +27,16 @@ namespace kernels {
 // Sizes of a layer of one or two directions (D); a second runs the other way.
 struct GruSizes {
   int64_t directions, batch, steps, hidden;
-  bool reverse;  // the first direction
+  int64_t reverse;  // 0 or 1, of the first direction; no padding: GCC 12 clears none behind an array of structs
 
   SEQGRAD_HD bool backwards(int64_t direction) const { return reverse != (direction == 1); }
 };
 template <class T>
 struct Gru {
   struct Direction {
-    const T *gx, *w, *b, *h0;  // h0 may be null
+    const T* gx;
+    PackedMatrix<T> w;
+    const T *b, *h0;  // h0 may be null
   } of[2];
   GruSizes size;
   const int32_t* lengths;
@@ -46,8 +47,8 @@ struct Gru {
 template <class T>
 struct GruGrad {
   struct Direction {
-    const T* w;
-    T *dgx, *dh0;  // added to; may be null. Those of two directions are not the same.
+    PackedMatrix<T> wt;  // Wᵀ
+    T *dgx, *dh0;        // added to; may be null. Those of two directions are not the same.
   } of[2];
   GruSizes size;
   const int32_t* lengths;

@@ -1,4 +1,4 @@
-// Matrix products through the device's GEMM; every weight gradient is one product over all rows.
+// Matrix products through the device's GEMM.
 #include "engine/ops/matmul.h"
 
 #include <algorithm>
@@ -6,19 +6,9 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
-#include "engine/device/gemm.h"
-#include "engine/device/right_factor.h"
-#include "engine/ops/weight_gradient.h"
 
 namespace seqgrad {
 namespace {
-
-template <class T>
-void fill_rows_cpu(const kernels::AddRows<T>& k) {
-  parallel_ranges(k.rows, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, k.n)), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) std::copy_n(k.row, k.n, k.x + r * k.n);
-  });
-}
 
 constexpr int64_t columns_at_once = 128;  // their sums stay in registers
 
@@ -32,22 +22,12 @@ SEQGRAD_SIMD void sum_columns(const T* x, int64_t rows, int64_t stride, T* sum) 
 }
 template <class T>
 void sum_rows_cpu(const kernels::SumRows<T>& k) {
-  parallel_ranges(k.n, columns_at_once, [&](int64_t begin, int64_t end) {
-    if (end - begin == columns_at_once) return sum_columns(k.x + begin, k.rows, k.stride, k.sum + begin);
-    for (int64_t r = 0; r < k.rows; ++r)
-      for (int64_t i = begin; i < end; ++i) k.sum[i] += k.x[r * k.stride + i];
+  const Matrix<const T>& x = k.x;
+  parallel_ranges(x.cols, columns_at_once, [&](int64_t begin, int64_t end) {
+    if (end - begin == columns_at_once) return sum_columns(x.data + begin, x.rows, x.ld, k.sum + begin);
+    for (int64_t r = 0; r < x.rows; ++r)
+      for (int64_t i = begin; i < end; ++i) k.sum[i] += *x.at(r, i);
   });
-}
-
-template <class T>
-void products(Device device, int64_t count, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b,
-              T beta, T* c) {
-  kernels::batched_gemm<T>(device,
-                           {{ta, tb, m, n, k, a, ta ? m : k, b, tb ? k : n, beta, c, n}, count, m * k, k * n, m * n});
-}
-template <class T>
-void product(Device device, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T beta, T* c) {
-  kernels::gemm<T>(device, {ta, tb, m, n, k, a, ta ? m : k, b, tb ? k : n, beta, c, n});
 }
 
 Values naive(const Values& a, const Values& b, int64_t batch, int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
@@ -90,8 +70,6 @@ OpSample linear_sample(const char* label, Shape x, int64_t out, bool bias) {
 }
 
 const bool registered =
-    install<Device::cpu>(kernels::fill_rows<float>, fill_rows_cpu<float>) &&
-    install<Device::cpu>(kernels::fill_rows<double>, fill_rows_cpu<double>) &&
     install<Device::cpu>(kernels::sum_rows<float>, sum_rows_cpu<float>) &&
     install<Device::cpu>(kernels::sum_rows<double>, sum_rows_cpu<double>) &&
     register_op({"matmul",
@@ -117,65 +95,61 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb) {
   if (a.shape.rank() != 2 || b.shape.rank() != 2 || a.dtype != b.dtype || a.shape[ta ? 0 : 1] != b.shape[tb ? 1 : 0])
     refuse("matmul: {} {}{} and {} {}{} do not fit", name_of(a.dtype), a.shape.str(), ta ? " transposed" : "",
            name_of(b.dtype), b.shape.str(), tb ? " transposed" : "");
-  const int64_t m = a.shape[ta ? 1 : 0], k = a.shape[ta ? 0 : 1], n = b.shape[tb ? 0 : 1];
-  Tensor y = empty({m, n}, a.dtype, a.device);
+  Tensor y = empty({a.shape[ta ? 1 : 0], b.shape[tb ? 0 : 1]}, a.dtype, a.device);
+  const auto left = [=]<class T>(T) { return ta ? as_matrix<T>(a).t() : as_matrix<T>(a); };
+  const auto right = [=]<class T>(T) { return tb ? as_matrix<T>(b).t() : as_matrix<T>(b); };
   with_floating(a.dtype, [&](auto zero) {
     using T = decltype(zero);
-    product<T>(a.device, ta, tb, m, n, k, a.as<T>(), b.as<T>(), 0, y.as<T>());
+    kernels::gemm<T>(a.device, {left(zero), right(zero), as_matrix<T>(y), false});
   });
   save_for_backward({a, b});
-  Tape::current().record(y, {a, b}, [=](const Tensor& dy) {
+  Tape::current().record(y, {a, b}, [=](const Tensor& dy_tensor) {
     with_floating(a.dtype, [&](auto zero) {
       using T = decltype(zero);
-      const T *pa = a.as<T>(), *pb = b.as<T>(), *pdy = dy.as<T>();
-      if (a.requires_grad()) {  // da = dy·bᵀ, or (b·dyᵀ) where a came transposed
-        T* da = grad(a).as<T>();
-        ta ? product<T>(a.device, tb, true, k, m, n, pb, pdy, 1, da)
-           : product<T>(a.device, false, !tb, m, k, n, pdy, pb, 1, da);
+      const Matrix<T> A = left(zero), B = right(zero), dy = as_matrix<T>(dy_tensor);
+      if (a.requires_grad()) {  // dA = dy·Bᵀ
+        const Matrix<T> da = as_matrix<T>(grad(a));
+        kernels::gemm<T>(a.device, ta ? Gemm<T>{B, dy.t(), da, true} : Gemm<T>{dy, B.t(), da, true});
       }
-      if (b.requires_grad()) {
-        T* db = grad(b).as<T>();
-        tb ? product<T>(a.device, true, ta, n, k, m, pdy, pa, 1, db)
-           : product<T>(a.device, !ta, false, k, n, m, pa, pdy, 1, db);
+      if (b.requires_grad()) {  // dB = Aᵀ·dy
+        const Matrix<T> db = as_matrix<T>(grad(b));
+        kernels::gemm<T>(a.device, tb ? Gemm<T>{dy.t(), A, db, true} : Gemm<T>{A.t(), dy, db, true});
       }
     });
   });
   return y;
 }
 
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias) {
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Span span) {
   check_alive("linear", {x, w, bias});
   if (w.shape.rank() != 2 || x.shape.rank() < 1 || x.shape[-1] != w.shape[0] || x.dtype != w.dtype ||
       (bias.defined() && !(bias.shape == Shape{w.shape[1]} && bias.dtype == w.dtype)))
     refuse("linear: x {} {}, w {} {} and bias {} do not fit", name_of(x.dtype), x.shape.str(), name_of(w.dtype),
            w.shape.str(), bias.shape.str());
-  const int64_t in = w.shape[0], out = w.shape[1];
   Shape shape;
-  int64_t rows = 1;
-  for (int i = 0; i + 1 < x.shape.rank(); ++i) {
-    shape.push_back(x.shape[i]);
-    rows *= x.shape[i];
-  }
-  shape.push_back(out);
+  for (int i = 0; i + 1 < x.shape.rank(); ++i) shape.push_back(x.shape[i]);
+  shape.push_back(w.shape[1]);
   Tensor y = empty(shape, x.dtype, x.device);
   with_floating(x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    if (bias.defined()) kernels::fill_rows<T>(x.device, {bias.as<T>(), y.as<T>(), rows, out});
-    product<T>(x.device, false, false, rows, out, in, x.as<T>(), w.as<T>(), bias.defined() ? T{1} : T{0}, y.as<T>());
+    kernels::gemm<T>(x.device, {.a = as_matrix<T>(x),
+                                .b = as_matrix<T>(w),
+                                .c = as_matrix<T>(y),
+                                .accumulate = false,
+                                .bias = bias.defined() ? bias.as<T>() : nullptr});
   });
   save_for_backward({x, w});
-  Tape::current().record(y, {x, w, bias}, [=](const Tensor& dy) {
+  Tape::current().record(y, {x, w, bias}, [=](const Tensor& dy_tensor) {
     with_floating(x.dtype, [&](auto zero) {
       using T = decltype(zero);
-      const T* pdy = dy.as<T>();
-      const bool step = x.shape.rank() == 2;
-      if (x.requires_grad() && step && x.device == Device::cpu)
-        product<T>(x.device, false, false, rows, in, out, pdy, transposed_once(out, in, w.as<T>(), out), 1,
-                   grad(x).as<T>());
-      else if (x.requires_grad())
-        product<T>(x.device, false, true, rows, in, out, pdy, w.as<T>(), 1, grad(x).as<T>());
-      if (w.requires_grad()) add_weight_gradient<T>(w, rows, x.as<T>(), pdy, step);
-      if (bias.requires_grad()) kernels::sum_rows<T>(x.device, {pdy, grad(bias).as<T>(), rows, out, out});
+      const Matrix<const T> dy = as_matrix<T>(dy_tensor);
+      if (x.requires_grad()) {
+        const PackedMatrix<T> wt =
+            span == Span::time_step ? TimeSteps<T>::current().transposed(w) : as_matrix<T>(w).t();
+        kernels::gemm<T>(x.device, {dy, wt, as_matrix<T>(grad(x)), true});
+      }
+      add_weight_gradient<T>(w, as_matrix<T>(x), dy, span);
+      add_bias_gradient<T>(bias, dy);
     });
   });
   return y;
@@ -189,17 +163,23 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
            b.shape.str());
   const int64_t batch = a.shape[0], m = a.shape[1], k = a.shape[2], n = b.shape[2];
   Tensor y = empty({batch, m, n}, a.dtype, a.device);
+  const auto left = [=]<class T>(T) { return Matrix{a.as<T>(), m, k}; };
+  const auto right = [=]<class T>(T) { return Matrix{b.as<T>(), k, n}; };
   with_floating(a.dtype, [&](auto zero) {
     using T = decltype(zero);
-    products<T>(a.device, batch, false, false, m, n, k, a.as<T>(), b.as<T>(), 0, y.as<T>());
+    kernels::gemm<T>(a.device, {left(zero), right(zero), Matrix{y.as<T>(), m, n}, false, {batch, m * k, k * n, m * n}});
   });
   save_for_backward({a, b});
-  Tape::current().record(y, {a, b}, [=](const Tensor& dy) {
+  Tape::current().record(y, {a, b}, [=](const Tensor& dy_tensor) {
     with_floating(a.dtype, [&](auto zero) {
       using T = decltype(zero);
-      const T* pdy = dy.as<T>();
-      if (a.requires_grad()) products<T>(a.device, batch, false, true, m, k, n, pdy, b.as<T>(), 1, grad(a).as<T>());
-      if (b.requires_grad()) products<T>(a.device, batch, true, false, k, n, m, a.as<T>(), pdy, 1, grad(b).as<T>());
+      const Matrix dy{dy_tensor.as<T>(), m, n};
+      if (a.requires_grad())
+        kernels::gemm<T>(a.device,
+                         {dy, right(zero).t(), Matrix{grad(a).as<T>(), m, k}, true, {batch, m * n, k * n, m * k}});
+      if (b.requires_grad())
+        kernels::gemm<T>(a.device,
+                         {left(zero).t(), dy, Matrix{grad(b).as<T>(), k, n}, true, {batch, m * k, m * n, k * n}});
     });
   });
   return y;

@@ -1,90 +1,91 @@
-// A product over the 64 rows of one step reads and writes all of the gradient for little arithmetic; over 512 it does
-// not matter.
+// Rows that are not left out are copied side by side, and multiplied when there are enough of them.
 #include "engine/ops/weight_gradient.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "engine/core/phases.h"
 #include "engine/core/thread_pool.h"
-#include "engine/device/gemm.h"
+#include "engine/ops/matmul.h"
 
 namespace seqgrad {
-namespace {
-
-constexpr int64_t enough = 512;  // rows: sums depend on it, and on nothing but it and the rows
 
 template <class T>
-void multiply(const Tensor& w, int64_t rows, const T* x, const T* dy) {
-  const int64_t m = w.shape[0], n = w.shape[1];
-  kernels::gemm<T>(w.device, {true, false, m, n, rows, x, m, dy, n, T{1}, grad(w).template as<T>(), n});
+WeightGradient<T>::WeightGradient(Matrix<T> dw, int64_t most_rows) : dw_(dw) {
+  const auto memory = [rows = std::min(most_rows, product_rows)](int64_t width) {
+    return Matrix{Tape::current().scratch<T>(rows * width, Device::cpu), rows, width};
+  };
+  x_ = memory(dw.rows);
+  dy_ = memory(dw.cols);
 }
 
 template <class T>
-struct Collected {
-  Tensor w;
-  T *x, *dy;  // [enough,M] and [enough,N], of the tape
-  int64_t rows = 0;
-  const char* phase;
-
-  void multiply_all() {
-    multiply<T>(w, rows, x, dy);
-    rows = 0;
-  }
-};
-
-template <class T>
-thread_local std::vector<Collected<T>> collected;
-
-template <class T>
-void multiply_the_rest() {
-  for (Collected<T>& c : collected<T>) {
-    const Phase phase(c.phase, true);
-    c.multiply_all();
-  }
-}
-
-template <class T>
-Collected<T>& collection_of(const Tensor& w) {
-  if (Tape::current().at_end(multiply_the_rest<T>)) collected<T>.clear();
-  for (Collected<T>& c : collected<T>)
-    if (c.w.slot == w.slot) return c;
-  const auto memory = [&](int64_t width) { return Tape::current().scratch<T>(enough * width, w.device); };
-  return collected<T>.emplace_back(Collected<T>{w, memory(w.shape[0]), memory(w.shape[1]), 0, Phase::current()});
-}
-
-template <class T>
-void collect(const Tensor& w, int64_t rows, const T* x, const T* dy) {
-  const int64_t m = w.shape[0], n = w.shape[1];
-  thread_local std::vector<int64_t> live;
-  live.clear();
-  for (int64_t r = 0; r < rows; ++r)
-    if (std::any_of(dy + r * n, dy + (r + 1) * n, [](T d) { return d != 0; })) live.push_back(r);
-  Collected<T>& c = collection_of<T>(w);
-  for (size_t done = 0; done < live.size();) {
-    const auto count = std::min(static_cast<int64_t>(live.size() - done), enough - c.rows);
-    parallel_ranges(count, 16, [&, from = live.data() + done](int64_t begin, int64_t end) {
+void WeightGradient<T>::add(Matrix<const T> x, Matrix<const T> dy) {
+  for (int64_t r = 0; r < dy.rows;) {
+    int64_t live[product_rows], count = 0;
+    for (; r < dy.rows && rows_ + count < product_rows; ++r)
+      if (std::any_of(dy.at(r, 0), dy.at(r, 0) + dy.cols, [](T d) { return d != 0; })) live[count++] = r;
+    parallel_ranges(count, 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        std::copy_n(x + from[i] * m, m, c.x + (c.rows + i) * m);
-        std::copy_n(dy + from[i] * n, n, c.dy + (c.rows + i) * n);
+        std::copy_n(x.at(live[i], 0), x.cols, x_.at(rows_ + i, 0));
+        std::copy_n(dy.at(live[i], 0), dy.cols, dy_.at(rows_ + i, 0));
       }
     });
-    done += static_cast<size_t>(count);
-    c.rows += count;
-    if (c.rows == enough) c.multiply_all();
+    rows_ += count;
+    if (rows_ == product_rows) finish();
   }
 }
 
-}  // namespace
-
 template <class T>
-void add_weight_gradient(const Tensor& w, int64_t rows, const T* x, const T* dy, bool step) {
-  // What the tape made must have its gradient before backward comes to it; parameters are not of the tape.
-  if (step && w.device == Device::cpu && w.epoch == 0) return collect(w, rows, x, dy);
-  multiply(w, rows, x, dy);
+void WeightGradient<T>::finish() {
+  kernels::gemm<T>(Device::cpu, {x_.block(0, 0, rows_, dw_.rows).t(), dy_.block(0, 0, rows_, dw_.cols), dw_, true});
+  rows_ = 0;
 }
 
-template void add_weight_gradient(const Tensor&, int64_t, const float*, const float*, bool);
-template void add_weight_gradient(const Tensor&, int64_t, const double*, const double*, bool);
+template <class T>
+PackedMatrix<T> TimeSteps<T>::transposed(const Tensor& w) {
+  for (const Transposed& t : transposed_)
+    if (t.w == w.data) return t.packed;
+  return transposed_.emplace_back(Transposed{w.data, pack_for_few_rows<T>(w.device, as_matrix<T>(w).t())}).packed;
+}
+
+template <class T>
+WeightGradient<T>& TimeSteps<T>::gradient(Matrix<T> dw) {
+  for (Gradient& g : gradients_)
+    if (g.dw == dw.data) return g.sum;
+  return gradients_.emplace_back(Gradient{dw.data, WeightGradient<T>(dw), Phase::current()}).sum;
+}
+
+template <class T>
+void TimeSteps<T>::finish() {
+  for (Gradient& g : gradients_) {
+    const Phase phase(g.phase, true);
+    g.sum.finish();
+  }
+}
+
+template <class T>
+void add_weight_gradient(const Tensor& w, Matrix<const T> x, Matrix<const T> dy, Span span, int64_t first) {
+  if (!w.requires_grad()) return;
+  const Matrix<T> dw = as_matrix<T>(grad(w)).block(first, 0, x.cols, dy.cols);
+  if (w.device != Device::cpu) return kernels::gemm<T>(w.device, {x.t(), dy, dw, true});
+  // What the tape made must have its gradient before backward comes to it; parameters are not of the tape.
+  if (span == Span::time_step && w.epoch == 0) return TimeSteps<T>::current().gradient(dw).add(x, dy);
+  const ArenaMark while_it_sums(Device::cpu);
+  WeightGradient<T> sum(dw, dy.rows);
+  sum.add(x, dy);
+  sum.finish();
+}
+
+template <class T>
+void add_bias_gradient(const Tensor& b, Matrix<const T> dy) {
+  if (b.requires_grad()) kernels::sum_rows<T>(b.device, {dy, grad(b).as<T>()});
+}
+
+template class TimeSteps<float>;
+template class TimeSteps<double>;
+template void add_weight_gradient(const Tensor&, Matrix<const float>, Matrix<const float>, Span, int64_t);
+template void add_weight_gradient(const Tensor&, Matrix<const double>, Matrix<const double>, Span, int64_t);
+template void add_bias_gradient(const Tensor&, Matrix<const float>);
+template void add_bias_gradient(const Tensor&, Matrix<const double>);
 
 }  // namespace seqgrad

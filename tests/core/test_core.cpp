@@ -200,7 +200,9 @@ TEMPLATE_TEST_CASE("gemm agrees with the definition and with itself on any threa
     for (const int threads : {1, 3}) {
       set_threads(threads);
       auto c = c0;
-      kernels::gemm<T>(Device::cpu, {ta, tb, m, n, k, a.data(), lda, b.data(), ldb, beta, c.data(), ldc});
+      const Matrix<const T> left = ta ? Matrix{a.data(), k, m, lda}.t() : Matrix{a.data(), m, k, lda},
+                            right = tb ? Matrix{b.data(), n, k, ldb}.t() : Matrix{b.data(), k, n, ldb};
+      kernels::gemm<T>(Device::cpu, {left, right, Matrix{c.data(), m, n, ldc}, beta == 1});
       if (threads == 1) first = c;
       REQUIRE(c == first);
     }

@@ -7,6 +7,7 @@
 #include "engine/core/thread_pool.h"
 #include "engine/device/bf16_kernels.h"
 #include "engine/device/cpu_gemm.h"
+#include "engine/device/gemm.h"
 #include "engine/optim/optimizer.h"
 #include "engine/run/setup.h"
 #include "engine/train/config.h"
@@ -155,10 +156,11 @@ TEST_CASE("bf16 is refused with the reason where the CPU has none, and info says
   CHECK_THROWS_WITH(set_matmul_precision(MatmulPrecision::bf16), Catch::Contains("no bfloat16 arithmetic"));
   set_matmul_precision(MatmulPrecision::bf16, Device::cuda);  // which says nothing of the CPU
   std::vector<float> x(256 * 256, 1), y(256 * 256);
-  const Gemm<float> product{false, false, 256, 256, 256, x.data(), 256, x.data(), 256, 0, y.data(), 256};
-  CHECK_THROWS_WITH(kernels::gemm<float>(Device::cpu, product), Catch::Contains("no bfloat16 arithmetic"));
+  const Matrix square{x.data(), 256, 256};
+  CHECK_THROWS_WITH(kernels::gemm<float>(Device::cpu, {square, square, Matrix{y.data(), 256, 256}, false}),
+                    Catch::Contains("no bfloat16 arithmetic"));
   set_matmul_precision(MatmulPrecision::fp32);
-  CHECK(matmul_precision() == MatmulPrecision::fp32);
+  CHECK(Tape::current().matmul_precision() == MatmulPrecision::fp32);
 }
 
 TEST_CASE("a bf16 product sums rounded factors in float32, with the same bits on any thread count", "[bf16]") {
@@ -181,13 +183,19 @@ TEST_CASE("a bf16 product sums rounded factors in float32, with the same bits on
     for (const int threads : {1, 2, 3, 4}) {
       set_threads(threads);
       auto c = c0;
-      const uint64_t name = new_operand_name();
-      for (int again = 0; again < 2; ++again) {  // the second time with the factor that was kept
-        c = c0;
-        kernels::gemm<float>(Device::cpu, {ta, tb, m, n, k, a.data(), lda, b.data(), ldb, beta, c.data(), ldc, name});
-      }
+      const Matrix left = ta ? Matrix{a.data(), k, m, lda}.t() : Matrix{a.data(), m, k, lda},
+                   right = tb ? Matrix{b.data(), n, k, ldb}.t() : Matrix{b.data(), k, n, ldb};
+      Tape::current().reset();
+      const PackedMatrix<float> packed = pack(Device::cpu, right);
+      kernels::gemm<float>(Device::cpu, {left, packed, Matrix{c.data(), m, n, ldc}, beta == 1});
       if (threads == 1) first = c;
       REQUIRE(c == first);
+      c = c0;
+      cpu_gemm(left, packed, Matrix{c.data(), m, n, ldc}, beta == 1);
+      REQUIRE(c == first);
+      c = c0;
+      kernels::gemm<float>(Device::cpu, {left, right, Matrix{c.data(), m, n, ldc}, beta == 1});
+      if (m >= 128) REQUIRE(c == first);
     }
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = n; j < ldc; ++j)
@@ -207,14 +215,15 @@ TEST_CASE("a bf16 product sums rounded factors in float32, with the same bits on
   }
 }
 
-TEST_CASE("a bf16 product of few rows, whose factor nobody names, is float32", "[bf16]") {
+TEST_CASE("a bf16 product of few rows, whose factor is not packed, is float32", "[bf16]") {
   if (!bf16_kernels()) return;
   Random random(seed, 4);
   for (const int64_t m : {1, 127, 128}) {
     const auto a = noise(m * 20, random), b = noise(20 * 30, random);
     const auto product = [&] {
       std::vector<float> c(static_cast<size_t>(m * 30));
-      kernels::gemm<float>(Device::cpu, {false, false, m, 30, 20, a.data(), 20, b.data(), 30, 0, c.data(), 30});
+      kernels::gemm<float>(Device::cpu,
+                           {Matrix{a.data(), m, 20}, Matrix{b.data(), 20, 30}, Matrix{c.data(), m, 30}, false});
       return c;
     };
     const auto want = product();

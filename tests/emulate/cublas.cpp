@@ -53,16 +53,15 @@ template <class T>
 void multiply(cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k, const T* a, int lda, const T* b, int ldb,
               T beta, T* c, int ldc) {
   const emulate::DeviceAccess access;
-  const seqgrad::Gemm<T> all{tb == CUBLAS_OP_T, ta == CUBLAS_OP_T, n, m, k, b, ldb, a, lda, beta, c, ldc};
+  const auto operand = [](const T* x, int rows, int cols, int ld, cublasOperation_t op) {
+    return op == CUBLAS_OP_T ? seqgrad::Matrix{x, cols, rows, ld}.t() : seqgrad::Matrix{x, rows, cols, ld};
+  };
+  const auto left = operand(b, n, k, ldb, tb), right = operand(a, k, m, lda, ta);
   const int64_t first = rows_matter ? k * (n / 32 % 7 + 1) / 8 : k;  // terms that are summed before the others
   for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, first}, {first, k}}) {
     if (begin == end && k > 0) continue;
-    seqgrad::Gemm<T> part = all;
-    part.a += begin * (all.transpose_a ? all.lda : 1);
-    part.b += begin * (all.transpose_b ? 1 : all.ldb);
-    part.k = end - begin;
-    if (begin > 0) part.beta = 1;
-    seqgrad::cpu_gemm(part);
+    seqgrad::cpu_gemm(left.block(0, begin, n, end - begin), right.block(begin, 0, end - begin, m),
+                      seqgrad::Matrix{c, n, m, ldc}, begin > 0 || beta == 1);
     if (k == 0) return;
   }
 }

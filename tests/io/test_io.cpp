@@ -475,7 +475,9 @@ TEST_CASE("a signal in the midst of a product leaves memory whole") {
   constexpr int64_t m = 16, n = 384, k = 128;
   const std::vector<float> a(m * k, 1), b(k * n, 1);
   std::vector<float> c(m * n);
-  const auto multiply = [&] { cpu_gemm(Gemm<float>{false, false, m, n, k, a.data(), k, b.data(), n, 0, c.data(), n}); };
+  const auto multiply = [&] {
+    cpu_gemm(Matrix{a.data(), m, k}, Matrix{b.data(), k, n}, Matrix{c.data(), m, n}, false);
+  };
   for (int trial = 0; trial < 20; ++trial)
     CHECK(in_child([&] {
             for (int i = 0; i < 20; ++i) multiply();

@@ -217,12 +217,11 @@ TEST_CASE("a batched product reaches operands in any order, and adds where it is
         const std::vector<double> a{1, 2, 3, 4, 5, 6}, b{7, 8, 9, 10, 11, 12};
         const Tensor ta = of(a), tb = of(b), c = of({100, 200, 300});
         const int64_t a0 = stride_a < 0 ? 4 : 0, b0 = stride_b < 0 ? 4 : 0;
-        kernels::batched_gemm<double>(
-            device, {{false, false, 1, 1, 2, ta.as<double>() + a0, 2, tb.as<double>() + b0, 1, beta, c.as<double>(), 1},
-                     3,
-                     stride_a,
-                     stride_b,
-                     1});
+        kernels::gemm<double>(device, {Matrix{ta.as<double>() + a0, 1, 2},
+                                       Matrix{tb.as<double>() + b0, 2, 1},
+                                       Matrix{c.as<double>(), 1, 1},
+                                       beta == 1,
+                                       {3, stride_a, stride_b, 1}});
         std::vector<double> want;
         for (int i = 0; i < 3; ++i) {
           const auto x = static_cast<size_t>(a0 + i * stride_a), y = static_cast<size_t>(b0 + i * stride_b);

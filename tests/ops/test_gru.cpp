@@ -167,7 +167,7 @@ TEST_CASE("the kernel writes every output and every state before a step, whateve
     const Tensor gx = filled({2, 3, 6}, 1), w = filled({2, 6}, 1), b = filled({6}, 1), h0 = filled({2, 2}, 0.5),
                  y = filled({2, 3, 2}, NAN), before = filled({2, 3, 2}, NAN), gates = filled({4, 2, 3, 2}, NAN),
                  n = from_host(std::vector<int32_t>{1, 0}, {2}, device);
-    kernels::gru<double>(device, {{{gx.as<double>(), w.as<double>(), b.as<double>(), h0.as<double>()}, {}},
+    kernels::gru<double>(device, {{{gx.as<double>(), as_matrix<double>(w), b.as<double>(), h0.as<double>()}, {}},
                                   {1, 2, 3, 2, false},
                                   n.as<int32_t>(),
                                   y.as<double>(),

@@ -36,7 +36,7 @@ struct Weight {
 
 // In w's dtype: steps of `rows` rows of x, each multiplied by w; every y counts as often as `counts` says.
 Tensor run(const Tensor& w, const Tensor& b, const std::vector<double>& x, const std::vector<double>& counts,
-           int64_t rows) {
+           int64_t rows, Span span = Span::time_step) {
   Tensor total;
   const auto all = static_cast<int64_t>(x.size()) / in;
   for (int64_t first = 0; first < all; first += rows) {
@@ -46,7 +46,7 @@ Tensor run(const Tensor& w, const Tensor& b, const std::vector<double>& x, const
       return w.dtype == DType::f32 ? from_host(std::vector<float>(from, to), {n, width})
                                    : from_host(std::vector<double>(from, to), {n, width});
     };
-    const Tensor y = sum(mul(linear(part(x, in), w, b), part(counts, out)));
+    const Tensor y = sum(mul(linear(part(x, in), w, b, span), part(counts, out)));
     total = total.defined() ? add(total, y) : y;
   }
   return total;
@@ -90,7 +90,7 @@ TEST_CASE("a weight that the tape made has its gradient when its own maker asks 
 }
 
 TEST_CASE("rows without a gradient change no bit of a weight's, nor do threads") {
-  const auto gradient = [](bool padded, int threads_used) {
+  const auto gradient = [](Span span, bool padded, int threads_used) {
     set_threads(threads_used);
     std::vector<double> x, counts;
     const auto live_x = normal(700 * in, 5), live_counts = normal(700 * out, 6);
@@ -104,13 +104,15 @@ TEST_CASE("rows without a gradient change no bit of a weight's, nor do threads")
     Tape::current().reset();
     const Weight weight(DType::f32);  // whose products, unlike those of float64, do not add row after row
     // One step, so that live rows come in the same order in both.
-    Tape::current().backward(run(weight.w, weight.b, x, counts, static_cast<int64_t>(x.size()) / in));
+    Tape::current().backward(run(weight.w, weight.b, x, counts, static_cast<int64_t>(x.size()) / in, span));
     return to_host<float>(grad(weight.w));
   };
   const int before = threads();
-  const auto want = gradient(false, 1);
-  CHECK(gradient(true, 1) == want);
-  CHECK(gradient(true, 3) == want);
+  for (const Span span : {Span::sequence, Span::time_step}) {
+    const auto want = gradient(span, false, 1);
+    CHECK(gradient(span, true, 1) == want);
+    CHECK(gradient(span, true, 3) == want);
+  }
   set_threads(before);
 }
 

@@ -6,7 +6,6 @@
 
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
-#include "engine/device/gemm.h"
 #include "engine/device/step_graph.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/ops/elementwise.h"
@@ -135,7 +134,6 @@ TEST_CASE("settings of the process may be changed while another thread works") {
            [&] {
              while (!done) {
                for (const int n : {1, 3, 2}) set_threads(n);
-               set_matmul_precision(MatmulPrecision::fp32);
                set_loss_tile_mib(256);
                set_step_graphs(true);
              }
