@@ -1,6 +1,6 @@
 // The public function: its arguments become the `loss` section of a config and the inputs of the loss, so that they are
 // checked, refused and computed as those of the trainer and of cases are.
-#include <seqgrad/seqgrad.h>
+#include "engine/api/include/seqgrad/seqgrad.h"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // From the public arguments to the options of a loss, through the `loss` section of a config: its names, ranges,
 // presets and contradictions are looked for in one place.
 #pragma once
-#include <seqgrad/seqgrad.h>
+#include "engine/api/include/seqgrad/seqgrad.h"
 
 #include "engine/loss/options.h"
 #include "engine/loss/sequence_loss.h"

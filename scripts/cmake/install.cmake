@@ -5,7 +5,7 @@ if(SEQGRAD_PROGRAM)
   install(TARGETS seqgrad RUNTIME)
 endif()
 install(TARGETS libseqgrad EXPORT seqgradTargets)
-install(FILES include/seqgrad/seqgrad.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/seqgrad)
+install(FILES engine/api/include/seqgrad/seqgrad.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/seqgrad)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/seqgrad)
 install(EXPORT seqgradTargets NAMESPACE seqgrad:: DESTINATION ${package})

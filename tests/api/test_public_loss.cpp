@@ -1,5 +1,5 @@
 // The public function on arrays, as a program of somebody else calls it.
-#include <seqgrad/seqgrad.h>
+#include "engine/api/include/seqgrad/seqgrad.h"
 
 #include <array>
 #include <cmath>

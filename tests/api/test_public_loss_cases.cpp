@@ -1,6 +1,6 @@
 // Every recorded case of logits or probabilities, through the public function: each option arrives where it belongs.
-#include <seqgrad/seqgrad.h>
 #include <test_paths.h>
+#include "engine/api/include/seqgrad/seqgrad.h"
 
 #include <filesystem>
 
