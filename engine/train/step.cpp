@@ -5,7 +5,6 @@
 
 #include "engine/core/phases.h"
 #include "engine/core/tape.h"
-#include "engine/device/gemm.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/softmax.h"
@@ -169,7 +168,7 @@ void launch_gradients(SequenceModel& model, const LossSetup& setup, const StepPl
       if (i == last) end.add_inputs(in);
       in.upload();
       graphs.run({{batch.batch, batch.source_steps, batch.target_steps, tasks.count, i == first, i == last,
-                   static_cast<int64_t>(matmul_precision())},
+                   static_cast<int64_t>(Tape::current().matmul_precision())},
                   in.slots(),
                   [&] {
                     if (i == first) store.zero_grad();
