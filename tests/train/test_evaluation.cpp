@@ -217,7 +217,7 @@ TEST_CASE("a dry run says every note and warning that training says") {
   REQUIRE(dry.code == 0);
   REQUIRE(real.code == 0);
   for (const char* said :
-       {"the model never learns to stop", "schedule.warmup is 1000 steps", "skipped 2 training pairs"})
+       {"the model never learns to stop", "schedule.warmup is 1,000 steps", "skipped 2 training pairs"})
     CHECK(has(real.err, said));
   CHECK(notices(real.err).size() >= 5);
   CHECK(notices(dry.err) == notices(real.err));

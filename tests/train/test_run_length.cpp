@@ -2,6 +2,7 @@
 #include "engine/train/run_length.h"
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
@@ -32,11 +33,11 @@ std::vector<nlohmann::json> records(const std::string& run) {
   return out;
 }
 
-Config config_of(const std::vector<std::string>& more) {
+std::unique_ptr<Config> config_of(const std::vector<std::string>& more) {
   std::vector<std::string> set = {"data.task=copy"};
   set.insert(set.end(), more.begin(), more.end());
-  Config c;
-  load(c, "", set);
+  auto c = std::make_unique<Config>();
+  load(*c, "", set);
   return c;
 }
 
@@ -46,6 +47,7 @@ Corpus corpus_of(int64_t size) {
   for (int64_t i = 0; i < size; ++i) {
     const std::vector<int32_t> ids(static_cast<size_t>(1 + i * 7 % 13), 5);
     c.pairs.push_back({});
+    c.lines.push_back(i + 1);
     c.source.push_back(ids), c.target.push_back(ids);
   }
   return c;
@@ -114,8 +116,9 @@ TEST_CASE("a run whose last step is short goes on to the epochs asked for, and r
 
 TEST_CASE("batches of tokens are counted epoch by epoch, as many as there are") {
   const Corpus corpus = corpus_of(97);
-  const Config c =
+  const auto loaded =
       config_of({"train.epochs=9", "train.accumulation=4", "train.batch.by=tokens", "train.batch.size=40"});
+  const Config& c = *loaded;
   Batcher batcher(corpus, batch_options(c));
   int64_t batches = 0;
   std::set<int64_t> numbers;
