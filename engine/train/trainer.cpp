@@ -51,7 +51,8 @@ double Trainer::rate() const {
 void Trainer::one_step() {
   const Config& c = job_.config;
   std::vector<Batch> batches;
-  for (int64_t i = length_.micro_batches(state_); i > 0; --i) batches.push_back(batcher_.next());
+  step_batches_ = length_.micro_batches(state_);
+  while (std::ssize(batches) < step_batches_) batches.push_back(batcher_.next());
   ++state_.step;
   const ForwardContext context{true, static_cast<uint64_t>(c.seed()), static_cast<uint64_t>(state_.step), 0,
                                c.train.teacher_forcing()};
@@ -102,7 +103,7 @@ void Trainer::tell_epoch(ProgressLine& p) {
   const int64_t batches = batcher_.batches(epoch), read = state_.index == 0 ? batches : state_.index;
   p.epoch = epoch + 1;
   p.epochs = length_.epochs() ? *length_.epochs() : up(total_ * accumulation, batches);
-  p.step = up(read, accumulation);
+  p.step = 1 + up(std::max<int64_t>(0, read - step_batches_), accumulation);  // those before were full
   const int64_t rest = batches - read;
   p.steps_in_epoch = p.step + (p.epoch == p.epochs ? up(rest, accumulation) : rest / accumulation);
 }

@@ -75,7 +75,7 @@ class Trainer {
   TrainState state_;
   MetricLog metrics_;
   Progress progress_;
-  int64_t total_ = 0, saved_step_ = -1;
+  int64_t total_ = 0, saved_step_ = -1, step_batches_ = 0;  // micro-batches of the last step
   Stopwatch training_;        // of the interval, as far as this process made it; validations and checkpoints left out
   int64_t timed_tokens_ = 0;  // target tokens of that time
   double run_start_ = 0, seconds_before_ = 0;  // those of earlier processes of this run
