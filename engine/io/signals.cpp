@@ -1,10 +1,14 @@
-// The handler does nothing but set the flag, or leave. It runs on a stack of its own: oneDNN's products use the stack
-// pointer for buffers on the heap, and what the system puts under it at a signal would overwrite others' memory.
+// The handler sets the flag, writes a line that was ready before, or leaves: nothing that is not async-signal-safe. It
+// runs on a stack of its own: oneDNN's products use the stack pointer for buffers on the heap, and what the system puts
+// under it at a signal would overwrite others' memory.
 #include "engine/io/signals.h"
 
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <ctime>
 
 namespace seqgrad {
@@ -19,12 +23,34 @@ static double seconds_since(const timespec& then) {
   return static_cast<double>(now.tv_sec - then.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec - then.tv_nsec);
 }
 
+// Read by the handler.
+static std::atomic<const char*> answer_text{nullptr}, leaving_text{nullptr};
+static std::atomic<bool> answered{false}, on_terminal{false};
+static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+
+static void write_line(const char* text) {
+  const int kept = errno;
+  // On a terminal the line that moves, or "^C", stands there.
+  if ((!on_terminal || write(STDERR_FILENO, "\n", 1) == 1) && write(STDERR_FILENO, text, std::strlen(text)) < 0) {
+    // Nobody reads it.
+  }
+  errno = kept;
+}
+
+static void answer() {
+  if (const char* text = answer_text; text && asked && !answered.exchange(true)) write_line(text);
+}
+
 static void on_signal(int number) {
   constexpr double one_wish = 1;  // seconds
-  if (asked && seconds_since(asked_at) > one_wish) _exit(128 + number);
+  if (asked && seconds_since(asked_at) > one_wish) {
+    if (const char* text = leaving_text) write_line(text);
+    _exit(128 + number);
+  }
   if (asked) return;
   clock_gettime(CLOCK_MONOTONIC, &asked_at);
   asked = number;
+  answer();
 }
 
 static bool is_ignored(int number) {
@@ -47,9 +73,20 @@ static void set_handler(void (*handler)(int)) {
     if (number != SIGHUP || !is_ignored(number)) sigaction(number, &action, nullptr);
 }
 
-void catch_stop_signals() { set_handler(on_signal); }
+void catch_stop_signals() {
+  on_terminal = isatty(STDERR_FILENO) == 1;
+  set_handler(on_signal);
+}
 void release_stop_signals() { set_handler(SIG_DFL); }
 
 int stop_signal() { return asked; }
+
+StopAnswer::StopAnswer(const char* text) {
+  answer_text = text;
+  answer();
+}
+StopAnswer::~StopAnswer() { answer_text = nullptr; }
+
+void say_on_leaving(const char* text) { leaving_text = text; }
 
 }  // namespace seqgrad

@@ -10,4 +10,17 @@ void catch_stop_signals();
 void release_stop_signals();  // from now on a signal ends the process as it usually does
 int stop_signal();            // the number of the signal that asked to stop, or 0
 
+// While one lives, the first signal is answered at once, on standard error, and so is one that came before it and was
+// not. For what takes so long that a person would think the signal lost. `text` is a whole line and outlives this.
+class StopAnswer {
+ public:
+  explicit StopAnswer(const char* text);
+  ~StopAnswer();
+  StopAnswer(const StopAnswer&) = delete;
+  StopAnswer& operator=(const StopAnswer&) = delete;
+};
+
+// The line that a signal says on standard error before it leaves at once; it outlives the handler.
+void say_on_leaving(const char* text);
+
 }  // namespace seqgrad

@@ -180,6 +180,8 @@ void Trainer::show_samples() {
 }
 
 void Trainer::validate() {
+  const StopAnswer answer(
+      "stopping: the validation is finished first, then the run is saved; a second signal leaves without saving\n");
   collect();
   training_.stop();
   const Evaluation e =

@@ -26,6 +26,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/child.h"
 #include "tests/support/faults.h"
+#include "tests/support/process.h"
 #include "tests/support/scratch.h"
 #include "tests/support/timing.h"
 
@@ -459,6 +460,32 @@ TEST_CASE("the first signal sets the flag, what follows at once is the same wish
             return 3;
           }) == 128 + number);
   }
+  const auto said = [](const std::function<void()>& f) {
+    return in_a_process([&] {
+             catch_stop_signals();
+             f();
+           })
+        .err;
+  };
+  CHECK(said([] {  // at once, whenever it came, and once
+          const StopAnswer answer("wait\n");
+          raise(SIGINT), raise(SIGTERM);
+          std::fputs("after\n", stderr);
+        }) == "wait\nafter\n");
+  CHECK(said([] {
+          raise(SIGINT);
+          for (int i = 0; i < 2; ++i) const StopAnswer answer("wait\n");
+        }) == "wait\n");
+  CHECK(said([] {
+          { const StopAnswer answer("wait\n"); }
+          raise(SIGINT);
+        }).empty());
+  CHECK(said([&] {
+          say_on_leaving("lost\n");
+          raise(SIGINT);
+          pause(1050);
+          raise(SIGINT);
+        }) == "lost\n");
   CHECK(in_child([&] {  // as under nohup
           std::signal(SIGHUP, SIG_IGN);
           catch_stop_signals();

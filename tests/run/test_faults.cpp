@@ -313,11 +313,20 @@ TEST_CASE("a second signal leaves at once", "[timing]") {
   std::this_thread::sleep_for(std::chrono::milliseconds(1200));  // within a second it would be the same wish
   CHECK(kill(pid, 0) == 0);
   CHECK(waitpid(pid, nullptr, WNOHANG) == 0);  // the first one alone waits for the step to finish
+  const std::string answer =
+      "\nstopping: the validation is finished first, then the run is saved; a second signal "
+      "leaves without saving\n";
+  CHECK(has(slurp(dir / "err"), answer));
   const auto begin = Clock::now();
   kill(pid, SIGTERM);
   CHECK(finish(pid) == 128 + SIGTERM);
   CHECK_SECONDS(seconds_since(begin), 1);
-  CHECK_FALSE(has(slurp(dir / "err"), "saved at"));
+  const std::string err = slurp(dir / "err");
+  CHECK_FALSE(has(err, "saved at"));
+  const std::string left = "\nleft without saving: what came after the last checkpoint is lost; go on with: ";
+  REQUIRE(has(err, left));
+  CHECK(err.find(answer) == err.rfind(answer));
+  CHECK(has(first_line(err.substr(err.find(left) + left.size())), "/seqgrad train --resume " + run));
   check_published(run);
 }
 
