@@ -49,8 +49,7 @@ void tell_left_out(const Options& o, const Corpus& corpus, int64_t tabs) {
   if (tabs > 0) note(fmt::format("{} had tabs between words; they are spaces here", counted(tabs, "text")));
   if (!corpus.token_weight.empty()) note("not in these columns: the weights of single tokens (data.weights.token)");
   if (!corpus.mask.empty()) note("not in these columns: the mask (data.mask, data.loss_from)");
-  if (corpus.skipped.total() > 0)
-    note(fmt::format("skipped: {} blank, {} too long", corpus.skipped.blank, corpus.skipped.too_long));
+  if (corpus.skipped.total() > 0) note("skipped: " + corpus.skipped.text());
   if (o.tags && !corpus.example_weight.empty()) note("columns: source, target, weight, tags");
 }
 

@@ -12,6 +12,7 @@
 #include "engine/io/signals.h"
 #include "engine/run/run_directory.h"
 #include "engine/run/run_files.h"
+#include "engine/text/numbers.h"
 #include "engine/train/loss_sources.h"
 
 namespace seqgrad {
@@ -49,8 +50,7 @@ std::string differences_in_lines(const Config& config, size_t columns) {
 void describe_data(const Config& config, const Data& data) {
   const Skipped& skipped = data.train.skipped;
   if (skipped.total() > 0)
-    note(fmt::format("skipped {} training pair{}: {} blank, {} too long", skipped.total(),
-                     skipped.total() == 1 ? "" : "s", skipped.blank, skipped.too_long));
+    note(fmt::format("skipped {}: {}", counted(skipped.total(), "training pair"), skipped.text()));
   note(describe_data(data));
   for (const std::string& text : data.notes) note("warning: " + text);
   for (const std::string& text : loss_notes(config, data)) note("warning: " + text);

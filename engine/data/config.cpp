@@ -2,6 +2,7 @@
 #include "engine/data/config.h"
 
 #include "engine/data/data_notes.h"
+#include "engine/data/long_lines.h"
 #include "engine/data/surface.h"
 
 namespace seqgrad {
@@ -140,6 +141,7 @@ Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokeniz
     place = std::move(corpus);
   }
   check_unknown(c, out);
+  check_long_lines(c, out);
   return out;
 }
 

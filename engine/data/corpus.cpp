@@ -55,7 +55,7 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
     const std::vector<int32_t> from = blank(pair.source) ? std::vector<int32_t>{} : source.encode(pair.source);
     const std::vector<int32_t> to = blank(pair.target) ? std::vector<int32_t>{} : target.encode(pair.target, &units);
     if (max_length > 0 && static_cast<int64_t>(std::max(from.size(), to.size())) > max_length) {
-      ++corpus.skipped.too_long;
+      corpus.skipped.add_too_long(text.lines[i]);
       continue;
     }
     if (!text.mask.empty() || !loss_from.empty()) {

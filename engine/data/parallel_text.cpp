@@ -1,6 +1,8 @@
 // Reading pairs and their weights line by line, and choosing among them.
 #include "engine/data/parallel_text.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -204,6 +206,20 @@ static void keep(std::vector<T>& items, const std::vector<size_t>& kept) {
          max_length > 0 ? fmt::format(", {} longer than data.max_length {}", skipped.too_long, max_length) : "");
 }
 
+void Skipped::add_too_long(int64_t line) {
+  constexpr size_t few = 5;
+  ++too_long;
+  if (too_long_lines.size() < few) too_long_lines.push_back(line);
+}
+
+std::string Skipped::text() const {
+  std::string out = fmt::format("{} blank, {} too long", blank, too_long);
+  if (too_long > 0)
+    out += fmt::format(" (line{} {}{})", too_long == 1 ? "" : "s", fmt::join(too_long_lines, ", "),
+                       too_long > std::ssize(too_long_lines) ? ", ..." : "");
+  return out;
+}
+
 void require_words(const ParallelText& text) {
   Skipped skipped;
   for (const Pair& pair : text.pairs) skipped.blank += blank(pair.source) || blank(pair.target);
@@ -218,7 +234,7 @@ void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& sour
     if (blank(pair.source) || blank(pair.target))
       ++text.skipped.blank;
     else if (max_length > 0 && (source_units(pair.source) > max_length || target_units(pair.target) > max_length))
-      ++text.skipped.too_long;
+      text.skipped.add_too_long(text.lines[i]);
     else
       kept.push_back(i);
   }

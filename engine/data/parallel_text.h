@@ -19,9 +19,12 @@ struct TextForm {
 };
 
 struct Skipped {
-  int64_t blank = 0;     // no character that anyone sees, on either side
-  int64_t too_long = 0;  // more than max_length tokens, on either side
+  int64_t blank = 0;                    // no character that anyone sees, on either side
+  int64_t too_long = 0;                 // more than max_length tokens, on either side
+  std::vector<int64_t> too_long_lines;  // the first few of these, from 1
   int64_t total() const { return blank + too_long; }
+  void add_too_long(int64_t line);
+  std::string text() const;  // "1 blank, 2 too long (lines 3, 9)"
 };
 
 struct ParallelText {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/data/long_lines.h"
 #include "engine/run/memory_limit.h"
 #include "engine/train/trainer.h"
 
@@ -16,17 +17,13 @@ struct Largest {
   int64_t sentences = 0, row = 0;  // of its batch; the longest one's row of the corpus
 };
 
-int64_t length(const Corpus& corpus, int64_t row) {
-  return std::max(corpus.source.length(row), corpus.target.length(row));
-}
-
 void take_larger(Largest& largest, const Corpus& corpus, std::span<const int64_t> rows, int64_t bucket,
                  const BatchBytes& bytes) {
   const auto padded = [&](int64_t n) { return (n + bucket - 1) / bucket * bucket; };
   int64_t source = 0, target = 0, longest = rows[0];
   for (const int64_t row : rows) {
     source = std::max(source, corpus.source.length(row)), target = std::max(target, corpus.target.length(row) + 1);
-    if (length(corpus, row) > length(corpus, longest)) longest = row;
+    if (longer_side(corpus, row) > longer_side(corpus, longest)) longest = row;
   }
   const auto count = static_cast<int64_t>(rows.size());
   if (const double needed = bytes(count, padded(source), padded(target)); needed > largest.bytes)
@@ -45,21 +42,6 @@ Largest largest_of_evaluation(const Corpus& corpus, const BatchBytes& bytes) {
   Largest largest;
   for (const auto& rows : evaluation_batches(corpus)) take_larger(largest, corpus, rows, 1, bytes);
   return largest;
-}
-
-// "dev.de:3" of a sentence in a file, "data.dev, pair 3" of one that a task made.
-std::string place_of(const DataConfig& data, const Corpus& corpus, int64_t row) {
-  const FilesConfig* files = corpus.name == "train"  ? &data.train
-                             : corpus.name == "dev"  ? &data.dev
-                             : corpus.name == "test" ? &data.test
-                                                     : nullptr;
-  const int64_t line = corpus.lines[static_cast<size_t>(row)];
-  if (!files || !files->given()) return fmt::format("{}, pair {}", corpus.name, line);
-  const bool target = corpus.target.length(row) > corpus.source.length(row);
-  const std::string& path = !files->tsv().value.empty() ? files->tsv().value
-                            : target                    ? files->trg().value
-                                                        : files->src().value;
-  return fmt::format("{}:{}", shown_path(path), line);
 }
 
 }  // namespace
@@ -90,7 +72,7 @@ void check_batches(const Config& config, const Data& data, Device device, double
         largest.sentences == 1 ? "" : fmt::format("the batch of {} sentences with ", largest.sentences);
     check_memory(model_bytes + largest.bytes,
                  fmt::format("{}: error: {}this sentence of {} tokens needs, with the model,",
-                             place_of(config.data, corpus, largest.row), others, length(corpus, largest.row)),
+                             place_of(config.data, corpus, largest.row), others, longer_side(corpus, largest.row)),
                  hint, device);
   };
   check(data.train, largest_of_training(config, data.train, bytes),

@@ -69,6 +69,47 @@ TEST_CASE("a task gives all its sets, in its own kind of vocabulary") {
   CHECK(loaded({"task=copy"}, 1).test.pairs[0].source != loaded({"task=copy"}, 2).test.pairs[0].source);
 }
 
+TEST_CASE("a whole text on one line of dev or test is named, and so are training lines that are too long") {
+  const Folder folder;
+  const auto line = [](int words) {
+    std::string out = "a";
+    for (int i = 1; i < words; ++i) out += i % 2 ? " b" : " a";
+    return out;
+  };
+  const auto tsv = [&](const std::string& name, std::vector<int> lengths) {
+    std::string text;
+    for (size_t i = 0; i < lengths.size(); ++i)
+      text += line(i % 2 ? lengths[i] : 1) + "\t" + line(i % 2 ? 1 : lengths[i]) + "\n";
+    return folder.write(name, text);
+  };
+  const std::string train = tsv("train", {60, 2, 61, 70, 1, 99}), fine = tsv("fine", {600, 3}),
+                    bad = tsv("bad", {1, 601, 2, 30000}), shorter = tsv("short", {1, 2, 1}),
+                    half = tsv("half", {500, 501});
+  const auto notes = [&](const std::string& training, const std::string& dev, const std::string& test) {
+    std::vector<std::string> out;
+    for (const std::string& note :
+         loaded({"train.tsv=" + training, "dev.tsv=" + dev, "test.tsv=" + test, "max_length=60"}).notes)
+      if (note.find("on one line") != std::string::npos) out.push_back(note);
+    return out;
+  };
+  const std::string rest = ", and no training sentence has more than ";
+  CHECK(notes(train, fine, fine).empty());  // ten times the longest one
+  for (const bool dev : {true, false}) {
+    const auto said = dev ? notes(train, bad, fine) : notes(train, fine, bad);
+    REQUIRE(said.size() == 1);
+    CHECK(said[0] == bad + ":4: 30,000 tokens on one line (and 1 more such line)" + rest + "60: each pass over " +
+                         (dev ? "dev" : "test") +
+                         " may take minutes with it; write one sentence a line, or take it out");
+  }
+  const auto said = notes(shorter, half, fine);  // 500 are no matter, however short the others are
+  REQUIRE(said.size() == 2);
+  CHECK(said[0].starts_with(half + ":2: 501 tokens on one line" + rest + "2: "));
+  const Data data = loaded({"train.tsv=" + train, "dev.tsv=" + fine, "max_length=60"});
+  CHECK(data.train.skipped.text() == "0 blank, 3 too long (lines 3, 4, 6)");
+  CHECK(loaded({"train.tsv=" + tsv("many", {1, 9, 9, 9, 9, 9, 9}), "dev.tsv=" + fine, "max_length=8"})
+            .train.skipped.text() == "0 blank, 6 too long (lines 2, 3, 4, 5, 6, ...)");
+}
+
 TEST_CASE("every key of the data section changes what is loaded") {
   const Folder folder;
   const std::string src = folder.write("s", "Ein Hund .\nein Haus ist da .\nder Hund\n\n");
