@@ -69,9 +69,12 @@ std::function<int()> declare(CLI::App& app) {
   app.add_option("--masked", o->masked, "loss: share of rows that do not count")
       ->type_name("SHARE")
       ->check(number(0, 1));
-  app.add_option("--target", o->target, "loss: ids, or dense: rows that spread over all classes")->type_name("KIND");
+  app.add_option("--target", o->target, "loss: ids, or dense: rows that spread over all classes")
+      ->type_name("KIND")
+      ->check(one_of({"ids", "dense"}));
   app.add_option("--smoothing", o->smoothing, "loss: by 0.1: none, uniform, others, others_excluding (one id) or prior")
-      ->type_name("KIND");
+      ->type_name("KIND")
+      ->check(one_of({"none", "uniform", "others", "others_excluding", "prior"}));
   app.add_flag("--class-weights", o->class_weights, "loss: a weight for each class");
   app.add_option("--threads", o->threads, "CPU threads")->type_name("N")->check(whole(1, 256));
   app.add_option("--steps", o->steps, "counted repetitions")->type_name("N")->check(whole(1, most));

@@ -197,7 +197,8 @@ TEST_CASE("bench prints what it was asked to time") {
   refused("loss --rows 1000000000 --vocab 1000000000", "error: the tensors need about ");
   refused("loss --rows 1000000000 --vocab 1000000 --hidden 1000000", "error: the tensors need about ");
   refused("loss --rows 4 --vocab 8 --target one", "--target: expected ids or dense, got 'one'");
-  refused("loss --rows 4 --vocab 8 --smoothing some", "--smoothing: expected none, uniform, others, others_excluding");
+  refused("loss --rows 4 --vocab 8 --smoothing some",
+          "--smoothing: expected none or uniform or others or others_excluding or prior");
   refused("loss --masked nan", "--masked: expected a number from 0 to 1, got 'nan'");
   if (!no_gpu(dir).empty()) CHECK(run_seqgrad(dir, "bench step --device cuda").code == 3);
 }

@@ -253,6 +253,7 @@ TEST_CASE("a command line that is wrong is told what it should be") {
   CHECK(said({"bench", "step", "--rows", "3"}) == "2 bench step: --rows belongs to bench loss");
   CHECK(said({"bench", "gru", "--phases"}) == "2 bench gru: --phases belongs to bench step");
   CHECK(said({"bench", "loss", "--axis", "V=3"}) == "2 bench loss: --axis belongs to bench step, gru");
+  CHECK(said({"bench", "step", "--class-weights"}) == "2 bench step: --class-weights belongs to bench loss");
   CHECK(said({"bench", "loss", "--attention", "dot"}) == "2 bench loss: --attention belongs to bench step");
   CHECK(said({"train", std::string(5000, 'x'), "--\x1b" + std::string(5000, 'y')}).size() < 400);
 }

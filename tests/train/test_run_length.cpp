@@ -116,8 +116,8 @@ TEST_CASE("a run whose last step is short goes on to the epochs asked for, and r
 
 TEST_CASE("batches of tokens are counted epoch by epoch, as many as there are") {
   const Corpus corpus = corpus_of(97);
-  const auto loaded =
-      config_of({"train.epochs=9", "train.accumulation=4", "train.batch.by=tokens", "train.batch.size=40"});
+  const auto loaded = config_of(
+      {"train.epochs=9", "train.accumulation=4", "train.batch.by=tokens", "train.batch.size=40", "train.batch.pool=1"});
   const Config& c = *loaded;
   Batcher batcher(corpus, batch_options(c));
   int64_t batches = 0;
