@@ -58,7 +58,9 @@ int gradcheck(const Options& o) {
   std::vector<double> analytic = to_host<double>(store.grads());
   const LossInputs inputs = loss_inputs(batch, setup);
   const LiveRows rows = build_live_rows(inputs, setup.options);
-  const auto loss = [&] { return loss_without_gradients(*model, setup, inputs, rows, batch, context).values[0]; };
+  const auto loss = [&, &model = *model, &setup = setup] {  // clang 14 captures no structured bindings
+    return loss_without_gradients(model, setup, inputs, rows, batch, context).values[0];
+  };
   bool passed = true;
   for (const Parameter& p : store.parameters()) {
     // The padding row of an embedding is a constant: it has no gradient although moving it would move the loss.
