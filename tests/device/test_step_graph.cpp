@@ -328,7 +328,7 @@ TEST_CASE("ids that a step would refuse are refused where it is replayed, too") 
     rows({3, 1});
     CHECK(bodies == 3);
     const int64_t before = emulate::graph_launches();
-    CHECK_THAT(error_of([&] { rows(bad); }), Catch::Matchers::Contains(name));
+    CHECK_THAT(error_of([&, &bad = bad] { rows(bad); }), Catch::Matchers::Contains(name));
     CHECK(emulate::graph_launches() == before);
   }
 }
