@@ -189,7 +189,11 @@ TEST_CASE("what is registered twice under one name ends the program with that na
       "seqgrad: cpu kernel 'axpy' is registered twice: by ");
   ended_by([] { install_backend(Device::cpu, backend(Device::cpu)); },
            "seqgrad: device 'cpu' is registered twice: by ");
-  ended_by([] { register_optimizer({"adam", "another", nullptr, nullptr}); }, "seqgrad: optimizer 'adam' is registered twice\n");
+  ended_by(
+      [] {
+        register_optimizer({"adam", "another", nullptr, nullptr});
+      },
+      "seqgrad: optimizer 'adam' is registered twice\n");
   ended_by(
       [] {
         register_schedule({"linear", "another", nullptr});
