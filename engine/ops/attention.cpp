@@ -2,7 +2,6 @@
 #include "engine/ops/attention.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
@@ -121,52 +120,12 @@ Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Ten
   return y;
 }
 
-Values naive(const Values& q, const Values& keys, const Values* v, const Values& values, const Values& lengths,
-             size_t steps, size_t source, size_t d, size_t c) {
-  Values y;
-  for (size_t b = 0; b < lengths.size(); ++b)
-    for (size_t t = 0; t < steps; ++t) {
-      Values w;
-      double total = 0;
-      for (size_t s = 0; s < static_cast<size_t>(lengths[b]); ++s) {
-        double score = 0;
-        for (size_t i = 0; i < d; ++i) {
-          const double x = q[(b * steps + t) * d + i], k = keys[(b * source + s) * d + i];
-          score += v ? (*v)[i] * std::tanh(x + k) : x * k;
-        }
-        w.push_back(std::exp(score));
-        total += w.back();
-      }
-      for (size_t j = 0; j < c; ++j) {
-        double sum = 0;
-        for (size_t s = 0; s < w.size(); ++s) sum += w[s] / total * values[(b * source + s) * c + j];
-        y.push_back(sum);
-      }
-    }
-  return y;
-}
-
-const bool registered =
-    install<Device::cpu>(kernels::attention<float>, attention_cpu<float>) &&
-    install<Device::cpu>(kernels::attention<double>, attention_cpu<double>) &&
-    install<Device::cpu>(kernels::attention_grad<float>, attention_grad_cpu<float>) &&
-    install<Device::cpu>(kernels::attention_grad<double>, attention_grad_cpu<double>) &&
-    register_op(
-        {"attention",
-         "dot-product attention over true lengths",
-         {{"[4,3,5] over 6",
-           {SampleInput::reals({4, 3, 5}), SampleInput::reals({4, 6, 5}), SampleInput::reals({4, 6, 2}),
-            SampleInput::ids({4}, 7)},
-           [](std::span<const Tensor> in) { return attention(in[0], in[1], in[2], in[3]); },
-           [](const std::vector<Values>& in) { return naive(in[0], in[1], nullptr, in[2], in[3], 3, 6, 5, 2); }}}}) &&
-    register_op(
-        {"additive_attention",
-         "one step of additive attention over true lengths",
-         {{"[4,5] over 6",
-           {SampleInput::reals({4, 5}), SampleInput::reals({4, 6, 5}), SampleInput::reals({5}),
-            SampleInput::reals({4, 6, 2}), SampleInput::ids({4}, 7)},
-           [](std::span<const Tensor> in) { return additive_attention(in[0], in[1], in[2], in[3], in[4]); },
-           [](const std::vector<Values>& in) { return naive(in[0], in[1], &in[2], in[3], in[4], 1, 6, 5, 2); }}}});
+const bool registered = install<Device::cpu>(kernels::attention<float>, attention_cpu<float>) &&
+                        install<Device::cpu>(kernels::attention<double>, attention_cpu<double>) &&
+                        install<Device::cpu>(kernels::attention_grad<float>, attention_grad_cpu<float>) &&
+                        install<Device::cpu>(kernels::attention_grad<double>, attention_grad_cpu<double>) &&
+                        register_op({"attention", "dot-product attention over true lengths"}) &&
+                        register_op({"additive_attention", "one step of additive attention over true lengths"});
 
 }  // namespace
 

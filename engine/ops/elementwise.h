@@ -8,10 +8,9 @@
 
 namespace seqgrad {
 
-// y = f(x); df(x, y) = dy/dx. Samples are drawn from [low, high].
+// y = f(x); df(x, y) = dy/dx.
 struct Tanh {
   static constexpr const char* name = "tanh";
-  static constexpr double low = -3, high = 3;
   template <class T>
   SEQGRAD_HD static T f(T x) {
     return fast_tanh(x);
@@ -23,7 +22,6 @@ struct Tanh {
 };
 struct Sigmoid {
   static constexpr const char* name = "sigmoid";
-  static constexpr double low = -4, high = 4;
   template <class T>
   SEQGRAD_HD static T f(T x) {
     return fast_sigmoid(x);
@@ -35,7 +33,6 @@ struct Sigmoid {
 };
 struct Relu {
   static constexpr const char* name = "relu";
-  static constexpr double low = 0.1, high = 2;  // away from the kink
   template <class T>
   SEQGRAD_HD static T f(T x) {
     return x > 0 ? x : 0;
@@ -47,7 +44,6 @@ struct Relu {
 };
 struct Exp {
   static constexpr const char* name = "exp";
-  static constexpr double low = -2, high = 2;
   template <class T>
   SEQGRAD_HD static T f(T x) {
     return fast_exp(x);
@@ -59,7 +55,6 @@ struct Exp {
 };
 struct Log {
   static constexpr const char* name = "log";
-  static constexpr double low = 0.3, high = 3;
   template <class T>
   SEQGRAD_HD static T f(T x) {
     return std::log(x);
@@ -71,7 +66,6 @@ struct Log {
 };
 struct Square {
   static constexpr const char* name = "square";
-  static constexpr double low = -2, high = 2;
   template <class T>
   SEQGRAD_HD static T f(T x) {
     return x * x;
@@ -83,7 +77,6 @@ struct Square {
 };
 struct Negate {
   static constexpr const char* name = "negate";
-  static constexpr double low = -2, high = 2;
   template <class T>
   SEQGRAD_HD static T f(T x) {
     return -x;
@@ -97,7 +90,6 @@ struct Negate {
 // y = f(a, b); da and db are its partial derivatives. b has a's shape, or the last dimensions of it (a bias).
 struct Add {
   static constexpr const char* name = "add";
-  static constexpr double low = -1, high = 1;
   template <class T>
   SEQGRAD_HD static T f(T a, T b) {
     return a + b;
@@ -113,7 +105,6 @@ struct Add {
 };
 struct Sub {
   static constexpr const char* name = "sub";
-  static constexpr double low = -1, high = 1;
   template <class T>
   SEQGRAD_HD static T f(T a, T b) {
     return a - b;
@@ -129,7 +120,6 @@ struct Sub {
 };
 struct Mul {
   static constexpr const char* name = "mul";
-  static constexpr double low = -1, high = 1;
   template <class T>
   SEQGRAD_HD static T f(T a, T b) {
     return a * b;
@@ -145,7 +135,6 @@ struct Mul {
 };
 struct Div {
   static constexpr const char* name = "div";
-  static constexpr double low = 0.5, high = 2;
   template <class T>
   SEQGRAD_HD static T f(T a, T b) {
     return a / b;

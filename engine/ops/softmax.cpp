@@ -78,39 +78,12 @@ Tensor apply(const char* op, const Tensor& x, const Tensor& lengths, bool log) {
   return y;
 }
 
-Values naive(const Values& x, const Values& lengths, size_t n, bool log) {
-  Values y(x.size(), 0.0);
-  for (size_t r = 0; r < x.size() / n; ++r) {
-    const size_t count = lengths.empty() ? n : static_cast<size_t>(lengths[r]);
-    double total = 0;
-    for (size_t i = 0; i < count; ++i) total += std::exp(x[r * n + i]);
-    for (size_t i = 0; i < count; ++i)
-      y[r * n + i] = log ? x[r * n + i] - std::log(total) : std::exp(x[r * n + i]) / total;
-  }
-  return y;
-}
-
-const bool registered =
-    install<Device::cpu>(kernels::softmax<float>, softmax_cpu<float>) &&
-    install<Device::cpu>(kernels::softmax<double>, softmax_cpu<double>) &&
-    install<Device::cpu>(kernels::softmax_grad<float>, softmax_grad_cpu<float>) &&
-    install<Device::cpu>(kernels::softmax_grad<double>, softmax_grad_cpu<double>) &&
-    register_op({"softmax",
-                 "softmax over the last dimension",
-                 {{"[2,3,5]",
-                   {SampleInput::reals({2, 3, 5}, -3, 3)},
-                   [](std::span<const Tensor> in) { return softmax(in[0]); },
-                   [](const std::vector<Values>& in) { return naive(in[0], {}, 5, false); }},
-                  {"lengths",
-                   {SampleInput::reals({6, 4}, -3, 3), SampleInput::ids({6}, 5)},
-                   [](std::span<const Tensor> in) { return softmax(in[0], in[1]); },
-                   [](const std::vector<Values>& in) { return naive(in[0], in[1], 4, false); }}}}) &&
-    register_op({"log_softmax",
-                 "logarithm of softmax",
-                 {{"[4,5]",
-                   {SampleInput::reals({4, 5}, -3, 3)},
-                   [](std::span<const Tensor> in) { return log_softmax(in[0]); },
-                   [](const std::vector<Values>& in) { return naive(in[0], {}, 5, true); }}}});
+const bool registered = install<Device::cpu>(kernels::softmax<float>, softmax_cpu<float>) &&
+                        install<Device::cpu>(kernels::softmax<double>, softmax_cpu<double>) &&
+                        install<Device::cpu>(kernels::softmax_grad<float>, softmax_grad_cpu<float>) &&
+                        install<Device::cpu>(kernels::softmax_grad<double>, softmax_grad_cpu<double>) &&
+                        register_op({"softmax", "softmax over the last dimension"}) &&
+                        register_op({"log_softmax", "logarithm of softmax"});
 
 }  // namespace
 

@@ -20,12 +20,12 @@ touched() {  # what, expected new files, expected edited files
   git -c user.name=x -c user.email=x@example.org commit -qm "$1"
 }
 
-# An elementwise op: a struct and its place in the list, both in one file, and what it is compared with, in another.
-sed -i 's|^template <class... Op>$|struct Cube {\n  static constexpr const char* name = "cube";\n  static constexpr double low = -2, high = 2;\n  template <class T>\n  SEQGRAD_HD static T f(T x) {\n    return x * x * x;\n  }\n  template <class T>\n  SEQGRAD_HD static T df(T x, T) {\n    return 3 * x * x;\n  }\n};\n\n&|; s|using UnaryOps = OpList<|&Cube, |' engine/ops/elementwise.h
-sed -i 's|^double reference(Tanh, double x).*|&\ndouble reference(Cube, double x) { return std::pow(x, 3); }|' engine/ops/elementwise.cpp
+# An elementwise op: a struct and its place in the list, both in one file, and what it is compared with, in the tests.
+sed -i 's|^template <class... Op>$|struct Cube {\n  static constexpr const char* name = "cube";\n  template <class T>\n  SEQGRAD_HD static T f(T x) {\n    return x * x * x;\n  }\n  template <class T>\n  SEQGRAD_HD static T df(T x, T) {\n    return 3 * x * x;\n  }\n};\n\n&|; s|using UnaryOps = OpList<|&Cube, |' engine/ops/elementwise.h
+sed -i 's|^UnaryReference reference(Tanh) {|UnaryReference reference(Cube) {\n  return {-2, 2, [](double x) { return std::pow(x, 3); }};\n}\n&|' tests/ops/elementwise.cpp
 touched "elementwise op" 0 2
 
-# An op of its own: header and source (a CUDA build adds a third file).
+# An op of its own: header and source (a CUDA build adds a third file), and its samples among the tests.
 cat >engine/ops/halve.h <<'CPP'
 // Half of a tensor.
 #pragma once
@@ -46,13 +46,23 @@ namespace seqgrad {
 
 Tensor halve(const Tensor& x) { return scale(x, 0.5); }
 
-static const bool registered = register_op({"halve", "half of a tensor", {{"[3]", {SampleInput::reals({3})},
-    [](std::span<const Tensor> in) { return halve(in[0]); },
-    [](const std::vector<Values>& in) { return Values{in[0][0] / 2, in[0][1] / 2, in[0][2] / 2}; }}}});
+static const bool registered = register_op({"halve", "half of a tensor"});
 
 }  // namespace seqgrad
 CPP
-touched "op" 2 0
+cat >tests/ops/halve.cpp <<'CPP'
+// Samples of halve.
+#include "engine/ops/halve.h"
+
+#include "tests/support/op_samples.h"
+
+using namespace seqgrad;
+
+static const bool registered = register_samples("halve", {{"[3]", {SampleInput::reals({3})},
+    [](std::span<const Tensor> in) { return halve(in[0]); },
+    [](const std::vector<Values>& in) { return Values{in[0][0] / 2, in[0][1] / 2, in[0][2] / 2}; }}});
+CPP
+touched "op" 3 0
 
 # A loss preset: a row of the table (and its expected value beside the test).
 sed -i 's|^    {"sum", .*|&\n    {"house.mean_of_all", all, by("positions"), 0, zero, global, -1, 0, 0, "this script", "Σ ωℓ / (B·T)"},|' engine/loss/presets.cpp
@@ -64,11 +74,11 @@ sed -i 's|^struct ReportConfig : Section {$|&\n  // the line below is the whole 
 touched "config key" 0 1
 
 # The tests that walk the registries; the others have nothing to say about these, and take minutes to compile.
-find tests -name '*.cpp' ! -name test_ops.cpp ! -name test_loss_presets.cpp ! -name test_config_keys.cpp ! -path '*/example/*' ! -path '*/emulate/*' ! -path '*/preload/*' -delete
+find tests -name '*.cpp' ! -name test_ops.cpp ! -name test_loss_presets.cpp ! -name test_config_keys.cpp ! -path 'tests/ops/[!t]*' ! -path '*/example/*' ! -path '*/emulate/*' ! -path '*/preload/*' -delete
 SEQGRAD_TESTS=ON SEQGRAD_CUDA=OFF scripts/build.sh seqgrad seqgrad_tests
 build/seqgrad info --ops | grep -E '^(cube|halve) '
 build/seqgrad info --presets | grep '^house.mean_of_all '
 build/seqgrad config --reference | grep 'house_key'
 build/seqgrad config --schema | grep -c '"house_key"'
 build/tests/seqgrad_tests -# '[#test_ops],[#test_loss_presets],[#test_config_keys]' | tail -n 2
-echo "measured: op 2 new 0 edited (3 with CUDA), elementwise op 2 edited (its maths, its reference), preset 1 row and its expected value, config key 1 line"
+echo "measured: op 2 new 0 edited (3 with CUDA) and its samples, elementwise op 2 edited (its maths, its reference), preset 1 row and its expected value, config key 1 line"

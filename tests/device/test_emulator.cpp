@@ -4,7 +4,6 @@
 
 #include <cerrno>
 
-#include "engine/core/op_registry.h"
 #include "engine/core/random.h"
 #include "engine/ops/gru.h"
 #include "engine/ops/reduce.h"
@@ -14,6 +13,7 @@
 #include "engine/train/step.h"
 #include "tests/emulate/gpu_emulator.h"
 #include "tests/support/catch.h"
+#include "tests/support/op_samples.h"
 
 using namespace seqgrad;
 
@@ -102,8 +102,8 @@ TEST_CASE("a missing barrier shows in the order of threads") {
 }
 
 TEST_CASE("no kernel of an op depends on the order of threads or blocks") {
-  for (const auto& [name, op] : ops())
-    for (const OpSample& sample : op.samples) {
+  for (const auto& [name, samples] : op_samples())
+    for (const OpSample& sample : samples) {
       CAPTURE(name, sample.label);
       const auto forwards = gradients(sample);
       emulate::set_reverse_order(true);

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <thread>
 
-#include "engine/core/op_registry.h"
 #include "engine/io/safetensors.h"
 #include "engine/loss/presets.h"
 #include "engine/nn/parameters.h"

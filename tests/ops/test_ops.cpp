@@ -18,6 +18,7 @@
 #include "engine/ops/view.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
+#include "tests/support/op_samples.h"
 
 using namespace seqgrad;
 
@@ -74,18 +75,13 @@ Values some_weights(size_t n) {
 }
 
 // On every device there is.
-void for_each_sample(const std::function<void(const OpInfo&, const OpSample&, Device)>& f) {
-  for (const auto& [name, op] : ops()) {
-    REQUIRE_FALSE(op.samples.empty());
-    for (const OpSample& sample : op.samples) {
-      REQUIRE(sample.call);
-      REQUIRE(sample.expected);
+void for_each_sample(const std::function<void(const std::string&, const OpSample&, Device)>& f) {
+  for (const auto& [name, samples] : op_samples())
+    for (const OpSample& sample : samples)
       for (const Device device : test_devices()) {
         CAPTURE(name, sample.label, test_name_of(device));
-        f(op, sample, device);
+        f(name, sample, device);
       }
-    }
-  }
 }
 
 }  // namespace
@@ -97,8 +93,20 @@ TEST_CASE("the registry holds the ops that the models need") {
     CHECK(ops().count(name) == 1);
 }
 
+TEST_CASE("every op has samples, and every sample is of an op") {
+  for (const auto& [name, op] : ops()) {
+    CAPTURE(name);
+    CHECK_FALSE(op_samples()[name].empty());
+  }
+  for (const auto& [name, samples] : op_samples()) {
+    CAPTURE(name);
+    CHECK(ops().count(name) == 1);
+    for (const OpSample& sample : samples) CHECK((sample.call && sample.expected));
+  }
+}
+
 TEST_CASE("forward agrees with the definition in float64 and float32") {
-  for_each_sample([](const OpInfo&, const OpSample& sample, Device device) {
+  for_each_sample([](const std::string&, const OpSample& sample, Device device) {
     Tape::current().reset();
     const auto values = draw_inputs(sample, 5);
     const Values want = sample.expected(values);
@@ -115,11 +123,11 @@ TEST_CASE("forward agrees with the definition in float64 and float32") {
 }
 
 TEST_CASE("gradients agree with central differences") {
-  for_each_sample([](const OpInfo& op, const OpSample& sample, Device device) {
+  for_each_sample([](const std::string& op, const OpSample& sample, Device device) {
     if (!sample.differentiable) {
       Tape::current().reset();
       const auto in = tensors<double>(sample, draw_inputs(sample, 5), device);
-      REQUIRE_THROWS_WITH(Tape::current().backward(sum(sample.call(in))), op.name + ": not differentiable");
+      REQUIRE_THROWS_WITH(Tape::current().backward(sum(sample.call(in))), op + ": not differentiable");
       return;
     }
     Tape& tape = Tape::current();
@@ -147,7 +155,7 @@ TEST_CASE("gradients agree with central differences") {
 }
 
 TEST_CASE("a second backward doubles, a fresh one repeats the bits, float32 agrees with float64") {
-  for_each_sample([](const OpInfo&, const OpSample& sample, Device device) {
+  for_each_sample([](const std::string&, const OpSample& sample, Device device) {
     if (!sample.differentiable) return;
     Tape& tape = Tape::current();
     const auto values = draw_inputs(sample, 6);
@@ -179,7 +187,7 @@ TEST_CASE("a second backward doubles, a fresh one repeats the bits, float32 agre
 }
 
 TEST_CASE("an input that wants no gradient costs the others nothing: their gradients keep their bits") {
-  for_each_sample([](const OpInfo&, const OpSample& sample, Device device) {
+  for_each_sample([](const std::string&, const OpSample& sample, Device device) {
     if (!sample.differentiable) return;
     const auto values = draw_inputs(sample, 8);
     const Values weights = some_weights(sample.expected(values).size());
@@ -206,7 +214,7 @@ TEST_CASE("an input that wants no gradient costs the others nothing: their gradi
 }
 
 TEST_CASE("results and gradients have the same bits on any number of threads") {
-  for_each_sample([](const OpInfo&, const OpSample& sample, Device device) {
+  for_each_sample([](const std::string&, const OpSample& sample, Device device) {
     if (!sample.differentiable || device != Device::cpu) return;
     const auto values = draw_inputs(sample, 7);
     const Values weights = some_weights(sample.expected(values).size());
