@@ -91,23 +91,23 @@ int check(const Options& o) {
   return static_cast<int>(exit_code(reports));
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
-  app.add_option("paths", o->paths, "Cases, or folders that hold cases at any depth")->type_name("PATH");
+  app.add_option("paths", o->paths, "Cases, or folders that hold cases at any depth").type_name("PATH");
   app.add_option("--files", o->files, "Compare two safetensors files, of any origin, bit by bit or within limits")
-      ->type_name("A B")
-      ->expected(2);
+      .type_name("A B")
+      .expected(2);
   app.add_option("--loss", o->loss,
                  "Try another meaning: keys in place of the case's reduction, '{preset: torch.mean}'")
-      ->type_name("YAML");
-  app.add_option("--dtype", o->dtype, "Run in f32 or f64 instead of the case's own")->check(one_of({"f32", "f64"}));
-  add_device(app, o->device);
+      .type_name("YAML");
+  app.add_option("--dtype", o->dtype, "Run in f32 or f64 instead of the case's own").check(one_of({"f32", "f64"}));
+  app.add_device(o->device);
   app.add_option("--ulp", o->ulps, "Let N units in the last place pass, instead of the other limits")
-      ->type_name("N")
-      ->check(whole(0));
-  app.add_option("--rtol", o->rtol, "With --files: relative limit")->type_name("X")->check(number(0, HUGE_VAL));
-  app.add_option("--atol", o->atol, "With --files: absolute limit")->type_name("X")->check(number(0, HUGE_VAL));
-  app.add_option("--junit", o->junit, "Write a JUnit report too")->type_name("FILE");
+      .type_name("N")
+      .check(whole(0));
+  app.add_option("--rtol", o->rtol, "With --files: relative limit").type_name("X").check(number(0, HUGE_VAL));
+  app.add_option("--atol", o->atol, "With --files: absolute limit").type_name("X").check(number(0, HUGE_VAL));
+  app.add_option("--junit", o->junit, "Write a JUnit report too").type_name("FILE");
   app.add_flag("-q,--quiet", o->quiet, "Print differences and errors only");
   app.add_flag("-v,--verbose", o->verbose, "Print every case, how far each of its gold is off, and all names");
   return [o] { return check(*o); };

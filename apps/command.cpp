@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cctype>
@@ -92,7 +93,7 @@ std::function<int()> parse_command_line(const std::vector<std::string>& typed) {
     if (std::find(arguments.begin(), arguments.end(), name) == arguments.end())
       continue;  // nobody asks for its options
     sub->footer("Example:\n  " + command.example);
-    sub->callback([&run, chosen = command.declare(*sub)] { run = chosen; });
+    sub->callback([&run, chosen = command.declare(OptionSet(*sub))] { run = chosen; });
     refuse_empty_values(*sub);
     arguments = with_empty_values(*sub, arguments);
   }
@@ -121,16 +122,13 @@ std::vector<std::pair<std::string, std::string>> CommonOptions::other_names() {
           {"--silent", "--quiet"},        {"--debug", "--verbose"},       {"--random-seed", "--seed"}};
 }
 
-void CommonOptions::declare(CLI::App& app) {
+void CommonOptions::declare(OptionSet app) {
   app.add_option("--set", set, "Set a config key, e.g. --set optim.lr=0.002 (repeatable; VALUE is YAML)")
-      ->type_name("KEY=VALUE")
-      ->take_all()
-      ->allow_extra_args(false);
-  app.add_option("--seed", seed, "Seed of all random numbers")->type_name("N")->check(whole(0));
-  add_device(app, device);
-  app.add_option("--threads", threads, "CPU threads; results do not depend on it")
-      ->type_name("N")
-      ->check(whole(1, 256));
+      .type_name("KEY=VALUE")
+      .repeatable();
+  app.add_option("--seed", seed, "Seed of all random numbers").type_name("N").check(whole(0));
+  app.add_device(device);
+  app.add_option("--threads", threads, "CPU threads; results do not depend on it").type_name("N").check(whole(1, 256));
   app.add_flag("-q,--quiet", quiet, "Print results and errors only");
   app.add_flag("-v,--verbose", verbose, "Print what is read and every value that is used");
 }

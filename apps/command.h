@@ -1,6 +1,5 @@
 // How a sub-command joins the executable: it registers itself from its own file, and main.cpp never changes.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,9 +13,9 @@ namespace seqgrad {
 
 struct Command {
   std::string name, doc, example;
-  // Adds the options to `app` and returns what to run after parsing, which owns where they are read to; the result is
+  // Declares its options and returns what to run after parsing, which owns where they are read to; the result is
   // the exit code.
-  std::function<std::function<int()>(CLI::App& app)> declare;
+  std::function<std::function<int()>(OptionSet app)> declare;
   std::vector<std::string> other_names = {};  // what other programs call it: told to who types them
   std::vector<std::pair<std::string, std::string>> other_options = {};  // the same: {"--output-dir", "--run-dir"}
 };
@@ -51,7 +50,7 @@ struct CommonOptions {
   bool quiet = false, verbose = false;
 
   static std::vector<std::pair<std::string, std::string>> other_names();  // of these options, as in Command
-  void declare(CLI::App& app);
+  void declare(OptionSet app);
   void tell(const std::string& text) const;    // a note, with --verbose
   std::vector<std::string> overrides() const;  // --seed, --device and --threads as --set lines, before the --set ones
 };

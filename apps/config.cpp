@@ -37,11 +37,11 @@ int show_config(const Options& o) {
   return 0;
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
   app.add_option("config", o->config,
                  "Config file: refused as train refuses it, else what differs from the defaults is printed")
-      ->type_name("CONFIG.yaml");
+      .type_name("CONFIG.yaml");
   app.add_flag("--resolved", o->resolved, "Every value and where it came from");
   app.add_flag("--schema", o->schema, "JSON Schema of config files");
   app.add_flag("--reference", o->reference, "All keys with type, default, range and meaning, as Markdown");

@@ -83,12 +83,12 @@ int show_data(const Options& o) {
   return 0;
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
-  app.add_option("config", o->config, "Config file")->required()->type_name("CONFIG.yaml");
-  app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
-  CLI::Option* head = app.add_option("--head", o->head, "How many pairs")->type_name("N")->check(whole(0));
-  app.add_flag("--all", o->all, "All pairs")->excludes(head);
+  app.add_option("config", o->config, "Config file").required().type_name("CONFIG.yaml");
+  app.add_option("--split", o->split, "train, dev, test, or a further test set of the task").type_name("NAME");
+  Option head = app.add_option("--head", o->head, "How many pairs").type_name("N").check(whole(0));
+  app.add_flag("--all", o->all, "All pairs").excludes(head);
   app.add_flag("--tags", o->tags, "With the phenomena of each pair in a last column");
   o->common.declare(app);
   return [o] { return show_data(*o); };

@@ -126,19 +126,18 @@ int evaluate_run(const Options& o) {
   return 0;
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
-  CLI::Option* split =
-      app.add_option("--split", o->split, "train, dev, test, or a further test set of the task")->type_name("NAME");
-  app.add_option("--src", o->src, "Source sentences of yours")->type_name("FILE")->excludes(split);
+  Option split =
+      app.add_option("--split", o->split, "train, dev, test, or a further test set of the task").type_name("NAME");
+  app.add_option("--src", o->src, "Source sentences of yours").type_name("FILE").excludes(split);
   app.add_option("--ref", o->refs, "Their reference translations (repeatable; the loss is that of the first)")
-      ->type_name("FILE")
-      ->take_all()
-      ->allow_extra_args(false);
+      .type_name("FILE")
+      .repeatable();
   app.add_option("--tokenize", o->tokenize,
                  "What BLEU takes for a word, as in sacreBLEU (default: report.bleu.tokenize)")
-      ->type_name("13a|none|char|zh")
-      ->check(one_of(bleu_token_names()));
+      .type_name("13a|none|char|zh")
+      .check(one_of(bleu_token_names()));
   app.add_flag("--lowercase", o->lowercase, "BLEU and chrF without regard to case");
   app.add_flag("--json", o->json, "One JSON object");
   o->run.declare(app);

@@ -127,29 +127,29 @@ int explain_it(const Options& o) {
   return show(o, lesson ? explain_lesson(o.path, {o.modes}) : explain(c, {o.modes}));
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
   app.add_option("path", o->path, "A case or lesson, a config (its first batch), or a folder of lessons")
-      ->required()
-      ->type_name("CONFIG|CASE|LESSON|FOLDER");
+      .required()
+      .type_name("CONFIG|CASE|LESSON|FOLDER");
   app.add_option("--mode", o->modes, "Show these presets only (seqgrad info --presets)")
-      ->type_name("A,B")
-      ->delimiter(',');
+      .type_name("A,B")
+      .delimiter(',');
   app.add_option("--experiment", o->experiment, "Show an experiment on this batch, by its name, or all of them")
-      ->type_name("NAME|all");
+      .type_name("NAME|all");
   app.add_option("--predict", o->predict,
                  "Of a lesson: say whether this is the number, or by which mistake one gets it")
-      ->type_name("NUMBER");
+      .type_name("NUMBER");
   app.add_flag("--answer", o->answer, "Of a lesson: show its answer, repair and experiments");
   app.add_option("--sentences", o->sentences, "Of a config: sentences in the batch (3)")
-      ->type_name("N")
-      ->check(whole(1, 64));
+      .type_name("N")
+      .check(whole(1, 64));
   app.add_flag("--json", o->json, "Print one JSON object with every number that is shown");
   app.add_option(
          "--html", o->html,
          "Write one page that opens from disk, on which masks and weights can be edited; of a folder of lessons "
          "a directory with all of them")
-      ->type_name("FILE|DIR");
+      .type_name("FILE|DIR");
   o->common.declare(app);
   return [o] { return explain_it(*o); };
 }

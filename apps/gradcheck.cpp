@@ -74,13 +74,13 @@ int gradcheck(const Options& o) {
   return conclude(passed);
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
-  app.add_option("config", o->config, "Config file, or a loss case")->required()->type_name("CONFIG|CASE");
-  app.add_option("--sentences", o->sentences, "Sentences in the batch (4)")->type_name("N")->check(whole(1));
+  app.add_option("config", o->config, "Config file, or a loss case").required().type_name("CONFIG|CASE");
+  app.add_option("--sentences", o->sentences, "Sentences in the batch (4)").type_name("N").check(whole(1));
   app.add_option("--elements", o->elements, "Parameters with more numbers are checked along random directions")
-      ->type_name("N")
-      ->check(whole(1));
+      .type_name("N")
+      .check(whole(1));
   app.add_flag("--fast", o->fast, "Random directions only, whatever the size");
   o->common.declare(app);
   return [o] { return gradcheck(*o); };

@@ -84,7 +84,7 @@ int show_info(const Options& o) {
   return 0;
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
   app.add_flag("--presets", o->presets, "The losses of the field by name: formula, divisor, who uses it");
   app.add_flag("--divisors", o->divisors, "What a loss may be divided by");

@@ -109,18 +109,18 @@ int loss(const Options& o) {
   return 0;
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
-  app.add_option("case", o->path, "A case: a folder, or a YAML file with its tensors")->required()->type_name("CASE");
+  app.add_option("case", o->path, "A case: a folder, or a YAML file with its tensors").required().type_name("CASE");
   app.add_option("--preset", o->preset, "Reduce as this preset does, instead of the case's own reduction")
-      ->type_name("P");
+      .type_name("P");
   app.add_option("--out", o->out, "Write value, row losses, numerator, divisor and gradients, in float64")
-      ->type_name("F.safetensors");
+      .type_name("F.safetensors");
   app.add_flag("-v,--verbose", o->verbose, "With --which: all names of each explanation");
   app.add_flag("--json", o->json, "Print one JSON object");
   app.add_option("--which", o->which,
                  "Say which presets, or axes and divisors, yield this value (nan; a vector: 1.8,4,0)")
-      ->type_name("VALUE");
+      .type_name("VALUE");
   return [o] { return loss(*o); };
 }
 

@@ -2,6 +2,7 @@
 // large.
 #include "apps/options.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -20,30 +21,28 @@ static bool reads_whole(const std::string& text, T& value) {
   return read.ec == std::errc() && read.ptr == text.data() + text.size();
 }
 
-CLI::Validator whole(int64_t least, int64_t most) {
+ValueCheck whole(int64_t least, int64_t most) {
   const std::string range = most == std::numeric_limits<int64_t>::max() ? fmt::format("of at least {}", least)
                                                                         : fmt::format("from {} to {}", least, most);
-  const auto check = [=](std::string& text) {
+  return [=](const std::string& text) {
     int64_t value = 0;
     if (reads_whole(text, value) && value >= least && value <= most) return std::string();
     return fmt::format("expected a whole number {}, got '{}'", range, shown(text));
   };
-  return CLI::Validator(check, "");
 }
 
-CLI::Validator number(double least, double most) {
-  const auto check = [=](std::string& text) {
+ValueCheck number(double least, double most) {
+  return [=](const std::string& text) {
     double value = 0;
     if (reads_whole(text, value) && value >= least && value <= most) return std::string();
     const std::string range =
         std::isinf(most) ? fmt::format("of at least {}", least) : fmt::format("from {} to {}", least, most);
     return fmt::format("expected a number {}, got '{}'", range, shown(text));
   };
-  return CLI::Validator(check, "");
 }
 
-CLI::Validator one_of(std::vector<std::string> words, Aliases aliases) {
-  const auto check = [=](std::string& text) {
+ValueCheck one_of(std::vector<std::string> words, Aliases aliases) {
+  return [=](const std::string& text) {
     if (std::find(words.begin(), words.end(), text) != words.end()) return std::string();
     Node node;
     node.kind = Node::Kind::scalar;
@@ -52,23 +51,62 @@ CLI::Validator one_of(std::vector<std::string> words, Aliases aliases) {
     return fmt::format("expected {}, got '{}'{}", fmt::join(words, " or "), shown(text),
                        meant.empty() ? "" : " (write " + meant + ")");
   };
-  return CLI::Validator(check, "");
 }
 
-CLI::Option* add_device(CLI::App& app, std::string& device) {
-  const Choice choice = device_choice();
-  return app.add_option("--device", device, "cpu, cuda or auto")
-      ->type_name("DEVICE")
-      ->check(one_of(choice.names(), choice.aliases));
+Option Option::type_name(const std::string& name) { return option_->type_name(name), *this; }
+Option Option::required() { return option_->required(), *this; }
+Option Option::excludes(const Option& other) { return option_->excludes(other.option_), *this; }
+Option Option::repeatable() { return option_->take_all()->allow_extra_args(false), *this; }
+Option Option::expected(int values) { return option_->expected(values), *this; }
+Option Option::delimiter(char c) { return option_->delimiter(c), *this; }
+Option Option::description(const std::string& text) { return option_->description(text), *this; }
+Option Option::check(const ValueCheck& check) {
+  return option_->check(CLI::Validator([check](std::string& text) { return check(text); }, "")), *this;
 }
+std::string Option::name() const { return option_->get_name(); }
+std::string Option::description() const { return option_->get_description(); }
+bool Option::given() const { return option_->count() > 0; }
+
+template <class T>
+Option OptionSet::add_option(const std::string& name, T& value, const std::string& doc) {
+  return Option(app_->add_option(name, value, doc));
+}
+template Option OptionSet::add_option(const std::string&, std::string&, const std::string&);
+template Option OptionSet::add_option(const std::string&, int&, const std::string&);
+template Option OptionSet::add_option(const std::string&, int64_t&, const std::string&);
+template Option OptionSet::add_option(const std::string&, double&, const std::string&);
+template Option OptionSet::add_option(const std::string&, std::optional<std::string>&, const std::string&);
+template Option OptionSet::add_option(const std::string&, std::optional<int>&, const std::string&);
+template Option OptionSet::add_option(const std::string&, std::optional<int64_t>&, const std::string&);
+template Option OptionSet::add_option(const std::string&, std::optional<uint64_t>&, const std::string&);
+template Option OptionSet::add_option(const std::string&, std::optional<double>&, const std::string&);
+template Option OptionSet::add_option(const std::string&, std::vector<std::string>&, const std::string&);
+
+Option OptionSet::add_flag(const std::string& name, bool& value, const std::string& doc) {
+  return Option(app_->add_flag(name, value, doc));
+}
+
+Option OptionSet::add_device(std::string& device) {
+  const Choice choice = device_choice();
+  return add_option("--device", device, "cpu, cuda or auto")
+      .type_name("DEVICE")
+      .check(one_of(choice.names(), choice.aliases));
+}
+
+std::vector<Option> OptionSet::all() const {
+  std::vector<Option> out;
+  for (CLI::Option* o : app_->get_options()) out.emplace_back(o);
+  return out;
+}
+
+void OptionSet::when_parsed(const std::function<void()>& check) { app_->parse_complete_callback(check); }
 
 void refuse_empty_values(CLI::App& app) {
   for (CLI::Option* o : app.get_options()) {
     if (o->get_items_expected_max() == 0) continue;
-    const auto check = [type = o->get_type_name()](std::string& text) {
+    Option(o).check([type = o->get_type_name()](const std::string& text) {
       return text.empty() ? fmt::format("expected {}, got ''", type) : "";
-    };
-    o->check(CLI::Validator(check, ""));
+    });
   }
 }
 

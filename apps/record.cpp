@@ -19,11 +19,11 @@ int record(const Options& o) {
   return 0;
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
-  app.add_option("case", o->path, "A case's folder")->required()->type_name("CASE");
+  app.add_option("case", o->path, "A case's folder").required().type_name("CASE");
   app.add_flag("--bless", o->bless, "Write current values as gold (never over a peer's)");
-  app.add_option("--reason", o->reason, "Why they are right; it stands in the case")->required()->type_name("TEXT");
+  app.add_option("--reason", o->reason, "Why they are right; it stands in the case").required().type_name("TEXT");
   return [o] { return record(*o); };
 }
 

@@ -5,18 +5,18 @@
 
 namespace seqgrad {
 
-void RunOptions::declare(CLI::App& app) {
-  app.add_option("run", run, "Run directory")->required()->type_name("RUN");
-  app.add_option("--checkpoint", checkpoint, "best (the default), last or step-000500")->type_name("NAME");
+void RunOptions::declare(OptionSet app) {
+  app.add_option("run", run, "Run directory").required().type_name("RUN");
+  app.add_option("--checkpoint", checkpoint, "best (the default), last or step-000500").type_name("NAME");
   app.add_option("--average", average, "Average the weights of the K best checkpoints (default: checkpoint.average)")
-      ->type_name("K")
-      ->check(whole(1));
+      .type_name("K")
+      .check(whole(1));
   app.add_option("--beam", beam, "Live hypotheses of a sentence (default: decode.beam); 1: greedy")
-      ->type_name("K")
-      ->check(whole(1));
+      .type_name("K")
+      .check(whole(1));
   app.add_option("--length-penalty", length_penalty, "Exponent of the length penalty (default: decode.length_penalty)")
-      ->type_name("A")
-      ->check(number(0, 10));
+      .type_name("A")
+      .check(number(0, 10));
   common.declare(app);
 }
 

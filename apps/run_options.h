@@ -11,7 +11,7 @@ struct RunOptions {
   std::optional<int64_t> average, beam;
   std::optional<double> length_penalty;
 
-  void declare(CLI::App& app);
+  void declare(OptionSet app);
   std::unique_ptr<LoadedRun> open() const;  // tells on stderr when the weights are an average
 };
 

@@ -175,18 +175,18 @@ int translate(const Options& o) {
   return static_cast<int>(ExitCode::no);
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
   app.add_option("--nbest", o->nbest,
                  "Print the N best translations, as Moses' n-best lists do; fewer where the beam holds a text twice")
-      ->type_name("N")
-      ->check(whole(1));
+      .type_name("N")
+      .check(whole(1));
   app.add_flag("--scores", o->scores, "Print log p over the length penalty before each line, after it with --nbest");
   app.add_flag("--raw", o->raw, "Print the model's words as they are, which is what evaluate scores");
   app.add_flag("--skip-bad", o->skip_bad,
                "Answer a line that is too long or not UTF-8 with an empty one, and exit with 1 at the end");
   app.add_option("--attention", o->attention, "Write a page that shows at which words each translation looked")
-      ->type_name("FILE.html");
+      .type_name("FILE.html");
   o->run.declare(app);
   return [o] { return translate(*o); };
 }

@@ -41,48 +41,46 @@ int bench(const Options& o) {
 }
 
 // An option that only some benchmarks know says so before a colon: "step, gru: …".
-void check_belongs(const CLI::Option& option, const std::string& what) {
-  const std::string text = option.get_description();
+void check_belongs(const Option& option, const std::string& what) {
+  const std::string text = option.description();
   const size_t colon = text.find(": ");
-  if (option.count() == 0 || colon == std::string::npos) return;
+  if (!option.given() || colon == std::string::npos) return;
   const std::string known = text.substr(0, colon);
   if ((", " + known + ",").find(", " + what + ",") == std::string::npos)
-    refuse("bench {}: {} belongs to bench {}", shown(what), option.get_name(), known);
+    refuse("bench {}: {} belongs to bench {}", shown(what), option.name(), known);
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto all = std::make_shared<Options>();
   BenchOptions* o = &all->bench;
-  app.add_option("what", all->what, "step, loss or gru")->type_name(names());
+  app.add_option("what", all->what, "step, loss or gru").type_name(names());
   app.add_option("--preset", o->preset, "step, gru: small, ref8k or ref32k, or with gpu_ before it; gru: its decoder")
-      ->type_name("NAME");
-  app.add_option("--attention", o->attention, "step: none, dot, general or additive")->type_name("KIND");
-  app.add_option("--precision", o->precision, "step, loss: fp32, tf32, bf16 or fp64 (step)")->type_name("P");
-  add_device(app, o->device)->description("step, loss: cpu, cuda or auto");
+      .type_name("NAME");
+  app.add_option("--attention", o->attention, "step: none, dot, general or additive").type_name("KIND");
+  app.add_option("--precision", o->precision, "step, loss: fp32, tf32, bf16 or fp64 (step)").type_name("P");
+  app.add_device(o->device).description("step, loss: cpu, cuda or auto");
   app.add_option("--axis", o->axes, "step, gru: another size for E, H (encoder H/2 each way), V, B or T, as V=64000")
-      ->type_name("SIZE=N");
-  app.add_option("--rows", o->rows, "loss: rows of logits")->type_name("N")->check(whole(1, most));
-  app.add_option("--vocab", o->vocab, "loss: classes")->type_name("V")->check(whole(1, most));
+      .type_name("SIZE=N");
+  app.add_option("--rows", o->rows, "loss: rows of logits").type_name("N").check(whole(1, most));
+  app.add_option("--vocab", o->vocab, "loss: classes").type_name("V").check(whole(1, most));
   app.add_option("--hidden", o->hidden, "loss: width of hidden states; then the output projection is part of it")
-      ->type_name("D")
-      ->check(whole(0, most));
-  app.add_option("--masked", o->masked, "loss: share of rows that do not count")
-      ->type_name("SHARE")
-      ->check(number(0, 1));
+      .type_name("D")
+      .check(whole(0, most));
+  app.add_option("--masked", o->masked, "loss: share of rows that do not count").type_name("SHARE").check(number(0, 1));
   app.add_option("--target", o->target, "loss: ids, or dense: rows that spread over all classes")
-      ->type_name("KIND")
-      ->check(one_of({"ids", "dense"}));
+      .type_name("KIND")
+      .check(one_of({"ids", "dense"}));
   app.add_option("--smoothing", o->smoothing, "loss: by 0.1: none, uniform, others, others_excluding (one id) or prior")
-      ->type_name("KIND")
-      ->check(one_of({"none", "uniform", "others", "others_excluding", "prior"}));
+      .type_name("KIND")
+      .check(one_of({"none", "uniform", "others", "others_excluding", "prior"}));
   app.add_flag("--class-weights", o->class_weights, "loss: a weight for each class");
-  app.add_option("--threads", o->threads, "CPU threads")->type_name("N")->check(whole(1, 256));
-  app.add_option("--steps", o->steps, "counted repetitions")->type_name("N")->check(whole(1, most));
-  app.add_option("--warmup", o->warmup, "repetitions before them")->type_name("N")->check(whole(0, most));
+  app.add_option("--threads", o->threads, "CPU threads").type_name("N").check(whole(1, 256));
+  app.add_option("--steps", o->steps, "counted repetitions").type_name("N").check(whole(1, most));
+  app.add_option("--warmup", o->warmup, "repetitions before them").type_name("N").check(whole(0, most));
   app.add_flag("--phases", o->phases, "step: add the milliseconds of each phase, and page faults");
   app.add_flag("--json", all->json, "One line of JSON instead of an indented object");
-  app.parse_complete_callback([&app, all] {
-    for (const CLI::Option* option : app.get_options()) check_belongs(*option, all->what);
+  app.when_parsed([app, all] {
+    for (const Option& option : app.all()) check_belongs(option, all->what);
   });
   return [all] { return bench(*all); };
 }

@@ -102,16 +102,16 @@ int train(const TrainCommand& o) {
   return train_in(trainer, job, config);
 }
 
-std::function<int()> declare(CLI::App& app) {
+std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<TrainCommand>();
-  app.add_option("config", o->config, "Config file (YAML)")->type_name("CONFIG.yaml");
-  CLI::Option* resume = app.add_option("--resume", o->resume, "Go on with a stopped run")->type_name("RUN");
+  app.add_option("config", o->config, "Config file (YAML)").type_name("CONFIG.yaml");
+  Option resume = app.add_option("--resume", o->resume, "Go on with a stopped run").type_name("RUN");
   app.add_option("--run-dir", o->run_dir, "Write the run here instead of a new numbered directory under runs/")
-      ->type_name("DIR")
-      ->excludes(resume);
+      .type_name("DIR")
+      .excludes(resume);
   app.add_option("--max-steps", o->max_steps, "Stop after this step, without changing the schedule")
-      ->type_name("N")
-      ->check(whole(1));
+      .type_name("N")
+      .check(whole(1));
   app.add_flag("--accept-changed-data", o->accept_changed_data,
                "With --resume: go on although the data are not those that the run began with");
   app.add_flag("--dry-run", o->dry_run, "Load everything, run one batch, print the model, and stop");

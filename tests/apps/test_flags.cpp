@@ -1,5 +1,6 @@
 // The options of every sub-command: what each refuses, in whose words; and that each of them occurs in a test.
 #include <test_paths.h>
+#include <CLI/CLI.hpp>
 #include <map>
 #include <regex>
 #include <set>
@@ -24,7 +25,7 @@ template <class F>
 void for_each_option(const F& f) {
   for (const auto& [name, command] : commands()) {
     CLI::App app;
-    const auto options = command.declare(app);  // which it owns
+    const auto options = command.declare(OptionSet(app));  // which it owns
     for (const CLI::Option* option : app.get_options())
       if (!option->get_positional()) f(name, *option);
   }
@@ -167,7 +168,7 @@ TEST_CASE("a wrong value of an option is refused by its name, with what to write
       CAPTURE(command, name_of(option), bad);
       CLI::App app("", "seqgrad");
       CLI::App* sub = app.add_subcommand(command, "");
-      const auto options = commands().at(command).declare(*sub);
+      const auto options = commands().at(command).declare(OptionSet(*sub));
       for (CLI::Option* o : sub->get_options()) o->required(false);
       std::vector<std::string> arguments{"seqgrad", command, name_of(option) + "=" + bad};
       if (bad.empty()) arguments.back().pop_back(), arguments.push_back("");
@@ -209,7 +210,7 @@ TEST_CASE("no option and no argument takes an empty value") {
   int seen = 0;
   for (const auto& [command, registered] : commands()) {
     CLI::App app;
-    const auto options = registered.declare(app);
+    const auto options = registered.declare(OptionSet(app));
     for (const CLI::Option* o : app.get_options()) {
       if (o->get_items_expected_max() == 0) continue;
       ++seen;
