@@ -6,7 +6,7 @@ if ! command -v clang-format >/dev/null; then
   echo "skipped: clang-format is not installed (scripts/setup.sh check)"
   exit 77
 fi
-mapfile -t files < <(find include engine models apps scripts tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' | sort)
+mapfile -t files < <(find engine models apps scripts tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' | sort)
 if [[ ${1:-} == --check ]]; then
   clang-format --dry-run --Werror "${files[@]}"
 else

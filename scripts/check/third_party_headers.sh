@@ -12,7 +12,7 @@ only_in() {  # files that may include it, what the include begins with
 only_in '^engine/config/[a-z_]+\.cpp$' 'yaml-cpp/'
 only_in '^engine/device/onednn\.h$' 'oneapi/'
 only_in '^tests/support/catch\.h$' 'catch2/'
-only_in '^apps/' 'CLI/'
+only_in '^(apps/(options|command)|tests/apps/test_flags)\.cpp$' 'CLI/'
 only_in '^engine/(io/[a-z_]+|data/bpe_tokenizer)\.cpp$' 'protozero/'
 only_in '^engine/data/bpe_tokenizer\.cpp$' 'sentencepiece_'
 only_in '^engine/text/unicode\.cpp$' 'utf8proc'
