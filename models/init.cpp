@@ -26,8 +26,8 @@ std::vector<double> values_of(const SafetensorsFile& file, const NamedArray& t) 
   if (t.dtype != DType::f32 && t.dtype != DType::f64)
     refuse("{}: error: tensor '{}' is {}; expected float32 or float64", shown_path(file.path), shown(t.name),
            name_of(t.dtype));
-  return with_floating(t.dtype, [&](auto zero) {
-    const auto* data = t.data<decltype(zero)>();
+  return dispatch(t.dtype, [&]<class T> {
+    const auto* data = t.data<T>();
     for (int64_t i = 0; i < t.numel(); ++i)
       if (!std::isfinite(data[i]))
         refuse("{}: error: tensor '{}' holds {} at {}", shown_path(file.path), shown(t.name), data[i], i);
@@ -97,9 +97,9 @@ std::string ModelConfig::init_weights(SequenceModel& model, const Tokenizer* sou
     if (layers.count(layer_of(p.name)) && !found.count(p.name))
       refuse("{}: error: tensor '{}' is missing, of a layer that is there in part", path, p.name);
   for (const auto& entry : found)
-    with_floating(store.dtype(), [&](auto zero) {
+    dispatch(store.dtype(), [&]<class T> {
       const std::vector<double>& values = entry.second.second;
-      const std::vector<decltype(zero)> typed(values.begin(), values.end());
+      const std::vector<T> typed(values.begin(), values.end());
       store.from_file(*store.find(entry.first), store.values(), typed.data());
     });
   return fmt::format("model.init: {} of {} from {}", found.size(),

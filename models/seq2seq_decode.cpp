@@ -50,8 +50,8 @@ Tensor rows_of(const Tensor& x, const Tensor& at /*[N] i32*/) {
 }
 
 std::vector<float> as_floats(const Tensor& t) {
-  return with_floating(t.dtype, [&](auto zero) {
-    const auto v = to_host<decltype(zero)>(t);
+  return dispatch(t.dtype, [&]<class T> {
+    const auto v = to_host<T>(t);
     return std::vector<float>(v.begin(), v.end());
   });
 }
@@ -102,8 +102,7 @@ Rows place(const Layout& next, const Layout& now, const std::vector<Beam>& beams
 std::vector<std::vector<Extension>> rank(const Tensor& logits, const Layout& layout, const std::vector<Beam>& beams,
                                          int64_t count, double softcap) {
   std::vector<std::vector<Extension>> ranked(layout.rows());
-  with_floating(logits.dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(logits.dtype, [&]<class T> {
     std::vector<T> z = to_host<T>(logits);
     const int64_t classes = logits.shape[1];
     parallel_ranges(logits.shape[0], 4, [&](int64_t begin, int64_t end) {

@@ -128,8 +128,8 @@ class Reader {
       bad(t.name, fmt::format("expected one of {}", fmt::join(gold_names, ", ")));
     if (!is_floating(t.dtype)) bad(t.name, fmt::format("expected float64, got {}", name_of(t.dtype)));
     Values v{base, t.shape, {}};
-    with_floating(t.dtype, [&](auto zero) {
-      const auto* x = t.data<decltype(zero)>();
+    dispatch(t.dtype, [&]<class T> {
+      const auto* x = t.data<T>();
       v.numbers.assign(x, x + t.numel());
     });
     into[base].emplace(step, std::move(v));

@@ -43,18 +43,15 @@ void add_parts(CaseRun& run, Layout layout) {
 // The prediction's gradient in the file's own order.
 Values gradient(std::string name, const Tensor& of) {
   Values v{std::move(name), dims(of.shape), {}};
-  with_floating(of.dtype, [&](auto zero) {
-    const auto g = to_host<decltype(zero)>(grad(of));
+  dispatch(of.dtype, [&]<class T> {
+    const auto g = to_host<T>(grad(of));
     v.numbers.assign(g.begin(), g.end());
   });
   return v;
 }
 
 Tensor tensor(const std::vector<double>& x, Shape shape, DType dtype, Device device) {
-  return with_floating(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    return from_host(std::vector<T>(x.begin(), x.end()), shape, device);
-  });
+  return dispatch(dtype, [&]<class T> { return from_host(std::vector<T>(x.begin(), x.end()), shape, device); });
 }
 
 Prediction prediction(const LossCase& c, const CaseArrays& a, const CaseInputs& in, DType dtype, Device device) {

@@ -44,11 +44,11 @@ inline constexpr DType dtype_of<uint8_t> = DType::u8;
 // GPU's and changes nothing on a CPU.
 enum class MatmulPrecision : uint8_t { fp32, tf32, bf16 };
 
-// Calls f(T{}) with T = float or double: with_floating(x.dtype, [&](auto zero) { using T = decltype(zero); … }).
+// Calls f with T = float or double: dispatch(x.dtype, [&]<class T> { … }).
 template <class F>
-decltype(auto) with_floating(DType t, F&& f) {
-  if (t == DType::f32) return f(float{});
-  if (t == DType::f64) return f(double{});
+decltype(auto) dispatch(DType t, F&& f) {
+  if (t == DType::f32) return f.template operator()<float>();
+  if (t == DType::f64) return f.template operator()<double>();
   refuse("expected float32 or float64, got {}", name_of(t));
 }
 

@@ -32,8 +32,7 @@ Gradients LossCall::new_gradients(GradientPlace place) const {
 std::vector<RowResult> LossCall::forward() const {
   std::vector<RowResult> results(static_cast<size_t>(tasks_.count));
   RowResult* to = tasks_.device_results ? tasks_.device_results : results.data();
-  with_floating(prediction_.x.dtype,
-                [&](auto zero) { run<decltype(zero)>(tasks_.device_tasks, to, nullptr, gradients_); });
+  dispatch(prediction_.x.dtype, [&]<class T> { run<T>(tasks_.device_tasks, to, nullptr, gradients_); });
   results.resize(static_cast<size_t>(tasks_.live));
   if (to != results.data()) backend(device()).download(results.data(), to, results.size() * sizeof(RowResult));
   return results;
@@ -42,8 +41,7 @@ std::vector<RowResult> LossCall::forward() const {
 void LossCall::launch(int32_t* stop) const {
   if (device() == Device::cpu || place_ == GradientPlace::in_backward)
     refuse("{}: only a scalar on a GPU can wait for its results", prediction_.loss_name());
-  with_floating(prediction_.x.dtype,
-                [&](auto zero) { run<decltype(zero)>(tasks_.device_tasks, tasks_.device_results, stop, gradients_); });
+  dispatch(prediction_.x.dtype, [&]<class T> { run<T>(tasks_.device_tasks, tasks_.device_results, stop, gradients_); });
 }
 
 template <class T>
@@ -134,7 +132,7 @@ void LossCall::record(Tensor& value) const {
   const Prediction& p = prediction_;
   if (wanted_ && place_ == GradientPlace::in_place) p.x.slot->consumed = true;
   Tape::current().record(value, {p.x, p.weight, p.bias}, [call = *this](const Tensor& dy) {
-    with_floating(call.prediction_.x.dtype, [&](auto zero) { call.backward<decltype(zero)>(dy); });
+    dispatch(call.prediction_.x.dtype, [&]<class T> { call.backward<T>(dy); });
   });
   if (wanted_ && place_ == GradientPlace::in_backward) save_for_backward({p.x, p.weight, p.bias});
 }

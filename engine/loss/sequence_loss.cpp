@@ -23,14 +23,14 @@ LossResult run(const Prediction& p, const LossInputs& inputs, const LiveRows& ro
   // maximum and an infinite loss may hold its gradient by now, which is finite: what is said then is of a row that has
   // neither NaN nor +inf, as it had.
   LossResult out = report_rows(inputs, rows, results, options, divisor, [&](size_t i) {
-    return with_floating(p.x.dtype, [&](auto zero) {
-      const auto row = call.row<decltype(zero)>(static_cast<int64_t>(i));
+    return dispatch(p.x.dtype, [&]<class T> {
+      const auto row = call.row<T>(static_cast<int64_t>(i));
       return options.input == Input::probs ? offending_probability(row, rows, rows.rows[i])
                                            : offending_logit(row, rows, rows.rows[i]);
     });
   });
-  out.value = with_floating(p.x.dtype, [&](auto zero) {
-    return from_host(std::vector<decltype(zero)>(out.values.begin(), out.values.end()), call.shape(), p.x.device);
+  out.value = dispatch(p.x.dtype, [&]<class T> {
+    return from_host(std::vector<T>(out.values.begin(), out.values.end()), call.shape(), p.x.device);
   });
   call.record(out.value);
   return out;

@@ -32,8 +32,7 @@ Parameter& ParameterStore::add(const std::string& name, Shape shape, Init init, 
 
 void ParameterStore::allocate(uint64_t seed) {
   memory_ = backend(device_).allocate(static_cast<size_t>(buffers) * values().bytes());
-  with_floating(dtype_, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(dtype_, [&]<class T> {
     for (Parameter& p : parameters_) {
       p.tensor.exists = true;
       p.tensor.data = values().as<T>() + p.offset;

@@ -38,8 +38,7 @@ Tensor argmax(const Tensor& x, int64_t first, const Tensor& given) {
     refuse("argmax: x {} from class {} on, given {}; expected [N,V], a class, and [N] or none", x.shape.str(), first,
            given.shape.str());
   Tensor y = empty({x.shape[0]}, DType::i32, x.device);
-  with_floating(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(x.dtype, [&]<class T> {
     kernels::argmax<T>(x.device, {x.as<T>(), given.defined() ? given.as<int32_t>() : nullptr, y.as<int32_t>(),
                                   x.shape[0], x.shape[1], first});
   });

@@ -93,16 +93,14 @@ Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Ten
                 c = values.shape[2];
   Tensor y = empty({batch, steps, c}, query.dtype, query.device);
   const Tensor a = empty({batch, steps, source}, query.dtype, query.device);
-  with_floating(query.dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(query.dtype, [&]<class T> {
     kernels::attention<T>(query.device, {query.as<T>(), keys.as<T>(), v.defined() ? v.as<T>() : nullptr, values.as<T>(),
                                          lengths.as<int32_t>(), a.as<T>(), y.as<T>(), batch, steps, source, d, c});
   });
   if (weights) *weights = a;
   save_for_backward({query, keys, v, values});
   Tape::current().record(y, {query, keys, v, values}, [=](const Tensor& dy) {
-    with_floating(query.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(query.dtype, [&]<class T> {
       // The additive form adds to all three at once; where one is not wanted, scratch takes it.
       const auto target = [&](const Tensor& x) -> T* {
         if (x.requires_grad()) return grad(x).template as<T>();

@@ -191,8 +191,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
                query = kept({batch, steps, d}), gates = kept({4, batch, steps, h}),
                gx = empty({batch, steps, 3 * h}, dtype, device), projected = empty({batch, s, 3 * h}, dtype, device);
   Tensor w;
-  with_floating(dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(dtype, [&]<class T> {
     const auto data = [](const Tensor& t) { return t.defined() ? t.as<T>() : nullptr; };
     w = side_by_side<T>(cell.w_hh, cell.w_query);
     const Matrix<T> w_ih = as_matrix<T>(cell.w_ih);
@@ -209,8 +208,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
   });
   save_for_backward(inputs);
   Tape::current().record(y, inputs, [=](const Tensor& dy) {
-    with_floating(dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(dtype, [&]<class T> {
       const Tensor dgx = empty({rows, 3 * h}, dtype, device), dproducts = empty({rows, size.joined()}, dtype, device),
                    dprojected = empty({batch * s, 3 * h}, dtype, device), dv = zeros({batch, d}, dtype, device);
       const Tensor &keys = source.keys, &values = source.values;

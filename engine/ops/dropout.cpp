@@ -72,8 +72,7 @@ Tensor dropout(const Tensor& x, double rate, const DropoutDraw* draw, DropoutSit
   if (variational) site.first_step = 0;
   Tensor y = zeros(x.shape, x.dtype, x.device);
   const auto add_masked = [=](const Tensor& from, const Tensor& to) {
-    with_floating(from.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(from.dtype, [&]<class T> {
       kernels::dropout<T>(from.device, {from.as<T>(), to.as<T>(), from.shape[0], rank == 3 ? from.shape[1] : 1,
                                         from.shape[-1], rate, draw, site, variational});
     });

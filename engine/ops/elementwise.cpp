@@ -130,14 +130,10 @@ template <class Op>
 Tensor unary(const Tensor& x) {
   check_alive(Op::name, {x});
   Tensor y = empty_like(x);
-  with_floating(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::unary<T, Op>(x.device, {x.as<T>(), y.as<T>(), x.numel()});
-  });
+  dispatch(x.dtype, [&]<class T> { kernels::unary<T, Op>(x.device, {x.as<T>(), y.as<T>(), x.numel()}); });
   save_for_backward({x});
   Tape::current().record(y, {x}, [x, y](const Tensor& dy) {
-    with_floating(x.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(x.dtype, [&]<class T> {
       kernels::unary_grad<T, Op>(x.device, {x.as<T>(), y.as<T>(), dy.as<T>(), grad(x).as<T>(), x.numel()});
     });
   });
@@ -153,14 +149,12 @@ Tensor binary(const Tensor& a, const Tensor& b) {
            Op::name, name_of(a.dtype), a.shape.str(), name_of(b.dtype), b.shape.str());
   const int64_t inner = b.numel(), outer = inner == 0 ? 0 : a.numel() / inner;
   Tensor y = empty_like(a);
-  with_floating(a.dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(a.dtype, [&]<class T> {
     kernels::binary<T, Op>(a.device, {a.as<T>(), b.as<T>(), y.as<T>(), outer, inner});
   });
   save_for_backward({a, b});
   Tape::current().record(y, {a, b}, [a, b, outer, inner](const Tensor& dy) {
-    with_floating(a.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(a.dtype, [&]<class T> {
       T* da = a.requires_grad() ? grad(a).as<T>() : nullptr;
       T* db = b.requires_grad() ? grad(b).as<T>() : nullptr;
       kernels::binary_grad<T, Op>(a.device, {a.as<T>(), b.as<T>(), dy.as<T>(), da, db, outer, inner});
@@ -173,8 +167,7 @@ Tensor scale(const Tensor& x, double factor) {
   check_alive("scale", {x});
   Tensor y = zeros(x.shape, x.dtype, x.device);
   const auto add_scaled = [factor](const Tensor& from, const Tensor& to) {
-    with_floating(from.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(from.dtype, [&]<class T> {
       kernels::axpy<T>(from.device, {static_cast<T>(factor), from.as<T>(), to.as<T>(), from.numel()});
     });
   };

@@ -46,13 +46,11 @@ Tensor embedding(const Tensor& ids, const Tensor& table, int64_t padding_id) {
   Shape shape = ids.shape;
   shape.push_back(width);
   Tensor y = empty(shape, table.dtype, table.device);
-  with_floating(table.dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(table.dtype, [&]<class T> {
     kernels::embedding<T>(table.device, {ids.as<int32_t>(), table.as<T>(), y.as<T>(), n, width});
   });
   Tape::current().record(y, {table}, [=](const Tensor& dy) {
-    with_floating(table.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(table.dtype, [&]<class T> {
       kernels::embedding_grad<T>(table.device,
                                  {ids.as<int32_t>(), dy.as<T>(), grad(table).as<T>(), n, width, padding_id});
     });

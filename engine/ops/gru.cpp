@@ -143,8 +143,7 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
   Tensor y = empty({batch, steps, directions * h}, dtype, device);
   const Tensor before = recorded ? empty({directions, batch, steps, h}, dtype, device) : Tensor{};
   const Tensor gates = recorded ? empty({4 * directions, batch, steps, h}, dtype, device) : Tensor{};
-  with_floating(dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(dtype, [&]<class T> {
     kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), nullptr, nullptr};
     for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
       k.of[d] = {all[d].gx.as<T>(), for_steps<T>(all[d].w_hh, steps), all[d].b_hh.as<T>(),
@@ -157,8 +156,7 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
       y, {all[0].gx, all[0].w_hh, all[0].b_hh, all[0].h0, all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0},
       [=](const Tensor& dy) {
         const Tensor dgh = empty({directions, batch, steps, 3 * h}, dtype, device);
-        with_floating(dtype, [&](auto zero) {
-          using T = decltype(zero);
+        dispatch(dtype, [&]<class T> {
           const auto grad_of = [](const Tensor& x) { return x.requires_grad() ? grad(x).as<T>() : nullptr; };
           kernels::GruGrad<T> k{{},         size,       lengths.as<int32_t>(), before.as<T>(), gates.as<T>(),
                                 dy.as<T>(), dgh.as<T>()};

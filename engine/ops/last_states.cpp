@@ -54,13 +54,11 @@ Tensor last_states(const Tensor& y, const Tensor& lengths, int64_t directions) {
   const int64_t batch = y.shape[0], steps = y.shape[1], width = y.shape[2], forwards = width / directions;
   check_lengths("last_states", "lengths", lengths, steps);
   Tensor out = empty({batch, width}, y.dtype, y.device);
-  with_floating(y.dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(y.dtype, [&]<class T> {
     kernels::last_states<T>(y.device, {y.as<T>(), out.as<T>(), lengths.as<int32_t>(), batch, steps, width, forwards});
   });
   Tape::current().record(out, {y}, [=](const Tensor& dout) {
-    with_floating(y.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(y.dtype, [&]<class T> {
       kernels::last_states_grad<T>(
           y.device, {dout.as<T>(), grad(y).as<T>(), lengths.as<int32_t>(), batch, steps, width, forwards});
     });

@@ -45,15 +45,11 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool ta, bool tb) {
   Tensor y = empty({a.shape[ta ? 1 : 0], b.shape[tb ? 0 : 1]}, a.dtype, a.device);
   const auto left = [=]<class T>(T) { return ta ? as_matrix<T>(a).t() : as_matrix<T>(a); };
   const auto right = [=]<class T>(T) { return tb ? as_matrix<T>(b).t() : as_matrix<T>(b); };
-  with_floating(a.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::gemm<T>(a.device, {left(zero), right(zero), as_matrix<T>(y), false});
-  });
+  dispatch(a.dtype, [&]<class T> { kernels::gemm<T>(a.device, {left(T{}), right(T{}), as_matrix<T>(y), false}); });
   save_for_backward({a, b});
   Tape::current().record(y, {a, b}, [=](const Tensor& dy_tensor) {
-    with_floating(a.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      const Matrix<T> A = left(zero), B = right(zero), dy = as_matrix<T>(dy_tensor);
+    dispatch(a.dtype, [&]<class T> {
+      const Matrix<T> A = left(T{}), B = right(T{}), dy = as_matrix<T>(dy_tensor);
       if (a.requires_grad()) {  // dA = dy·Bᵀ
         const Matrix<T> da = as_matrix<T>(grad(a));
         kernels::gemm<T>(a.device, ta ? Gemm<T>{B, dy.t(), da, true} : Gemm<T>{dy, B.t(), da, true});
@@ -77,8 +73,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Span span) {
   for (int i = 0; i + 1 < x.shape.rank(); ++i) shape.push_back(x.shape[i]);
   shape.push_back(w.shape[1]);
   Tensor y = empty(shape, x.dtype, x.device);
-  with_floating(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(x.dtype, [&]<class T> {
     kernels::gemm<T>(x.device, {.a = as_matrix<T>(x),
                                 .b = as_matrix<T>(w),
                                 .c = as_matrix<T>(y),
@@ -87,8 +82,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Span span) {
   });
   save_for_backward({x, w});
   Tape::current().record(y, {x, w, bias}, [=](const Tensor& dy_tensor) {
-    with_floating(x.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(x.dtype, [&]<class T> {
       const Matrix<const T> dy = as_matrix<T>(dy_tensor);
       if (x.requires_grad()) {
         const PackedMatrix<T> wt =
@@ -112,21 +106,19 @@ Tensor batched_matmul(const Tensor& a, const Tensor& b) {
   Tensor y = empty({batch, m, n}, a.dtype, a.device);
   const auto left = [=]<class T>(T) { return Matrix{a.as<T>(), m, k}; };
   const auto right = [=]<class T>(T) { return Matrix{b.as<T>(), k, n}; };
-  with_floating(a.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::gemm<T>(a.device, {left(zero), right(zero), Matrix{y.as<T>(), m, n}, false, {batch, m * k, k * n, m * n}});
+  dispatch(a.dtype, [&]<class T> {
+    kernels::gemm<T>(a.device, {left(T{}), right(T{}), Matrix{y.as<T>(), m, n}, false, {batch, m * k, k * n, m * n}});
   });
   save_for_backward({a, b});
   Tape::current().record(y, {a, b}, [=](const Tensor& dy_tensor) {
-    with_floating(a.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(a.dtype, [&]<class T> {
       const Matrix dy{dy_tensor.as<T>(), m, n};
       if (a.requires_grad())
         kernels::gemm<T>(a.device,
-                         {dy, right(zero).t(), Matrix{grad(a).as<T>(), m, k}, true, {batch, m * n, k * n, m * k}});
+                         {dy, right(T{}).t(), Matrix{grad(a).as<T>(), m, k}, true, {batch, m * n, k * n, m * k}});
       if (b.requires_grad())
         kernels::gemm<T>(a.device,
-                         {left(zero).t(), dy, Matrix{grad(b).as<T>(), k, n}, true, {batch, m * k, m * n, k * n}});
+                         {left(T{}).t(), dy, Matrix{grad(b).as<T>(), k, n}, true, {batch, m * k, m * n, k * n}});
     });
   });
   return y;

@@ -22,13 +22,9 @@ void sum_grad_cpu(const kernels::SumGrad<T>& k) {
 Tensor scaled_sum(const char* op, const Tensor& x, double scale) {
   check_alive(op, {x});
   Tensor y = empty({}, x.dtype, x.device);
-  with_floating(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::sum<T>(x.device, {x.as<T>(), y.as<T>(), x.numel(), scale});
-  });
+  dispatch(x.dtype, [&]<class T> { kernels::sum<T>(x.device, {x.as<T>(), y.as<T>(), x.numel(), scale}); });
   Tape::current().record(y, {x}, [=](const Tensor& dy) {
-    with_floating(x.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(x.dtype, [&]<class T> {
       kernels::sum_grad<T>(x.device, {dy.as<T>(), grad(x).as<T>(), x.numel(), scale});
     });
   });

@@ -64,13 +64,9 @@ Tensor apply(const char* op, const Tensor& x, const Tensor& lengths, bool log) {
   }
   Tensor y = empty_like(x);
   const int32_t* at = lengths.defined() ? lengths.as<int32_t>() : nullptr;
-  with_floating(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    kernels::softmax<T>(x.device, {x.as<T>(), y.as<T>(), at, rows, n, log});
-  });
+  dispatch(x.dtype, [&]<class T> { kernels::softmax<T>(x.device, {x.as<T>(), y.as<T>(), at, rows, n, log}); });
   Tape::current().record(y, {x}, [=](const Tensor& dy) {
-    with_floating(x.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(x.dtype, [&]<class T> {
       kernels::softmax_grad<T>(x.device, {y.as<T>(), dy.as<T>(), grad(x).as<T>(), at, rows, n, log});
     });
   });

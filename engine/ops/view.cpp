@@ -26,8 +26,7 @@ struct Part {
 };
 
 void move_part(const Tensor& x, Part from, const Tensor& y, Part to, int64_t rows, int64_t width, bool add) {
-  with_floating(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(x.dtype, [&]<class T> {
     kernels::move_strided<T>(
         x.device, {x.as<T>() + from.offset, y.as<T>() + to.offset, rows, width, from.stride, to.stride, add});
   });

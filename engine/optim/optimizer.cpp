@@ -68,8 +68,7 @@ std::vector<double> adam_numbers(const OptimOptions& o, int64_t step) {
 }
 template <bool decoupled>
 void adam(ParameterStore& store, const OptimOptions& o, const double* numbers) {
-  with_floating(store.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(store.dtype(), [&]<class T> {
     kernels::adam<T>(store.device(),
                      {store.values().as<T>(), store.moment(0).as<T>(), store.moment(1).as<T>(), store.grads().as<T>(),
                       store.size(), o.beta1, o.beta2, o.eps, decoupled ? 0 : o.weight_decay, numbers, o.state});
@@ -78,8 +77,7 @@ void adam(ParameterStore& store, const OptimOptions& o, const double* numbers) {
 
 std::vector<double> sgd_numbers(const OptimOptions& o, int64_t step) { return {o.lr, step == 1 ? 0 : o.momentum}; }
 void sgd(ParameterStore& store, const OptimOptions& o, const double* numbers) {
-  with_floating(store.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(store.dtype(), [&]<class T> {
     kernels::sgd<T>(store.device(), {store.values().as<T>(), store.moment(0).as<T>(), store.grads().as<T>(),
                                      store.size(), o.momentum, o.weight_decay, numbers, o.state});
   });
@@ -122,23 +120,20 @@ std::vector<std::string> optimizer_names() {
 
 double grad_norm(const ParameterStore& store) {
   double sum = 0;
-  with_floating(store.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(store.dtype(), [&]<class T> {
     kernels::sum_squares<T>(store.device(), {store.grads().as<T>(), store.size(), &sum});
   });
   return std::sqrt(sum);
 }
 
 void scale_grads(const ParameterStore& store, double factor) {
-  with_floating(store.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(store.dtype(), [&]<class T> {
     kernels::scale_in_place<T>(store.device(), {store.grads().as<T>(), store.size(), static_cast<T>(factor)});
   });
 }
 
 void measure_gradient(const ParameterStore& store, double clip, GradientState* state) {
-  with_floating(store.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(store.dtype(), [&]<class T> {
     kernels::measure_gradient<T>(store.device(), {store.grads().as<T>(), store.size(), clip, state});
   });
 }

@@ -33,10 +33,9 @@ NamedArray array_of(const ParameterStore& store, const Parameter& p, const Tenso
 std::vector<NamedArray> arrays(const ParameterStore& store,
                                const std::vector<std::pair<std::string, Tensor>>& buffers) {
   std::vector<NamedArray> out;
-  with_floating(store.dtype(), [&](auto zero) {
+  dispatch(store.dtype(), [&]<class T> {
     for (const auto& [prefix, buffer] : buffers)
-      for (const Parameter& p : store.parameters())
-        out.push_back(array_of<decltype(zero)>(store, p, buffer, prefix + p.name));
+      for (const Parameter& p : store.parameters()) out.push_back(array_of<T>(store, p, buffer, prefix + p.name));
   });
   return out;
 }
@@ -59,8 +58,8 @@ void check_fits(const SafetensorsFile& file, const ParameterStore& store, const 
       if (t.dtype != store.dtype())
         refuse("{}: error: tensor '{}' is {}; the model is {}", shown_path(file.path), shown(t.name), name_of(t.dtype),
                name_of(store.dtype()));
-      with_floating(t.dtype, [&](auto zero) {
-        const auto* data = t.data<decltype(zero)>();
+      dispatch(t.dtype, [&]<class T> {
+        const auto* data = t.data<T>();
         for (int64_t i = 0; i < t.numel(); ++i)
           if (!std::isfinite(data[i]))
             refuse("{}: error: tensor '{}' holds {} at {}", shown_path(file.path), shown(t.name), data[i], i);
@@ -77,8 +76,7 @@ void check_fits(const SafetensorsFile& file, const ParameterStore& store, const 
 }
 
 void copy_in(const SafetensorsFile& file, ParameterStore& store, const std::string& prefix, const Tensor& buffer) {
-  with_floating(store.dtype(), [&](auto zero) {
-    using T = decltype(zero);
+  dispatch(store.dtype(), [&]<class T> {
     for (Parameter& p : store.parameters()) store.from_file<T>(p, buffer, file.at(prefix + p.name).data<T>());
   });
 }
@@ -227,21 +225,20 @@ void load_average(const std::vector<std::string>& checkpoints, SequenceModel& mo
     const SafetensorsFile file = read_tensors(checkpoint + "/model.safetensors", store, 1);
     check_fits(file, store, {""});
     size_t i = 0;
-    with_floating(store.dtype(), [&](auto zero) {
+    dispatch(store.dtype(), [&]<class T> {
       for (const Parameter& p : store.parameters()) {
         if (sums.size() == i) sums.emplace_back(static_cast<size_t>(p.shape.numel()));
-        const auto* data = file.at(p.name).data<decltype(zero)>();
+        const auto* data = file.at(p.name).data<T>();
         for (double& x : sums[i]) x += static_cast<double>(*data++);
         ++i;
       }
     });
   }
-  with_floating(store.dtype(), [&](auto zero) {
+  dispatch(store.dtype(), [&]<class T> {
     size_t i = 0;
     for (Parameter& p : store.parameters()) {
-      std::vector<decltype(zero)> mean;
-      for (const double x : sums[i++])
-        mean.push_back(static_cast<decltype(zero)>(x / static_cast<double>(checkpoints.size())));
+      std::vector<T> mean;
+      for (const double x : sums[i++]) mean.push_back(static_cast<T>(x / static_cast<double>(checkpoints.size())));
       store.from_file(p, store.values(), mean.data());
     }
   });

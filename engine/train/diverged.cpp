@@ -16,8 +16,7 @@ namespace {
 
 // Of values or gradients: `what` and the parameter's name, or "" when all are finite.
 std::string first_bad_parameter(const ParameterStore& store, const Tensor& buffer, const char* what) {
-  return with_floating(store.dtype(), [&](auto zero) -> std::string {
-    using T = decltype(zero);
+  return dispatch(store.dtype(), [&]<class T>() -> std::string {
     for (const Parameter& p : store.parameters())
       for (const T x : store.to_file<T>(p, buffer))
         if (!std::isfinite(x)) return fmt::format("{}'{}'", what, p.name);
@@ -37,8 +36,8 @@ std::string first_bad_layer(SequenceModel& model, std::span<const Batch> batches
     trace.emplace_back("logits", add(matmul(flat, r.weight, false, true), r.bias));
     for (const auto& layer : trace) {
       const Tensor& x = layer.second;
-      const bool finite = with_floating(x.dtype, [&](auto zero) {
-        const auto values = to_host<decltype(zero)>(x);
+      const bool finite = dispatch(x.dtype, [&]<class T> {
+        const auto values = to_host<T>(x);
         return std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); });
       });
       if (!finite) return fmt::format("output of '{}'", layer.first);

@@ -27,8 +27,8 @@ struct Total {
 };
 
 std::vector<double> numbers(const Tensor& t) {
-  return with_floating(t.dtype, [&](auto zero) {
-    const auto v = to_host<decltype(zero)>(t);
+  return dispatch(t.dtype, [&]<class T> {
+    const auto v = to_host<T>(t);
     return std::vector<double>(v.begin(), v.end());
   });
 }

@@ -44,8 +44,7 @@ std::unique_ptr<SequenceModel> model_of(const Wiring& w, int64_t words, uint64_t
   auto model = make_model(config, {words, words});
   // Peaked enough that hypotheses differ.
   for (Parameter& p : model->store().parameters())
-    with_floating(p.tensor.dtype, [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(p.tensor.dtype, [&]<class T> {
       for (int64_t i = 0; i < p.shape.numel(); ++i) p.tensor.as<T>()[i] *= T{3};
     });
   return model;

@@ -47,8 +47,7 @@ TEST_CASE("an nn.GRU becomes the encoder, in either precision, and the rest stay
         plain({}, precision);
     CHECK(has(m.init(), "model.init: 8 of 21 tensors from "));
     const SafetensorsFile f = read_safetensors(golden + "torch_gru.safetensors");
-    with_floating(m.model->store().dtype(), [&](auto zero) {
-      using T = decltype(zero);
+    dispatch(m.model->store().dtype(), [&]<class T> {
       for (const Parameter& p : m.model->store().parameters()) {
         const auto got = m.model->store().to_file<T>(p, m.model->store().values());
         CAPTURE(p.name);

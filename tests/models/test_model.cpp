@@ -100,8 +100,8 @@ Batch part_of(const Batch& b, int64_t begin, int64_t end) {
 }
 
 std::vector<double> gradients(const ParameterStore& store) {
-  return with_floating(store.dtype(), [&](auto zero) {
-    const auto v = to_host<decltype(zero)>(store.grads());
+  return dispatch(store.dtype(), [&]<class T> {
+    const auto v = to_host<T>(store.grads());
     return std::vector<double>(v.begin(), v.end());
   });
 }

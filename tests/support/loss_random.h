@@ -228,7 +228,7 @@ Bits bits(const std::vector<T>& values) {
   return out;
 }
 inline Bits bits(const Tensor& t) {
-  return with_floating(t.dtype, [&](auto zero) { return bits(to_host<decltype(zero)>(t)); });
+  return dispatch(t.dtype, [&]<class T> { return bits(to_host<T>(t)); });
 }
 
 // What a form of the loss gives, as bits; gradients batch-major.
@@ -239,10 +239,8 @@ struct Outcome {
 };
 
 inline Tensor tensor_of(const std::vector<double>& values, Shape shape, DType dtype, Device device = Device::cpu) {
-  return with_floating(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    return from_host(std::vector<T>(values.begin(), values.end()), shape, device);
-  });
+  return dispatch(dtype,
+                  [&]<class T> { return from_host(std::vector<T>(values.begin(), values.end()), shape, device); });
 }
 
 inline Tensor upstream_of(const RandomCase& c, const Tensor& value) {
