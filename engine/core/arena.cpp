@@ -57,11 +57,6 @@ void Arena::reset() {
   if (blocks_.size() > 1) reserve(capacity());
 }
 
-void Arena::zero_used() {
-  for (size_t i = 0; i <= block_ && i < blocks_.size(); ++i)
-    backend(device_).zero(blocks_[i].memory, i == block_ ? offset_ : blocks_[i].size);
-}
-
 size_t Arena::used() const {
   size_t sum = offset_;
   for (size_t i = 0; i < block_; ++i) sum += blocks_[i].size;

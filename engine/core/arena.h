@@ -15,7 +15,7 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // Aligned, never null, even for no bytes; contents unspecified unless the arena is kept zeroed.
+  // Aligned, never null, even for no bytes; contents unspecified.
   void* allocate(size_t bytes);
   void reserve(size_t bytes);  // makes sure that `bytes` fit in one block; only valid while nothing is allocated
 
@@ -33,7 +33,6 @@ class Arena {
 
   // Rewinds to empty and merges several blocks into one as large as all, so that the next step finds one block.
   void reset();
-  void zero_used();  // fills what has been handed out since the last reset with zeros
 
   size_t used() const;
   size_t capacity() const;

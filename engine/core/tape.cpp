@@ -43,13 +43,9 @@ Arena& Tape::grads(Device device) {
 }
 
 void Tape::reset() {
-  for (const auto& arena : grads_)
-    if (arena) {
-      arena->zero_used();  // beyond what was used it still is zero, so that grad() never fills
-      arena->reset();
-    }
-  for (const auto& arena : values_)
-    if (arena) arena->reset();
+  for (const auto* arenas : {grads_, values_})
+    for (int d = 0; d < device_count; ++d)
+      if (arenas[d]) arenas[d]->reset();
   nodes_.reset();
   last_ = nullptr;
   recorded_ = 0;
@@ -105,8 +101,11 @@ bool Tape::wants_grad(std::initializer_list<Tensor> inputs) const {
 
 GradSlot* Tape::new_slot() { return new (nodes_.allocate(sizeof(GradSlot))) GradSlot; }
 
-Tape::Entry* Tape::push(Tensor& y, size_t bytes) {
+Tape::Entry* Tape::push(Tensor& y, const Recorded& of, size_t bytes) {
   y.slot = new_slot();
+  y.slot->saved = of.saves_result;
+  for (const Tensor& x : of.saves)
+    if (x.slot) x.slot->saved = true;
   last_ = new (nodes_.allocate(bytes)) Entry{last_, y, nullptr, nullptr, Phase::current()};
   ++recorded_;
   return last_;
@@ -118,18 +117,17 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
   if (upstream.defined() ? !(upstream.shape == y.shape && upstream.dtype == y.dtype) : y.numel() != 1)
     refuse("backward: {} needs an upstream gradient of the same shape and dtype", y.shape.str());
   if (backwards_ > 0)  // inner gradients begin anew, or the second pass would carry the first one's along
-    for (const Entry* e = last_; e; e = e->previous)
-      if (e->y.slot->grad) backend(e->y.device).zero(e->y.slot->grad, e->y.bytes());
+    for (const Entry* e = last_; e; e = e->previous) e->y.slot->written = false;
   ++backwards_;
 
-  const Tensor dy = grad(y);
+  const Tensor dy = grad_target(y).tensor;
   one_ = nullptr;
   backend(y.device).copy(dy.data, upstream.defined() ? upstream.data : one(y.dtype, y.device), dy.bytes());
   if (!upstream.defined()) one_ = dy.data;
   const NoGrad guard;
   backward_states_.clear();
   for (const Entry* e = last_; e; e = e->previous) {
-    if (!e->y.slot->grad) continue;
+    if (!e->y.slot->written) continue;
     const Phase phase(e->phase, true);
     e->run(e->closure, grad(e->y));
   }
@@ -163,13 +161,18 @@ size_t Tape::high_water() const {
   return sum;
 }
 
-Tensor grad(const Tensor& x) {
+GradTarget grad_target(const Tensor& x) {
   if (!x.slot) refuse("grad: {} {} does not require a gradient", name_of(x.dtype), x.shape.str());
-  Tensor g = x;
-  g.slot = nullptr;
+  Tensor g = detach(x);
   if (!x.slot->grad) x.slot->grad = Tape::current().grads(x.device).allocate(x.bytes());
   g.data = x.slot->grad;
-  return g;
+  return {g, std::exchange(x.slot->written, true)};
+}
+
+Tensor grad(const Tensor& x) {
+  const GradTarget g = grad_target(x);
+  if (!g.accumulate) backend(x.device).zero(g.tensor.data, g.tensor.bytes());
+  return g.tensor;
 }
 
 Tensor variable(Tensor x) {
@@ -180,19 +183,23 @@ Tensor variable(Tensor x) {
   return x;
 }
 
+void check_alive(const char* op, const Tensor& x, const Tensor& other) {
+  if (!Tape::current().is_alive(x.epoch))
+    refuse("{}: a tensor of an earlier step ({}) was used; its memory has been given away", op, x.shape.str());
+  if (x.slot && x.slot->consumed)
+    refuse("{}: a tensor ({}) was used after an op overwrote it in place", op, x.shape.str());
+  if (x.device != other.device)
+    refuse("{}: one operand ({}) is on {}, another ({}) on {}; they must be on one device", op, other.shape.str(),
+           name_of(other.device), x.shape.str(), name_of(x.device));
+}
+
 void check_alive(const char* op, std::initializer_list<Tensor> inputs) {
   const Tensor* first = nullptr;
-  for (const Tensor& x : inputs) {
-    if (!x.defined()) continue;
-    if (!Tape::current().is_alive(x.epoch))
-      refuse("{}: a tensor of an earlier step ({}) was used; its memory has been given away", op, x.shape.str());
-    if (x.slot && x.slot->consumed)
-      refuse("{}: a tensor ({}) was used after an op overwrote it in place", op, x.shape.str());
-    if (!first) first = &x;
-    if (x.device != first->device)
-      refuse("{}: one operand ({}) is on {}, another ({}) on {}; they must be on one device", op, first->shape.str(),
-             name_of(first->device), x.shape.str(), name_of(x.device));
-  }
+  for (const Tensor& x : inputs)
+    if (x.defined()) {
+      if (!first) first = &x;
+      check_alive(op, x, *first);
+    }
 }
 
 Tensor empty(Shape shape, DType dtype, Device device) { return Tape::current().empty(shape, dtype, device); }

@@ -58,22 +58,28 @@ class Tape {
   // Whether dy is the gradient of 1 that this backward began with.
   bool began_with_one(const Tensor& dy) const { return dy.data && dy.data == one_; }
 
-  // Makes y part of the graph when recording is on and an input wants a gradient; `closure(dy)` then adds into
-  // grad(input) of each input that requires one. The closure holds handles and numbers only: it is never destroyed.
+  struct Recorded {
+    std::initializer_list<Tensor> inputs;      // of which y is a differentiable function
+    std::initializer_list<Tensor> saves = {};  // what the closure reads: no loss overwrites those in place
+    bool saves_result = false;                 // it reads y, too
+  };
+  // Makes y part of the graph when recording is on and an input wants a gradient. `closure(dy)` then writes or adds to
+  // the gradient of each input that requires one: grad_target(x) where it writes all of it, grad(x) where it adds. The
+  // closure holds handles and numbers only: it is never destroyed.
   template <class F>
-  void record(Tensor& y, std::initializer_list<Tensor> inputs, F closure) {
+  void record(Tensor& y, const Recorded& of, F closure) {
     static_assert(std::is_trivially_destructible_v<F> && std::is_trivially_copyable_v<F>);
-    if (!wants_grad(inputs)) return;
+    if (!wants_grad(of.inputs)) return;
     static_assert(alignof(F) <= Arena::alignment);
     constexpr size_t place = (sizeof(Entry) + alignof(F) - 1) / alignof(F) * alignof(F);  // behind the entry
-    Entry* e = push(y, place + sizeof(F));
+    Entry* e = push(y, of, place + sizeof(F));
     e->closure = new (reinterpret_cast<char*>(e) + place) F(closure);
     e->run = [](const void* c, const Tensor& dy) { (*static_cast<const F*>(c))(dy); };
   }
 
   // For an op without a gradient: backward that reaches y throws "<op>: not differentiable". `op` is a literal.
   void record_not_differentiable(Tensor& y, std::initializer_list<Tensor> inputs, const char* op) {
-    record(y, inputs, [op](const Tensor&) { refuse("{}: not differentiable", op); });
+    record(y, {.inputs = inputs}, [op](const Tensor&) { refuse("{}: not differentiable", op); });
   }
 
   bool wants_grad(std::initializer_list<Tensor> inputs) const;
@@ -101,7 +107,7 @@ class Tape {
  private:
   friend class NoGrad;
   friend class ArenaMark;
-  friend Tensor grad(const Tensor&);
+  friend struct GradTarget grad_target(const Tensor&);
   friend Tensor variable(Tensor);
 
   struct Entry {
@@ -111,7 +117,7 @@ class Tape {
     void (*run)(const void*, const Tensor&);
     const char* phase;  // in which it was recorded
   };
-  Entry* push(Tensor& y, size_t bytes);
+  Entry* push(Tensor& y, const Recorded& of, size_t bytes);
   GradSlot* new_slot();
   Arena& grads(Device device);
   const void* one(DType dtype, Device device);  // a 1 in memory that outlives steps
@@ -138,7 +144,15 @@ class Tape {
   MatmulPrecision matmul_precision_ = MatmulPrecision::fp32;
 };
 
-// Where x's gradient is (or will be) added; zero-filled when new. x must require one.
+// The gradient of x, which must require one, for whoever writes every element of it: where `accumulate`, others have
+// written theirs, and it must be added; else the contents are unspecified.
+struct GradTarget {
+  Tensor tensor;
+  bool accumulate;
+};
+GradTarget grad_target(const Tensor& x);
+
+// The gradient of x, for whoever reads it or adds to some of it: zeros where nobody has written it.
 Tensor grad(const Tensor& x);
 
 // The same data as a leaf whose gradient is wanted (tests, gradient checks); it lives until the next reset.
@@ -150,15 +164,11 @@ inline Tensor detach(Tensor x) {
   return x;
 }
 
-// Every op calls it on all its inputs, absent ones too. Throws when one is not of this step any more, or was
-// overwritten in place, and when they are not all on one device.
+// Throws when x is not of this step any more, or was overwritten in place, or is not on the device of `other`. Ops
+// call it by expect().
+void check_alive(const char* op, const Tensor& x, const Tensor& other);
+// Of all of them, but those that are absent.
 void check_alive(const char* op, std::initializer_list<Tensor> inputs);
-
-// Every op calls it on what its closure will read, its result too: no loss overwrites those in place.
-inline void save_for_backward(std::initializer_list<Tensor> values) {
-  for (const Tensor& x : values)
-    if (x.slot) x.slot->saved = true;
-}
 
 // A copy of the values in memory of the current tape.
 template <class T>

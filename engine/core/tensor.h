@@ -13,7 +13,8 @@ namespace seqgrad {
 
 // Shared by all copies of a handle whose gradient is wanted; lives in the tape's arena, or in a ParameterStore.
 struct GradSlot {
-  void* grad = nullptr;   // same shape, dtype and device as the value; null until something adds to it
+  void* grad = nullptr;   // same shape, dtype and device as the value; null until something writes it
+  bool written = false;   // it holds a gradient: what comes is added to it; else its contents are unspecified
   bool saved = false;     // a backward closure will read the value: it must not be overwritten in place
   bool consumed = false;  // the value has been overwritten in place: no op may read it any more
 };
@@ -50,6 +51,10 @@ struct Tensor {
     if (dtype != dtype_of<T>)
       refuse("expected a {} tensor, got {} {}", name_of(dtype_of<T>), name_of(dtype), shape.str());
     return static_cast<T*>(data);
+  }
+  template <class T>
+  T* as_or_null() const {  // null where there is no tensor
+    return exists ? as<T>() : nullptr;
   }
 };
 static_assert(std::is_trivially_copyable_v<Tensor>);

@@ -131,10 +131,11 @@ void LossCall::clear_dead_rows(const Tensor& gradient) const {
 void LossCall::record(Tensor& value) const {
   const Prediction& p = prediction_;
   if (wanted_ && place_ == GradientPlace::in_place) p.x.slot->consumed = true;
-  Tape::current().record(value, {p.x, p.weight, p.bias}, [call = *this](const Tensor& dy) {
-    dispatch(call.prediction_.x.dtype, [&]<class T> { call.backward<T>(dy); });
-  });
-  if (wanted_ && place_ == GradientPlace::in_backward) save_for_backward({p.x, p.weight, p.bias});
+  const bool saves = place_ == GradientPlace::in_backward;
+  const auto saved = [=](const Tensor& x) { return saves ? x : Tensor{}; };
+  Tape::current().record(
+      value, {.inputs = {p.x, p.weight, p.bias}, .saves = {saved(p.x), saved(p.weight), saved(p.bias)}},
+      [call = *this](const Tensor& dy) { dispatch(call.prediction_.x.dtype, [&]<class T> { call.backward<T>(dy); }); });
 }
 
 // The upstream gradient of a scalar loss; a GPU is asked for it only where it may not be 1.
@@ -154,6 +155,11 @@ const RowTask* LossCall::with_upstream(const Tensor& dy) const {
 }
 
 template <class T>
+static void add_scaled(T scale, const Tensor& from, const GradTarget& to) {
+  kernels::axpy<T>(from.device, {scale, from.as<T>(), to.tensor.as<T>(), from.numel(), to.accumulate});
+}
+
+template <class T>
 void LossCall::backward(const Tensor& dy) const {
   const Prediction& p = prediction_;
   Gradients g = gradients_;
@@ -168,6 +174,7 @@ void LossCall::backward(const Tensor& dy) const {
       if (p.x.slot->grad)
         refuse("sequence_loss: backward ran twice over logits that were moved in; pass them without std::move");
       p.x.slot->grad = g.x.data;
+      p.x.slot->written = true;
       if (const T up = upstream<T>(dy); up != 1) kernels::scale_in_place<T>(device(), {g.x.as<T>(), g.x.numel(), up});
       return;
     case GradientPlace::in_parameters:
@@ -179,8 +186,7 @@ void LossCall::backward(const Tensor& dy) const {
     case GradientPlace::apart: scale = upstream<T>(dy); break;
   }
   for (const auto& [from, to] : {std::pair{g.x, p.x}, {g.weight, p.weight}, {g.bias, p.bias}})
-    if (from.defined())
-      kernels::axpy<T>(device(), {scale, from.template as<T>(), grad(to).template as<T>(), from.numel()});
+    if (from.defined()) add_scaled<T>(scale, from, grad_target(to));
 }
 
 }  // namespace seqgrad

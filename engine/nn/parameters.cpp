@@ -40,7 +40,7 @@ void ParameterStore::allocate(uint64_t seed) {
       p.tensor.dtype = dtype_;
       p.tensor.device = device_;
       p.slot.grad = grads().as<T>() + p.offset;
-      p.slot.saved = true;
+      p.slot.written = p.slot.saved = true;
       p.tensor.slot = &p.slot;
       if (p.init.kind == Init::Kind::zeros) continue;
       Random random(seed, XXH64(p.name.data(), p.name.size(), 0));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 
 namespace seqgrad {
@@ -32,15 +33,12 @@ const bool registered = install<Device::cpu>(kernels::argmax<float>, argmax_cpu<
 }  // namespace
 
 Tensor argmax(const Tensor& x, int64_t first, const Tensor& given) {
-  check_alive("argmax", {x, given});
-  if (x.shape.rank() != 2 || first < 0 || first >= x.shape[1] ||
-      (given.defined() && !(given.shape == Shape{x.shape[0]})))
-    refuse("argmax: x {} from class {} on, given {}; expected [N,V], a class, and [N] or none", x.shape.str(), first,
-           given.shape.str());
+  expect("argmax", {{"x", x, "[N,V]"}, {"given", given, "[N] i32?"}});
+  if (first < 0 || first >= x.shape[1]) refuse("argmax: x {} has no class {}", x.shape.str(), first);
   Tensor y = empty({x.shape[0]}, DType::i32, x.device);
   dispatch(x.dtype, [&]<class T> {
-    kernels::argmax<T>(x.device, {x.as<T>(), given.defined() ? given.as<int32_t>() : nullptr, y.as<int32_t>(),
-                                  x.shape[0], x.shape[1], first});
+    kernels::argmax<T>(x.device,
+                       {x.as<T>(), given.as_or_null<int32_t>(), y.as<int32_t>(), x.shape[0], x.shape[1], first});
   });
   const int32_t most = static_cast<int32_t>(x.shape[1] - 1);
   if (!given.defined())

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
@@ -74,32 +75,21 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
   });
 }
 
-void check_shapes(const char* op, const Tensor& query, const Tensor& keys, const Tensor& values,
-                  const Tensor& lengths) {
-  const int64_t batch = query.shape[0];
-  if (keys.shape.rank() != 3 || values.shape.rank() != 3 || keys.shape[0] != batch || values.shape[0] != batch ||
-      keys.shape[1] != values.shape[1] || keys.shape[2] != query.shape[-1] || !(lengths.shape == Shape{batch}))
-    refuse("{}: query {}, keys {}, values {}, lengths {} do not fit", op, query.shape.str(), keys.shape.str(),
-           values.shape.str(), lengths.shape.str());
-  check_lengths(op, "lengths", lengths, keys.shape[1]);
-}
-
 // Both kinds: query [B,T,D] (T = 1 and v for additive); the result is [B,T,C].
 Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Tensor& v, const Tensor& values,
               const Tensor& lengths, Tensor* weights) {
-  check_alive(op, {query, keys, v, values, lengths});
-  check_shapes(op, query, keys, values, lengths);
   const int64_t batch = query.shape[0], steps = query.shape[1], source = keys.shape[1], d = keys.shape[2],
                 c = values.shape[2];
+  check_lengths(op, "lengths", lengths, source);
   Tensor y = empty({batch, steps, c}, query.dtype, query.device);
   const Tensor a = empty({batch, steps, source}, query.dtype, query.device);
   dispatch(query.dtype, [&]<class T> {
-    kernels::attention<T>(query.device, {query.as<T>(), keys.as<T>(), v.defined() ? v.as<T>() : nullptr, values.as<T>(),
+    kernels::attention<T>(query.device, {query.as<T>(), keys.as<T>(), v.as_or_null<T>(), values.as<T>(),
                                          lengths.as<int32_t>(), a.as<T>(), y.as<T>(), batch, steps, source, d, c});
   });
   if (weights) *weights = a;
-  save_for_backward({query, keys, v, values});
-  Tape::current().record(y, {query, keys, v, values}, [=](const Tensor& dy) {
+  const std::initializer_list<Tensor> inputs = {query, keys, v, values};
+  Tape::current().record(y, {.inputs = inputs, .saves = inputs}, [=](const Tensor& dy) {
     dispatch(query.dtype, [&]<class T> {
       // The additive form adds to all three at once; where one is not wanted, scratch takes it.
       const auto target = [&](const Tensor& x) -> T* {
@@ -108,10 +98,10 @@ Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Ten
       };
       const Tensor dv = v.defined() ? zeros({batch, d}, query.dtype, query.device) : Tensor{};
       kernels::attention_grad<T>(
-          query.device, {query.as<T>(), keys.as<T>(), v.defined() ? v.as<T>() : nullptr, values.as<T>(), a.as<T>(),
-                         dy.as<T>(), lengths.as<int32_t>(), target(query), target(keys),
-                         values.requires_grad() ? grad(values).as<T>() : nullptr, v.defined() ? dv.as<T>() : nullptr,
-                         empty({batch, steps, source}, query.dtype, query.device).as<T>(), batch, steps, source, d, c});
+          query.device,
+          {query.as<T>(), keys.as<T>(), v.as_or_null<T>(), values.as<T>(), a.as<T>(), dy.as<T>(), lengths.as<int32_t>(),
+           target(query), target(keys), values.requires_grad() ? grad(values).as<T>() : nullptr, dv.as_or_null<T>(),
+           empty({batch, steps, source}, query.dtype, query.device).as<T>(), batch, steps, source, d, c});
       if (v.defined()) add_bias_gradient<T>(v, as_matrix<T>(dv));
     });
   });
@@ -129,14 +119,20 @@ const bool registered = install<Device::cpu>(kernels::attention<float>, attentio
 
 Tensor attention(const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& lengths,
                  Tensor* weights) {
-  if (query.shape.rank() != 3) refuse("attention: query is {}; expected [B,T,D]", query.shape.str());
+  expect("attention", {{"query", query, "[B,T,D]"},
+                       {"keys", keys, "[B,S,D]"},
+                       {"values", values, "[B,S,C]"},
+                       {"lengths", lengths, "[B] i32"}});
   return attend("attention", query, keys, {}, values, lengths, weights);
 }
 
 Tensor additive_attention(const Tensor& query, const Tensor& keys, const Tensor& v, const Tensor& values,
                           const Tensor& lengths, Tensor* weights) {
-  if (query.shape.rank() != 2 || !(v.shape == Shape{query.shape[1]}))
-    refuse("additive_attention: query {} with v {}; expected [B,D] and [D]", query.shape.str(), v.shape.str());
+  expect("additive_attention", {{"query", query, "[B,D]"},
+                                {"keys", keys, "[B,S,D]"},
+                                {"v", v, "[D]"},
+                                {"values", values, "[B,S,C]"},
+                                {"lengths", lengths, "[B] i32"}});
   const Tensor y = attend("additive_attention", reshape(query, {query.shape[0], 1, query.shape[1]}), keys, v, values,
                           lengths, weights);
   if (weights) *weights = reshape(*weights, {weights->shape[0], weights->shape[2]});

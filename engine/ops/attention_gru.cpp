@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
@@ -87,8 +88,8 @@ void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
       for (int64_t b = begin; b < end; ++b) {
         const int64_t row = b * size.steps + t, n = k.source_lengths[b];
         T *dgx = k.dgx + row * 3 * h, *dproduct = k.dproducts + row * joined, *dq = dproduct + 3 * h;
-        std::fill_n(dgx, 3 * h, T{0});
         if (t >= k.lengths[b]) {
+          std::fill_n(dgx, 3 * h, T{0});
           std::fill_n(dproduct, joined, T{0});
           continue;
         }
@@ -127,27 +128,19 @@ void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
 
 void check(const Tensor& x, const AttentiveCell& cell, const Tensor& h0, const AttendedSource& source,
            const Tensor& lengths) {
-  check_alive("attention_gru", {x, cell.w_ih, cell.b_ih, cell.w_hh, cell.b_hh, cell.w_query, cell.b_query, cell.v, h0,
-                                source.keys, source.values, source.lengths, lengths});
-  const auto fits = [&] {
-    if (x.shape.rank() != 3 || cell.w_hh.shape.rank() != 2 || source.keys.shape.rank() != 3 ||
-        source.values.shape.rank() != 3)
-      return false;
-    const int64_t b = x.shape[0], h = cell.w_hh.shape[0], s = source.keys.shape[1], d = source.keys.shape[2],
-                  c = source.values.shape[2];
-    return cell.w_ih.shape == Shape{x.shape[2] + c, 3 * h} && cell.b_ih.shape == Shape{3 * h} &&
-           cell.w_hh.shape == Shape{h, 3 * h} && cell.b_hh.shape == Shape{3 * h} && cell.w_query.shape == Shape{h, d} &&
-           cell.b_query.shape == Shape{d} && cell.v.shape == Shape{d} && h0.shape == Shape{b, h} &&
-           source.keys.shape[0] == b && source.values.shape == Shape{b, s, c} && source.lengths.shape == Shape{b} &&
-           lengths.shape == Shape{b};
-  };
-  if (!fits())
-    refuse(
-        "attention_gru: x {}, w_ih {}, b_ih {}, w_hh {}, b_hh {}, w_query {}, b_query {}, v {}, h0 {}, keys {}, values "
-        "{}, lengths {} and {} do not fit",
-        x.shape.str(), cell.w_ih.shape.str(), cell.b_ih.shape.str(), cell.w_hh.shape.str(), cell.b_hh.shape.str(),
-        cell.w_query.shape.str(), cell.b_query.shape.str(), cell.v.shape.str(), h0.shape.str(), source.keys.shape.str(),
-        source.values.shape.str(), source.lengths.shape.str(), lengths.shape.str());
+  expect("attention_gru", {{"x", x, "[B,T,E]"},
+                           {"w_ih", cell.w_ih, "[E+C,3H]"},
+                           {"b_ih", cell.b_ih, "[3H]"},
+                           {"w_hh", cell.w_hh, "[H,3H]"},
+                           {"b_hh", cell.b_hh, "[3H]"},
+                           {"w_query", cell.w_query, "[H,D]"},
+                           {"b_query", cell.b_query, "[D]"},
+                           {"v", cell.v, "[D]"},
+                           {"h0", h0, "[B,H]"},
+                           {"keys", source.keys, "[B,S,D]"},
+                           {"values", source.values, "[B,S,C]"},
+                           {"source.lengths", source.lengths, "[B] i32"},
+                           {"lengths", lengths, "[B] i32"}});
   check_lengths("attention_gru", "lengths", lengths, x.shape[1]);
   check_lengths("attention_gru", "source.lengths", source.lengths, source.keys.shape[1]);
 }
@@ -192,7 +185,6 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
                gx = empty({batch, steps, 3 * h}, dtype, device), projected = empty({batch, s, 3 * h}, dtype, device);
   Tensor w;
   dispatch(dtype, [&]<class T> {
-    const auto data = [](const Tensor& t) { return t.defined() ? t.as<T>() : nullptr; };
     w = side_by_side<T>(cell.w_hh, cell.w_query);
     const Matrix<T> w_ih = as_matrix<T>(cell.w_ih);
     kernels::gemm<T>(device, {.a = as_matrix<T>(x),
@@ -201,13 +193,13 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
                               .accumulate = false,
                               .bias = cell.b_ih.as<T>()});
     kernels::gemm<T>(device, {as_matrix<T>(source.values), w_ih.block(e, 0, c, 3 * h), as_matrix<T>(projected), false});
-    kernels::attention_gru<T>(device, {size, source.lengths.as<int32_t>(), lengths.as<int32_t>(), gx.as<T>(),
-                                       pack<T>(device, as_matrix<T>(w)), cell.b_hh.as<T>(), cell.b_query.as<T>(),
-                                       cell.v.as<T>(), source.keys.as<T>(), source.values.as<T>(), projected.as<T>(),
-                                       h0.as<T>(), y.as<T>(), weights.as<T>(), data(before), data(query), data(gates)});
+    kernels::attention_gru<T>(
+        device, {size, source.lengths.as<int32_t>(), lengths.as<int32_t>(), gx.as<T>(),
+                 pack<T>(device, as_matrix<T>(w)), cell.b_hh.as<T>(), cell.b_query.as<T>(), cell.v.as<T>(),
+                 source.keys.as<T>(), source.values.as<T>(), projected.as<T>(), h0.as<T>(), y.as<T>(), weights.as<T>(),
+                 before.as_or_null<T>(), query.as_or_null<T>(), gates.as_or_null<T>()});
   });
-  save_for_backward(inputs);
-  Tape::current().record(y, inputs, [=](const Tensor& dy) {
+  Tape::current().record(y, {.inputs = inputs, .saves = inputs}, [=](const Tensor& dy) {
     dispatch(dtype, [&]<class T> {
       const Tensor dgx = empty({rows, 3 * h}, dtype, device), dproducts = empty({rows, size.joined()}, dtype, device),
                    dprojected = empty({batch * s, 3 * h}, dtype, device), dv = zeros({batch, d}, dtype, device);
@@ -248,9 +240,14 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
       add_weight_gradient<T>(cell.w_ih, as_matrix<T>(values), projected_grad, Span::sequence, e);
       add_bias_gradient<T>(cell.b_ih, gx_grad);
       const Matrix<const T> wt = as_matrix<T>(cell.w_ih).t();  // [3H,E+C]
-      if (x.requires_grad()) kernels::gemm<T>(device, {gx_grad, wt.block(0, 0, 3 * h, e), as_matrix<T>(grad(x)), true});
-      if (values.requires_grad())
-        kernels::gemm<T>(device, {projected_grad, wt.block(0, e, 3 * h, c), as_matrix<T>(grad(values)), true});
+      const auto add_input_gradient = [&](const Tensor& to, const Matrix<const T>& dy_of, int64_t first,
+                                          int64_t width) {
+        if (!to.requires_grad()) return;
+        const auto [d_to, accumulate] = grad_target(to);
+        kernels::gemm<T>(device, {dy_of, wt.block(0, first, 3 * h, width), as_matrix<T>(d_to), accumulate});
+      };
+      add_input_gradient(x, gx_grad, 0, e);
+      add_input_gradient(values, projected_grad, e, c);
     });
   });
   return y;

@@ -35,9 +35,9 @@ SEQGRAD_SIMD void cell_grad(const T* r, const T* z, const T* n, const T* q, cons
     const T dn = d * (1 - z[i]) * (1 - n[i] * n[i]);
     const T dz = d * (before[i] - n[i]) * z[i] * (1 - z[i]);
     const T dr = dn * q[i] * r[i] * (1 - r[i]);
-    dgx[i] += dr;
-    dgx[hidden + i] += dz;
-    dgx[2 * hidden + i] += dn;
+    dgx[i] = dr;
+    dgx[hidden + i] = dz;
+    dgx[2 * hidden + i] = dn;
     dgh[i] = dr;
     dgh[hidden + i] = dz;
     dgh[2 * hidden + i] = dn * r[i];

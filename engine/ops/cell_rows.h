@@ -11,7 +11,7 @@ inline int64_t sentences_at_once(int64_t hidden) { return hidden <= 128 ? 16 : 3
 // next [H] from h [H], which it may be; gx, gh and bias [3H] in the order r, z, n. Also r, z, n and q = gh_n + bias_n.
 template <class T>
 void gru_cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r, T* z, T* n, T* q, int64_t hidden);
-// dh [H] of the state after becomes what of it passes the gate z; dgx [3H] is added to, dgh [3H] written.
+// dh [H] of the state after becomes what of it passes the gate z; dgx and dgh [3H] are written.
 template <class T>
 void gru_cell_grad(const T* r, const T* z, const T* n, const T* q, const T* before, T* dh, const T* dy, T* dgx, T* dgh,
                    int64_t hidden);

@@ -1,11 +1,13 @@
-// Forward and backward are the same kernel: both add the masked input.
+// Forward and backward are the same kernel: the masked input.
 #include "engine/ops/dropout.h"
 
 #include <algorithm>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
+#include "engine/ops/write_grads.h"
 
 namespace seqgrad {
 namespace {
@@ -36,9 +38,9 @@ SEQGRAD_SIMD void draw_many(const DropoutCounter& first, uint32_t* out /*[lanes,
 }
 
 template <class T>
-SEQGRAD_SIMD void add_kept(const uint32_t* draws, uint32_t below, T keep, const T* x, T* y, int64_t n) {
+SEQGRAD_SIMD void mask(const uint32_t* draws, uint32_t below, T keep, const T* x, T* y, int64_t n) {
   SEQGRAD_IVDEP
-  for (int64_t i = 0; i < n; ++i) y[i] += draws[i] >= below ? x[i] * keep : T{0};
+  for (int64_t i = 0; i < n; ++i) y[i] = draws[i] >= below ? T{0} + x[i] * keep : T{0};
 }
 
 template <class T>
@@ -51,7 +53,7 @@ void dropout_cpu(const kernels::Dropout<T>& k) {
       const int64_t at = (b * k.steps + t) * k.width;
       for (int64_t u = 0; u < k.width; u += 4 * lanes) {
         draw_many(dropout_counter(*k.draw, k.site, b, k.variational ? 0 : t, u / 4), draws);
-        add_kept(draws, below, keep, k.x + at + u, k.y + at + u, std::min(4 * lanes, k.width - u));
+        mask(draws, below, keep, k.x + at + u, k.y + at + u, std::min(4 * lanes, k.width - u));
       }
     }
   });
@@ -64,21 +66,21 @@ const bool registered = install<Device::cpu>(kernels::dropout<float>, dropout_cp
 }  // namespace
 
 Tensor dropout(const Tensor& x, double rate, const DropoutDraw* draw, DropoutSite site, bool variational) {
-  check_alive("dropout", {x});
+  expect("dropout", {{"x", x, "[...]"}});
   const int rank = x.shape.rank();
   if (rank != 2 && rank != 3) refuse("dropout: x is {}; expected [B,E] or [B,T,E]", x.shape.str());
   if (!(rate >= 0 && rate < 1)) refuse("dropout: the rate must lie in [0,1), got {}", rate);
   if (rate == 0) return x;
   if (variational) site.first_step = 0;
-  Tensor y = zeros(x.shape, x.dtype, x.device);
-  const auto add_masked = [=](const Tensor& from, const Tensor& to) {
-    dispatch(from.dtype, [&]<class T> {
-      kernels::dropout<T>(from.device, {from.as<T>(), to.as<T>(), from.shape[0], rank == 3 ? from.shape[1] : 1,
-                                        from.shape[-1], rate, draw, site, variational});
-    });
+  Tensor y = empty_like(x);
+  const auto mask = [=]<class T>(const T* from, T* to) {
+    kernels::dropout<T>(x.device,
+                        {from, to, x.shape[0], rank == 3 ? x.shape[1] : 1, x.shape[-1], rate, draw, site, variational});
   };
-  add_masked(x, y);
-  Tape::current().record(y, {x}, [=](const Tensor& dy) { add_masked(dy, grad(x)); });
+  dispatch(x.dtype, [&]<class T> { mask(x.as<T>(), y.as<T>()); });
+  Tape::current().record(y, {.inputs = {x}}, [=](const Tensor& dy) {
+    dispatch(x.dtype, [&]<class T> { write_grads<T>({x}, [&](T* dx) { mask(dy.as<T>(), dx); }); });
+  });
   return y;
 }
 

@@ -16,7 +16,7 @@ __global__ void dropout_kernel(kernels::Dropout<T> k, uint32_t below, T keep) {
     const auto words = dropout_words(*k.draw, k.site, row / k.steps, k.variational ? 0 : row % k.steps, group);
     for (int64_t j = 0; j < 4 && group * 4 + j < k.width; ++j) {
       const int64_t at = row * k.width + group * 4 + j;
-      if (words[static_cast<size_t>(j)] >= below) k.y[at] += k.x[at] * keep;
+      k.y[at] = words[static_cast<size_t>(j)] >= below ? T{0} + k.x[at] * keep : T{0};
     }
   }
 }

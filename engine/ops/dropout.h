@@ -60,7 +60,7 @@ struct Dropout {
   const DropoutDraw* draw;
   DropoutSite site;
   bool variational;
-};  // y += mask·x
+};  // y = mask·x
 template <class T>
 inline constinit Kernel<Dropout<T>> dropout{"dropout"};
 }  // namespace kernels

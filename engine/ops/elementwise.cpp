@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
+#include "engine/ops/write_grads.h"
 
 namespace seqgrad {
 namespace {
@@ -26,7 +28,7 @@ void unary_cpu(const kernels::Unary<T>& k) {
 template <class T, class Op>
 SEQGRAD_SIMD void unary_grad_range(const kernels::UnaryGrad<T>& k, int64_t begin, int64_t end) {
   SEQGRAD_IVDEP
-  for (int64_t i = begin; i < end; ++i) k.dx[i] += k.dy[i] * Op::template df<T>(k.x[i], k.y[i]);
+  for (int64_t i = begin; i < end; ++i) k.dx[i] = T{0} + k.dy[i] * Op::template df<T>(k.x[i], k.y[i]);
 }
 template <class T, class Op>
 void unary_grad_cpu(const kernels::UnaryGrad<T>& k) {
@@ -47,10 +49,11 @@ void binary_cpu(const kernels::Binary<T>& k) {
 template <class T, class Op>
 void binary_grad_cpu(const kernels::BinaryGrad<T>& k) {
   parallel_ranges(k.inner, 256, [&](int64_t begin, int64_t end) {
+    if (k.db) std::fill(k.db + begin, k.db + end, T{0});
     for (int64_t o = 0; o < k.outer; ++o) {
       const T *a = k.a + o * k.inner, *dy = k.dy + o * k.inner;
       if (k.da)
-        for (int64_t i = begin; i < end; ++i) k.da[o * k.inner + i] += dy[i] * Op::template da<T>(a[i], k.b[i]);
+        for (int64_t i = begin; i < end; ++i) k.da[o * k.inner + i] = T{0} + dy[i] * Op::template da<T>(a[i], k.b[i]);
       if (k.db)
         for (int64_t i = begin; i < end; ++i) k.db[i] += dy[i] * Op::template db<T>(a[i], k.b[i]);
     }
@@ -60,7 +63,10 @@ void binary_grad_cpu(const kernels::BinaryGrad<T>& k) {
 template <class T>
 void axpy_cpu(const kernels::Axpy<T>& k) {
   parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) k.y[i] += k.a * k.x[i];
+    if (k.accumulate)
+      for (int64_t i = begin; i < end; ++i) k.y[i] += k.a * k.x[i];
+    else
+      for (int64_t i = begin; i < end; ++i) k.y[i] = T{0} + k.a * k.x[i];
   });
 }
 
@@ -128,16 +134,16 @@ const bool registered = add_all_unary(UnaryOps{}) && add_all_binary(BinaryOps{})
 
 template <class Op>
 Tensor unary(const Tensor& x) {
-  check_alive(Op::name, {x});
+  expect(Op::name, {{"x", x, "[...]"}});
   Tensor y = empty_like(x);
   dispatch(x.dtype, [&]<class T> { kernels::unary<T, Op>(x.device, {x.as<T>(), y.as<T>(), x.numel()}); });
-  save_for_backward({x});
-  Tape::current().record(y, {x}, [x, y](const Tensor& dy) {
+  Tape::current().record(y, {.inputs = {x}, .saves = {x}, .saves_result = true}, [x, y](const Tensor& dy) {
     dispatch(x.dtype, [&]<class T> {
-      kernels::unary_grad<T, Op>(x.device, {x.as<T>(), y.as<T>(), dy.as<T>(), grad(x).as<T>(), x.numel()});
+      write_grads<T>({x}, [&](T* dx) {
+        kernels::unary_grad<T, Op>(x.device, {x.as<T>(), y.as<T>(), dy.as<T>(), dx, x.numel()});
+      });
     });
   });
-  save_for_backward({y});
   return y;
 }
 
@@ -152,27 +158,27 @@ Tensor binary(const Tensor& a, const Tensor& b) {
   dispatch(a.dtype, [&]<class T> {
     kernels::binary<T, Op>(a.device, {a.as<T>(), b.as<T>(), y.as<T>(), outer, inner});
   });
-  save_for_backward({a, b});
-  Tape::current().record(y, {a, b}, [a, b, outer, inner](const Tensor& dy) {
+  Tape::current().record(y, {.inputs = {a, b}, .saves = {a, b}}, [a, b, outer, inner](const Tensor& dy) {
     dispatch(a.dtype, [&]<class T> {
-      T* da = a.requires_grad() ? grad(a).as<T>() : nullptr;
-      T* db = b.requires_grad() ? grad(b).as<T>() : nullptr;
-      kernels::binary_grad<T, Op>(a.device, {a.as<T>(), b.as<T>(), dy.as<T>(), da, db, outer, inner});
+      write_grads<T>({a, b}, [&](T* da, T* db) {
+        kernels::binary_grad<T, Op>(a.device, {a.as<T>(), b.as<T>(), dy.as<T>(), da, db, outer, inner});
+      });
     });
   });
   return y;
 }
 
 Tensor scale(const Tensor& x, double factor) {
-  check_alive("scale", {x});
-  Tensor y = zeros(x.shape, x.dtype, x.device);
-  const auto add_scaled = [factor](const Tensor& from, const Tensor& to) {
+  expect("scale", {{"x", x, "[...]"}});
+  Tensor y = empty_like(x);
+  const auto axpy = [factor](const Tensor& from, const GradTarget& to) {
     dispatch(from.dtype, [&]<class T> {
-      kernels::axpy<T>(from.device, {static_cast<T>(factor), from.as<T>(), to.as<T>(), from.numel()});
+      kernels::axpy<T>(from.device,
+                       {static_cast<T>(factor), from.as<T>(), to.tensor.as<T>(), from.numel(), to.accumulate});
     });
   };
-  add_scaled(x, y);
-  Tape::current().record(y, {x}, [x, add_scaled](const Tensor& dy) { add_scaled(dy, grad(x)); });
+  axpy(x, {y, false});
+  Tape::current().record(y, {.inputs = {x}}, [x, axpy](const Tensor& dy) { axpy(dy, grad_target(x)); });
   return y;
 }
 

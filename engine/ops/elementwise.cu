@@ -18,7 +18,8 @@ void unary_cuda(const kernels::Unary<T>& k) {
 
 template <class T, class Op>
 __global__ void unary_grad_kernel(kernels::UnaryGrad<T> k) {
-  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) k.dx[i] += k.dy[i] * Op::template df<T>(k.x[i], k.y[i]);
+  for (int64_t i = gpu::index(); i < k.n; i += gpu::step())
+    k.dx[i] = T{0} + k.dy[i] * Op::template df<T>(k.x[i], k.y[i]);
 }
 template <class T, class Op>
 void unary_grad_cuda(const kernels::UnaryGrad<T>& k) {
@@ -38,13 +39,13 @@ void binary_cuda(const kernels::Binary<T>& k) {
 template <class T, class Op>
 __global__ void binary_da_kernel(kernels::BinaryGrad<T> k) {
   for (int64_t i = gpu::index(); i < k.outer * k.inner; i += gpu::step())
-    k.da[i] += k.dy[i] * Op::template da<T>(k.a[i], k.b[i % k.inner]);
+    k.da[i] = T{0} + k.dy[i] * Op::template da<T>(k.a[i], k.b[i % k.inner]);
 }
 // A thread owns a column, so that db is summed over `outer` in one fixed order.
 template <class T, class Op>
 __global__ void binary_db_kernel(kernels::BinaryGrad<T> k) {
   for (int64_t i = gpu::index(); i < k.inner; i += gpu::step()) {
-    T sum = k.db[i];
+    T sum = 0;
     for (int64_t o = i; o < k.outer * k.inner; o += k.inner) sum += k.dy[o] * Op::template db<T>(k.a[o], k.b[i]);
     k.db[i] = sum;
   }
@@ -58,7 +59,7 @@ void binary_grad_cuda(const kernels::BinaryGrad<T>& k) {
 
 template <class T>
 __global__ void axpy_kernel(kernels::Axpy<T> k) {
-  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) k.y[i] += k.a * k.x[i];
+  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) k.y[i] = (k.accumulate ? k.y[i] : T{0}) + k.a * k.x[i];
 }
 template <class T>
 void axpy_cuda(const kernels::Axpy<T>& k) {

@@ -185,7 +185,7 @@ struct UnaryGrad {
   const T *x, *y, *dy;
   T* dx;
   int64_t n;
-};  // dx += dy·df
+};  // dx = dy·df
 template <class T>
 struct Binary {
   const T *a, *b;
@@ -195,16 +195,17 @@ struct Binary {
 template <class T>
 struct BinaryGrad {
   const T *a, *b, *dy;
-  T *da, *db;
+  T *da, *db;  // written; null: not wanted
   int64_t outer, inner;
-};  // null: not wanted
+};
 template <class T>
 struct Axpy {
   T a;
   const T* x;
   T* y;
   int64_t n;
-};  // y += a·x
+  bool accumulate;
+};  // y = a·x, or y += a·x
 template <class T>
 struct ScaleInPlace {
   T* x;

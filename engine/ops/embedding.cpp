@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
 #include "engine/ops/id_range.h"
@@ -39,8 +40,7 @@ const bool registered = install<Device::cpu>(kernels::embedding<float>, embeddin
 }  // namespace
 
 Tensor embedding(const Tensor& ids, const Tensor& table, int64_t padding_id) {
-  check_alive("embedding", {ids, table});
-  if (table.shape.rank() != 2) refuse("embedding: table is {}; expected [V,E]", table.shape.str());
+  expect("embedding", {{"ids", ids, "[...] i32"}, {"table", table, "[V,E]"}});
   const int64_t rows = table.shape[0], width = table.shape[1], n = ids.numel();
   if (const auto bad = first_outside(ids, 0, rows - 1)) refuse("embedding: id {} is outside [0,{})", bad->value, rows);
   Shape shape = ids.shape;
@@ -49,7 +49,7 @@ Tensor embedding(const Tensor& ids, const Tensor& table, int64_t padding_id) {
   dispatch(table.dtype, [&]<class T> {
     kernels::embedding<T>(table.device, {ids.as<int32_t>(), table.as<T>(), y.as<T>(), n, width});
   });
-  Tape::current().record(y, {table}, [=](const Tensor& dy) {
+  Tape::current().record(y, {.inputs = {table}}, [=](const Tensor& dy) {
     dispatch(table.dtype, [&]<class T> {
       kernels::embedding_grad<T>(table.device,
                                  {ids.as<int32_t>(), dy.as<T>(), grad(table).as<T>(), n, width, padding_id});

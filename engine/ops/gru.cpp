@@ -6,12 +6,13 @@
 #include <array>
 #include <vector>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
 #include "engine/ops/cell_rows.h"
 #include "engine/ops/id_range.h"
-#include "engine/ops/view.h"
+#include "engine/ops/write_grads.h"
 
 namespace seqgrad {
 namespace {
@@ -79,19 +80,20 @@ void gru_grad_cpu(const kernels::GruGrad<T>& k) {
       for (int64_t b = 0; b < rows; ++b) {
         const int64_t row = (begin + b) * size.steps + t, at = (d * size.batch * size.steps + row) * h;
         T* product = dgh + b * size.steps * 3 * h;
+        T* dgx = to.dgx ? to.dgx + 3 * row * h : spare;
         if (t >= k.lengths[begin + b]) {
           std::fill_n(product, 3 * h, T{0});
+          std::fill_n(dgx, 3 * h, T{0});
           continue;
         }
         const T* g = k.gates + at;
         gru_cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + at, dh + b * h,
-                      k.dy + (row * size.directions + d) * h, to.dgx ? to.dgx + 3 * row * h : spare, product, h);
+                      k.dy + (row * size.directions + d) * h, dgx, product, h);
       }
       if (i + 1 < steps || (i < steps && to.dh0))
         cpu_gemm(Matrix{dgh, rows, 3 * h, size.steps * 3 * h}, to.wt, Matrix{dh, rows, h}, true);
     }
-    if (to.dh0)
-      for (int64_t j = 0; j < rows * h; ++j) to.dh0[begin * h + j] += dh[j];
+    if (to.dh0) std::copy_n(dh, rows * h, to.dh0 + begin * h);
   });
 }
 
@@ -113,67 +115,69 @@ PackedMatrix<T> for_steps(const Tensor& w, int64_t steps) {
   return steps > 1 ? pack<T>(w.device, as_matrix<T>(w)) : as_matrix<T>(w);
 }
 
-void check(const char* op, const Directions& all, int64_t directions, const Tensor& lengths) {
-  for (int64_t d = 0; d < directions; ++d) {
-    const GruDirection& x = all[static_cast<size_t>(d)];
-    check_alive(op, {lengths, x.gx, x.w_hh, x.b_hh, x.h0});
-    if (x.gx.shape.rank() != 3 || x.w_hh.shape.rank() != 2)
-      refuse("{}: gx is {}, w_hh is {}; expected [B,T,3H] and [H,3H]", op, x.gx.shape.str(), x.w_hh.shape.str());
-    const int64_t batch = x.gx.shape[0], h = x.w_hh.shape[0];
-    if (x.gx.shape[2] != 3 * h || x.w_hh.shape[1] != 3 * h || !(x.b_hh.shape == Shape{3 * h}) ||
-        (x.h0.defined() && !(x.h0.shape == Shape{batch, h})) || !(lengths.shape == Shape{batch}))
-      refuse("{}: gx {}, w_hh {}, b_hh {}, h0 {}, lengths {} do not fit", op, x.gx.shape.str(), x.w_hh.shape.str(),
-             x.b_hh.shape.str(), x.h0.defined() ? x.h0.shape.str() : "none", lengths.shape.str());
-  }
-  const Shape &ahead = all[0].gx.shape, &back = all[1].gx.shape;
-  if (directions == 2 && !(ahead == back)) refuse("{}: gx is {} ahead and {} back", op, ahead.str(), back.str());
-  check_lengths(op, "lengths", lengths, ahead[1]);
+void check(const char* op, const Directions& all, int64_t directions, const Tensor& lengths, Span span) {
+  const auto& [forward, reverse] = all;
+  expect(op, {{"gx", forward.gx, "[B,T,3H]"},
+              {"w_hh", forward.w_hh, "[H,3H]"},
+              {"b_hh", forward.b_hh, "[3H]"},
+              {"h0", forward.h0, "[B,H]?"},
+              {"lengths", lengths, "[B] i32"}});
+  if (directions == 2)
+    expect(op, {{"gx", forward.gx, "[B,T,3H]"},
+                {"reverse.gx", reverse.gx, "[B,T,3H]"},
+                {"reverse.w_hh", reverse.w_hh, "[H,3H]"},
+                {"reverse.b_hh", reverse.b_hh, "[3H]"},
+                {"reverse.h0", reverse.h0, "[B,H]?"}});
+  if (span == Span::time_step && forward.gx.shape[1] != 1)
+    refuse("{}: gx {} is more than one time step", op, forward.gx.shape.str());
+  check_lengths(op, "lengths", lengths, forward.gx.shape[1]);
 }
 
 Tensor run(const char* op, const Directions& all, int64_t directions, const Tensor& lengths, bool reverse, Span span) {
-  check(op, all, directions, lengths);
+  check(op, all, directions, lengths, span);
   const DType dtype = all[0].gx.dtype;
   const Device device = all[0].gx.device;
-  if (span == Span::time_step && all[0].gx.shape[1] != 1)
-    refuse("{}: gx {} is more than one time step", op, all[0].gx.shape.str());
   const kernels::GruSizes size{directions, all[0].gx.shape[0], all[0].gx.shape[1], all[0].w_hh.shape[0], reverse};
   const int64_t batch = size.batch, steps = size.steps, h = size.hidden;
-  const bool recorded = Tape::current().wants_grad(
-      {all[0].gx, all[0].w_hh, all[0].b_hh, all[0].h0, all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0});
+  const std::initializer_list<Tensor> inputs = {all[0].gx, all[0].w_hh, all[0].b_hh, all[0].h0,
+                                                all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0};
+  const bool recorded = Tape::current().wants_grad(inputs);
   Tensor y = empty({batch, steps, directions * h}, dtype, device);
   const Tensor before = recorded ? empty({directions, batch, steps, h}, dtype, device) : Tensor{};
   const Tensor gates = recorded ? empty({4 * directions, batch, steps, h}, dtype, device) : Tensor{};
   dispatch(dtype, [&]<class T> {
-    kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), nullptr, nullptr};
+    kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), before.as_or_null<T>(), gates.as_or_null<T>()};
     for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
-      k.of[d] = {all[d].gx.as<T>(), for_steps<T>(all[d].w_hh, steps), all[d].b_hh.as<T>(),
-                 all[d].h0.defined() ? all[d].h0.as<T>() : nullptr};
-    if (recorded) k.before = before.as<T>(), k.gates = gates.as<T>();
+      k.of[d] = {all[d].gx.as<T>(), for_steps<T>(all[d].w_hh, steps), all[d].b_hh.as<T>(), all[d].h0.as_or_null<T>()};
     kernels::gru<T>(device, k);
   });
-  save_for_backward({all[0].w_hh, all[1].w_hh});
-  Tape::current().record(
-      y, {all[0].gx, all[0].w_hh, all[0].b_hh, all[0].h0, all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0},
-      [=](const Tensor& dy) {
-        const Tensor dgh = empty({directions, batch, steps, 3 * h}, dtype, device);
-        dispatch(dtype, [&]<class T> {
-          const auto grad_of = [](const Tensor& x) { return x.requires_grad() ? grad(x).as<T>() : nullptr; };
-          kernels::GruGrad<T> k{{},         size,       lengths.as<int32_t>(), before.as<T>(), gates.as<T>(),
-                                dy.as<T>(), dgh.as<T>()};
-          for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
-            k.of[d] = {span == Span::time_step ? TimeSteps<T>::current().transposed(all[d].w_hh)
-                                               : pack_for_few_rows<T>(device, as_matrix<T>(all[d].w_hh).t()),
-                       grad_of(all[d].gx), grad_of(all[d].h0)};
-          kernels::gru_grad<T>(device, k);
-          for (int64_t d = directions - 1; d >= 0; --d) {  // as of two ops, the later one first
-            const GruDirection& x = all[static_cast<size_t>(d)];
-            const int64_t rows = batch * steps;
-            const Matrix<const T> products{k.dgh + d * rows * 3 * h, rows, 3 * h};
-            add_weight_gradient<T>(x.w_hh, Matrix{k.before + d * rows * h, rows, h}, products, span);
-            add_bias_gradient<T>(x.b_hh, products);
-          }
-        });
+  Tape::current().record(y, {.inputs = inputs, .saves = {all[0].w_hh, all[1].w_hh}}, [=](const Tensor& dy) {
+    const Tensor dgh = empty({directions, batch, steps, 3 * h}, dtype, device);
+    dispatch(dtype, [&]<class T> {
+      const auto w_transposed = [&](const Tensor& w) -> PackedMatrix<T> {
+        if (!w.defined()) return {};
+        if (span == Span::time_step) return TimeSteps<T>::current().transposed(w);
+        return pack_for_few_rows<T>(device, as_matrix<T>(w).t());
+      };
+      const PackedMatrix<T> wt[2] = {w_transposed(all[0].w_hh), w_transposed(all[1].w_hh)};
+      write_grads<T>({all[0].gx, all[0].h0, all[1].gx, all[1].h0}, [&](T* dgx, T* dh0, T* reverse_dgx, T* reverse_dh0) {
+        kernels::gru_grad<T>(device, {{{wt[0], dgx, dh0}, {wt[1], reverse_dgx, reverse_dh0}},
+                                      size,
+                                      lengths.as<int32_t>(),
+                                      before.as<T>(),
+                                      gates.as<T>(),
+                                      dy.as<T>(),
+                                      dgh.as<T>()});
       });
+      for (int64_t d = directions - 1; d >= 0; --d) {  // as of two ops, the later one first
+        const GruDirection& x = all[static_cast<size_t>(d)];
+        const int64_t rows = batch * steps;
+        const Matrix<const T> products{dgh.as<T>() + d * rows * 3 * h, rows, 3 * h};
+        add_weight_gradient<T>(x.w_hh, Matrix{before.as<T>() + d * rows * h, rows, h}, products, span);
+        add_bias_gradient<T>(x.b_hh, products);
+      }
+    });
+  });
   return y;
 }
 
@@ -184,13 +188,8 @@ Tensor gru(const Tensor& gx, const Tensor& w_hh, const Tensor& b_hh, const Tenso
   return run("gru", {{{gx, w_hh, b_hh, h0}, {}}}, 1, lengths, reverse, span);
 }
 
-Tensor bidirectional_gru(const GruDirection& ahead, const GruDirection& back, const Tensor& lengths) {
-  const auto same = [](const Tensor& a, const Tensor& b) { return a.slot && a.slot == b.slot; };
-  if (same(ahead.gx, back.gx) || same(ahead.h0, back.h0)) {  // both at once would add to one gradient
-    const Tensor first = gru(ahead.gx, ahead.w_hh, ahead.b_hh, ahead.h0, lengths);
-    return concat(first, gru(back.gx, back.w_hh, back.b_hh, back.h0, lengths, true));
-  }
-  return run("bidirectional_gru", {{ahead, back}}, 2, lengths, false, Span::sequence);
+Tensor bidirectional_gru(const GruDirection& forward, const GruDirection& reverse, const Tensor& lengths) {
+  return run("bidirectional_gru", {{forward, reverse}}, 2, lengths, false, Span::sequence);
 }
 
 }  // namespace seqgrad

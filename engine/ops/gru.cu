@@ -101,22 +101,23 @@ __global__ void gru_grad_kernel(kernels::GruGrad<T> k, int64_t step, T* dh) {
       if (step > 0)
         dh[i] = x;
       else if (T* dh0 = u.d == 0 ? k.of[0].dh0 : k.of[1].dh0)
-        dh0[u.b * h + u.j] += x;
+        dh0[u.b * h + u.j] = x;
     };
-    T* dgh = k.dgh + u.apart(k.size, 3);
+    T *dgh = k.dgh + u.apart(k.size, 3), *dgx = u.d == 0 ? k.of[0].dgx : k.of[1].dgx;
+    if (dgx) dgx += u.row * 3 * h + u.j;
     if (u.t >= k.lengths[u.b]) {
       dgh[0] = dgh[h] = dgh[2 * h] = 0;
+      if (dgx) dgx[0] = dgx[h] = dgx[2 * h] = 0;
       pass(after);
       continue;
     }
     const int64_t at = u.apart(k.size, 1);
     const T dy = k.dy[u.beside(k.size)];
     const GruUnitGrad<T> g(GruUnit<T>(k.gates + at, gate), k.before[at], after + dy);
-    if (T* dgx = u.d == 0 ? k.of[0].dgx : k.of[1].dgx) {
-      dgx += u.row * 3 * h + u.j;
-      dgx[0] += g.r;
-      dgx[h] += g.z;
-      dgx[2 * h] += g.n;
+    if (dgx) {
+      dgx[0] = g.r;
+      dgx[h] = g.z;
+      dgx[2 * h] = g.n;
     }
     dgh[0] = g.r;
     dgh[h] = g.z;

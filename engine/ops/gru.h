@@ -48,7 +48,7 @@ template <class T>
 struct GruGrad {
   struct Direction {
     PackedMatrix<T> wt;  // Wᵀ
-    T *dgx, *dh0;        // added to; may be null. Those of two directions are not the same.
+    T *dgx, *dh0;        // written; may be null
   } of[2];
   GruSizes size;
   const int32_t* lengths;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 #include "engine/ops/id_range.h"
 
@@ -46,18 +47,16 @@ const bool registered = install_kernels<float>() && install_kernels<double>() &&
 }  // namespace
 
 Tensor last_states(const Tensor& y, const Tensor& lengths, int64_t directions) {
-  check_alive("last_states", {y, lengths});
-  if (y.shape.rank() != 3 || directions < 1 || directions > 2 || y.shape[2] % directions != 0 ||
-      !(lengths.shape == Shape{y.shape[0]}))
-    refuse("last_states: {} of {} directions with lengths {}; expected [B,T,D·H], D = 1 or 2, and [B]", y.shape.str(),
-           directions, lengths.shape.str());
+  expect("last_states", {{"y", y, "[B,T,H]"}, {"lengths", lengths, "[B] i32"}});
+  if (directions < 1 || directions > 2 || y.shape[2] % directions != 0)
+    refuse("last_states: y {} of {} directions; expected 1, or 2 of one width", y.shape.str(), directions);
   const int64_t batch = y.shape[0], steps = y.shape[1], width = y.shape[2], forwards = width / directions;
   check_lengths("last_states", "lengths", lengths, steps);
   Tensor out = empty({batch, width}, y.dtype, y.device);
   dispatch(y.dtype, [&]<class T> {
     kernels::last_states<T>(y.device, {y.as<T>(), out.as<T>(), lengths.as<int32_t>(), batch, steps, width, forwards});
   });
-  Tape::current().record(out, {y}, [=](const Tensor& dout) {
+  Tape::current().record(out, {.inputs = {y}}, [=](const Tensor& dout) {
     dispatch(y.dtype, [&]<class T> {
       kernels::last_states_grad<T>(
           y.device, {dout.as<T>(), grad(y).as<T>(), lengths.as<int32_t>(), batch, steps, width, forwards});

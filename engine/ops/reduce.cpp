@@ -1,7 +1,9 @@
 // Sum and mean are one kernel with a factor.
 #include "engine/ops/reduce.h"
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
+#include "engine/ops/write_grads.h"
 
 namespace seqgrad {
 namespace {
@@ -16,16 +18,16 @@ void sum_cpu(const kernels::Sum<T>& k) {
 template <class T>
 void sum_grad_cpu(const kernels::SumGrad<T>& k) {
   const T g = static_cast<T>(k.scale * static_cast<double>(*k.dy));
-  for (int64_t i = 0; i < k.n; ++i) k.dx[i] += g;
+  for (int64_t i = 0; i < k.n; ++i) k.dx[i] = g;
 }
 
 Tensor scaled_sum(const char* op, const Tensor& x, double scale) {
-  check_alive(op, {x});
+  expect(op, {{"x", x, "[...]"}});
   Tensor y = empty({}, x.dtype, x.device);
   dispatch(x.dtype, [&]<class T> { kernels::sum<T>(x.device, {x.as<T>(), y.as<T>(), x.numel(), scale}); });
-  Tape::current().record(y, {x}, [=](const Tensor& dy) {
+  Tape::current().record(y, {.inputs = {x}}, [=](const Tensor& dy) {
     dispatch(x.dtype, [&]<class T> {
-      kernels::sum_grad<T>(x.device, {dy.as<T>(), grad(x).as<T>(), x.numel(), scale});
+      write_grads<T>({x}, [&](T* dx) { kernels::sum_grad<T>(x.device, {dy.as<T>(), dx, x.numel(), scale}); });
     });
   });
   return y;

@@ -23,7 +23,7 @@ void sum_cuda(const kernels::Sum<T>& k) {
 template <class T>
 __global__ void sum_grad_kernel(kernels::SumGrad<T> k) {
   const T g = static_cast<T>(k.scale * static_cast<double>(*k.dy));
-  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) k.dx[i] += g;
+  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) k.dx[i] = g;
 }
 template <class T>
 void sum_grad_cuda(const kernels::SumGrad<T>& k) {

@@ -22,7 +22,7 @@ struct SumGrad {
   T* dx;
   int64_t n;
   double scale;
-};  // dx += scale·dy
+};  // dx = scale·dy
 template <class T>
 inline constinit Kernel<Sum<T>> sum{"sum"};
 template <class T>

@@ -5,10 +5,12 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
 #include "engine/ops/id_range.h"
 #include "engine/ops/row_passes.h"
+#include "engine/ops/write_grads.h"
 
 namespace seqgrad {
 namespace {
@@ -49,28 +51,29 @@ void softmax_grad_cpu(const kernels::SoftmaxGrad<T>& k) {
       const int64_t n = k.lengths ? k.lengths[r] : k.n;
       T dot = 0;
       for (int64_t i = 0; i < n; ++i) dot += k.log ? dy[i] : y[i] * dy[i];
-      for (int64_t i = 0; i < n; ++i) dx[i] += k.log ? dy[i] - std::exp(y[i]) * dot : y[i] * (dy[i] - dot);
+      for (int64_t i = 0; i < n; ++i) dx[i] = T{0} + (k.log ? dy[i] - std::exp(y[i]) * dot : y[i] * (dy[i] - dot));
+      std::fill(dx + n, dx + k.n, T{0});
     }
   });
 }
 
 Tensor apply(const char* op, const Tensor& x, const Tensor& lengths, bool log) {
-  check_alive(op, {x, lengths});
-  if (x.shape.rank() < 1) refuse("{}: a scalar has no last dimension", op);
-  const int64_t n = x.shape[-1], rows = n == 0 ? 0 : x.numel() / n;
+  const int64_t n = expect(op, {{"x", x, "[...,N]"}, {"lengths", lengths, "[...] i32?"}})['N'],
+                rows = n == 0 ? 0 : x.numel() / n;
   if (lengths.defined()) {
     if (lengths.numel() != rows) refuse("{}: {} lengths for {} rows", op, lengths.numel(), rows);
     check_lengths(op, "lengths", lengths, n);
   }
   Tensor y = empty_like(x);
-  const int32_t* at = lengths.defined() ? lengths.as<int32_t>() : nullptr;
+  const int32_t* at = lengths.as_or_null<int32_t>();
   dispatch(x.dtype, [&]<class T> { kernels::softmax<T>(x.device, {x.as<T>(), y.as<T>(), at, rows, n, log}); });
-  Tape::current().record(y, {x}, [=](const Tensor& dy) {
+  Tape::current().record(y, {.inputs = {x}, .saves_result = true}, [=](const Tensor& dy) {
     dispatch(x.dtype, [&]<class T> {
-      kernels::softmax_grad<T>(x.device, {y.as<T>(), dy.as<T>(), grad(x).as<T>(), at, rows, n, log});
+      write_grads<T>({x}, [&](T* dx) {
+        kernels::softmax_grad<T>(x.device, {y.as<T>(), dy.as<T>(), dx, at, rows, n, log});
+      });
     });
   });
-  save_for_backward({y});
   return y;
 }
 

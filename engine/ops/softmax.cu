@@ -43,8 +43,8 @@ __global__ void __launch_bounds__(most_threads) softmax_grad_kernel(kernels::Sof
   double sum = 0;
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) sum += static_cast<double>(k.log ? dy[i] : y[i] * dy[i]);
   const T dot = static_cast<T>(gpu::block_reduce(sum, gpu::shared_memory<double>(), gpu::Plus{}));
-  for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-    dx[i] += k.log ? dy[i] - std::exp(y[i]) * dot : y[i] * (dy[i] - dot);
+  for (int64_t i = threadIdx.x; i < k.n; i += blockDim.x)
+    dx[i] = T{0} + (i >= n ? T{0} : k.log ? dy[i] - std::exp(y[i]) * dot : y[i] * (dy[i] - dot));
 }
 template <class T>
 void softmax_grad_cuda(const kernels::SoftmaxGrad<T>& k) {

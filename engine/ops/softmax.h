@@ -22,7 +22,7 @@ struct Softmax {
 template <class T>
 struct SoftmaxGrad {
   const T *y, *dy;
-  T* dx;
+  T* dx;  // written
   const int32_t* lengths;
   int64_t rows, n;
   bool log;

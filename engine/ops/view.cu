@@ -14,7 +14,7 @@ __global__ void move_strided_kernel(kernels::MoveStrided<T> k) {
     const int64_t r = i / k.width, c = i % k.width;
     T& y = k.y[r * k.y_stride + c];
     const T x = k.x[r * k.x_stride + c];
-    y = k.add ? y + x : x;
+    y = k.accumulate ? y + x : x;
   }
 }
 template <class T>

@@ -14,14 +14,14 @@ Tensor time_step(const Tensor& x /*[B,T,E]*/, int64_t t);                 // [B,
 Tensor stack_steps(const std::vector<Tensor>& steps /*T of [B,E]*/);      // [B,T,E]
 
 namespace kernels {
-// y[r·y_stride + c] = x[r·x_stride + c], or += if `add`, for r < rows, c < width; the one kernel behind all copies of
-// this file.
+// y[r·y_stride + c] = x[r·x_stride + c], or += if `accumulate`, for r < rows, c < width; the one kernel behind all
+// copies of this file.
 template <class T>
 struct MoveStrided {
   const T* x;
   T* y;
   int64_t rows, width, x_stride, y_stride;
-  bool add;
+  bool accumulate;
 };
 template <class T>
 inline constinit Kernel<MoveStrided<T>> move_strided{"move_strided"};

@@ -26,10 +26,10 @@ std::string message_of(const std::function<void()>& f) {
 
 // y = a·x with a known gradient, the smallest thing that can be recorded.
 Tensor scaled(const Tensor& x, double a) {
-  check_alive("scaled", {x});
+  check_alive("scaled", x, x);
   Tensor y = empty_like(x);
   for (int64_t i = 0; i < x.numel(); ++i) y.as<double>()[i] = a * x.as<double>()[i];
-  Tape::current().record(y, {x}, [=](const Tensor& dy) {
+  Tape::current().record(y, {.inputs = {x}}, [=](const Tensor& dy) {
     for (int64_t i = 0; i < x.numel(); ++i) grad(x).as<double>()[i] += a * dy.as<double>()[i];
   });
   return y;

@@ -137,13 +137,17 @@ TEST_CASE(
       CHECK(linear(x, none, bias).shape == Shape{0, 0});
       CHECK(error_of([&] {
               linear(of({2, 4}), of({4, 3}), bias);
-            }) == "2 linear: x float32 [2,4], w float32 [4,3] and bias [0] do not fit");
+            }) ==
+            "2 linear: x float32 [2,4], w float32 [4,3], bias float32 [0]; expected x [...,I], w [I,O], bias [O] or "
+            "none");
       const Tensor lengths = from_host(std::vector<int32_t>{}, {0}, device);
       CHECK(error_of([&] { softmax(of({2, 4}), lengths); }) == "2 softmax: 0 lengths for 2 rows");
       const Tensor gx = of({2, 3, 6}), w = of({2, 6}), b = of({6});
       CHECK(error_of([&] {
               gru(gx, w, b, of({0, 2}), from_host(std::vector<int32_t>{1, 2}, {2}, device));
-            }) == "2 gru: gx [2,3,6], w_hh [2,6], b_hh [6], h0 [0,2], lengths [2] do not fit");
+            }) ==
+            "2 gru: gx float32 [2,3,6], w_hh float32 [2,6], b_hh float32 [6], h0 float32 [0,2], lengths int32 [2]; "
+            "expected gx [B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32");
       CHECK(gru(of({0, 3, 6}), w, b, of({0, 2}), lengths).shape == Shape{0, 3, 2});
       CHECK(error_of([&] { Tape::current().backward(tanh(of({})), of({0})); }) ==
             "2 backward: [] needs an upstream gradient of the same shape and dtype");

@@ -92,6 +92,44 @@ TEST_CASE("an op's way back reads nothing that the op has not claimed: the rest 
   });
 }
 
+TEST_CASE("the first op that writes a gradient leaves nothing of what stood there, and the second adds") {
+  for_each_sample([](const std::string&, const OpSample& sample, Device device) {
+    if (!sample.differentiable) return;
+    const auto want = gradients_of(sample, device, false);
+    Tape::current().reset();
+    const Tensor all = variable(from_host(std::vector<double>(1 << 16, 1.0), {1 << 16}, device));
+    overwrite(grad(all));  // where the next step's gradients will be
+    REQUIRE(gradients_of(sample, device, false) == want);
+
+    // Each input is read by another op, too, which is recorded before the sample, or after it.
+    for (const bool before : {false, true}) {
+      Tape::current().reset();
+      std::vector<Tensor> in = inputs_of(sample, device), read;
+      Tensor other = sum(variable(zeros({1}, DType::f64, device)));
+      const auto read_all = [&] {
+        for (const Tensor& x : in)
+          if (x.requires_grad()) other = add(other, scale(sum(x), 3));
+      };
+      if (before) read_all();
+      const Tensor y = sample.call(in);
+      if (!y.requires_grad()) return;
+      if (!before) read_all();
+      Tape::current().backward(add(sum(y), other));
+      const auto got = [&] {
+        std::vector<std::vector<double>> out;
+        for (const Tensor& x : in) out.push_back(x.requires_grad() ? to_host<double>(grad(x)) : std::vector<double>{});
+        return out;
+      }();
+      Tape::current().reset();
+      in = inputs_of(sample, device);
+      Tape::current().backward(sum(sample.call(in)));
+      for (size_t i = 0; i < in.size(); ++i)
+        for (size_t j = 0; j < got[i].size(); ++j)
+          REQUIRE(std::abs(got[i][j] - 3 - to_host<double>(grad(in[i]))[j]) < 1e-12 * (4 + std::abs(got[i][j])));
+    }
+  });
+}
+
 TEST_CASE("logits that an op's way back reads are not overwritten by the loss that they are moved into") {
   // W of a GRU is read by its backward; that it is the logits of something, too, must not spoil that.
   const auto gradients = [](bool moved) {
@@ -255,8 +293,8 @@ TEST_CASE("closures lie as their type wants them to") {
   for (int odd = 0; odd < 3; ++odd) {  // closures of other sizes before it
     Tensor y = empty_like(x);
     const Wide wide{{3}};
-    tape.record(y, {x}, [=](const Tensor&) { (void)odd; });
-    tape.record(y, {x}, [x, wide](const Tensor& dy) {
+    tape.record(y, {.inputs = {x}}, [=](const Tensor&) { (void)odd; });
+    tape.record(y, {.inputs = {x}}, [x, wide](const Tensor& dy) {
       aligned = reinterpret_cast<uintptr_t>(&wide) % alignof(Wide) == 0;
       grad(x).as<double>()[0] += wide.x[0] * dy.as<double>()[0];
     });

@@ -44,49 +44,55 @@ TEST_CASE("ops refuse what does not fit, by name and shape") {
   Tape::current().reset();
   const Tensor a = f32({2, 3}), b = f32({4, 5}), scalar = f32({}), vector = f32({3});
   check_all({
-      {[&] { matmul(a, b); }, "matmul: float32 [2,3] and float32 [4,5] do not fit"},
-      {[&] { matmul(a, a, true, true); }, "matmul: float32 [2,3] transposed and float32 [2,3] transposed do not fit"},
-      {[&] { matmul(vector, b); }, "matmul: float32 [3] and float32 [4,5] do not fit"},
-      {[&] { matmul(a, vector); }, "matmul: float32 [2,3] and float32 [3] do not fit"},
+      {[&] { matmul(a, b); }, "matmul: a float32 [2,3], b float32 [4,5]; expected a [M,K], b [K,N]"},
+      {[&] { matmul(a, a, true, true); }, "matmul: a float32 [2,3], b float32 [2,3]; expected a [K,M], b [N,K]"},
+      {[&] { matmul(vector, b); }, "matmul: a float32 [3], b float32 [4,5]; expected a [M,K], b [K,N]"},
+      {[&] { matmul(a, vector); }, "matmul: a float32 [2,3], b float32 [3]; expected a [M,K], b [K,N]"},
       {[&] {
          matmul(a, f64({3, 2}));
        },
-       "matmul: float32 [2,3] and float64 [3,2] do not fit"},
-      {[&] { linear(a, b); }, "linear: x float32 [2,3], w float32 [4,5] and bias [] do not fit"},
-      {[&] { linear(a, vector); }, "linear: x float32 [2,3], w float32 [3] and bias [] do not fit"},
-      {[&] { linear(scalar, b); }, "linear: x float32 [], w float32 [4,5] and bias [] do not fit"},
+       "matmul: a float32 [2,3], b float64 [3,2]; expected a [M,K], b [K,N]; numbers all float32 or all float64"},
+      {[&] { linear(a, b); },
+       "linear: x float32 [2,3], w float32 [4,5], bias none; expected x [...,I], w [I,O], bias [O] or none"},
+      {[&] { linear(a, vector); },
+       "linear: x float32 [2,3], w float32 [3], bias none; expected x [...,I], w [I,O], bias [O] or none"},
+      {[&] { linear(scalar, b); },
+       "linear: x float32 [], w float32 [4,5], bias none; expected x [...,I], w [I,O], bias [O] or none"},
       {[&] {
          linear(a, f64({3, 2}));
        },
-       "linear: x float32 [2,3], w float64 [3,2] and bias [] do not fit"},
+       "linear: x float32 [2,3], w float64 [3,2], bias none; expected x [...,I], w [I,O], bias [O] or none; numbers "
+       "all float32 or all float64"},
       {[&] {
          linear(a, f32({3, 2}), f32({3}));
        },
-       "linear: x float32 [2,3], w float32 [3,2] and bias [3] do not fit"},
+       "linear: x float32 [2,3], w float32 [3,2], bias float32 [3]; expected x [...,I], w [I,O], bias [O] or none"},
       {[&] {
          linear(a, f32({3, 2}), f64({2}));
        },
-       "linear: x float32 [2,3], w float32 [3,2] and bias [2] do not fit"},
+       "linear: x float32 [2,3], w float32 [3,2], bias float64 [2]; expected x [...,I], w [I,O], bias [O] or none; "
+       "numbers all float32 or all float64"},
       {[&] {
          batched_matmul(a, f32({2, 3, 4}));
        },
-       "batched_matmul: float32 [2,3] and float32 [2,3,4] do not fit"},
+       "batched_matmul: a float32 [2,3], b float32 [2,3,4]; expected a [B,M,K], b [B,K,N]"},
       {[&] {
          batched_matmul(f32({2, 3, 4}), a);
        },
-       "batched_matmul: float32 [2,3,4] and float32 [2,3] do not fit"},
+       "batched_matmul: a float32 [2,3,4], b float32 [2,3]; expected a [B,M,K], b [B,K,N]"},
       {[&] {
          batched_matmul(f32({2, 1, 3}), f64({2, 3, 1}));
        },
-       "batched_matmul: float32 [2,1,3] and float64 [2,3,1] do not fit"},
+       "batched_matmul: a float32 [2,1,3], b float64 [2,3,1]; expected a [B,M,K], b [B,K,N]; numbers all float32 or "
+       "all float64"},
       {[&] {
          batched_matmul(f32({2, 1, 3}), f32({4, 3, 1}));
        },
-       "batched_matmul: float32 [2,1,3] and float32 [4,3,1] do not fit"},
+       "batched_matmul: a float32 [2,1,3], b float32 [4,3,1]; expected a [B,M,K], b [B,K,N]"},
       {[&] {
          batched_matmul(f32({2, 1, 3}), f32({2, 4, 1}));
        },
-       "batched_matmul: float32 [2,1,3] and float32 [2,4,1] do not fit"},
+       "batched_matmul: a float32 [2,1,3], b float32 [2,4,1]; expected a [B,M,K], b [B,K,N]"},
       {[&] {
          add(a, f64({2, 3}));
        },
@@ -106,8 +112,11 @@ TEST_CASE("ops refuse what does not fit, by name and shape") {
          embedding(ints({0, -1}), b);
        },
        "embedding: id -1 is outside [0,4)"},
-      {[&] { embedding(ints({0}), vector); }, "embedding: table is [3]; expected [V,E]"},
-      {[&] { embedding(a, b); }, "expected a int32 tensor, got float32 [2,3]"},
+      {[&] { embedding(ints({0}), vector); },
+       "embedding: ids int32 [1], table float32 [3]; expected ids [...] i32, table [V,E]"},
+      {[&] { embedding(a, b); },
+       "embedding: ids float32 [2,3], table float32 [4,5]; expected ids [...] i32, table [V,E]; numbers all float32 or "
+       "all float64"},
       {[&] { dropout(a, 1.0, DropoutDraw{}, {}); }, "dropout: the rate must lie in [0,1), got 1"},
       {[&] { dropout(a, -0.5, DropoutDraw{}, {}); }, "dropout: the rate must lie in [0,1), got -0.5"},
       {[&] { dropout(vector, 0.5, DropoutDraw{}, {}); }, "dropout: x is [3]; expected [B,E] or [B,T,E]"},
@@ -123,11 +132,13 @@ TEST_CASE("ops refuse what does not fit, by name and shape") {
          softmax(a, ints({1, 2, 3}));
        },
        "softmax: 3 lengths for 2 rows"},
-      {[&] { log_softmax(scalar); }, "log_softmax: a scalar has no last dimension"},
+      {[&] { log_softmax(scalar); },
+       "log_softmax: x float32 [], lengths none; expected x [...,N], lengths [...] i32 or none"},
       {[&] { mean(f32({0})); }, "mean: [0] has no elements"},
-      {[&] { tanh(ints({1})); }, "expected float32 or float64, got int32"},
-      {[&] { tanh(zeros({1}, DType::i64)); }, "expected float32 or float64, got int64"},
-      {[&] { tanh(zeros({1}, DType::u8)); }, "expected float32 or float64, got uint8"},
+      {[&] { tanh(ints({1})); }, "tanh: x int32 [1]; expected x [...]; numbers all float32 or all float64"},
+      {[&] { tanh(zeros({1}, DType::i64)); },
+       "tanh: x int64 [1]; expected x [...]; numbers all float32 or all float64"},
+      {[&] { tanh(zeros({1}, DType::u8)); }, "tanh: x uint8 [1]; expected x [...]; numbers all float32 or all float64"},
   });
 }
 
@@ -145,14 +156,27 @@ TEST_CASE("a GRU and attention refuse each tensor and length that does not fit")
     return std::function<void()>([=] { attention(query, k, v, lengths); });
   };
   check_all({
-      {gru_of("gx", {2, 3}), "gru: gx is [2,3], w_hh is [2,6]; expected [B,T,3H] and [H,3H]"},
-      {gru_of("w", {6}), "gru: gx is [2,3,6], w_hh is [6]; expected [B,T,3H] and [H,3H]"},
-      {gru_of("gx", {2, 3, 5}), "gru: gx [2,3,5], w_hh [2,6], b_hh [6], h0 [2,2], lengths [2] do not fit"},
-      {gru_of("w", {2, 5}), "gru: gx [2,3,6], w_hh [2,5], b_hh [6], h0 [2,2], lengths [2] do not fit"},
-      {gru_of("bias", {5}), "gru: gx [2,3,6], w_hh [2,6], b_hh [5], h0 [2,2], lengths [2] do not fit"},
-      {gru_of("h0", {1, 2}), "gru: gx [2,3,6], w_hh [2,6], b_hh [6], h0 [1,2], lengths [2] do not fit"},
+      {gru_of("gx", {2, 3}),
+       "gru: gx float32 [2,3], w_hh float32 [2,6], b_hh float32 [6], h0 float32 [2,2], lengths int32 [2]; expected gx "
+       "[B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32"},
+      {gru_of("w", {6}),
+       "gru: gx float32 [2,3,6], w_hh float32 [6], b_hh float32 [6], h0 float32 [2,2], lengths int32 [2]; expected gx "
+       "[B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32"},
+      {gru_of("gx", {2, 3, 5}),
+       "gru: gx float32 [2,3,5], w_hh float32 [2,6], b_hh float32 [6], h0 float32 [2,2], lengths int32 [2]; expected "
+       "gx [B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32"},
+      {gru_of("w", {2, 5}),
+       "gru: gx float32 [2,3,6], w_hh float32 [2,5], b_hh float32 [6], h0 float32 [2,2], lengths int32 [2]; expected "
+       "gx [B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32"},
+      {gru_of("bias", {5}),
+       "gru: gx float32 [2,3,6], w_hh float32 [2,6], b_hh float32 [5], h0 float32 [2,2], lengths int32 [2]; expected "
+       "gx [B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32"},
+      {gru_of("h0", {1, 2}),
+       "gru: gx float32 [2,3,6], w_hh float32 [2,6], b_hh float32 [6], h0 float32 [1,2], lengths int32 [2]; expected "
+       "gx [B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32"},
       {[&] { gru(gx, w, bias, h0, ints({1})); },
-       "gru: gx [2,3,6], w_hh [2,6], b_hh [6], h0 [2,2], lengths [1] do not fit"},
+       "gru: gx float32 [2,3,6], w_hh float32 [2,6], b_hh float32 [6], h0 float32 [2,2], lengths int32 [1]; expected "
+       "gx [B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32"},
       {[&] {
          gru(gx, w, bias, h0, ints({0, 9}));
        },
@@ -164,31 +188,36 @@ TEST_CASE("a GRU and attention refuse each tensor and length that does not fit")
       {[&] {
          bidirectional_gru({gx, w, bias, {}}, {gx, w, bias, f32({1, 2})}, good);
        },
-       "bidirectional_gru: gx [2,3,6], w_hh [2,6], b_hh [6], h0 [1,2], lengths [2] do not fit"},
+       "bidirectional_gru: gx float32 [2,3,6], reverse.gx float32 [2,3,6], reverse.w_hh float32 [2,6], reverse.b_hh "
+       "float32 [6], reverse.h0 float32 [1,2]; expected gx [B,T,3H], reverse.gx [B,T,3H], reverse.w_hh [H,3H], "
+       "reverse.b_hh [3H], reverse.h0 [B,H] or none"},
       {[&] {
          bidirectional_gru({gx, w, f32({5}), {}}, {gx, w, bias, {}}, good);
        },
-       "bidirectional_gru: gx [2,3,6], w_hh [2,6], b_hh [5], h0 none, lengths [2] do not fit"},
+       "bidirectional_gru: gx float32 [2,3,6], w_hh float32 [2,6], b_hh float32 [5], h0 none, lengths int32 [2]; "
+       "expected gx [B,T,3H], w_hh [H,3H], b_hh [3H], h0 [B,H] or none, lengths [B] i32"},
       {[&] {
          bidirectional_gru({gx, w, bias, {}}, {f32({2, 4, 6}), w, bias, {}}, good);
        },
-       "bidirectional_gru: gx is [2,3,6] ahead and [2,4,6] back"},
+       "bidirectional_gru: gx float32 [2,3,6], reverse.gx float32 [2,4,6], reverse.w_hh float32 [2,6], reverse.b_hh "
+       "float32 [6], reverse.h0 none; expected gx [B,T,3H], reverse.gx [B,T,3H], reverse.w_hh [H,3H], reverse.b_hh "
+       "[3H], reverse.h0 [B,H] or none"},
       {[&] {
          bidirectional_gru({gx, w, bias, {}}, {f32({2, 3, 3}), f32({1, 3}), f32({3}), {}}, good);
        },
-       "bidirectional_gru: gx is [2,3,6] ahead and [2,3,3] back"},
+       "bidirectional_gru: gx float32 [2,3,6], reverse.gx float32 [2,3,3], reverse.w_hh float32 [1,3], reverse.b_hh "
+       "float32 [3], reverse.h0 none; expected gx [B,T,3H], reverse.gx [B,T,3H], reverse.w_hh [H,3H], reverse.b_hh "
+       "[3H], reverse.h0 [B,H] or none"},
       {[&] {
          bidirectional_gru({gx, w, bias, {}}, {gx, w, bias, {}}, ints({1, 4}));
        },
        "bidirectional_gru: lengths[1]=4 is outside [0,3]"},
       {[&] { last_states(w, good, 1); },
-       "last_states: [2,6] of 1 directions with lengths [2]; expected [B,T,D·H], D = 1 or 2, and [B]"},
-      {[&] { last_states(keys, good, 2); },
-       "last_states: [2,3,5] of 2 directions with lengths [2]; expected [B,T,D·H], D = 1 or 2, and [B]"},
-      {[&] { last_states(gx, good, 3); },
-       "last_states: [2,3,6] of 3 directions with lengths [2]; expected [B,T,D·H], D = 1 or 2, and [B]"},
+       "last_states: y float32 [2,6], lengths int32 [2]; expected y [B,T,H], lengths [B] i32"},
+      {[&] { last_states(keys, good, 2); }, "last_states: y [2,3,5] of 2 directions; expected 1, or 2 of one width"},
+      {[&] { last_states(gx, good, 3); }, "last_states: y [2,3,6] of 3 directions; expected 1, or 2 of one width"},
       {[&] { last_states(gx, ints({1}), 2); },
-       "last_states: [2,3,6] of 2 directions with lengths [1]; expected [B,T,D·H], D = 1 or 2, and [B]"},
+       "last_states: y float32 [2,3,6], lengths int32 [1]; expected y [B,T,H], lengths [B] i32"},
       {[&] {
          last_states(gx, ints({-1, 1}), 2);
        },
@@ -197,30 +226,43 @@ TEST_CASE("a GRU and attention refuse each tensor and length that does not fit")
          last_states(gx, ints({1, 4}), 2);
        },
        "last_states: lengths[1]=4 is outside [0,3]"},
-      {[&] { attention(one, keys, values, good); }, "attention: query is [2,5]; expected [B,T,D]"},
+      {[&] { attention(one, keys, values, good); },
+       "attention: query float32 [2,5], keys float32 [2,3,5], values float32 [2,3,7], lengths int32 [2]; expected "
+       "query [B,T,D], keys [B,S,D], values [B,S,C], lengths [B] i32"},
       {attend(f32({2, 5}), values, good),
-       "attention: query [2,4,5], keys [2,5], values [2,3,7], lengths [2] do not fit"},
-      {attend(keys, f32({2, 3}), good), "attention: query [2,4,5], keys [2,3,5], values [2,3], lengths [2] do not fit"},
+       "attention: query float32 [2,4,5], keys float32 [2,5], values float32 [2,3,7], lengths int32 [2]; expected "
+       "query [B,T,D], keys [B,S,D], values [B,S,C], lengths [B] i32"},
+      {attend(keys, f32({2, 3}), good),
+       "attention: query float32 [2,4,5], keys float32 [2,3,5], values float32 [2,3], lengths int32 [2]; expected "
+       "query [B,T,D], keys [B,S,D], values [B,S,C], lengths [B] i32"},
       {attend(f32({1, 3, 5}), values, good),
-       "attention: query [2,4,5], keys [1,3,5], values [2,3,7], lengths [2] do not fit"},
+       "attention: query float32 [2,4,5], keys float32 [1,3,5], values float32 [2,3,7], lengths int32 [2]; expected "
+       "query [B,T,D], keys [B,S,D], values [B,S,C], lengths [B] i32"},
       {attend(keys, f32({1, 3, 7}), good),
-       "attention: query [2,4,5], keys [2,3,5], values [1,3,7], lengths [2] do not fit"},
+       "attention: query float32 [2,4,5], keys float32 [2,3,5], values float32 [1,3,7], lengths int32 [2]; expected "
+       "query [B,T,D], keys [B,S,D], values [B,S,C], lengths [B] i32"},
       {attend(keys, f32({2, 4, 7}), good),
-       "attention: query [2,4,5], keys [2,3,5], values [2,4,7], lengths [2] do not fit"},
+       "attention: query float32 [2,4,5], keys float32 [2,3,5], values float32 [2,4,7], lengths int32 [2]; expected "
+       "query [B,T,D], keys [B,S,D], values [B,S,C], lengths [B] i32"},
       {attend(f32({2, 3, 6}), values, good),
-       "attention: query [2,4,5], keys [2,3,6], values [2,3,7], lengths [2] do not fit"},
+       "attention: query float32 [2,4,5], keys float32 [2,3,6], values float32 [2,3,7], lengths int32 [2]; expected "
+       "query [B,T,D], keys [B,S,D], values [B,S,C], lengths [B] i32"},
       {attend(keys, values, ints({1})),
-       "attention: query [2,4,5], keys [2,3,5], values [2,3,7], lengths [1] do not fit"},
+       "attention: query float32 [2,4,5], keys float32 [2,3,5], values float32 [2,3,7], lengths int32 [1]; expected "
+       "query [B,T,D], keys [B,S,D], values [B,S,C], lengths [B] i32"},
       {attend(keys, values, ints({4, 1})), "attention: lengths[0]=4 is outside [0,3]"},
       {attend(keys, values, ints({1, -1})), "attention: lengths[1]=-1 is outside [0,3]"},
       {[&] { additive_attention(query, keys, f32({5}), values, good); },
-       "additive_attention: query [2,4,5] with v [5]; expected [B,D] and [D]"},
+       "additive_attention: query float32 [2,4,5], keys float32 [2,3,5], v float32 [5], values float32 [2,3,7], "
+       "lengths int32 [2]; expected query [B,D], keys [B,S,D], v [D], values [B,S,C], lengths [B] i32"},
       {[&] { additive_attention(one, keys, f32({4}), values, good); },
-       "additive_attention: query [2,5] with v [4]; expected [B,D] and [D]"},
+       "additive_attention: query float32 [2,5], keys float32 [2,3,5], v float32 [4], values float32 [2,3,7], lengths "
+       "int32 [2]; expected query [B,D], keys [B,S,D], v [D], values [B,S,C], lengths [B] i32"},
       {[&] {
          additive_attention(one, keys, f32({5}), f32({2, 4, 7}), good);
        },
-       "additive_attention: query [2,1,5], keys [2,3,5], values [2,4,7], lengths [2] do not fit"},
+       "additive_attention: query float32 [2,5], keys float32 [2,3,5], v float32 [5], values float32 [2,4,7], lengths "
+       "int32 [2]; expected query [B,D], keys [B,S,D], v [D], values [B,S,C], lengths [B] i32"},
   });
 }
 
@@ -233,24 +275,26 @@ TEST_CASE("views refuse what lies outside of the tensor") {
          concat(a, f32({4, 5}));
        },
        "concat: [2,3] and [4,5] differ before the last dimension"},
-      {[&] { concat(f32({}), f32({})); }, "concat: [] and [] differ before the last dimension"},
+      {[&] { concat(f32({}), f32({})); }, "concat: a float32 [], b float32 []; expected a [...,M], b [...,N]"},
       {[&] {
          concat(a, f64({2, 3}));
        },
-       "concat: [2,3] and [2,3] differ before the last dimension"},
+       "concat: a float32 [2,3], b float64 [2,3]; expected a [...,M], b [...,N]; numbers all float32 or all float64"},
       {[&] { slice(a, 1, 4); }, "slice: [1,4) is outside the last dimension of [2,3]"},
       {[&] { slice(a, -1, 2); }, "slice: [-1,2) is outside the last dimension of [2,3]"},
       {[&] { slice(a, 2, 1); }, "slice: [2,1) is outside the last dimension of [2,3]"},
       {[&] { slice(f32({}), 0, 0); }, "slice: [0,0) is outside the last dimension of []"},
-      {[&] { time_step(a, 0); }, "time_step: step 0 of [2,3]; expected [B,T,E]"},
-      {[&] { time_step(x, 3); }, "time_step: step 3 of [2,3,4]; expected [B,T,E]"},
-      {[&] { time_step(x, -1); }, "time_step: step -1 of [2,3,4]; expected [B,T,E]"},
+      {[&] { time_step(a, 0); }, "time_step: x float32 [2,3]; expected x [B,T,E]"},
+      {[&] { time_step(x, 3); }, "time_step: x [2,3,4] has no step 3"},
+      {[&] { time_step(x, -1); }, "time_step: x [2,3,4] has no step -1"},
       {[&] { stack_steps({}); }, "stack_steps: no steps"},
       {[&] {
          stack_steps({a, f32({2, 4})});
        },
-       "stack_steps: step 1 is [2,4], the first is [2,3]"},
-      {[&] { stack_steps({x}); }, "stack_steps: step 0 is [2,3,4], the first is [2,3,4]"},
+       "stack_steps: the first step float32 [2,3], a step float32 [2,4]; expected the first step [B,E], a step [B,E]"},
+      {[&] { stack_steps({x}); },
+       "stack_steps: the first step float32 [2,3,4], a step float32 [2,3,4]; expected the first step [B,E], a step "
+       "[B,E]"},
   });
   CHECK(to_host<float>(slice(f32({2, 0}), 0, 0)).empty());
   CHECK(concat(f32({2, 0}), f32({2, 0})).shape == Shape{2, 0});
