@@ -80,7 +80,8 @@ struct Rows {
   std::vector<int32_t> lengths;  // of the source
 };
 
-Rows place(const Layout& next, const Layout& now, const std::vector<Beam>& beams, const std::vector<int32_t>& lengths) {
+Rows assign_rows(const Layout& next, const Layout& now, const std::vector<Beam>& beams,
+                 const std::vector<int32_t>& lengths) {
   Rows rows;
   size_t old = 0;  // both are in the order of sentences
   for (const size_t i : next.order) {
@@ -120,63 +121,78 @@ std::vector<std::vector<Extension>> rank(const Tensor& logits, const Layout& lay
 
 }  // namespace
 
-std::vector<std::vector<Hypothesis>> Seq2SeqGru::decode(const Batch& batch, const DecodeOptions& options) {
-  if (options.nbest < 1 || options.beam < options.nbest)
-    refuse("decode: {} hypotheses are wanted of a beam of {}", options.nbest, options.beam);
-  const NoGrad no_grad;
-  const Device device = store_.device();
-  const ArenaMark all(device);
-  StepInputs in(device);
-  const ModelInputs inputs = source_inputs(in, batch);
-  in.upload();
-  Pass pass{*this, inputs};
-  Source source = encode(pass);
-  State state = first_state(source);
-  const auto carried = [&](State& s) {  // what a step hands to the next
+// The beams of a batch, and what the model carries from step to step for them.
+struct Seq2SeqGru::Search {
+  const Seq2SeqGru& model;
+  const Batch& batch;
+  const DecodeOptions& options;
+  Pass& pass;
+  Source source;
+  State state = model.first_state(source);
+  std::vector<Beam> beams = {};
+  Layout layout = {};
+  bool first = true;
+
+  void begin() {
+    for (const int32_t length : batch.source_lengths) {
+      layout.order.push_back(beams.size());
+      beams.emplace_back(options, length);
+    }
+  }
+
+  // Takes a step; false when all beams are done.
+  bool step() {
+    const Layout next = next_layout(layout, beams, options.beam);
+    if (next.order.empty()) return false;
+    const Rows rows = assign_rows(next, layout, beams, batch.source_lengths);
+    const bool moves = first || next.rows() != layout.rows() || next.slots != layout.slots;
+    if (moves) move_to(next, rows);
+    const ArenaMark one_step(device());
+    State after = state;
+    if (!moves) select_rows(after, rows.parents);
+    Tensor weights;
+    const Tensor hidden = model.step(source, model.target_embedding_(index(rows.words)), after, index(rows.active),
+                                     pass, 0, saves_attention() ? &weights : nullptr);
+    const int64_t count = std::min(options.beam + 1, model.out_weight_->shape[0] - eos_id);
+    const auto ranked = rank(model.logits(hidden), layout, beams, count, options.softcap);
+    const std::vector<Tensor*> from = recurrent(after), to = recurrent(state);
+    for (size_t i = 0; i < to.size(); ++i) backend(device()).copy(to[i]->data, from[i]->data, to[i]->bytes());
+    advance_beams(ranked, saves_attention() ? as_floats(weights) : std::vector<float>());
+    first = false;
+    return true;
+  }
+
+ private:
+  Device device() const { return model.store_.device(); }
+  bool saves_attention() const { return options.attention && model.attention_ != "none"; }
+  Tensor index(const std::vector<int32_t>& at) const {
+    return from_host(at, {static_cast<int64_t>(at.size())}, device());
+  }
+
+  std::vector<Tensor*> recurrent(State& s) const {  // what a step hands to the next
     std::vector<Tensor*> tensors;
     for (Tensor& h : s.layers) tensors.push_back(&h);
-    if (input_feeding_) tensors.push_back(&s.readout);
+    if (model.input_feeding_) tensors.push_back(&s.readout);
     return tensors;
-  };
-  const auto index = [&](const std::vector<int32_t>& at) {
-    return from_host(at, {static_cast<int64_t>(at.size())}, device);
-  };
-
-  std::vector<Beam> beams;
-  Layout layout;
-  for (const int32_t length : batch.source_lengths) {
-    layout.order.push_back(beams.size());
-    beams.emplace_back(options, length);
   }
-  const bool look = options.attention && attention_ != "none";
-  const int64_t count = std::min(options.beam + 1, out_weight_->shape[0] - eos_id);
-  for (bool first = true;; first = false) {
-    const Layout next = next_layout(layout, beams, options.beam);
-    if (next.order.empty()) break;
-    const Rows rows = place(next, layout, beams, batch.source_lengths);
-    const bool moved = next.rows() != layout.rows() || next.slots != layout.slots;
-    if (moved) {
+  void select_rows(State& s, const std::vector<int32_t>& at) const {
+    const Tensor rows = index(at);
+    for (Tensor* x : recurrent(s)) *x = rows_of(*x, rows);
+  }
+
+  // Source and state get rows for another layout, the state in memory that each step then writes anew.
+  void move_to(const Layout& next, const Rows& rows) {
+    if (!first || next.slots != layout.slots) {
       const Tensor at = index(rows.source);
       source.states = rows_of(source.states, at);
-      if (source.keys.defined()) source.keys = attention_ == "dot" ? source.states : rows_of(source.keys, at);
+      if (source.keys.defined()) source.keys = model.attention_ == "dot" ? source.states : rows_of(source.keys, at);
       source.lengths = index(rows.lengths);
-      layout = next;
     }
-    const Tensor parents = index(rows.parents);
-    if (first || moved)  // memory of their own, which each step writes anew
-      for (Tensor* x : carried(state)) *x = rows_of(*x, parents);
-    const ArenaMark one_step(device);
-    State now = state;
-    if (!first && !moved)
-      for (Tensor* x : carried(now)) *x = rows_of(*x, parents);
-    Tensor weights;
-    const Tensor hidden =
-        step(source, target_embedding_(index(rows.words)), now, index(rows.active), pass, 0, look ? &weights : nullptr);
-    const auto ranked = rank(logits(hidden), layout, beams, count, options.softcap);
-    const std::vector<Tensor*> from = carried(now), to = carried(state);
-    for (size_t i = 0; i < to.size(); ++i) backend(device).copy(to[i]->data, from[i]->data, to[i]->bytes());
+    layout = next;
+    select_rows(state, rows.parents);
+  }
 
-    const std::vector<float> looked = look ? as_floats(weights) : std::vector<float>();
+  void advance_beams(const std::vector<std::vector<Extension>>& ranked, const std::vector<float>& weights) {
     for (size_t i = 0; i < layout.order.size(); ++i) {
       Beam& beam = beams[layout.order[i]];
       if (beam.done()) continue;
@@ -187,11 +203,26 @@ std::vector<std::vector<Hypothesis>> Seq2SeqGru::decode(const Batch& batch, cons
           extensions.push_back(e);
         }
       const auto row = static_cast<int64_t>(i * layout.slots) * batch.source_steps;
-      beam.advance(extensions, look ? looked.data() + row : nullptr, batch.source_steps);
+      beam.advance(extensions, weights.empty() ? nullptr : weights.data() + row, batch.source_steps);
     }
   }
+};
+
+std::vector<std::vector<Hypothesis>> Seq2SeqGru::decode(const Batch& batch, const DecodeOptions& options) {
+  if (options.nbest < 1 || options.beam < options.nbest)
+    refuse("decode: {} hypotheses are wanted of a beam of {}", options.nbest, options.beam);
+  const NoGrad no_grad;
+  const ArenaMark all(store_.device());
+  StepInputs in(store_.device());
+  const ModelInputs inputs = source_inputs(in, batch);
+  in.upload();
+  Pass pass{*this, inputs};
+  Search search{*this, batch, options, pass, encode(pass)};
+  search.begin();
+  while (search.step()) {
+  }
   std::vector<std::vector<Hypothesis>> out;
-  for (const Beam& b : beams) out.push_back(b.best());
+  for (const Beam& b : search.beams) out.push_back(b.best());
   return out;
 }
 

@@ -62,7 +62,7 @@ Tensor Seq2SeqGru::Pass::drop(const Tensor& x, double rate, int64_t first_step) 
   return dropout(x, rate, inputs.dropout, {dropout_site, static_cast<uint32_t>(first_step)}, model.variational_);
 }
 
-Tensor Seq2SeqGru::Pass::seen(const char* name, const Tensor& x, int64_t layer, int64_t step) const {
+Tensor Seq2SeqGru::Pass::traced(const char* name, const Tensor& x, int64_t layer, int64_t step) const {
   if (trace)
     trace->emplace_back(fmt::format("{}{}{}", name, layer < 0 ? "" : fmt::format(" layer {}", layer),
                                     step < 0 ? "" : fmt::format(" step {}", step)),
@@ -74,17 +74,17 @@ Seq2SeqGru::Source Seq2SeqGru::encode(Pass& pass) const {
   const Phase phase("encoder");
   Source s;
   s.lengths = pass.inputs.source_lengths;
-  Tensor x = pass.seen("enc.emb", source_embedding_(pass.inputs.source));
+  Tensor x = pass.traced("enc.emb", source_embedding_(pass.inputs.source));
   x = pass.drop(x, drop_embedding_);
   for (size_t i = 0; i < forward_.size(); ++i) {
     if (i > 0) x = pass.drop(x, drop_hidden_);
     x = backward_.empty() ? forward_[i](x, {}, s.lengths) : both_directions(forward_[i], backward_[i], x, s.lengths);
-    pass.seen("enc.gru", x, static_cast<int64_t>(i));
+    pass.traced("enc.gru", x, static_cast<int64_t>(i));
   }
   s.states = x;
-  s.first = pass.seen("enc.bridge", tanh(bridge_(last_states(x, s.lengths, backward_.empty() ? 1 : 2))));
+  s.first = pass.traced("enc.bridge", tanh(bridge_(last_states(x, s.lengths, backward_.empty() ? 1 : 2))));
   if (attention_ == "dot") s.keys = s.states;
-  if (attention_ == "general" || attention_ == "additive") s.keys = pass.seen("keys", keys_(s.states));
+  if (attention_ == "general" || attention_ == "additive") s.keys = pass.traced("keys", keys_(s.states));
   return s;
 }
 
@@ -101,7 +101,7 @@ Tensor Seq2SeqGru::logits(const Tensor& hidden) const {
 
 Tensor Seq2SeqGru::run_layers(const Source& source, Pass& pass) const {
   const Phase phase("decoder");
-  Tensor h = pass.seen("dec.emb", target_embedding_(pass.inputs.target_in));
+  Tensor h = pass.traced("dec.emb", target_embedding_(pass.inputs.target_in));
   h = pass.drop(h, drop_embedding_);
   const Tensor& lengths = pass.inputs.target_lengths;
   Tensor both;  // of additive attention: states of the first layer, and contexts
@@ -114,21 +114,21 @@ Tensor Seq2SeqGru::run_layers(const Source& source, Pass& pass) const {
     } else {
       h = decoder_[i](h, source.first, lengths);
     }
-    pass.seen("dec.gru", h, static_cast<int64_t>(i));
+    pass.traced("dec.gru", h, static_cast<int64_t>(i));
   }
   if (attention_ != "none") {
     const Phase inner("attention");
     if (!both.defined())
-      h = concat(h, pass.seen("context", attention(h, source.keys, source.states, source.lengths)));
+      h = concat(h, pass.traced("context", attention(h, source.keys, source.states, source.lengths)));
     else if (decoder_.size() > 1)
       h = concat(h, slice(both, state_width_, state_width_ + context_width_));
     const Phase after("readout");
-    h = pass.seen("dec.readout", tanh(readout_(h)));
+    h = pass.traced("dec.readout", tanh(readout_(h)));
   }
   return pass.drop(h, drop_hidden_);
 }
 
-void Seq2SeqGru::fill_in(Tensor& words, const Tensor& hidden) const {
+void Seq2SeqGru::fill_words(Tensor& words, const Tensor& hidden) const {
   const NoGrad no_grad;  // a choice of words has no gradient
   const ArenaMark logits_only(words.device);
   const Tensor chosen = argmax(logits(hidden), eos_id, words);
@@ -150,14 +150,14 @@ Tensor Seq2SeqGru::run_steps(const Source& source, Pass& pass) const {
     Tensor x;
     if (mixed) {
       Tensor words = in.words[static_cast<size_t>(t)];
-      if (t > 0) fill_in(words, steps.back());
+      if (t > 0) fill_words(words, steps.back());
       x = pass.drop(target_embedding_(words), drop_embedding_, t);
     } else {
       x = time_step(embedded, t);
     }
-    pass.seen("dec.emb", x, -1, t);
+    pass.traced("dec.emb", x, -1, t);
     const Tensor readout = step(source, x, state, in.active[static_cast<size_t>(t)], pass, t);
-    pass.seen("dec.readout", readout, -1, t);
+    pass.traced("dec.readout", readout, -1, t);
     steps.push_back(pass.drop(readout, drop_hidden_, t));
   }
   return stack_steps(steps);
@@ -178,7 +178,7 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
     if (i > 0) x = pass.drop(x, drop_hidden_, t);
     const Tensor y = decoder_[i](reshape(x, {batch, 1, x.shape[-1]}), state.layers[i], active, Span::time_step);
     x = state.layers[i] = reshape(y, {batch, state_width_});
-    pass.seen("dec.gru", x, static_cast<int64_t>(i), t);
+    pass.traced("dec.gru", x, static_cast<int64_t>(i), t);
   }
   if (attention_ == "none") return x;
   if (attention_ != "additive") {

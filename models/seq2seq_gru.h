@@ -42,15 +42,17 @@ class Seq2SeqGru : public SequenceModel {
     uint32_t dropout_site = 0;                                          // in the order of use
     Tensor drop(const Tensor& x, double rate, int64_t first_step = 0);  // dropout at the next site
     // x, which the trace gets.
-    Tensor seen(const char* name, const Tensor& x, int64_t layer = -1, int64_t step = -1) const;
+    Tensor traced(const char* name, const Tensor& x, int64_t layer = -1, int64_t step = -1) const;
   };
+
+  struct Search;  // of decode()
 
   Source encode(Pass& pass) const;
   State first_state(const Source& source) const;
   Tensor run_layers(const Source& source, Pass& pass) const;  // [B,T,O]
   Tensor run_steps(const Source& source, Pass& pass) const;   // the same, step by step
   // Words of -1 become the model's own after `hidden`: the likeliest, but padding and bos, which are never written.
-  void fill_in(Tensor& words /*[B] i32*/, const Tensor& hidden /*[B,O]*/) const;
+  void fill_words(Tensor& words /*[B] i32*/, const Tensor& hidden /*[B,O]*/) const;
   // Moves the state on and returns the readout. A sentence with active 0 keeps no state.
   Tensor step(const Source& source, const Tensor& embedded /*[B,E]*/, State& state,
               const Tensor& active /*[B] i32 0/1*/, Pass& pass, int64_t t,

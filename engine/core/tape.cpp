@@ -26,9 +26,9 @@ Tape& Tape::current() {
   return tape;
 }
 
-TapeScope::TapeScope() : before_(std::exchange(scoped, &tape_)) {}
+TapeScope::TapeScope() : outer_(std::exchange(scoped, &tape_)) {}
 
-TapeScope::~TapeScope() { scoped = before_; }
+TapeScope::~TapeScope() { scoped = outer_; }
 
 Arena& Tape::values(Device device) {
   auto& arena = values_[static_cast<int>(device)];
@@ -131,7 +131,7 @@ void Tape::backward(const Tensor& y, const Tensor& upstream) {
     const Phase phase(e->phase, true);
     e->run(e->closure, grad(e->y));
   }
-  for (const auto& state : backward_states_) state->finish();
+  for (const auto& state : backward_states_) state->end_backward();
 }
 
 Tensor Tape::empty(Shape shape, DType dtype, Device device) {

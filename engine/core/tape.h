@@ -16,7 +16,7 @@ namespace seqgrad {
 class BackwardState {
  public:
   virtual ~BackwardState() = default;
-  virtual void finish() = 0;  // called when backward has passed the whole tape
+  virtual void end_backward() = 0;  // called when backward has passed the whole tape
 };
 
 class Tape {
@@ -208,20 +208,20 @@ class TapeScope {
 
  private:
   Tape tape_;
-  Tape* const before_;
+  Tape* const outer_;
 };
 
 // While it lives, nothing is recorded.
 class NoGrad {
  public:
-  NoGrad() : tape_(Tape::current()), before_(tape_.recording_) { tape_.recording_ = false; }
-  ~NoGrad() { tape_.recording_ = before_; }
+  NoGrad() : tape_(Tape::current()), was_recording_(tape_.recording_) { tape_.recording_ = false; }
+  ~NoGrad() { tape_.recording_ = was_recording_; }
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
 
  private:
   Tape& tape_;
-  bool before_;
+  bool was_recording_;
 };
 
 // Gives back, at its end, all value memory of a device taken during its life (decoding loops): tensors made meanwhile

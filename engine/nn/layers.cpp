@@ -35,7 +35,7 @@ GruLayer::GruLayer(ParameterStore& store, const std::string& prefix, const std::
 }
 
 Tensor GruLayer::operator()(const Tensor& x, const Tensor& h0, const Tensor& lengths, Span span) const {
-  const GruDirection d = on(x, h0, span);
+  const GruDirection d = direction(x, h0, span);
   return gru(d.gx, d.w_hh, d.b_hh, d.h0, lengths, reverse_, span);
 }
 
@@ -45,13 +45,13 @@ Tensor GruLayer::attending(const Tensor& x, const Tensor& h0, const Linear& quer
                        h0, source, lengths);
 }
 
-GruDirection GruLayer::on(const Tensor& x, const Tensor& h0, Span span) const {
+GruDirection GruLayer::direction(const Tensor& x, const Tensor& h0, Span span) const {
   return {linear(x, w_ih_->tensor, b_ih_->tensor, span), w_hh_->tensor, b_hh_->tensor, h0};
 }
 
-Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x, const Tensor& lengths) {
-  const GruDirection first = ahead.on(x, {});
-  return bidirectional_gru(first, back.on(x, {}), lengths);
+Tensor both_directions(const GruLayer& forward, const GruLayer& reverse, const Tensor& x, const Tensor& lengths) {
+  const GruDirection first = forward.direction(x, {});
+  return bidirectional_gru(first, reverse.direction(x, {}), lengths);
 }
 
 }  // namespace seqgrad

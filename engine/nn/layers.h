@@ -46,7 +46,7 @@ class GruLayer {
                     const Tensor& lengths /*[B] i32*/, Span span = Span::sequence) const;  // [B,T,H]
 
   // Two directions of a layer, from states of 0.
-  friend Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x /*[B,T,in]*/,
+  friend Tensor both_directions(const GruLayer& forward, const GruLayer& reverse, const Tensor& x /*[B,T,in]*/,
                                 const Tensor& lengths /*[B] i32*/);  // [B,T,2H]
 
   // A layer whose input is x and, at each step, what the state before it attends to (attention_gru.h).
@@ -55,11 +55,11 @@ class GruLayer {
                    const Tensor& lengths /*[B] i32*/) const;  // [B,T,H+C]
 
  private:
-  GruDirection on(const Tensor& x, const Tensor& h0, Span span = Span::sequence) const;
+  GruDirection direction(const Tensor& x, const Tensor& h0, Span span = Span::sequence) const;
 
   Parameter *w_ih_ = nullptr, *w_hh_ = nullptr, *b_ih_ = nullptr, *b_hh_ = nullptr;
   bool reverse_ = false;
 };
-Tensor both_directions(const GruLayer& ahead, const GruLayer& back, const Tensor& x, const Tensor& lengths);
+Tensor both_directions(const GruLayer& forward, const GruLayer& reverse, const Tensor& x, const Tensor& lengths);
 
 }  // namespace seqgrad

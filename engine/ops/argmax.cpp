@@ -28,7 +28,7 @@ void argmax_cpu(const kernels::Argmax<T>& k) {
 
 const bool registered = install<Device::cpu>(kernels::argmax<float>, argmax_cpu<float>) &&
                         install<Device::cpu>(kernels::argmax<double>, argmax_cpu<double>) &&
-                        register_op({"argmax", "the place of the first maximum of a row"});
+                        register_op({"argmax", "the index of the first maximum of a row"});
 
 }  // namespace
 

@@ -11,12 +11,12 @@ namespace {
 constexpr int threads = 256;
 
 template <class T>
-struct Best {
+struct MaxAt {
   T top;
-  int64_t place;
+  int64_t index;
 
-  __device__ Best operator+(const Best& o) const {
-    return o.top > top || (o.top == top && o.place < place) ? o : *this;
+  __device__ MaxAt operator+(const MaxAt& o) const {
+    return o.top > top || (o.top == top && o.index < index) ? o : *this;
   }
 };
 
@@ -28,15 +28,15 @@ __global__ void argmax_kernel(kernels::Argmax<T> k) {
     return;
   }
   const T* x = k.x + n * k.classes;
-  Best<T> best{-static_cast<T>(INFINITY), k.first};
+  MaxAt<T> best{-static_cast<T>(INFINITY), k.first};
   for (int64_t v = k.first + threadIdx.x; v < k.classes; v += blockDim.x)
     if (x[v] > best.top) best = {x[v], v};
-  best = gpu::block_reduce(best, gpu::shared_memory<Best<T>>(), gpu::Plus{});
-  if (threadIdx.x == 0) k.y[n] = static_cast<int32_t>(best.place);
+  best = gpu::block_reduce(best, gpu::shared_memory<MaxAt<T>>(), gpu::Plus{});
+  if (threadIdx.x == 0) k.y[n] = static_cast<int32_t>(best.index);
 }
 template <class T>
 void argmax_cuda(const kernels::Argmax<T>& k) {
-  gpu::launch(argmax_kernel<T>, k.rows, threads, threads / gpu::warp * sizeof(Best<T>), gpu::stream(), k);
+  gpu::launch(argmax_kernel<T>, k.rows, threads, threads / gpu::warp * sizeof(MaxAt<T>), gpu::stream(), k);
 }
 
 const bool installed = install<Device::cuda>(kernels::argmax<float>, argmax_cuda<float>) &&

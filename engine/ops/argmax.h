@@ -5,7 +5,7 @@
 
 namespace seqgrad {
 
-// The place of the first maximum of each row among the classes [first,V); NaN is never one, and `first` stands where
+// The index of the first maximum of each row among the classes [first,V); NaN is never one, and `first` stands where
 // there is none. Where given[n] is 0 or more, that instead. It has no gradient.
 Tensor argmax(const Tensor& x /*[N,V]*/, int64_t first = 0, const Tensor& given = {} /*[N] i32*/);  // [N] i32
 

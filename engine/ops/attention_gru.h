@@ -27,7 +27,7 @@ namespace kernels {
 struct AttentionGruSizes {
   int64_t batch, steps, source, hidden, key_width, value_width;
 
-  SEQGRAD_HD int64_t joined() const { return 3 * hidden + key_width; }  // columns of [W_hh W_q]
+  SEQGRAD_HD int64_t fused_width() const { return 3 * hidden + key_width; }  // columns of [W_hh W_q]
   SEQGRAD_HD int64_t out() const { return hidden + value_width; }
 };
 template <class T>
@@ -37,16 +37,17 @@ struct AttentionGru {
   const T* gx /*[B,T,3H], x·W_ih + b_ih*/;
   PackedMatrix<T> w /*[H,3H+D]*/;
   const T *b_hh, *b_query, *v, *keys, *values, *projected /*[B,S,3H]*/, *h0;
-  T *y /*[B,T,H+C]*/, *weights /*[B,T,S]*/;                                                 // written in full
-  T *before /*[B,T,H]*/, *query /*[B,T,D]*/, *gates /*[4,B,T,H], of what is not padding*/;  // null: nothing is recorded
+  T *y /*[B,T,H+C]*/, *weights /*[B,T,S]*/;              // written in full
+  T *h_prev /*[B,T,H]*/, *query /*[B,T,D]*/;             // null: nothing is recorded
+  T* saved_gates /*[4,B,T,H], of what is not padding*/;  // null: nothing is recorded
 };
 template <class T>
 struct AttentionGruGrad {
   AttentionGruSizes size;
   const int32_t *source_lengths, *lengths;
   PackedMatrix<T> wt /*[3H+D,H], the transpose of w*/;
-  const T *v, *keys, *values, *projected, *weights, *before, *query, *gates, *dy;
-  T *dgx /*[B,T,3H]*/, *dproducts /*[B,T,3H+D], of h·[W_hh W_q]*/, *dprojected /*[B,S,3H]*/;  // written in full
+  const T *v, *keys, *values, *projected, *weights, *h_prev, *query, *saved_gates, *dy;
+  T *dgx /*[B,T,3H]*/, *dgates_hh /*[B,T,3H+D], of h·[W_hh W_q]*/, *dprojected /*[B,S,3H]*/;  // written in full
   T *dkeys, *dvalues, *dh0;  // added to; dvalues by the contexts of y alone; null (not dkeys): not wanted
   T* dv;                     // [B,D] contribution of each sentence, zero-filled
   T* dscores;                // [B,T,S] scratch

@@ -10,31 +10,32 @@ namespace seqgrad {
 namespace {
 
 template <class T>
-SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r_out, T* z_out, T* n_out,
-                       T* q_out, int64_t hidden) {
+SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, SavedGates<T> gates,
+                       int64_t hidden) {
   SEQGRAD_IVDEP
   for (int64_t i = 0; i < hidden; ++i) {
     const T r = fast_sigmoid(gx[i] + gh[i] + bias[i]);
     const T z = fast_sigmoid(gx[hidden + i] + gh[hidden + i] + bias[hidden + i]);
-    const T q = gh[2 * hidden + i] + bias[2 * hidden + i];
-    const T n = fast_tanh(gx[2 * hidden + i] + r * q);
-    next[i] = (1 - z) * n + z * h[i];
-    r_out[i] = r;
-    z_out[i] = z;
-    n_out[i] = n;
-    q_out[i] = q;
+    const T hn_proj = gh[2 * hidden + i] + bias[2 * hidden + i];
+    const T n = fast_tanh(gx[2 * hidden + i] + r * hn_proj);
+    h[i] = (1 - z) * n + z * h_prev[i];
+    gates.r[i] = r;
+    gates.z[i] = z;
+    gates.n[i] = n;
+    gates.hn_proj[i] = hn_proj;
   }
 }
 
 template <class T>
-SEQGRAD_SIMD void cell_grad(const T* r, const T* z, const T* n, const T* q, const T* before, T* dh, const T* dy, T* dgx,
-                            T* dgh, int64_t hidden) {
+SEQGRAD_SIMD void cell_grad(SavedGates<const T> gates, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh,
+                            int64_t hidden) {
+  const T *r = gates.r, *z = gates.z, *n = gates.n;
   SEQGRAD_IVDEP
   for (int64_t i = 0; i < hidden; ++i) {
     const T d = dh[i] + dy[i];
     const T dn = d * (1 - z[i]) * (1 - n[i] * n[i]);
-    const T dz = d * (before[i] - n[i]) * z[i] * (1 - z[i]);
-    const T dr = dn * q[i] * r[i] * (1 - r[i]);
+    const T dz = d * (h_prev[i] - n[i]) * z[i] * (1 - z[i]);
+    const T dr = dn * gates.hn_proj[i] * r[i] * (1 - r[i]);
     dgx[i] = dr;
     dgx[hidden + i] = dz;
     dgx[2 * hidden + i] = dn;
@@ -96,13 +97,12 @@ SEQGRAD_SIMD void add(T a, const T* x, T* y, int64_t n) {
 }  // namespace
 
 template <class T>
-void gru_cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r, T* z, T* n, T* q, int64_t hidden) {
-  cell(gx, gh, bias, h, next, r, z, n, q, hidden);
+void gru_cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, SavedGates<T> gates, int64_t hidden) {
+  cell(gx, gh, bias, h_prev, h, gates, hidden);
 }
 template <class T>
-void gru_cell_grad(const T* r, const T* z, const T* n, const T* q, const T* before, T* dh, const T* dy, T* dgx, T* dgh,
-                   int64_t hidden) {
-  cell_grad(r, z, n, q, before, dh, dy, dgx, dgh, hidden);
+void gru_cell_grad(SavedGates<const T> gates, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh, int64_t hidden) {
+  cell_grad(gates, h_prev, dh, dy, dgx, dgh, hidden);
 }
 template <class T>
 T additive_score(const T* q, const T* k, const T* v, int64_t n) {
@@ -129,13 +129,13 @@ void softmax_row(T* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) x[i] /= total;
 }
 
-#define SEQGRAD_ROWS(T)                                                                                         \
-  template void gru_cell(const T*, const T*, const T*, const T*, T*, T*, T*, T*, T*, int64_t);                  \
-  template void gru_cell_grad(const T*, const T*, const T*, const T*, const T*, T*, const T*, T*, T*, int64_t); \
-  template T additive_score(const T*, const T*, const T*, int64_t);                                             \
-  template void additive_score_grad(const T*, const T*, const T*, T, T*, T*, T*, int64_t);                      \
-  template T dot(const T*, const T*, int64_t);                                                                  \
-  template void add_scaled(T, const T*, T*, int64_t);                                                           \
+#define SEQGRAD_ROWS(T)                                                                       \
+  template void gru_cell(const T*, const T*, const T*, const T*, T*, SavedGates<T>, int64_t); \
+  template void gru_cell_grad(SavedGates<const T>, const T*, T*, const T*, T*, T*, int64_t);  \
+  template T additive_score(const T*, const T*, const T*, int64_t);                           \
+  template void additive_score_grad(const T*, const T*, const T*, T, T*, T*, T*, int64_t);    \
+  template T dot(const T*, const T*, int64_t);                                                \
+  template void add_scaled(T, const T*, T*, int64_t);                                         \
   template void softmax_row(T*, int64_t)
 SEQGRAD_ROWS(float);
 SEQGRAD_ROWS(double);

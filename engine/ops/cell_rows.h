@@ -1,20 +1,44 @@
 // On a CPU: rows of GRU cells and of additive attention, which the ops of this folder go over sentence by sentence.
 #pragma once
+#include <algorithm>
 #include <cstdint>
+
+#include "engine/core/thread_pool.h"
 
 namespace seqgrad {
 
-// Sentences that a thread takes through all time steps: a function of the layer's size alone. Larger layers need taller
-// blocks to amortise reading W.
-inline int64_t sentences_at_once(int64_t hidden) { return hidden <= 128 ? 16 : 32; }
+// Sentences [begin,end) that a thread takes through all time steps of one direction; none of them has more than
+// `steps`.
+struct SentenceBlock {
+  int64_t direction, begin, end, steps;
+  int64_t rows() const { return end - begin; }
+};
 
-// next [H] from h [H], which it may be; gx, gh and bias [3H] in the order r, z, n. Also r, z, n and q = gh_n + bias_n.
+// Calls f(block) for all sentences in parallel. The height of blocks is a function of the layer's size alone: larger
+// layers need taller ones to amortise reading W.
+template <class F>
+void for_each_sentence_block(int64_t directions, int64_t batch, int64_t hidden, const int32_t* lengths, const F& f) {
+  const int64_t height = hidden <= 128 ? 16 : 32, blocks = (batch + height - 1) / height;
+  parallel_blocks(directions * blocks, [&](int64_t i) {
+    const int64_t begin = i % blocks * height, end = std::min(begin + height, batch);
+    f(SentenceBlock{i / blocks, begin, end, *std::max_element(lengths + begin, lengths + end)});
+  });
+}
+
+// What backward reads of a cell: r, z, n and hn_proj = h·W_n + b_n, each [H].
 template <class T>
-void gru_cell(const T* gx, const T* gh, const T* bias, const T* h, T* next, T* r, T* z, T* n, T* q, int64_t hidden);
-// dh [H] of the state after becomes what of it passes the gate z; dgx and dgh [3H] are written.
+struct SavedGates {
+  T *r, *z, *n, *hn_proj;
+
+  SavedGates(T* first, int64_t stride) : r(first), z(first + stride), n(z + stride), hn_proj(n + stride) {}
+};
+
+// h [H] from h_prev [H], which it may be; gx, gh and bias [3H] in the order r, z, n.
 template <class T>
-void gru_cell_grad(const T* r, const T* z, const T* n, const T* q, const T* before, T* dh, const T* dy, T* dgx, T* dgh,
-                   int64_t hidden);
+void gru_cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, SavedGates<T> gates, int64_t hidden);
+// dh [H], of h, becomes what of it passes the gate z to h_prev; dgx and dgh [3H] are written.
+template <class T>
+void gru_cell_grad(SavedGates<const T> gates, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh, int64_t hidden);
 
 // v·tanh(q + k), and what a gradient d of it adds to the three.
 template <class T>

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 #include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
@@ -17,47 +16,38 @@
 namespace seqgrad {
 namespace {
 
-// Steps that any sentence of the block still has.
-int64_t longest(const int32_t* lengths, int64_t begin, int64_t end) {
-  return *std::max_element(lengths + begin, lengths + end);
-}
-
-// Calls f(direction, begin, end) for each block of sentences of each direction, in parallel.
-template <class F>
-void each_block(const kernels::GruSizes& size, const F& f) {
-  const int64_t height = sentences_at_once(size.hidden), blocks = (size.batch + height - 1) / height;
-  parallel_blocks(size.directions * blocks, [&](int64_t i) {
-    const int64_t begin = i % blocks * height;
-    f(i / blocks, begin, std::min(begin + height, size.batch));
-  });
-}
+// The time step that comes i-th of `steps`; those beyond, padding, stay where they are.
+int64_t time_of(int64_t i, int64_t steps, bool reverse) { return reverse && i < steps ? steps - 1 - i : i; }
 
 template <class T>
 void gru_cpu(const kernels::Gru<T>& k) {
   const kernels::GruSizes& size = k.size;
-  const int64_t h = size.hidden, gate = size.directions * size.batch * size.steps * h;
-  each_block(size, [&](int64_t d, int64_t begin, int64_t end) {
-    const auto& from = k.of[d];
-    const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
-    thread_local std::vector<T> memory;  // state [rows,H], products [rows,3H], discarded gates [4,H]
-    memory.assign(static_cast<size_t>(rows * 4 * h + 4 * h), T{0});
-    T *state = memory.data(), *gh = state + rows * h, *spare = gh + rows * 3 * h;
-    if (from.h0) std::copy_n(from.h0 + begin * h, rows * h, state);
+  const int64_t h = size.hidden, all = size.directions * size.batch, stride = k.saved_gates ? all * size.steps * h : h;
+  const int64_t width = k.saved_gates ? 4 * h : 8 * h;  // of a sentence: state, gh [3H], and gates if nobody saves them
+  T* const memory = Tape::current().scratch<T>(all * width, Device::cpu);
+  for_each_sentence_block(size.directions, size.batch, h, k.lengths, [&](const SentenceBlock& block) {
+    const auto& from = k.of[block.direction];
+    const int64_t rows = block.rows();
+    T *state = memory + (block.direction * size.batch + block.begin) * width, *gh = state + rows * h,
+      *unsaved = gh + 3 * rows * h;
+    std::fill_n(state, 4 * rows * h, T{0});
+    if (from.h0) std::copy_n(from.h0 + block.begin * h, rows * h, state);
     for (int64_t i = 0; i < size.steps; ++i) {
-      const int64_t t = i < steps && size.backwards(d) ? steps - 1 - i : i;
-      if (i < steps && (i > 0 || from.h0)) cpu_gemm(Matrix{state, rows, h}, from.w, Matrix{gh, rows, 3 * h}, false);
+      if (i < block.steps && (i > 0 || from.h0))
+        cpu_gemm(Matrix{state, rows, h}, from.w, Matrix{gh, rows, 3 * h}, false);
       for (int64_t b = 0; b < rows; ++b) {
-        const int64_t row = (begin + b) * size.steps + t, at = (d * size.batch * size.steps + row) * h;
-        T *s = state + b * h, *y = k.y + (row * size.directions + d) * h;
-        if (t >= k.lengths[begin + b]) {
+        const int64_t t = time_of(i, block.steps, size.is_reverse(block.direction)),
+                      row = (block.begin + b) * size.steps + t,
+                      index_dbth = (block.direction * size.batch * size.steps + row) * h;
+        T *s = state + b * h, *y = k.y + (row * size.directions + block.direction) * h;
+        if (t >= k.lengths[block.begin + b]) {
           std::fill_n(y, h, T{0});
-          if (k.before) std::fill_n(k.before + at, h, T{0});
+          if (k.h_prev) std::fill_n(k.h_prev + index_dbth, h, T{0});
           continue;
         }
-        if (k.before) std::copy_n(s, h, k.before + at);
-        T* g = k.gates ? k.gates + at : spare;
-        const int64_t stride = k.gates ? gate : h;
-        gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, g, g + stride, g + 2 * stride, g + 3 * stride, h);
+        if (k.h_prev) std::copy_n(s, h, k.h_prev + index_dbth);
+        T* gates = k.saved_gates ? k.saved_gates + index_dbth : unsaved;
+        gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, SavedGates<T>(gates, stride), h);
         std::copy_n(s, h, y);
       }
     }
@@ -67,33 +57,32 @@ void gru_cpu(const kernels::Gru<T>& k) {
 template <class T>
 void gru_grad_cpu(const kernels::GruGrad<T>& k) {
   const kernels::GruSizes& size = k.size;
-  const int64_t h = size.hidden, gate = size.directions * size.batch * size.steps * h;
-  each_block(size, [&](int64_t d, int64_t begin, int64_t end) {
-    const auto& to = k.of[d];
-    const int64_t rows = end - begin, steps = longest(k.lengths, begin, end);
-    thread_local std::vector<T> memory;  // dh [rows,H], unwanted dgx [3H]
-    memory.assign(static_cast<size_t>(rows * h + 3 * h), T{0});
-    T *dh = memory.data(), *spare = dh + rows * h;
+  const int64_t h = size.hidden, all = size.directions * size.batch;
+  T* const memory = Tape::current().scratch<T>(4 * all * h, Device::cpu);  // dh, and dgx [3H] where it is not wanted
+  for_each_sentence_block(size.directions, size.batch, h, k.lengths, [&](const SentenceBlock& block) {
+    const auto& to = k.of[block.direction];
+    const int64_t rows = block.rows();
+    T *dh = memory + 4 * (block.direction * size.batch + block.begin) * h, *unwanted = dh + rows * h;
+    std::fill_n(dh, rows * h, T{0});
     for (int64_t i = 0; i < size.steps; ++i) {
-      const int64_t t = i < steps && !size.backwards(d) ? steps - 1 - i : i;
-      T* dgh = k.dgh + ((d * size.batch + begin) * size.steps + t) * 3 * h;
+      const int64_t t = time_of(i, block.steps, !size.is_reverse(block.direction)), row_stride = size.steps * 3 * h;
+      T* dgh = k.dgh + (block.direction * size.batch + block.begin) * row_stride + t * 3 * h;
       for (int64_t b = 0; b < rows; ++b) {
-        const int64_t row = (begin + b) * size.steps + t, at = (d * size.batch * size.steps + row) * h;
-        T* product = dgh + b * size.steps * 3 * h;
-        T* dgx = to.dgx ? to.dgx + 3 * row * h : spare;
-        if (t >= k.lengths[begin + b]) {
-          std::fill_n(product, 3 * h, T{0});
+        const int64_t row = (block.begin + b) * size.steps + t,
+                      index_dbth = (block.direction * size.batch * size.steps + row) * h;
+        T *dgh_row = dgh + b * row_stride, *dgx = to.dgx ? to.dgx + 3 * row * h : unwanted;
+        if (t >= k.lengths[block.begin + b]) {
+          std::fill_n(dgh_row, 3 * h, T{0});
           std::fill_n(dgx, 3 * h, T{0});
           continue;
         }
-        const T* g = k.gates + at;
-        gru_cell_grad(g, g + gate, g + 2 * gate, g + 3 * gate, k.before + at, dh + b * h,
-                      k.dy + (row * size.directions + d) * h, dgx, product, h);
+        gru_cell_grad(SavedGates<const T>(k.saved_gates + index_dbth, all * size.steps * h), k.h_prev + index_dbth,
+                      dh + b * h, k.dy + (row * size.directions + block.direction) * h, dgx, dgh_row, h);
       }
-      if (i + 1 < steps || (i < steps && to.dh0))
-        cpu_gemm(Matrix{dgh, rows, 3 * h, size.steps * 3 * h}, to.wt, Matrix{dh, rows, h}, true);
+      if (i + 1 < block.steps || (i < block.steps && to.dh0))
+        cpu_gemm(Matrix{dgh, rows, 3 * h, row_stride}, to.wt, Matrix{dh, rows, h}, true);
     }
-    if (to.dh0) std::copy_n(dh, rows * h, to.dh0 + begin * h);
+    if (to.dh0) std::copy_n(dh, rows * h, to.dh0 + block.begin * h);
   });
 }
 
@@ -143,10 +132,10 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
                                                 all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0};
   const bool recorded = Tape::current().wants_grad(inputs);
   Tensor y = empty({batch, steps, directions * h}, dtype, device);
-  const Tensor before = recorded ? empty({directions, batch, steps, h}, dtype, device) : Tensor{};
-  const Tensor gates = recorded ? empty({4 * directions, batch, steps, h}, dtype, device) : Tensor{};
+  const Tensor h_prev = recorded ? empty({directions, batch, steps, h}, dtype, device) : Tensor{};
+  const Tensor saved_gates = recorded ? empty({4 * directions, batch, steps, h}, dtype, device) : Tensor{};
   dispatch(dtype, [&]<class T> {
-    kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), before.as_or_null<T>(), gates.as_or_null<T>()};
+    kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), h_prev.as_or_null<T>(), saved_gates.as_or_null<T>()};
     for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
       k.of[d] = {all[d].gx.as<T>(), for_steps<T>(all[d].w_hh, steps), all[d].b_hh.as<T>(), all[d].h0.as_or_null<T>()};
     kernels::gru<T>(device, k);
@@ -164,17 +153,17 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
         kernels::gru_grad<T>(device, {{{wt[0], dgx, dh0}, {wt[1], reverse_dgx, reverse_dh0}},
                                       size,
                                       lengths.as<int32_t>(),
-                                      before.as<T>(),
-                                      gates.as<T>(),
+                                      h_prev.as<T>(),
+                                      saved_gates.as<T>(),
                                       dy.as<T>(),
                                       dgh.as<T>()});
       });
       for (int64_t d = directions - 1; d >= 0; --d) {  // as of two ops, the later one first
         const GruDirection& x = all[static_cast<size_t>(d)];
         const int64_t rows = batch * steps;
-        const Matrix<const T> products{dgh.as<T>() + d * rows * 3 * h, rows, 3 * h};
-        add_weight_gradient<T>(x.w_hh, Matrix{before.as<T>() + d * rows * h, rows, h}, products, span);
-        add_bias_gradient<T>(x.b_hh, products);
+        const Matrix<const T> dgates{dgh.as<T>() + d * rows * 3 * h, rows, 3 * h};
+        add_weight_gradient<T>(x.w_hh, Matrix{h_prev.as<T>() + d * rows * h, rows, h}, dgates, span);
+        add_bias_gradient<T>(x.b_hh, dgates);
       }
     });
   });

@@ -10,25 +10,25 @@ namespace {
 constexpr int threads = 128;
 
 // Which numbers belong to unit j of sentence b of direction d, in step `step`.
-struct Unit {
+struct GruIndex {
   int64_t d, b, j, t, row;
 
   // The i-th of [D,B,H]; division of 64 bits would take as long as the rest.
-  __device__ Unit(const kernels::GruSizes& size, int64_t i, int64_t step) {
+  __device__ GruIndex(const kernels::GruSizes& size, int64_t i, int64_t step) {
     const uint32_t h = static_cast<uint32_t>(size.hidden), n = static_cast<uint32_t>(size.batch) * h,
                    all = static_cast<uint32_t>(i), second = all >= n ? 1 : 0, of_one = all - second * n,
                    sentence = of_one / h;
     d = second;
     b = sentence;
     j = of_one - sentence * h;
-    t = size.backwards(d) ? size.steps - 1 - step : step;
+    t = size.is_reverse(d) ? size.steps - 1 - step : step;
     row = b * size.steps + t;
   }
-  // Where it lies in [B,T,D,H], and in the first H of each row of [D,B,T,width·H].
-  __device__ int64_t beside(const kernels::GruSizes& size) const {
+  __device__ int64_t index_btdh(const kernels::GruSizes& size) const {
     return (row * size.directions + d) * size.hidden + j;
   }
-  __device__ int64_t apart(const kernels::GruSizes& size, int64_t width) const {
+  // In the first H of each row of [D,B,T,width·H].
+  __device__ int64_t index_dbth(const kernels::GruSizes& size, int64_t width) const {
     return (d * size.batch * size.steps + row) * width * size.hidden + j;
   }
 };
@@ -41,25 +41,25 @@ template <class T>
 __global__ void gru_kernel(kernels::Gru<T> k, int64_t step, T* state, const T* gh) {
   const int64_t h = k.size.hidden, gate = k.size.steps * units(k.size);
   for (int64_t i = gpu::index(); i < units(k.size); i += gpu::step()) {
-    const Unit u(k.size, i, step);
+    const GruIndex u(k.size, i, step);
     const T* first = u.d == 0 ? k.of[0].h0 : k.of[1].h0;
     const bool multiplied = step > 0 || first;
-    const T before = step > 0 ? state[i] : first ? first[u.b * h + u.j] : T{0};
-    T& y = k.y[u.beside(k.size)];
-    const int64_t at = u.apart(k.size, 1);
+    const T h_prev = step > 0 ? state[i] : first ? first[u.b * h + u.j] : T{0};
+    T& y = k.y[u.index_btdh(k.size)];
+    const int64_t at = u.index_dbth(k.size, 1);
     const bool padding = u.t >= k.lengths[u.b];
-    if (k.before) k.before[at] = padding ? T{0} : before;
+    if (k.h_prev) k.h_prev[at] = padding ? T{0} : h_prev;
     if (padding) {
       y = 0;
-      if (step == 0) state[i] = before;
+      if (step == 0) state[i] = h_prev;
       continue;
     }
     const T *x = (u.d == 0 ? k.of[0].gx : k.of[1].gx) + u.row * 3 * h + u.j, *w = gh + 3 * (i - u.j) + u.j,
             *bias = (u.d == 0 ? k.of[0].b : k.of[1].b) + u.j;
     const auto sum = [&](int64_t j) { return multiplied ? x[j] + w[j] + bias[j] : x[j] + bias[j]; };
     const GruUnit<T> unit(sum(0), sum(h), x[2 * h], multiplied ? w[2 * h] + bias[2 * h] : bias[2 * h]);
-    y = state[i] = unit.state(before);
-    if (k.gates) unit.keep(k.gates + at, gate);
+    y = state[i] = unit.state(h_prev);
+    if (k.saved_gates) unit.save(k.saved_gates + at, gate);
   }
 }
 
@@ -94,35 +94,35 @@ template <class T>
 __global__ void gru_grad_kernel(kernels::GruGrad<T> k, int64_t step, T* dh) {
   const int64_t h = k.size.hidden, gate = k.size.steps * units(k.size);
   for (int64_t i = gpu::index(); i < units(k.size); i += gpu::step()) {
-    const Unit u(k.size, i, step);
+    const GruIndex u(k.size, i, step);
     const bool last = step == k.size.steps - 1;
-    const T after = last ? T{0} : dh[i];
+    const T dh_next = last ? T{0} : dh[i];
     const auto pass = [&](T x) {
       if (step > 0)
         dh[i] = x;
       else if (T* dh0 = u.d == 0 ? k.of[0].dh0 : k.of[1].dh0)
         dh0[u.b * h + u.j] = x;
     };
-    T *dgh = k.dgh + u.apart(k.size, 3), *dgx = u.d == 0 ? k.of[0].dgx : k.of[1].dgx;
+    T *dgh = k.dgh + u.index_dbth(k.size, 3), *dgx = u.d == 0 ? k.of[0].dgx : k.of[1].dgx;
     if (dgx) dgx += u.row * 3 * h + u.j;
     if (u.t >= k.lengths[u.b]) {
       dgh[0] = dgh[h] = dgh[2 * h] = 0;
       if (dgx) dgx[0] = dgx[h] = dgx[2 * h] = 0;
-      pass(after);
+      pass(dh_next);
       continue;
     }
-    const int64_t at = u.apart(k.size, 1);
-    const T dy = k.dy[u.beside(k.size)];
-    const GruUnitGrad<T> g(GruUnit<T>(k.gates + at, gate), k.before[at], after + dy);
+    const int64_t at = u.index_dbth(k.size, 1);
+    const T dy = k.dy[u.index_btdh(k.size)];
+    const GruUnitGrad<T> g(GruUnit<T>(k.saved_gates + at, gate), k.h_prev[at], dh_next + dy);
     if (dgx) {
-      dgx[0] = g.r;
-      dgx[h] = g.z;
-      dgx[2 * h] = g.n;
+      dgx[0] = g.dr;
+      dgx[h] = g.dz;
+      dgx[2 * h] = g.dn;
     }
-    dgh[0] = g.r;
-    dgh[h] = g.z;
-    dgh[2 * h] = g.q;
-    pass(g.before);
+    dgh[0] = g.dr;
+    dgh[h] = g.dz;
+    dgh[2 * h] = g.dhn_proj;
+    pass(g.dh_prev);
   }
 }
 
@@ -131,10 +131,12 @@ void gru_grad_cuda(const kernels::GruGrad<T>& k) {
   const kernels::GruSizes& size = k.size;
   const int64_t h = size.hidden, n = size.batch * h, all = size.directions * n, width = size.steps * 3 * h;
   T* dh = Tape::current().scratch<T>(all, Device::cuda);
+  for (const auto& to : k.of)  // without a step no kernel writes it
+    if (to.dh0 && size.steps == 0) backend(Device::cuda).zero(to.dh0, static_cast<size_t>(n) * sizeof(T));
   for (int64_t step = size.steps - 1; step >= 0; --step) {
     gpu::launch(gru_grad_kernel<T>, gpu::blocks_for(all, threads), threads, 0, gpu::stream(), k, step, dh);
     const auto begin = [&](int64_t d) {  // of what the kernel has written of dgh, in rows that lie `width` apart
-      return d * size.batch * width + (size.backwards(d) ? size.steps - 1 - step : step) * 3 * h;
+      return d * size.batch * width + (size.is_reverse(d) ? size.steps - 1 - step : step) * 3 * h;
     };
     const auto multiply = [&](int64_t d, T* to, const StridedBatch& several = {}) {
       kernels::gemm<T>(Device::cuda, {Matrix{k.dgh + begin(d), size.batch, 3 * h, width}, k.of[d].wt,

@@ -1,5 +1,6 @@
 // A GRU layer over whole sequences with true lengths, in PyTorch's variant (reset gate after the product).
-//   r = σ(gx_r + h·W_r + b_r)   z = σ(gx_z + h·W_z + b_z)   n = tanh(gx_n + r∘(h·W_n + b_n))   h' = (1-z)∘n + z∘h
+//   r = σ(gx_r + h·W_r + b_r)   z = σ(gx_z + h·W_z + b_z)   n = tanh(gx_n + r∘hn_proj)   h' = (1-z)∘n + z∘h
+// where hn_proj = h·W_n + b_n.
 // Cho et al. 2014; the variant is that of torch.nn.GRU, cuDNN and Keras `reset_after`.
 #pragma once
 #include "engine/core/host_device.h"
@@ -19,17 +20,17 @@ Tensor gru(const Tensor& gx /*[B,T,3H]*/, const Tensor& w_hh /*[H,3H]*/, const T
            const Tensor& h0 /*[B,H], or none*/, const Tensor& lengths /*[B] i32, 0..T*/, bool reverse = false,
            Span span = Span::sequence);  // [B,T,H]
 
-// concat(gru(ahead…), gru(back…, reverse)), of which a GPU makes each step of both directions at once.
-Tensor bidirectional_gru(const GruDirection& ahead, const GruDirection& back,
+// concat(gru(forward…), gru(reverse…, true)), of which a GPU makes each step of both directions at once.
+Tensor bidirectional_gru(const GruDirection& forward, const GruDirection& reverse,
                          const Tensor& lengths /*[B] i32, 0..T*/);  // [B,T,2H]
 
 namespace kernels {
-// Sizes of a layer of one or two directions (D); a second runs the other way.
+// Sizes of a layer of one or two directions (D); the second is the reverse of the first.
 struct GruSizes {
   int64_t directions, batch, steps, hidden;
   int64_t reverse;  // 0 or 1, of the first direction; no padding: GCC 12 clears none behind an array of structs
 
-  SEQGRAD_HD bool backwards(int64_t direction) const { return reverse != (direction == 1); }
+  SEQGRAD_HD bool is_reverse(int64_t direction) const { return reverse != (direction == 1); }
 };
 template <class T>
 struct Gru {
@@ -40,9 +41,9 @@ struct Gru {
   } of[2];
   GruSizes size;
   const int32_t* lengths;
-  T* y;       // [B,T,D,H], written in full
-  T* before;  // [D,B,T,H] state before each step, 0 beyond the lengths; null when nothing is recorded
-  T* gates;   // [4,D,B,T,H]: r, z, n and h·W_n + b_n, of what is not padding; null when nothing is recorded
+  T* y;            // [B,T,D,H], written in full
+  T* h_prev;       // [D,B,T,H] state before each step, 0 beyond the lengths; null when nothing is recorded
+  T* saved_gates;  // [4,D,B,T,H]: r, z, n and hn_proj, of what is not padding; null when nothing is recorded
 };
 template <class T>
 struct GruGrad {
@@ -52,7 +53,7 @@ struct GruGrad {
   } of[2];
   GruSizes size;
   const int32_t* lengths;
-  const T *before, *gates, *dy;
+  const T *h_prev, *saved_gates, *dy;
   T* dgh;  // [D,B,T,3H] gradient of h·W + b, 0 beyond the lengths
 };
 template <class T>

@@ -8,7 +8,7 @@
 namespace seqgrad {
 
 struct OutsideId {
-  int64_t at;  // place in row-major order
+  int64_t at;  // row-major index
   int32_t value;
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 // Calls f(begin, end, row) for the columns [begin,end) of sentence b and the row of [B·T,W] that they come from.
 template <class K, class F>
-void each_part(const K& k, int64_t b, const F& f) {
+void for_each_part(const K& k, int64_t b, const F& f) {
   if (k.lengths[b] == 0) return;
   f(0, k.forwards, b * k.steps + k.lengths[b] - 1);
   f(k.forwards, k.width, b * k.steps);
@@ -22,7 +22,7 @@ template <class T>
 void last_states_cpu(const kernels::LastStates<T>& k) {
   std::fill_n(k.y, k.batch * k.width, T{0});
   for (int64_t b = 0; b < k.batch; ++b)
-    each_part(k, b, [&](int64_t begin, int64_t end, int64_t row) {
+    for_each_part(k, b, [&](int64_t begin, int64_t end, int64_t row) {
       std::copy_n(k.x + row * k.width + begin, end - begin, k.y + b * k.width + begin);
     });
 }
@@ -30,7 +30,7 @@ void last_states_cpu(const kernels::LastStates<T>& k) {
 template <class T>
 void last_states_grad_cpu(const kernels::LastStatesGrad<T>& k) {
   for (int64_t b = 0; b < k.batch; ++b)
-    each_part(k, b, [&](int64_t begin, int64_t end, int64_t row) {
+    for_each_part(k, b, [&](int64_t begin, int64_t end, int64_t row) {
       for (int64_t c = begin; c < end; ++c) k.dx[row * k.width + c] += k.dy[b * k.width + c];
     });
 }

@@ -10,7 +10,7 @@ constexpr int threads = 256;
 
 // Where element i of [B,W] comes from in [B,T,W]; of a sentence that is not empty.
 template <class K>
-__device__ int64_t place(const K& k, int64_t b, int64_t c) {
+__device__ int64_t source_index(const K& k, int64_t b, int64_t c) {
   return (b * k.steps + (c < k.forwards ? k.lengths[b] - 1 : 0)) * k.width + c;
 }
 
@@ -18,14 +18,14 @@ template <class T>
 __global__ void last_states_kernel(kernels::LastStates<T> k) {
   for (int64_t i = gpu::index(); i < k.batch * k.width; i += gpu::step()) {
     const int64_t b = i / k.width, c = i % k.width;
-    k.y[i] = k.lengths[b] > 0 ? k.x[place(k, b, c)] : T{0};
+    k.y[i] = k.lengths[b] > 0 ? k.x[source_index(k, b, c)] : T{0};
   }
 }
 template <class T>
 __global__ void last_states_grad_kernel(kernels::LastStatesGrad<T> k) {
   for (int64_t i = gpu::index(); i < k.batch * k.width; i += gpu::step()) {
     const int64_t b = i / k.width, c = i % k.width;
-    if (k.lengths[b] > 0) k.dx[place(k, b, c)] += k.dy[i];
+    if (k.lengths[b] > 0) k.dx[source_index(k, b, c)] += k.dy[i];
   }
 }
 

@@ -11,21 +11,21 @@
 namespace seqgrad {
 namespace {
 
-constexpr int64_t columns_at_once = 128;  // their sums stay in registers
+constexpr int64_t block_columns = 128;  // their sums stay in registers
 
 template <class T>
 SEQGRAD_SIMD void sum_columns(const T* x, int64_t rows, int64_t stride, T* sum) {
-  T sums[columns_at_once];
-  std::copy_n(sum, columns_at_once, sums);
+  T sums[block_columns];
+  std::copy_n(sum, block_columns, sums);
   for (int64_t r = 0; r < rows; ++r, x += stride)
-    for (int64_t i = 0; i < columns_at_once; ++i) sums[i] += x[i];
-  std::copy_n(sums, columns_at_once, sum);
+    for (int64_t i = 0; i < block_columns; ++i) sums[i] += x[i];
+  std::copy_n(sums, block_columns, sum);
 }
 template <class T>
 void sum_rows_cpu(const kernels::SumRows<T>& k) {
   const Matrix<const T>& x = k.x;
-  parallel_ranges(x.cols, columns_at_once, [&](int64_t begin, int64_t end) {
-    if (end - begin == columns_at_once) return sum_columns(x.data + begin, x.rows, x.ld, k.sum + begin);
+  parallel_ranges(x.cols, block_columns, [&](int64_t begin, int64_t end) {
+    if (end - begin == block_columns) return sum_columns(x.data + begin, x.rows, x.ld, k.sum + begin);
     for (int64_t r = 0; r < x.rows; ++r)
       for (int64_t i = begin; i < end; ++i) k.sum[i] += *x.at(r, i);
   });

@@ -89,10 +89,10 @@ const RowPasses<T>& of(const RowPasses<float>& f32, const RowPasses<double>& f64
 
 template <class T>
 std::span<const RowPasses<T>* const> all_row_passes() {
-  static const struct Found {
+  static const struct Available {
     const RowPasses<T>* list[4] = {&plain<T>, &of<T>(row_passes_base_f32, row_passes_base_f64)};
     size_t count = 2;
-    Found() {
+    Available() {
 #if defined(__x86_64__)
       if (isa() >= Isa::avx2) list[count++] = &of<T>(row_passes_avx2_f32, row_passes_avx2_f64);
       if (isa() >= Isa::avx512) list[count++] = &of<T>(row_passes_avx512_f32, row_passes_avx512_f64);

@@ -31,12 +31,12 @@ void WeightGradient<T>::add(Matrix<const T> x, Matrix<const T> dy) {
       }
     });
     rows_ += count;
-    if (rows_ == product_rows) finish();
+    if (rows_ == product_rows) flush();
   }
 }
 
 template <class T>
-void WeightGradient<T>::finish() {
+void WeightGradient<T>::flush() {
   kernels::gemm<T>(Device::cpu, {x_.block(0, 0, rows_, dw_.rows).t(), dy_.block(0, 0, rows_, dw_.cols), dw_, true});
   rows_ = 0;
 }
@@ -56,10 +56,10 @@ WeightGradient<T>& TimeSteps<T>::gradient(Matrix<T> dw) {
 }
 
 template <class T>
-void TimeSteps<T>::finish() {
+void TimeSteps<T>::end_backward() {
   for (Gradient& g : gradients_) {
     const Phase phase(g.phase, true);
-    g.sum.finish();
+    g.sum.flush();
   }
 }
 
@@ -73,7 +73,7 @@ void add_weight_gradient(const Tensor& w, Matrix<const T> x, Matrix<const T> dy,
   const ArenaMark while_it_sums(Device::cpu);
   WeightGradient<T> sum(dw, dy.rows);
   sum.add(x, dy);
-  sum.finish();
+  sum.flush();
 }
 
 template <class T>

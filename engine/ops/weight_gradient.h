@@ -34,7 +34,7 @@ class WeightGradient {
 
   // Leaves out rows where dy is zero.
   void add(Matrix<const T> x /*[rows,M]*/, Matrix<const T> dy /*[rows,N]*/);
-  void finish();  // multiplies what is left
+  void flush();  // multiplies what has been collected
 
  private:
   Matrix<T> dw_, x_, dy_;
@@ -48,8 +48,8 @@ class TimeSteps : public BackwardState {
   static TimeSteps& current() { return Tape::current().backward_state<TimeSteps>(); }
 
   PackedMatrix<T> transposed(const Tensor& w);  // wᵀ, for products of a step's rows
-  WeightGradient<T>& gradient(Matrix<T> dw);    // finished when backward ends
-  void finish() override;
+  WeightGradient<T>& gradient(Matrix<T> dw);    // complete when backward ends
+  void end_backward() override;
 
  private:
   struct Transposed {

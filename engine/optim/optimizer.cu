@@ -50,15 +50,15 @@ __global__ void squares_kernel(const T* x, int64_t n, double* sums) {
   sum = gpu::block_reduce(sum, gpu::shared_memory<double>(), gpu::Plus{});
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
-struct Sums {
+struct PartialSums {
   double* first;  // in device memory
   int64_t count;
 };
 template <class T>
-Sums squares(const T* x, int64_t n) {
-  constexpr int64_t most = 1024;
-  const int64_t blocks = std::min(most, (n + threads - 1) / threads);
-  const Sums sums{Tape::current().scratch<double>(blocks, Device::cuda), blocks};
+PartialSums squares(const T* x, int64_t n) {
+  constexpr int64_t max_blocks = 1024;
+  const int64_t blocks = std::min(max_blocks, (n + threads - 1) / threads);
+  const PartialSums sums{Tape::current().scratch<double>(blocks, Device::cuda), blocks};
   gpu::launch(squares_kernel<T>, blocks, threads, shared, gpu::stream(), x, n, sums.first);
   return sums;
 }
@@ -77,7 +77,7 @@ template <class T>
 void sum_squares_cuda(const kernels::SumSquares<T>& k) {
   *k.sum = 0;
   if (k.n == 0) return;
-  const Sums sums = squares(k.x, k.n);
+  const PartialSums sums = squares(k.x, k.n);
   gpu::launch(total_kernel, 1, threads, shared, gpu::stream(), sums.first, sums.count);
   backend(Device::cuda).download(k.sum, sums.first, sizeof(double));
 }
@@ -91,7 +91,7 @@ __global__ void state_kernel(const double* sums, int64_t n, double clip, Gradien
 }
 template <class T>
 void measure_gradient_cuda(const kernels::MeasureGradient<T>& k) {
-  const Sums sums = squares(k.g, k.n);
+  const PartialSums sums = squares(k.g, k.n);
   gpu::launch(state_kernel, 1, threads, shared, gpu::stream(), sums.first, sums.count, k.clip, k.state);
 }
 
