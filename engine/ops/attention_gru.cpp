@@ -188,17 +188,48 @@ Tensor side_by_side(const Tensor& w_hh, const Tensor& w_query) {
   return concat(w_hh, w_query);
 }
 
+// gx = x·W_x + b_ih and projected = values·W_c, W_x and W_c the rows of W_ih for x and for the context.
+template <class T>
+void project(const Tensor& x, const AttentiveCell& cell, const Tensor& values, const Tensor& gx,
+             const Tensor& projected) {
+  const Matrix<T> w_ih = as_matrix<T>(cell.w_ih);
+  const int64_t e = x.shape[2];
+  kernels::gemm<T>(x.device, {.a = as_matrix<T>(x),
+                              .b = w_ih.block(0, 0, e, w_ih.cols),
+                              .c = as_matrix<T>(gx),
+                              .accumulate = false,
+                              .bias = cell.b_ih.as<T>()});
+  kernels::gemm<T>(
+      x.device, {as_matrix<T>(values), w_ih.block(e, 0, values.shape[2], w_ih.cols), as_matrix<T>(projected), false});
+}
+
 // What forward leaves for backward.
 struct Saved {
   Tensor weights, h_prev, query, gates, projected, w;
 };
 
 template <class T>
+void add_parameter_gradients(const kernels::AttentionGruSizes& size, const Tensor& x, const AttentiveCell& cell,
+                             const Tensor& values, const Saved& s, const Tensor& dgx, const Tensor& dgates_hh,
+                             const Tensor& dprojected) {
+  const int64_t rows = size.batch * size.steps, h = size.hidden;
+  const Matrix<const T> h_prev = as_matrix<T>(s.h_prev), gates = as_matrix<T>(dgates_hh).block(0, 0, rows, 3 * h),
+                        query = as_matrix<T>(dgates_hh).block(0, 3 * h, rows, size.key_width);
+  add_weight_gradient<T>(cell.w_hh, h_prev, gates);
+  add_weight_gradient<T>(cell.w_query, h_prev, query);
+  add_bias_gradient<T>(cell.b_hh, gates);
+  add_bias_gradient<T>(cell.b_query, query);
+  add_weight_gradient<T>(cell.w_ih, as_matrix<T>(x), as_matrix<T>(dgx));
+  add_weight_gradient<T>(cell.w_ih, as_matrix<T>(values), as_matrix<T>(dprojected), Span::sequence, x.shape[2]);
+  add_bias_gradient<T>(cell.b_ih, as_matrix<T>(dgx));
+}
+
+template <class T>
 void differentiate(const kernels::AttentionGruSizes& size, const Tensor& x, const AttentiveCell& cell, const Tensor& h0,
                    const AttendedSource& source, const Tensor& lengths, const Saved& s, const Tensor& dy) {
   const DType dtype = x.dtype;
   const Device device = x.device;
-  const int64_t rows = size.batch * size.steps, h = size.hidden, e = x.shape[2];
+  const int64_t rows = size.batch * size.steps, h = size.hidden;
   const Tensor dgx = empty({rows, 3 * h}, dtype, device), dgates_hh = empty({rows, size.fused_width()}, dtype, device),
                dprojected = empty({size.batch * size.source, 3 * h}, dtype, device),
                dv = zeros({size.batch, size.key_width}, dtype, device);
@@ -227,26 +258,16 @@ void differentiate(const kernels::AttentionGruSizes& size, const Tensor& x, cons
                                   .dh0 = grad_or_null(h0),
                                   .dv = dv.as<T>(),
                                   .dscores = empty({size.batch, size.steps, size.source}, dtype, device).as<T>()});
-  const Matrix<const T> h_prev = as_matrix<T>(s.h_prev), gx_grad = as_matrix<T>(dgx),
-                        projected_grad = as_matrix<T>(dprojected), fused_grad = as_matrix<T>(dgates_hh),
-                        gates_grad = fused_grad.block(0, 0, rows, 3 * h),
-                        query_grad = fused_grad.block(0, 3 * h, rows, size.key_width);
+  add_parameter_gradients<T>(size, x, cell, source.values, s, dgx, dgates_hh, dprojected);
   add_bias_gradient<T>(cell.v, as_matrix<T>(dv));
-  add_weight_gradient<T>(cell.w_hh, h_prev, gates_grad);
-  add_weight_gradient<T>(cell.w_query, h_prev, query_grad);
-  add_bias_gradient<T>(cell.b_hh, gates_grad);
-  add_bias_gradient<T>(cell.b_query, query_grad);
-  add_weight_gradient<T>(cell.w_ih, as_matrix<T>(x), gx_grad);
-  add_weight_gradient<T>(cell.w_ih, as_matrix<T>(source.values), projected_grad, Span::sequence, e);
-  add_bias_gradient<T>(cell.b_ih, gx_grad);
-  const auto add_input_gradient = [&](const Tensor& input, const Matrix<const T>& dgates, int64_t first_row) {
+  const auto add_input_gradient = [&](const Tensor& input, const Tensor& dgates, int64_t first_row) {
     if (!input.requires_grad()) return;
     const auto [to, accumulate] = grad_target(input);
-    const Matrix<const T> w = as_matrix<T>(cell.w_ih).block(first_row, 0, input.shape[2], 3 * h);
-    kernels::gemm<T>(device, {dgates, w.t(), as_matrix<T>(to), accumulate});
+    const Matrix<const T> w = as_matrix<T>(cell.w_ih).block(first_row, 0, input.shape[2], 3 * size.hidden);
+    kernels::gemm<T>(device, {as_matrix<T>(dgates), w.t(), as_matrix<T>(to), accumulate});
   };
-  add_input_gradient(x, gx_grad, 0);
-  add_input_gradient(source.values, projected_grad, e);
+  add_input_gradient(x, dgx, 0);
+  add_input_gradient(source.values, dprojected, x.shape[2]);
 }
 
 template <class T>
@@ -265,7 +286,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
   const kernels::AttentionGruSizes size = checked_sizes(x, cell, h0, source, lengths);
   const DType dtype = x.dtype;
   const Device device = x.device;
-  const int64_t batch = size.batch, steps = size.steps, h = size.hidden, e = x.shape[2], c = size.value_width;
+  const int64_t batch = size.batch, steps = size.steps, h = size.hidden;
   const std::initializer_list<Tensor> inputs = {x,         cell.w_ih,    cell.b_ih,    cell.w_hh,
                                                 cell.b_hh, cell.w_query, cell.b_query, cell.v,
                                                 h0,        source.keys,  source.values};
@@ -281,14 +302,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
                 .w = side_by_side(cell.w_hh, cell.w_query)};
   const Tensor gx = empty({batch, steps, 3 * h}, dtype, device);
   dispatch(dtype, [&]<class T> {
-    const Matrix<T> w_ih = as_matrix<T>(cell.w_ih);
-    kernels::gemm<T>(device, {.a = as_matrix<T>(x),
-                              .b = w_ih.block(0, 0, e, 3 * h),
-                              .c = as_matrix<T>(gx),
-                              .accumulate = false,
-                              .bias = cell.b_ih.as<T>()});
-    kernels::gemm<T>(device,
-                     {as_matrix<T>(source.values), w_ih.block(e, 0, c, 3 * h), as_matrix<T>(s.projected), false});
+    project<T>(x, cell, source.values, gx, s.projected);
     kernels::attention_gru<T>(device, {.size = size,
                                        .source_lengths = source.lengths.as<int32_t>(),
                                        .lengths = lengths.as<int32_t>(),
