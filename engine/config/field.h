@@ -71,10 +71,11 @@ class FieldBase {
     return yaml() == default_yaml();
   }
 
-  // What the user wrote for this key was refused, so the value that it holds is not meant: who reads it is in doubt.
-  void distrust() { trusted_ = false; }
-  static bool doubt() { return doubt_; }
-  static void end_doubt() { doubt_ = false; }
+  // What the user wrote for this key was refused, so the value that it holds is not meant. Whoever reads it may be
+  // wrong about what they find: has_read_refused(), of this thread.
+  void mark_refused() { accepted_ = false; }
+  static bool has_read_refused() { return has_read_refused_; }
+  static void forget_refused_reads() { has_read_refused_ = false; }
 
   Section* const parent;
   const char* const name;
@@ -82,14 +83,14 @@ class FieldBase {
   Location origin;  // where the value was written; no source: the default
 
  protected:
-  void trust() { trusted_ = true; }
+  void mark_accepted() { accepted_ = true; }
   void note_read() const {
-    if (!trusted_) doubt_ = true;
+    if (!accepted_) has_read_refused_ = true;
   }
 
  private:
-  bool trusted_ = true;
-  inline static thread_local bool doubt_ = false;
+  bool accepted_ = true;
+  inline static thread_local bool has_read_refused_ = false;
 };
 
 // What a range or choice is about: T itself, or the elements of an optional or a list.
@@ -137,10 +138,10 @@ class Field : public FieldBase {
 
   void read(const Node& node, Problems& problems) override {
     T value{};
-    if (!read_value(node, path(), value, problems)) return distrust();
+    if (!read_value(node, path(), value, problems)) return mark_refused();
     value_ = std::move(value);
     origin = node.at;
-    trust();
+    mark_accepted();
   }
   std::string yaml() const override { return Codec<T>::yaml(value_); }
   std::string default_yaml() const override { return Codec<T>::yaml(default_); }

@@ -59,7 +59,7 @@ void read_override(Section& root, const std::string& override, Problems& problem
   const size_t before = problems.count();
   Node node = read_yaml(source, problems);
   if (problems.count() != before) {
-    if (FieldBase* field = root.find(path)) field->distrust();
+    if (FieldBase* field = root.find(path)) field->mark_refused();
     return;
   }
   while (!path.empty()) {
@@ -107,7 +107,7 @@ void load(Section& root, const std::string& path, const std::vector<std::string>
   Problems problems;
   const Node node = path.empty() ? Node{} : load_into(path, problems);
   // A text that could not be read to its end says nothing about any key.
-  if (!problems.empty() && node.kind == Node::Kind::null) root.for_each_field([](FieldBase& f) { f.distrust(); });
+  if (!problems.empty() && node.kind == Node::Kind::null) root.for_each_field([](FieldBase& f) { f.mark_refused(); });
   load_node(root, node, overrides, problems);
 }
 

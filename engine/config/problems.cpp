@@ -59,13 +59,13 @@ void Problems::add_excerpt(const Location& at, std::string message, std::string 
 }
 
 void Problems::add(const FieldBase& field, const std::string& message, const std::string& kind) {
-  if (checking_ && FieldBase::doubt()) return;
+  if (checking_ && FieldBase::has_read_refused()) return;
   add(field.origin, field.path() + ": " + message, kind);
 }
 
 void Problems::begin_check() {
   checking_ = true;
-  FieldBase::end_doubt();
+  FieldBase::forget_refused_reads();
 }
 
 void Problems::throw_if_any() const {

@@ -73,15 +73,15 @@ void Section::report_unknown(const Node::Key& key, const Node& value, Problems& 
   if (only && !only->field && value.kind == Node::Kind::map && !option && !only->section->is_written())
     for (Section* s : only->owner().sections())  // what is wrong in it is told in the same run
       if (s == only->section) s->read(value, problems);
-  for (const Setting& s : m.settings) s.section->distrust(s.field ? s.field->name : "");
+  for (const Setting& s : m.settings) s.section->mark_refused(s.field ? s.field->name : "");
 }
 
-void Section::distrust(const std::string& name) const {
-  if (name.empty()) for_each_field([](FieldBase& f) { f.distrust(); });
+void Section::mark_refused(const std::string& name) const {
+  if (name.empty()) for_each_field([](FieldBase& f) { f.mark_refused(); });
   for (FieldBase* f : fields_)
-    if (f->name == name) f->distrust();
+    if (f->name == name) f->mark_refused();
   for (const Section* s : sections_)
-    if (s->name() == name) s->for_each_field([](FieldBase& f) { f.distrust(); });
+    if (s->name() == name) s->for_each_field([](FieldBase& f) { f.mark_refused(); });
 }
 
 std::vector<std::string> Section::bare_keys() const {
@@ -121,7 +121,7 @@ void Section::read(const Node& node, Problems& problems) {
   if (node.kind == Node::Kind::null) return;  // an empty section is the defaults
   if (node.kind != Node::Kind::map) {
     const std::string meant = written_as_section(*this, node);
-    for_each_field([](FieldBase& f) { f.distrust(); });
+    for_each_field([](FieldBase& f) { f.mark_refused(); });
     const bool unspaced = node.kind == Node::Kind::scalar && node.text.find(':') != std::string::npos;
     problems.add(node.at, fmt::format("{}: expected a section with keys, got {}{}", path().empty() ? "config" : path(),
                                       node.describe(), unspaced ? " (write a space after each ':')" : meant));
@@ -139,13 +139,13 @@ void Section::read(const Node& node, Problems& problems) {
     else if (section != sections_.end())
       (*section)->read(node.items[i], problems);
     else if (const std::string number = cut_number(node, i); !number.empty()) {
-      distrust(node.keys[i - 1].name);
+      mark_refused(node.keys[i - 1].name);
       problems.add_excerpt(key.at, fmt::format("a number holds no ',', which begins a new key here"),
                            fmt::format("write {}: {}", shown(node.keys[i - 1].name), number));
     } else
       report_unknown(key, node.items[i], problems);
   }
-  for (const std::string& name : node.lost) distrust(name);
+  for (const std::string& name : node.lost) mark_refused(name);
 }
 
 void Section::check_all(Problems& problems) const {

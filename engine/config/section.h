@@ -28,7 +28,7 @@ class Section {
   Section(const Section&) = delete;
   Section& operator=(const Section&) = delete;
 
-  // Contradictions between keys. Runs even when other keys were refused; see FieldBase::distrust.
+  // Contradictions between keys. Runs even when other keys were refused; see FieldBase::mark_refused.
   virtual void check(Problems&) const {}
 
   // Names that people bring along. Compared without capitals and separators, and found from every other section too.
@@ -49,8 +49,8 @@ class Section {
   // Reads a map node into the fields; unknown keys and bad values go to `problems`.
   void read(const Node& node, Problems& problems);
   void check_all(Problems& problems) const;
-  void distrust(const std::string& name) const;  // the key or section of this name was not read
-  bool is_written() const { return written_; }   // it stands in what was read last
+  void mark_refused(const std::string& name) const;  // the key or section of this name was not read
+  bool is_written() const { return written_; }       // it stands in what was read last
 
  private:
   friend class FieldBase;
