@@ -32,14 +32,14 @@ class Numbers {
   Tensor tensor(Shape shape) const { return variable(wrap(data(), shape, Device::cuda)); }
 
  private:
-  static Backend& gpu() { return backend(Device::cuda); }
+  static const Backend& gpu() { return backend(Device::cuda); }
   size_t bytes_;
   void* data_;
 };
 
 // Milliseconds of `once`, of which `calls` follow each other between two waits.
 Json timed(const BenchOptions& o, int calls, const std::function<void()>& once) {
-  Backend& gpu = backend(Device::cuda);
+  const Backend& gpu = backend(Device::cuda);
   std::vector<double> ms;
   for (int i = 0; i < o.warmup + o.steps; ++i) {
     double spent = 0;

@@ -62,7 +62,7 @@ namespace {
 
 double copy_on_gpu(size_t bytes) {
   constexpr int copies = 10;  // between two waits
-  Backend& gpu = backend(Device::cuda);
+  const Backend& gpu = backend(Device::cuda);
   void* const memory = gpu.allocate(2 * bytes);
   double best = 1e30;
   for (int i = 0; i < 6; ++i) {

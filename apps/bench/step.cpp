@@ -25,7 +25,7 @@ using Json = nlohmann::ordered_json;
 using PhaseLists = std::vector<std::pair<std::string, std::vector<double>>>;
 
 void add_phases(PhaseLists& all, size_t step) {
-  for (const auto& [name, seconds] : stop_phase_times()) {
+  for (const auto& [name, seconds] : Tape::current().phases().stop()) {
     auto row = std::find_if(all.begin(), all.end(), [&, &wanted = name](const auto& r) { return r.first == wanted; });
     if (row == all.end()) row = all.insert(row, {name, {}});
     row->second.resize(step, 0.0);
@@ -136,7 +136,7 @@ Json bench_step(const BenchOptions& o) {
   for (int i = 0; i < o.warmup + o.steps; ++i) {
     const Batch& batch = data[static_cast<size_t>(i) % 4];
     if (i == o.warmup) faults = minor_page_faults();
-    if (o.phases && i >= o.warmup) start_phase_times();
+    if (o.phases && i >= o.warmup) Tape::current().phases().start();
     const double start = now_ms(), cpu = cpu_ms();
     const ForwardContext context{true, 1, static_cast<uint64_t>(i), 0};
     value = accumulate_gradients(*model, loss, {&batch, 1}, context).loss.value(loss.options);

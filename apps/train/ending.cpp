@@ -78,10 +78,8 @@ std::string resume_command(const std::string& run) { return command_line({"train
 }  // namespace
 
 int train_in(Trainer& trainer, const TrainJob& job, const Config& config) {
-  static std::string leaving;  // for the handler, which stays
-  leaving =
-      "left without saving: what came after the last checkpoint is lost; go on with: " + resume_command(job.run) + "\n";
-  say_on_leaving(leaving.c_str());
+  say_on_leaving("left without saving: what came after the last checkpoint is lost; go on with: " +
+                 resume_command(job.run) + "\n");
   Ending ending{};
   try {
     ending = trainer.run();

@@ -2,7 +2,6 @@
 #include "engine/core/arena.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 
 #include "engine/core/error.h"
@@ -11,8 +10,6 @@ namespace seqgrad {
 namespace {
 
 constexpr size_t smallest_block = size_t{1} << 20;
-
-std::atomic<uint64_t> generations = 0;
 
 }  // namespace
 
@@ -24,7 +21,8 @@ void Arena::add_block(size_t bytes) {
   bytes = std::max<size_t>(1, (bytes + smallest_block - 1) / smallest_block) * smallest_block;
   blocks_.push_back({static_cast<char*>(backend(device_).allocate(bytes)), bytes});
   ++system_allocations_;
-  generation_ = ++generations;
+  for (const uint64_t x : {reinterpret_cast<uint64_t>(blocks_.back().memory), uint64_t{bytes}})
+    layout_ = (layout_ ^ x) * 0x9E3779B97F4A7C15;
 }
 
 void* Arena::allocate(size_t bytes) {
@@ -48,6 +46,7 @@ void Arena::reserve(size_t bytes) {
   bytes = std::max(bytes, capacity());
   for (const Block& b : blocks_) backend(device_).release(b.memory, b.size);
   blocks_.clear();
+  layout_ = 0;
   rewind();
   add_block(bytes);
 }

@@ -38,8 +38,8 @@ class Arena {
   size_t capacity() const;
   size_t high_water() const { return high_water_; }
   int64_t system_allocations() const { return system_allocations_; }  // how often memory was asked of the device
-  // A number that no other arena has, and another one whenever its memory is: a mark is then at the same address.
-  uint64_t generation() const { return generation_; }
+  // Where its blocks lie, as a number: where that is the same, a mark is at the same address.
+  uint64_t layout() const { return layout_; }
 
  private:
   struct Block {
@@ -52,7 +52,7 @@ class Arena {
   std::vector<Block> blocks_;
   size_t block_ = 0, offset_ = 0, high_water_ = 0;
   int64_t system_allocations_ = 0;
-  uint64_t generation_ = 0;  // 0: no memory yet
+  uint64_t layout_ = 0;  // 0: no memory yet
 };
 
 }  // namespace seqgrad

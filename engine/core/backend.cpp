@@ -6,17 +6,17 @@
 
 namespace seqgrad {
 
-static constinit Backend* backends[device_count] = {};
+static constinit const Backend* backends[device_count] = {};
 
-Backend& backend(Device device) {
-  Backend* found = backends[static_cast<int>(device)];
+const Backend& backend(Device device) {
+  const Backend* found = backends[static_cast<int>(device)];
   if (!found) system_failure("device {}: this build has no support for it", name_of(device));
   return *found;
 }
 
 bool has_backend(Device device) { return backends[static_cast<int>(device)] != nullptr; }
 
-bool install_backend(Device device, Backend& backend, const char* file) {
+bool install_backend(Device device, const Backend& backend, const char* file) {
   static constinit const char* files[device_count] = {};
   const int d = static_cast<int>(device);
   if (backends[d]) registered_twice("device", name_of(device), files[d], file);

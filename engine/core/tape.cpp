@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/core/phases.h"
-
 namespace seqgrad {
-namespace {
-
-thread_local Tape* scoped = nullptr;  // of the innermost TapeScope
-
-}  // namespace
+// The thread's own tape, and the one of its innermost TapeScope.
+static auto& this_thread() {
+  thread_local struct {
+    Tape own;
+    Tape* current = &own;
+  } tapes;
+  return tapes;
+}
 
 Tape::Tape() = default;
 
@@ -20,15 +21,11 @@ Tape::~Tape() {
     if (ones_[d]) backend(static_cast<Device>(d)).release(ones_[d], sizeof(Ones));
 }
 
-Tape& Tape::current() {
-  if (scoped) return *scoped;
-  thread_local Tape tape;
-  return tape;
-}
+Tape& Tape::current() { return *this_thread().current; }
 
-TapeScope::TapeScope() : outer_(std::exchange(scoped, &tape_)) {}
+TapeScope::TapeScope() : outer_(std::exchange(this_thread().current, &tape_)) {}
 
-TapeScope::~TapeScope() { scoped = outer_; }
+TapeScope::~TapeScope() { this_thread().current = outer_; }
 
 Arena& Tape::values(Device device) {
   auto& arena = values_[static_cast<int>(device)];
@@ -56,12 +53,12 @@ void Tape::reset() {
 
 Tape::Extent Tape::extent(Device device) {
   const Arena &v = values(device), &g = grads(device);
-  return {v.mark(), g.mark(), v.generation(), g.generation()};
+  return {v.mark(), g.mark(), v.layout(), g.layout()};
 }
 
 void Tape::go_on_from(const Extent& extent, Device device) {
   if (const Extent now = this->extent(device);
-      now.values_generation != extent.values_generation || now.grads_generation != extent.grads_generation)
+      now.values_layout != extent.values_layout || now.grads_layout != extent.grads_layout)
     refuse("tape: its memory is another one by now");
   values(device).rewind(extent.values);
   grads(device).rewind(extent.grads);
@@ -106,7 +103,7 @@ Tape::Entry* Tape::push(Tensor& y, const Recorded& of, size_t bytes) {
   y.slot->saved = of.saves_result;
   for (const Tensor& x : of.saves)
     if (x.slot) x.slot->saved = true;
-  last_ = new (nodes_.allocate(bytes)) Entry{last_, y, nullptr, nullptr, Phase::current()};
+  last_ = new (nodes_.allocate(bytes)) Entry{last_, y, nullptr, nullptr, phases_.name()};
   ++recorded_;
   return last_;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/arena.h"
+#include "engine/core/phases.h"
 #include "engine/core/tensor.h"
 
 namespace seqgrad {
@@ -35,7 +36,7 @@ class Tape {
   // same address.
   struct Extent {
     Arena::Mark values, grads;
-    uint64_t values_generation = 0, grads_generation = 0;
+    uint64_t values_layout = 0, grads_layout = 0;
     bool operator==(const Extent&) const = default;
   };
   Extent extent(Device device);
@@ -95,6 +96,8 @@ class Tape {
   MatmulPrecision matmul_precision() const { return matmul_precision_; }
   void set_matmul_precision(MatmulPrecision precision) { matmul_precision_ = precision; }
 
+  PhaseClock& phases() { return phases_; }
+
   Arena& values(Device device);
   // What new tensors of a device carry: a number for this step, or for the innermost ArenaMark of that device.
   uint64_t epoch(Device device) const;
@@ -141,6 +144,7 @@ class Tape {
   std::vector<std::unique_ptr<BackwardState>> backward_states_;
   const void* one_ = nullptr;  // while backward runs: where its upstream of 1 is, if it was given none
   bool recording_ = true;
+  PhaseClock phases_;
   MatmulPrecision matmul_precision_ = MatmulPrecision::fp32;
 };
 

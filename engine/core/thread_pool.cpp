@@ -43,8 +43,6 @@ void wait_while(const std::atomic<uint32_t>& value, uint32_t old) {
   value.wait(old, std::memory_order_acquire);
 }
 
-thread_local bool inside_block = false;
-
 class Pool {
  public:
   // Workers take no signals: a handler's frame must not land where a product keeps the stack pointer (io/signals.cpp).
@@ -101,7 +99,6 @@ class Pool {
   }
 
   void take_blocks() {
-    inside_block = true;
     for (int64_t i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < count_;) {
       try {
         run_(context_, i);
@@ -110,7 +107,6 @@ class Pool {
         if (!error_) error_ = std::current_exception();
       }
     }
-    inside_block = false;
   }
 
   // Counts this worker in, unless the caller has no block left to give away.
@@ -145,43 +141,41 @@ class Pool {
   std::exception_ptr error_;
 };
 
-std::mutex busy;             // held by the one caller that the pool works for
-std::unique_ptr<Pool> pool;  // guarded by `busy`
-std::atomic<int> pool_threads{1};
-
-// Blocks of a caller that does without the pool: what they call runs in place, as in a block of the pool.
-void run_in_place(int64_t count, void (*run)(const void*, int64_t), const void* context) {
-  struct Inside {
-    const bool before = std::exchange(inside_block, true);
-    ~Inside() { inside_block = before; }
-  } const inside;
-  for (int64_t i = 0; i < count; ++i) run(context, i);
-}
+struct Workers {
+  std::mutex busy;  // held by the one caller that the pool works for
+  std::atomic<std::thread::id> caller{};
+  std::unique_ptr<Pool> pool;  // guarded by `busy`
+  std::atomic<int> threads{1};
+};
+Workers workers;
 
 }  // namespace
 
 void set_threads(int count) {
   if (count < 1 || count > 1024) refuse("threads: expected 1 to 1024, got {}", count);
-  const std::lock_guard lock(busy);
+  const std::lock_guard lock(workers.busy);
   if (count == threads()) return;
-  pool.reset();
-  pool_threads = 1;
-  if (count > 1) pool = std::make_unique<Pool>(count);
-  pool_threads = count;
+  workers.pool.reset();
+  workers.threads = 1;
+  if (count > 1) workers.pool = std::make_unique<Pool>(count);
+  workers.threads = count;
 }
 
-int threads() { return pool_threads; }
+int threads() { return workers.threads; }
 
 void detail::run_blocks(int64_t count, void (*run)(const void*, int64_t), const void* context) {
-  if (count <= 1 || inside_block || threads() == 1) {
+  const auto run_in_place = [&] {
     for (int64_t i = 0; i < count; ++i) run(context, i);
-    return;
-  }
-  const std::unique_lock lock(busy, std::try_to_lock);
-  if (lock && pool)
-    pool->run(count, run, context);
-  else
-    run_in_place(count, run, context);
+  };
+  // From inside a block the pool is taken: by this thread, which must not ask for the mutex again, or by its caller.
+  if (count <= 1 || threads() == 1 || workers.caller == std::this_thread::get_id()) return run_in_place();
+  const std::unique_lock lock(workers.busy, std::try_to_lock);
+  if (!lock || !workers.pool) return run_in_place();
+  struct Calling {
+    Calling() { workers.caller = std::this_thread::get_id(); }
+    ~Calling() { workers.caller = std::thread::id(); }
+  } const calling;
+  workers.pool->run(count, run, context);
 }
 
 }  // namespace seqgrad

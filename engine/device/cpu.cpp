@@ -1,5 +1,6 @@
 // The CPU as a Backend: zeroed pages from the system, huge ones where it gives them.
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,7 +16,7 @@ namespace {
 
 class Cpu final : public Backend {
  public:
-  void* allocate(size_t bytes) override {
+  void* allocate(size_t bytes) const override {
     bytes = std::max<size_t>(bytes, 1);  // mmap refuses nothing
     void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
@@ -23,18 +24,18 @@ class Cpu final : public Backend {
     madvise(p, bytes, MADV_HUGEPAGE);  // a first touch of a small page costs 1.7 us; a refusal is no error
     return p;
   }
-  void release(void* memory, size_t bytes) noexcept override { munmap(memory, std::max<size_t>(bytes, 1)); }
-  void zero(void* memory, size_t bytes) override {
+  void release(void* memory, size_t bytes) const noexcept override { munmap(memory, std::max<size_t>(bytes, 1)); }
+  void zero(void* memory, size_t bytes) const override {
     parallel_ranges(static_cast<int64_t>(bytes), 1 << 19, [=](int64_t begin, int64_t end) {
       std::memset(static_cast<char*>(memory) + begin, 0, static_cast<size_t>(end - begin));
     });
   }
-  void copy(void* to, const void* from, size_t bytes) override {
+  void copy(void* to, const void* from, size_t bytes) const override {
     if (bytes > 0) std::memmove(to, from, bytes);  // which must not be given null, as an empty vector has it
   }
-  void upload(void* to, const void* host, size_t bytes) override { copy(to, host, bytes); }
-  void download(void* host, const void* from, size_t bytes) override { copy(host, from, bytes); }
-  void synchronise() override {}
+  void upload(void* to, const void* host, size_t bytes) const override { copy(to, host, bytes); }
+  void download(void* host, const void* from, size_t bytes) const override { copy(host, from, bytes); }
+  void synchronise() const override {}
 
   std::string describe() const override {
     std::ifstream info("/proc/cpuinfo");
@@ -42,9 +43,12 @@ class Cpu final : public Backend {
       if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
     return "unknown CPU";
   }
+  size_t memory_bytes() const override {
+    return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  }
 };
 
-constinit Cpu cpu;
+constexpr Cpu cpu;
 const bool installed = install_backend(Device::cpu, cpu);
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "engine/device/gpu.cuh"
@@ -94,14 +95,25 @@ struct Gpu {
   }
 };
 
+struct GpuState {
+  gpu::StreamState state;
+  std::unique_ptr<Gpu> gpu;  // once it is asked for
+};
+// Never destroyed: tapes of threads release their memory late, when the driver may be gone.
+GpuState& device() {
+  static GpuState& device = *new GpuState;
+  return device;
+}
+
 Gpu& started() {
-  static Gpu& gpu = *new Gpu;  // never destroyed: the driver may be gone before static objects are
-  return gpu;
+  const gpu::InUse guard;
+  if (!device().gpu) device().gpu = std::make_unique<Gpu>();
+  return *device().gpu;
 }
 
 class Cuda final : public Backend {
  public:
-  void* allocate(size_t bytes) override {
+  void* allocate(size_t bytes) const override {
     const gpu::InUse guard;
     gpu::refuse_in_graph("asks for memory");
     Gpu& gpu = started();
@@ -118,16 +130,16 @@ class Cuda final : public Backend {
     zero(memory, bytes);
     return memory;
   }
-  void release(void* memory, size_t) noexcept override {
+  void release(void* memory, size_t) const noexcept override {
     const gpu::InUse guard;
     (void)cudaFreeAsync(memory, started().stream);
   }
-  void zero(void* memory, size_t bytes) override {
+  void zero(void* memory, size_t bytes) const override {
     const gpu::InUse guard;
     if (bytes > 0 && gpu::should_issue(gpu::CallKind::zero, memory, bytes))
       gpu::check_call(cudaMemsetAsync(memory, 0, bytes, started().stream), "filling with zeros");
   }
-  void copy(void* to, const void* from, size_t bytes) override {
+  void copy(void* to, const void* from, size_t bytes) const override {
     const gpu::InUse guard;
     if (bytes > 0 && gpu::should_issue(gpu::CallKind::copy, to, from, bytes))
       gpu::check_call(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, started().stream),
@@ -135,7 +147,7 @@ class Cuda final : public Backend {
   }
 
   // What the stream still has to read lies in pinned memory.
-  void upload(void* to, const void* host, size_t bytes) override {
+  void upload(void* to, const void* host, size_t bytes) const override {
     if (bytes == 0) return;
     const gpu::InUse guard;
     gpu::refuse_in_graph("uploads in its body");
@@ -152,7 +164,7 @@ class Cuda final : public Backend {
       done += part;
     }
   }
-  void download(void* host, const void* from, size_t bytes) override {
+  void download(void* host, const void* from, size_t bytes) const override {
     const gpu::InUse guard;
     gpu::refuse_in_graph("waits for the device");
     Gpu& gpu = started();
@@ -165,7 +177,7 @@ class Cuda final : public Backend {
       std::memcpy(static_cast<char*>(host) + done, gpu.download_buffer, part);
     }
   }
-  void synchronise() override {
+  void synchronise() const override {
     const gpu::InUse guard;
     started().synchronise();
   }
@@ -175,9 +187,10 @@ class Cuda final : public Backend {
     return fmt::format("{}, sm_{}{}, {:.1f} GiB", static_cast<const char*>(p.name), p.major, p.minor,
                        static_cast<double>(p.totalGlobalMem) / (1 << 30));
   }
+  size_t memory_bytes() const override { return started().properties.totalGlobalMem; }
 };
 
-constinit Cuda cuda;
+constexpr Cuda cuda;
 const bool installed = install_backend(Device::cuda, cuda);
 
 }  // namespace
@@ -187,10 +200,7 @@ namespace gpu {
 cudaStream_t stream() { return started().stream; }
 const cudaDeviceProp& properties() { return started().properties; }
 
-std::recursive_mutex& device_mutex() {
-  static std::recursive_mutex& mutex = *new std::recursive_mutex;  // tapes of threads release their memory late
-  return mutex;
-}
+StreamState& stream_state() { return device().state; }
 
 size_t most_shared_memory() {
   int bytes = 0;
@@ -216,7 +226,7 @@ void check(cudaError_t status, const char* what) {
 
 void check_call(cudaError_t status, const char* what) {
   check(status, what);
-  if (each_call_waits() && call_mode == CallMode::issue) check(cudaStreamSynchronize(stream()), what);
+  if (each_call_waits() && stream_state().mode == CallMode::issue) check(cudaStreamSynchronize(stream()), what);
 }
 
 void check_launch(cudaError_t status, int64_t grid, int block, size_t shared) {

@@ -33,9 +33,9 @@ bool memory_is_there() {
 
 // Each transposition, with and without adding, of matrices, vectors, and matrices of few rows or columns.
 void make_all_code() {
-  constexpr dnnl_dim_t n = 64, few = 4, one = 1;
-  static std::array<float, n * n> a{}, b{}, c{};
-  for (const auto& [rows, columns] : {std::pair{n, n}, {few, n}, {n, few}, {one, n}, {n, one}})
+  constexpr dnnl_dim_t n = 64, narrow = 4, one = 1;
+  std::array<float, n * n> a{}, b{}, c{};
+  for (const auto& [rows, columns] : {std::pair{n, n}, {narrow, n}, {n, narrow}, {one, n}, {n, one}})
     for (const char ta : {'N', 'T'})
       for (const char tb : {'N', 'T'})
         for (const float beta : {0.0f, 1.0f})

@@ -4,18 +4,24 @@
 #include <cstdint>
 #include <cstring>
 #include <mutex>
+#include <vector>
 
 namespace seqgrad::gpu {
 
-// Threads share the device's one stream and what is recorded of it: held while a call reaches it, and while a step is
-// recorded or compared.
-std::recursive_mutex& device_mutex();
-struct InUse {
-  std::lock_guard<std::recursive_mutex> lock{device_mutex()};
-};
-
 enum class CallMode : uint8_t { issue, record, compare };
-inline CallMode call_mode = CallMode::issue;  // guarded by device_mutex()
+
+// Threads share the device's one stream and what is recorded of it.
+struct StreamState {
+  std::recursive_mutex mutex;  // held while a call reaches the stream, and while a step is recorded or compared
+  CallMode mode = CallMode::issue;
+  std::vector<unsigned char>* calls = nullptr;  // that record_call writes to, or compares with
+  size_t cursor = 0;                            // how many bytes of them have been compared
+  bool has_warned = false;                      // of a step that cannot be recorded
+};
+StreamState& stream_state();
+struct InUse {
+  std::lock_guard<std::recursive_mutex> lock{stream_state().mutex};
+};
 
 // Records the call, or throws ReplayMismatch where it is not the recorded one (step_graph.cu).
 void record_call(const void* call, size_t bytes);
@@ -35,13 +41,13 @@ void clear_padding([[maybe_unused]] P& x) {
 enum class CallKind : uint8_t { launch, gemm, zero, copy };
 template <class... P>
 bool should_issue(CallKind kind, P... parts) {
-  if (call_mode == CallMode::issue) return true;
+  if (stream_state().mode == CallMode::issue) return true;
   unsigned char call[sizeof(kind) + (sizeof(P) + ...)];
   std::memcpy(call, &kind, sizeof(kind));
   size_t used = sizeof(kind);
   ((clear_padding(parts), std::memcpy(call + used, &parts, sizeof(P)), used += sizeof(P)), ...);
   record_call(call, used);
-  return call_mode == CallMode::record;
+  return stream_state().mode == CallMode::record;
 }
 
 }  // namespace seqgrad::gpu

@@ -54,18 +54,13 @@ struct CannotRecord {
   const char* why;
 };
 
-// What record_call writes to, or compares with. Guarded by gpu::device_mutex().
-struct Calls {
-  std::vector<unsigned char>* bytes = nullptr;
-  size_t cursor = 0;  // how many have been compared
-} calls;
-
 struct CallModeScope {
   CallModeScope(gpu::CallMode mode, std::vector<unsigned char>& bytes) {
-    calls = {&bytes, 0};
-    gpu::call_mode = mode;
+    gpu::stream_state().calls = &bytes;
+    gpu::stream_state().cursor = 0;
+    gpu::stream_state().mode = mode;
   }
-  ~CallModeScope() { gpu::call_mode = gpu::CallMode::issue; }
+  ~CallModeScope() { gpu::stream_state().mode = gpu::CallMode::issue; }
   CallModeScope(const CallModeScope&) = delete;
   CallModeScope& operator=(const CallModeScope&) = delete;
 };
@@ -73,8 +68,7 @@ struct CallModeScope {
 // Steps of this key run as they are from now on.
 void give_up(Recording& recording, const std::string& why) {
   recording.is_recordable = false;
-  static bool warned = false;
-  if (!std::exchange(warned, true))
+  if (!std::exchange(gpu::stream_state().has_warned, true))
     fmt::print(stderr,
                "warning: a step cannot be replayed as a CUDA graph ({}); it is made call by call, which is slower; "
                "graphs: false asks for no graphs\n",
@@ -133,7 +127,7 @@ bool compare(Recording& recording, const GraphStep& step) {
   } catch (const ReplayMismatch&) {
     return false;
   }
-  if (calls.cursor != recording.calls.size()) return false;
+  if (gpu::stream_state().cursor != recording.calls.size()) return false;
   for (size_t i = 0; i < step.inputs.size(); ++i) {
     Bounds& accepted = recording.accepted[i].bounds;
     accepted.low = std::min(accepted.low, step.inputs[i].bounds.low);
@@ -202,19 +196,20 @@ const bool installed = install<Device::cuda>(kernels::run_step, run_step_cuda);
 namespace gpu {
 
 void record_call(const void* call, size_t bytes) {
-  if (call_mode == CallMode::record) {
+  StreamState& state = stream_state();
+  if (state.mode == CallMode::record) {
     const auto* from = static_cast<const unsigned char*>(call);
-    calls.bytes->insert(calls.bytes->end(), from, from + bytes);
+    state.calls->insert(state.calls->end(), from, from + bytes);
     return;
   }
-  if (bytes > calls.bytes->size() - calls.cursor || std::memcmp(calls.bytes->data() + calls.cursor, call, bytes) != 0)
+  if (bytes > state.calls->size() - state.cursor || std::memcmp(state.calls->data() + state.cursor, call, bytes) != 0)
     throw ReplayMismatch{};
-  calls.cursor += bytes;
+  state.cursor += bytes;
 }
 
 void refuse_in_graph(const char* what) {
-  if (call_mode == CallMode::compare) throw ReplayMismatch{};  // what was recorded did not
-  if (call_mode == CallMode::record) throw CannotRecord{what};
+  if (stream_state().mode == CallMode::compare) throw ReplayMismatch{};  // what was recorded did not
+  if (stream_state().mode == CallMode::record) throw CannotRecord{what};
 }
 
 }  // namespace gpu

@@ -10,12 +10,23 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <string>
 
 namespace seqgrad {
 
 static constexpr int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
-static volatile std::sig_atomic_t asked = 0;
-static timespec asked_at{};  // written before `asked`, by the handler alone
+
+// What the handler reads and writes.
+struct SignalState {
+  volatile std::sig_atomic_t asked = 0;
+  timespec asked_at{};  // written before `asked`, by the handler alone
+  std::atomic<const char*> answer_text{nullptr}, leaving_text{nullptr};
+  std::atomic<bool> answered{false}, on_terminal{false};
+  std::string leaving;               // what leaving_text points to
+  alignas(64) char stack[64 << 10];  // some 11 KiB are a thread's registers with AMX
+};
+static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+static SignalState state;
 
 static double seconds_since(const timespec& then) {
   timespec now{};
@@ -23,33 +34,28 @@ static double seconds_since(const timespec& then) {
   return static_cast<double>(now.tv_sec - then.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec - then.tv_nsec);
 }
 
-// Read by the handler.
-static std::atomic<const char*> answer_text{nullptr}, leaving_text{nullptr};
-static std::atomic<bool> answered{false}, on_terminal{false};
-static_assert(std::atomic<const char*>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
-
 static void write_line(const char* text) {
   const int kept = errno;
   // On a terminal the line that moves, or "^C", stands there.
-  if ((!on_terminal || write(STDERR_FILENO, "\n", 1) == 1) && write(STDERR_FILENO, text, std::strlen(text)) < 0) {
+  if ((!state.on_terminal || write(STDERR_FILENO, "\n", 1) == 1) && write(STDERR_FILENO, text, std::strlen(text)) < 0) {
     // Nobody reads it.
   }
   errno = kept;
 }
 
 static void answer() {
-  if (const char* text = answer_text; text && asked && !answered.exchange(true)) write_line(text);
+  if (const char* text = state.answer_text; text && state.asked && !state.answered.exchange(true)) write_line(text);
 }
 
 static void on_signal(int number) {
   constexpr double one_wish = 1;  // seconds
-  if (asked && seconds_since(asked_at) > one_wish) {
-    if (const char* text = leaving_text) write_line(text);
+  if (state.asked && seconds_since(state.asked_at) > one_wish) {
+    if (const char* text = state.leaving_text) write_line(text);
     _exit(128 + number);
   }
-  if (asked) return;
-  clock_gettime(CLOCK_MONOTONIC, &asked_at);
-  asked = number;
+  if (state.asked) return;
+  clock_gettime(CLOCK_MONOTONIC, &state.asked_at);
+  state.asked = number;
   answer();
 }
 
@@ -59,10 +65,9 @@ static bool is_ignored(int number) {
 }
 
 static void set_handler(void (*handler)(int)) {
-  alignas(64) static char memory[64 << 10];  // some 11 KiB are a thread's registers with AMX
   stack_t own{};
-  own.ss_sp = memory;
-  own.ss_size = sizeof memory;
+  own.ss_sp = state.stack;
+  own.ss_size = sizeof state.stack;
   sigaltstack(&own, nullptr);
   struct sigaction action {};
   action.sa_handler = handler;
@@ -74,19 +79,23 @@ static void set_handler(void (*handler)(int)) {
 }
 
 void catch_stop_signals() {
-  on_terminal = isatty(STDERR_FILENO) == 1;
+  state.on_terminal = isatty(STDERR_FILENO) == 1;
   set_handler(on_signal);
 }
 void release_stop_signals() { set_handler(SIG_DFL); }
 
-int stop_signal() { return asked; }
+int stop_signal() { return state.asked; }
 
 StopAnswer::StopAnswer(const char* text) {
-  answer_text = text;
+  state.answer_text = text;
   answer();
 }
-StopAnswer::~StopAnswer() { answer_text = nullptr; }
+StopAnswer::~StopAnswer() { state.answer_text = nullptr; }
 
-void say_on_leaving(const char* text) { leaving_text = text; }
+void say_on_leaving(const std::string& text) {
+  state.leaving_text = nullptr;
+  state.leaving = text;
+  state.leaving_text = state.leaving.c_str();
+}
 
 }  // namespace seqgrad

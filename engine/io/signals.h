@@ -1,5 +1,6 @@
 // SIGINT, SIGTERM and SIGHUP as a flag that loops look at.
 #pragma once
+#include <string>
 
 namespace seqgrad {
 
@@ -20,7 +21,7 @@ class StopAnswer {
   StopAnswer& operator=(const StopAnswer&) = delete;
 };
 
-// The line that a signal says on standard error before it leaves at once; it outlives the handler.
-void say_on_leaving(const char* text);
+// The line that a signal says on standard error before it leaves at once.
+void say_on_leaving(const std::string& text);
 
 }  // namespace seqgrad

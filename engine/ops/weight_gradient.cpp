@@ -52,7 +52,7 @@ template <class T>
 WeightGradient<T>& TimeSteps<T>::gradient(Matrix<T> dw) {
   for (Gradient& g : gradients_)
     if (g.dw == dw.data) return g.sum;
-  return gradients_.emplace_back(Gradient{dw.data, WeightGradient<T>(dw), Phase::current()}).sum;
+  return gradients_.emplace_back(Gradient{dw.data, WeightGradient<T>(dw), Tape::current().phases().name()}).sum;
 }
 
 template <class T>

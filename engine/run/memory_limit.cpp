@@ -2,7 +2,6 @@
 #include "engine/run/memory_limit.h"
 
 #include <sys/resource.h>
-#include <sys/sysinfo.h>
 
 #include <charconv>
 #include <cmath>
@@ -10,8 +9,8 @@
 #include <fstream>
 #include <optional>
 
+#include "engine/core/backend.h"
 #include "engine/core/error.h"
-#include "engine/device/device_memory.h"
 
 namespace seqgrad {
 namespace {
@@ -61,10 +60,8 @@ std::string megabytes(double bytes) { return fmt::format("{:.0f} MB", std::ceil(
 }  // namespace
 
 MemoryLimit memory_limit(Device device, const std::string& root) {
-  if (device == Device::cuda) return {static_cast<double>(gpu_memory()), "the GPU has"};
-  struct sysinfo info {};
-  sysinfo(&info);
-  MemoryLimit limit{static_cast<double>(info.totalram) * info.mem_unit, "this machine has"};
+  MemoryLimit limit{static_cast<double>(backend(device).memory_bytes()), "this machine has"};
+  if (device == Device::cuda) return {limit.bytes, "the GPU has"};
   lower_by_control_groups(limit, root);
   rlimit addresses{};
   if (getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY)

@@ -78,7 +78,7 @@ bool StepQueue::run_now(std::span<const Batch> batches, const ForwardContext& co
 }
 
 void StepQueue::launch(const Step& step, double lr, int64_t number) {
-  Backend& device = backend(Device::cuda);
+  const Backend& device = backend(Device::cuda);
   ParameterStore& store = model_.store();
   const Optimizer& optimizer = optimizers().at(optim_.name());
   OptimOptions options = optim_.options();

@@ -141,8 +141,8 @@ TEST_CASE("every block runs once on any number of threads, and exceptions come b
 }
 
 TEST_CASE("phases take turns, and the way back has the names of the way there") {
-  CHECK(stop_phase_times().empty());
-  start_phase_times();
+  CHECK(Tape::current().phases().stop().empty());
+  Tape::current().phases().start();
   Tape& tape = Tape::current();
   tape.reset();
   Tensor y;
@@ -151,20 +151,20 @@ TEST_CASE("phases take turns, and the way back has the names of the way there") 
     const Tensor x = variable(from_host(std::vector<double>{2.0}, {1}));
     {
       const Phase inner("inner");
-      CHECK(std::string(Phase::current()) == "inner");
+      CHECK(std::string(Tape::current().phases().name()) == "inner");
       y = scaled(x, 3);
     }
-    CHECK(std::string(Phase::current()) == "outer");
+    CHECK(std::string(Tape::current().phases().name()) == "outer");
     y = scaled(y, 5);
   }
   tape.backward(y);
   std::vector<std::string> names;
-  for (const auto& [name, seconds] : stop_phase_times()) {
+  for (const auto& [name, seconds] : Tape::current().phases().stop()) {
     names.push_back(name);
     CHECK(seconds >= 0);
   }
   CHECK(names == std::vector<std::string>{"", "outer", "inner", "outer backward", "inner backward"});
-  CHECK(stop_phase_times().empty());
+  CHECK(Tape::current().phases().stop().empty());
 }
 
 // Runs of empty blocks on far more threads than there are cores, as on a busy machine: most workers have no core when a

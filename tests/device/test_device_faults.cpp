@@ -24,10 +24,10 @@ std::string said(const std::function<void()>& f) {
 }
 
 void use_every_call() {
-  Backend& gpu = backend(Device::cuda);
+  const Backend& gpu = backend(Device::cuda);
   void* memory = gpu.allocate(64);
   const struct Release {
-    Backend& gpu;
+    const Backend& gpu;
     void* memory;
     ~Release() { gpu.release(memory, 64); }
   } release{gpu, memory};

@@ -240,7 +240,7 @@ TEST_CASE("SEQGRAD_SYNC=1 tells the kernel in which the device failed, which els
 }
 
 TEST_CASE("uploads go on without a wait however many they are, and arrive") {
-  Backend& gpu = backend(Device::cuda);
+  const Backend& gpu = backend(Device::cuda);
   constexpr size_t n = 100000;
   void* memory = gpu.allocate(n * sizeof(float));
   const int64_t waited = emulate::synchronisations();
