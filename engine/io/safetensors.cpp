@@ -2,8 +2,10 @@
 #include "engine/io/safetensors.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #define XXH_INLINE_ALL
@@ -11,6 +13,7 @@
 
 #include "engine/io/file_kind.h"
 #include "engine/io/files.h"
+#include "engine/io/half_floats.h"
 #include "engine/io/output.h"
 #include "engine/text/numbers.h"
 #include "engine/text/utf8.h"
@@ -28,9 +31,18 @@ const std::string header_checksum_text = "\"xxh64\":\"", no_checksum(16, '0');
 struct TypeName {
   const char* name;
   DType dtype;
+  std::optional<HalfKind> half = {};  // what stands in the file, where it is that
+
+  size_t bytes() const { return half ? sizeof(uint16_t) : size_of(dtype); }
 };
-const TypeName type_names[] = {{"F32", DType::f32}, {"F64", DType::f64}, {"I32", DType::i32},
-                               {"I64", DType::i64}, {"U8", DType::u8},   {"BOOL", DType::u8}};
+const TypeName type_names[] = {{"F32", DType::f32},
+                               {"F64", DType::f64},
+                               {"I32", DType::i32},
+                               {"I64", DType::i64},
+                               {"U8", DType::u8},
+                               {"BOOL", DType::u8},
+                               {"F16", DType::f32, HalfKind::f16},
+                               {"BF16", DType::f32, HalfKind::bf16}};
 
 struct Entry {
   NamedArray tensor;
@@ -222,8 +234,20 @@ std::string_view header_of(const std::string& where, std::string_view bytes) {
   return header;
 }
 
+std::string widened(std::string_view bytes, HalfKind kind) {
+  std::string out(2 * bytes.size(), '\0');
+  for (size_t i = 0; i < bytes.size(); i += sizeof(uint16_t)) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, bytes.data() + i, sizeof bits);
+    const auto x = static_cast<float>(from_half(bits, kind));
+    std::memcpy(out.data() + 2 * i, &x, sizeof x);
+  }
+  return out;
+}
+
 // Adds the tensors, in the order of their bytes, which have to be all of `data`, each once.
-void add_tensors(const std::string& where, std::vector<Entry>& entries, std::string_view data, SafetensorsFile& file) {
+void add_tensors(const std::string& where, std::vector<Entry>& entries, std::string_view data, HalfFloats halves,
+                 SafetensorsFile& file) {
   std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return a.offsets < b.offsets; });
   uint64_t at = 0;
@@ -233,10 +257,10 @@ void add_tensors(const std::string& where, std::vector<Entry>& entries, std::str
     if (!names.insert(e.tensor.name).second) refuse("{}: error: tensor '{}' stands twice in the header", where, name);
     const auto type =
         std::find_if(std::begin(type_names), std::end(type_names), [&](const TypeName& n) { return e.type == n.name; });
-    if (type == std::end(type_names))
+    if (type == std::end(type_names) || (type->half && halves == HalfFloats::refused))
       refuse("{}: error: tensor '{}': dtype '{}' is not supported", where, name, shown(e.type));
     e.tensor.dtype = type->dtype;
-    auto size = static_cast<int64_t>(size_of(type->dtype));
+    auto size = static_cast<int64_t>(type->bytes());
     for (const int64_t d : e.tensor.shape)
       if (__builtin_mul_overflow(size, d, &size)) refuse("{}: error: tensor '{}': the shape overflows", where, name);
     const uint64_t begin = e.offsets[0], end = e.offsets[1];
@@ -246,7 +270,8 @@ void add_tensors(const std::string& where, std::vector<Entry>& entries, std::str
       refuse("{}: error: tensor '{}': its bytes begin at {}, the ones before end at {}", where, name, begin, at);
     if (end - begin != static_cast<uint64_t>(size))
       refuse("{}: error: tensor '{}': the shape needs {} bytes, the offsets give {}", where, name, size, end - begin);
-    e.tensor.bytes = data.substr(begin, end - begin);
+    const std::string_view bytes = data.substr(begin, end - begin);
+    e.tensor.bytes = type->half ? widened(bytes, *type->half) : std::string(bytes);
     at = end;
     file.tensors.push_back(std::move(e.tensor));
   }
@@ -268,7 +293,7 @@ void take_out_checksums(const std::string& where, SafetensorsFile& file) {
 
 }  // namespace
 
-SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes) {
+SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes, HalfFloats halves) {
   const std::string where = shown_path(path);
   const std::string_view header = header_of(where, bytes), data = bytes.substr(8 + header.size());
   HeaderReader reader;
@@ -277,7 +302,7 @@ SafetensorsFile parse_safetensors(const std::string& path, std::string_view byte
   SafetensorsFile file;
   file.path = path;
   file.metadata = std::move(reader.metadata);
-  add_tensors(where, reader.entries, data, file);
+  add_tensors(where, reader.entries, data, halves, file);
   check_checksums(file, header);
   take_out_checksums(where, file);
   return file;

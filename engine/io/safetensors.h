@@ -51,7 +51,9 @@ struct SafetensorsFile {
 // overflows or disagrees with the bytes, and anything that differs from its checksum (files of other writers have
 // none).
 SafetensorsFile read_safetensors(const std::string& path, size_t limit = size_t{16} << 30);
-SafetensorsFile parse_safetensors(const std::string& path,
-                                  std::string_view bytes);  // the same from memory; `path` is for messages
+// The same from memory; `path` is for messages. F16 and BF16, which no tensor here has, are refused or become float32.
+enum class HalfFloats { refused, widened };
+SafetensorsFile parse_safetensors(const std::string& path, std::string_view bytes,
+                                  HalfFloats halves = HalfFloats::refused);
 
 }  // namespace seqgrad
