@@ -4,8 +4,10 @@
   scripts/check/measures.py [TREE]      (default: this tree; exit 1 when a walk of engine/README.md does not hold)
 
 Lines: not blank, of .h .cpp .cu .cuh in engine, models and apps. Functions: from the line of the body's `{` to its `}` in
-code as clang-format leaves it. Globals: thread_local variables, and variables outside of functions or static in one that
-are not const; without the tables that files register themselves in before main (slots of kernels, `all` by name). Walks: the numbered lists of engine/README.md whose items begin with `FILE: FUNCTION`; each function has to be
+code as clang-format leaves it. Globals: variables that live as long as a thread or the process and change after main has
+begun. Tables that files register themselves in before main, and nothing changes later, are none: slots of functions
+(Kernel, backends, the system calls that tests put failing ones in place of), and what is called `all` or `files`. Each
+global has a row in engine/README.md that says why it is one. Walks: the numbered lists of engine/README.md whose items begin with `FILE: FUNCTION`; each function has to be
 defined in its file and to name the next one, or the slot or closure that the item after it stands for."""
 import re
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[2])
 LONGEST = 50  # lines of a function
+SLOTS = re.compile(r"\bKernel<|\bSystemCalls system_calls|\bstd::(map|vector)<.*> (all|files);$|\b(backends|files)\[")
 
 
 def sources():
@@ -49,19 +52,38 @@ def functions():
                 yield end - n + 1, f"{file.relative_to(ROOT)}:{first + 1}"
 
 
+def is_constant(declaration):
+    """Whether the variable itself is: a pointer that points to nothing else later, a reference to what is constant."""
+    head = re.split(r"[={]", declaration)[0]
+    return bool(re.search(r"\bconstexpr\b|[*&]\s*const\b", head) or (re.search(r"\bconst\b", head) and not re.search(r"\*|<[^>]*\bconst\b", head)))
+
+
 def global_variables():
+    """(file, name, line) of each."""
     for file, lines in sources():
         for n, line in enumerate(lines, 1):
-            where = f"{file.relative_to(ROOT)}:{n}: {line.strip()[:90]}"
             text = line.split("//")[0].rstrip()
-            if re.search(r"\bKernel<|^\s+static std::(map|vector)<.*> (all|files);$", text):
+            if SLOTS.search(text) or is_constant(text) or text.count(")") > text.count("("):
                 continue
-            if re.search(r"\bthread_local\b", text) and not re.search(r"\b(const|constexpr)\b", text):
-                yield where
-            elif re.match(r"\s+static (?!const|constexpr|assert|_)[\w:<>,\s*&]+ [\w]+( =|;|\{)", text) and "(" not in text.split("=")[0]:
-                yield where
-            elif re.match(r"(inline |extern |static |constinit )*(?!using|namespace|template|struct|class|enum|return|const|constexpr|friend|typedef|#|public|private|goto|case|default)[\w:]+(<[^;={]*>)?[ *&]+[\w]+( = [^;]*;|;|\{[^}]*\};)$", text) and not re.search(r"\b(const|constexpr)\b", text):
-                yield where
+            found = re.search(r"\bthread_local\b", text) or \
+                re.match(r"\s+static (?!assert|_)[\w:<>,\s*&]+ [\w]+( =|;|\{)", text) and "(" not in text.split("=")[0] or \
+                re.match(r"\} [\w]+;$", text) and opened_at_namespace_scope(lines, n - 1) or \
+                re.match(r"(inline |static |constinit )*(?!using|namespace|template|struct|class|enum|union|extern|return|friend|typedef|#|public|private|goto|case|default)[\w:]+(<[^;={]*>)?[ *&]+[\w]+( = [^;]*;|;|\{[^}]*\};)$", text)
+            if found:
+                name = text if not text.endswith("struct {") else next((t for t in lines[n:] if re.match(r"\s*\} \w+;$", t)), text)
+                name = re.search(r"(\w+)(\[\w*\])?\s*(=.*|;|\{.*)$", name)
+                yield f"{file.relative_to(ROOT)}", name[1] if name else "?", n
+
+
+def opened_at_namespace_scope(lines, end):
+    """Whether the block that closes on line `end` is a struct without a type's name: what is behind it is a variable."""
+    start = next((n for n in range(end - 1, -1, -1) if lines[n] and not lines[n].startswith((" ", "public", "private"))), end)
+    return bool(re.match(r"(static |inline |constinit )*struct \{$", lines[start]))
+
+
+def listed_globals():
+    """(file, name) of each row of the table in engine/README.md."""
+    return set(re.findall(r"^\| `([\w./]+): (\w+)` \|", (ROOT / "engine/README.md").read_text(), re.M))
 
 
 def walks():
@@ -98,10 +120,13 @@ def main():
     for count, where in long:
         print(f"  {count:4} {where}")
     found = list(global_variables())
+    unlisted = {(f, name) for f, name, _ in found} ^ listed_globals()
     print(f"thread_local variables and mutable globals: {len(found)}")
-    for where in found:
-        print(f"  {where}")
-    bad = 0
+    for file, name, line in found:
+        print(f"  {file}:{line}: {name}")
+    for file, name in sorted(unlisted):
+        print(f"  engine/README.md and the code disagree about {file}: {name}")
+    bad = len(unlisted)
     for title, steps in walks():
         problems = list(walk_problems(steps))
         bad += len(problems)
