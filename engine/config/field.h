@@ -151,7 +151,10 @@ class Field : public FieldBase {
   std::vector<std::string> choices() const override {
     return choice_.names ? choice_.names() : std::vector<std::string>{};
   }
-  std::string offer(const Node& node) const override { return offer_as<T>(node); }
+  std::string offer(const Node& node) const override {
+    const std::string text = offer_as<T>(node);
+    return std::is_same_v<Element, Path> && text != "null" && no_file_name(node) ? "" : text;
+  }
   std::string second_value() const override;
   std::vector<std::string> illegal_values() const override;
 

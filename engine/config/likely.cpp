@@ -95,6 +95,12 @@ Node parsed_or_nothing(const std::string& text) {
   }
 }
 
+bool no_file_name(const Node& node) {
+  std::vector<std::string> numbers;
+  if (node.kind == Node::Kind::scalar) add_numbers(node.text, numbers);
+  return !numbers.empty() || is_yes(node.text) || is_no(node.text);
+}
+
 bool is_falsy(const Node& node) {
   return node.kind == Node::Kind::null ||
          (node.kind == Node::Kind::scalar && (is_no(node.text) || is_nothing(node.text)));

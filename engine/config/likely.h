@@ -20,6 +20,9 @@ std::vector<std::string> likely_values(const Node& node);
 // A text as parse_yaml reads it, without a place; a null node where it is not YAML.
 Node parsed_or_nothing(const std::string& text);
 
+// A number, or a yes or no: a file may be called so, but nobody means one by it who did not name a key for files.
+bool no_file_name(const Node& node);
+
 // no, off, False, none, null and their like; an empty value too.
 bool is_falsy(const Node& node);
 
