@@ -25,6 +25,8 @@ constexpr Sign signs[] = {
     {"\x93NUMPY"sv, "a NumPy array (.npy); write it with safetensors.numpy.save_file"},
     {"GGUF"sv, "a GGUF model"},
     {"%PDF-"sv, "a PDF document"},
+    {"\xff\xfe"sv, "text in UTF-16; write it in UTF-8 (iconv -f UTF-16 -t UTF-8)"},
+    {"\xfe\xff"sv, "text in UTF-16; write it in UTF-8 (iconv -f UTF-16 -t UTF-8)"},
 };
 
 constexpr const char* export_tensors = "write its tensors with safetensors.torch.save_file";

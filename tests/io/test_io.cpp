@@ -155,6 +155,13 @@ TEST_CASE("reading: what a person can mend is refused, what the system fails in 
   const std::string packed = dir.write("packed", std::string("\x1f\x8b\x08\0\0\0\0\0", 8));
   CHECK(error_of([&] { read_lines(packed); }) ==
         "2 " + packed + ": error: expected lines of text, got compressed by gzip; unpack it first (gunzip)");
+  for (const std::string& text : {std::string("\xff\xfe"
+                                              "a\0\n\0",
+                                              6),
+                                  std::string("\xfe\xff"
+                                              "\0a\0\n",
+                                              6)})
+    CHECK(has(error_of([&] { read_lines(dir.write("utf16", text)); }), "got text in UTF-16; write it in UTF-8"));
   CHECK(
       has(error_of([&] { read_lines(dir.write("lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n")); }),
           "got a Git LFS pointer"));
