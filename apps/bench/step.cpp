@@ -106,77 +106,97 @@ Json on_gpu(const BenchOptions& o, SequenceModel& model, StepQueue& queue, const
           {"loss", value}};
 }
 
-Json bench_step(const BenchOptions& o) {
-  const ReferenceModel m = sized_model(o);
-  Config config;
+// What the counted steps took on a CPU.
+struct CpuSteps {
+  std::vector<double> ms, target_tokens_per_s, cpu_ms_per_mflop;
+  PhaseLists phases;
+  double loss = 0;
+  int64_t page_faults = 0;
+};
+
+CpuSteps run_on_cpu(const BenchOptions& o, SequenceModel& model, const LossSetup& loss, const std::vector<Batch>& data,
+                    const StepCost& cost) {
+  CpuSteps out;
+  int64_t faults = 0;
+  for (int i = 0; i < o.warmup + o.steps; ++i) {
+    const Batch& batch = data[static_cast<size_t>(i) % data.size()];
+    if (i == o.warmup) faults = minor_page_faults();
+    if (o.phases && i >= o.warmup) Tape::current().phases().start();
+    const double start = now_ms(), cpu = cpu_ms();
+    const ForwardContext context{true, 1, static_cast<uint64_t>(i), 0};
+    out.loss = accumulate_gradients(model, loss, {&batch, 1}, context).loss.value(loss.options);
+    {
+      const Phase phase("optimiser");
+      optimizers().at("adam")(model.store(), {}, i + 1);
+    }
+    const double took = now_ms() - start, worked = cpu_ms() - cpu;
+    if (i < o.warmup) continue;
+    if (o.phases) add_phases(out.phases, out.ms.size());
+    out.ms.push_back(took);
+    out.cpu_ms_per_mflop.push_back(worked / cost.gflop / 1e3);
+    out.target_tokens_per_s.push_back(static_cast<double>(batch.target_tokens()) / took * 1e3);
+  }
+  out.page_faults = minor_page_faults() - faults;
+  return out;
+}
+
+Json on_cpu(const BenchOptions& o, SequenceModel& model, const LossSetup& loss, const std::vector<Batch>& data,
+            const StepCost& cost) {
+  GemmRate gemm = gemm_rate();  // before and after, for a machine whose load changes
+  CpuSteps steps = run_on_cpu(o, model, loss, data, cost);
+  const int64_t peak = peak_bytes();
+  gemm = gemm.best(gemm_rate());
+  for (double& x : steps.cpu_ms_per_mflop) x *= gemm.cpu_gflops;
+  Json out = {{"what", "seqgrad_step"},
+              {"preset", o.preset},
+              {"attention", o.attention},
+              {"precision", o.precision},
+              {"device", backend(Device::cpu).describe()},
+              {"threads", threads()},
+              {"params", model.store().count()},
+              {"ms_per_step", quartiles(steps.ms)},
+              {"target_tokens_per_s", quartiles(steps.target_tokens_per_s)["median"]},
+              {"gflop", cost.gflop},
+              {"gemm_gflops", gemm.gflops},
+              {"step_over_gemm", quartiles(steps.cpu_ms_per_mflop)},
+              {"copy_gb_per_s", copy_gb_per_s(1 << 26)},
+              {"update_bytes", cost.update_bytes},
+              {"peak_bytes", peak},
+              {"formula_bytes", cost.memory_bytes},
+              {"loss", steps.loss}};
+  if (o.phases) {
+    out["phases"] = medians(std::move(steps.phases), steps.ms.size());
+    out["page_faults_per_step"] = static_cast<double>(steps.page_faults) / o.steps;
+  }
+  return out;
+}
+
+void configure(Config& config, const BenchOptions& o, const ReferenceModel& m) {
   load(
       config, "",
       {"data.task=copy", fmt::format("model.embedding={}", m.embedding),
        fmt::format("model.encoder.hidden={}", m.encoder_hidden),
        fmt::format("model.decoder.hidden={}", m.decoder_hidden), "model.attention=" + o.attention,
        "precision=" + o.precision, "optim.clip_norm=null", fmt::format("threads={}", o.threads), "device=" + o.device});
+}
+
+Json bench_step(const BenchOptions& o) {
+  const ReferenceModel m = sized_model(o);
+  Config config;
+  configure(config, o, m);
   const Device device = apply_process_settings(config).device;
   check_memory(step_cost(m, o.attention, static_cast<double>(m.batch * m.steps), 0).memory_bytes, "a step needs",
                "make its sizes smaller", device);
   const auto model = make_model(config, {m.vocabulary, m.vocabulary}, device);
   LossSetup loss;
   loss.classes = m.vocabulary;
-  StepQueue queue(*model, loss, config.optim);
   std::vector<Batch> data;
   for (uint64_t i = 0; i < 4; ++i) data.push_back(bench_batch(m, i + 1));
   double words = 0;
-  for (const Batch& b : data) words += static_cast<double>(b.target_tokens()) / 4;
+  for (const Batch& b : data) words += static_cast<double>(b.target_tokens()) / static_cast<double>(data.size());
   const StepCost cost = step_cost(m, o.attention, words, static_cast<double>(model->store().count()));
-  if (device == Device::cuda) return on_gpu(o, *model, queue, data, cost);
-  GemmRate gemm = gemm_rate();  // before and after, for a machine whose load changes
-  std::vector<double> ms, rate, over_gemm;
-  PhaseLists phases;
-  double value = 0;
-  int64_t faults = 0;
-  for (int i = 0; i < o.warmup + o.steps; ++i) {
-    const Batch& batch = data[static_cast<size_t>(i) % 4];
-    if (i == o.warmup) faults = minor_page_faults();
-    if (o.phases && i >= o.warmup) Tape::current().phases().start();
-    const double start = now_ms(), cpu = cpu_ms();
-    const ForwardContext context{true, 1, static_cast<uint64_t>(i), 0};
-    value = accumulate_gradients(*model, loss, {&batch, 1}, context).loss.value(loss.options);
-    {
-      const Phase phase("optimiser");
-      optimizers().at("adam")(model->store(), {}, i + 1);
-    }
-    const double took = now_ms() - start, worked = cpu_ms() - cpu;
-    if (i < o.warmup) continue;
-    if (o.phases) add_phases(phases, ms.size());
-    ms.push_back(took);
-    over_gemm.push_back(worked / cost.gflop / 1e3);
-    rate.push_back(static_cast<double>(batch.target_tokens()) / took * 1e3);
-  }
-  faults = minor_page_faults() - faults;
-  const int64_t peak = peak_bytes();
-  gemm = gemm.best(gemm_rate());
-  for (double& x : over_gemm) x *= gemm.cpu_gflops;
-  Json out = {{"what", "seqgrad_step"},
-              {"preset", o.preset},
-              {"attention", o.attention},
-              {"precision", o.precision},
-              {"device", backend(device).describe()},
-              {"threads", threads()},
-              {"params", model->store().count()},
-              {"ms_per_step", quartiles(ms)},
-              {"target_tokens_per_s", quartiles(rate)["median"]},
-              {"gflop", cost.gflop},
-              {"gemm_gflops", gemm.gflops},
-              {"step_over_gemm", quartiles(over_gemm)},
-              {"copy_gb_per_s", copy_gb_per_s(1 << 26)},
-              {"update_bytes", cost.update_bytes},
-              {"peak_bytes", peak},
-              {"formula_bytes", cost.memory_bytes},
-              {"loss", value}};
-  if (o.phases) {
-    out["phases"] = medians(std::move(phases), ms.size());
-    out["page_faults_per_step"] = static_cast<double>(faults) / o.steps;
-  }
-  return out;
+  StepQueue queue(*model, loss, config.optim);
+  return device == Device::cuda ? on_gpu(o, *model, queue, data, cost) : on_cpu(o, *model, loss, data, cost);
 }
 
 const bool registered = register_benchmark({"step", bench_step});
