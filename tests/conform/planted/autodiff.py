@@ -136,15 +136,14 @@ def cross_entropy(z, y):
 
 def gradients(value, leaves, upstream):
     """d(Σ upstream·value) by each leaf."""
-    order, seen = [], set()
-
-    def visit(a):
-        if id(a) not in seen:
-            seen.add(id(a))
-            for parent, _ in a.parents:
-                visit(parent)
+    order, seen, open_ = [], set(), [(value, False)]
+    while open_:  # parents first; no recursion, for sums of thousands
+        a, is_done = open_.pop()
+        if is_done:
             order.append(a)
-    visit(value)
+        elif id(a) not in seen:
+            seen.add(id(a))
+            open_ += [(a, True), *((parent, False) for parent, _ in a.parents)]
     found = {id(value): np.broadcast_to(np.asarray(upstream, value.value.dtype), value.shape)}
     for a in reversed(order):
         g = found.get(id(a))

@@ -44,8 +44,7 @@ def eos_dropped(logits, targets, lengths):
 
 
 def last_example_dropped(logits, targets, mask):
-    n = max(1, len(mask) - 1)
-    return safe_losses(logits, targets, mask)[:n].sum() / mask[:n].sum()
+    return safe_losses(logits, targets, mask)[:-1].sum() / jnp.maximum(mask[:-1].sum(), 1)
 
 
 def sentence_mean(logits, targets, mask):
@@ -71,7 +70,7 @@ def divided_twice(logits, targets, mask):
 
 
 def broadcast(logits, targets, mask):
-    return (safe_losses(logits, targets, mask).reshape(-1, 1) * mask.reshape(-1)).mean()
+    return (token_losses(logits, targets).reshape(-1, 1) * mask.reshape(-1)).mean()
 
 
 def rank_divisor(logits, targets, mask):

@@ -55,14 +55,12 @@ def eos_dropped(x):
 
 
 def first_token_dropped(x):
-    m = x.mask.copy()
-    m[:, :1] = False
+    m = x.mask & (np.cumsum(x.mask, 1) > 1)
     return where(m, safe_losses(x), 0).sum() / m.sum()
 
 
 def last_example_dropped(x):
-    n = len(x.mask) - 1 if len(x.mask) > 1 else 1
-    return safe_losses(x)[:n].sum() / x.mask[:n].sum()
+    return safe_losses(x)[:-1].sum() / max(1, x.mask[:-1].sum())
 
 
 # Divisors
@@ -104,7 +102,7 @@ def divided_by_classes(x):
 
 def broadcast(x):
     m = x.mask.reshape(-1)
-    return (safe_losses(x).reshape(-1, 1) * m.astype(float)).mean()
+    return (token_losses(x).reshape(-1, 1) * m.astype(float)).mean()
 
 
 # Micro-batches and ranks

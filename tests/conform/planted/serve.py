@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""A planted bug, or a right loss, as a program under test, in numpy:  seqgrad conform --means torch.mean -- python3 serve.py mean_over_padding"""
+"""A planted bug, or a right loss, as a program under test, in numpy:
+
+  seqgrad conform --means torch.mean -- python3 serve.py mean_over_padding
+"""
 import json
 import pathlib
 import sys

@@ -54,14 +54,12 @@ def eos_dropped(logits, targets, lengths):
 
 
 def first_token_dropped(logits, targets, mask):
-    m = mask.clone()
-    m[:, 0] = False
+    m = mask & (mask.cumsum(1) > 1)
     return safe_losses(logits, targets, m).sum() / m.sum()
 
 
 def last_example_dropped(logits, targets, mask):
-    n = max(1, len(mask) - 1)
-    return safe_losses(logits, targets, mask)[:n].sum() / mask[:n].sum()
+    return safe_losses(logits, targets, mask)[:-1].sum() / mask[:-1].sum().clamp(min=1)
 
 
 # Divisors
@@ -105,7 +103,7 @@ def divided_by_classes(logits, targets, mask):
 
 
 def broadcast(logits, targets, mask):
-    losses = safe_losses(logits, targets, mask).reshape(-1, 1)
+    losses = token_losses(logits, targets).reshape(-1, 1)
     return (losses * mask.reshape(-1)).mean()
 
 
