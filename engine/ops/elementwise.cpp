@@ -64,9 +64,9 @@ template <class T>
 void axpy_cpu(const kernels::Axpy<T>& k) {
   parallel_ranges(k.n, block, [&](int64_t begin, int64_t end) {
     if (k.accumulate)
-      for (int64_t i = begin; i < end; ++i) k.y[i] += k.a * k.x[i];
+      for (int64_t i = begin; i < end; ++i) k.y[i] += k.x[i] == 0 ? T{0} : k.a * k.x[i];
     else
-      for (int64_t i = begin; i < end; ++i) k.y[i] = T{0} + k.a * k.x[i];
+      for (int64_t i = begin; i < end; ++i) k.y[i] = k.x[i] == 0 ? T{0} : k.a * k.x[i];
   });
 }
 

@@ -59,7 +59,8 @@ void binary_grad_cuda(const kernels::BinaryGrad<T>& k) {
 
 template <class T>
 __global__ void axpy_kernel(kernels::Axpy<T> k) {
-  for (int64_t i = gpu::index(); i < k.n; i += gpu::step()) k.y[i] = (k.accumulate ? k.y[i] : T{0}) + k.a * k.x[i];
+  for (int64_t i = gpu::index(); i < k.n; i += gpu::step())
+    k.y[i] = (k.accumulate ? k.y[i] : T{0}) + (k.x[i] == 0 ? T{0} : k.a * k.x[i]);
 }
 template <class T>
 void axpy_cuda(const kernels::Axpy<T>& k) {

@@ -205,7 +205,7 @@ struct Axpy {
   T* y;
   int64_t n;
   bool accumulate;
-};  // y = a·x, or y += a·x
+};  // y = a·x, or y += a·x; where x is 0 that is 0 whatever a is: rows that a loss leaves out have no gradient (P1)
 template <class T>
 struct ScaleInPlace {
   T* x;

@@ -297,7 +297,24 @@ void check_small_upstreams() {
   }
 }
 
+template <class T>
+void check_dead_rows_of_infinite_upstreams() {
+  for (const Device device : test_devices())
+    for (const bool moved : {false, true})
+      for (const double upstream : {HUGE_VAL, -HUGE_VAL, std::nan("")}) {
+        CAPTURE(test_name_of(device), moved, upstream, dtype_of<T> == DType::f32);
+        const std::vector<T> g = upstream_times_gradient<T>(moved, static_cast<T>(upstream), device);
+        CHECK(!std::isfinite(g[0]));
+        for (size_t i = 9; i < g.size(); ++i) CHECK((g[i] == 0 && !std::signbit(g[i])));
+      }
+}
+
 }  // namespace
+
+TEST_CASE("rows that do not count have gradient +0 under an upstream that is not finite") {
+  check_dead_rows_of_infinite_upstreams<float>();
+  check_dead_rows_of_infinite_upstreams<double>();
+}
 
 TEST_CASE("logits that are moved in have their gradient times an upstream of any size, in either precision") {
   check_small_upstreams<float>();
