@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# N steps, a resume and N more against 2N steps, on 1 to 4 threads and twice: all must end in one digest of weights,
-# moments and metrics.    scripts/bench/digest.sh [CONFIG [STEPS]]
+# N steps, a resume and N more against 2N steps, on 1 to 4 threads and twice: all must end in one SHA-256 of the files
+# that hold weights, moments and metrics.    scripts/bench/digest.sh [CONFIG [STEPS]]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 config=${1:-configs/copy.yaml} steps=${2:-40}

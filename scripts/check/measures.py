@@ -7,8 +7,9 @@ Lines: not blank, of .h .cpp .cu .cuh in engine, models and apps. Functions: fro
 code as clang-format leaves it. Globals: variables that live as long as a thread or the process and change after main has
 begun. Tables that files register themselves in before main, and nothing changes later, are none: slots of functions
 (Kernel, backends, the system calls that tests put failing ones in place of), and what is called `all` or `files`. Each
-global has a row in engine/README.md that says why it is one. Walks: the numbered lists of engine/README.md whose items begin with `FILE: FUNCTION`; each function has to be
-defined in its file and to name the next one, or the slot or closure that the item after it stands for."""
+global has a row in engine/README.md that says why it is one. Walks: the numbered lists of engine/README.md whose items begin
+with `FILE: FUNCTION`, or `FILE: FUNCTION`, in the slot `SLOT`; each function has to be defined in its file, and that file to
+name the next function, or the slot that it fills."""
 import re
 import sys
 from pathlib import Path
@@ -87,7 +88,7 @@ def listed_globals():
 
 
 def walks():
-    """(title, [(file, function)]) of engine/README.md."""
+    """(title, [(file, function, what the step before names)]) of engine/README.md."""
     readme = ROOT / "engine/README.md"
     title, steps = "", []
     for line in readme.read_text().splitlines() if readme.exists() else []:
@@ -95,19 +96,19 @@ def walks():
             if steps:
                 yield title, steps
             title, steps = line.lstrip("# "), []
-        elif item := re.match(r"\d+\. `([\w./]+): ([\w:~]+)`", line):
-            steps.append((item[1], item[2]))
+        elif item := re.match(r"\d+\. `([\w./]+): ([\w:~]+)`(?:, in the slot `(\w+)`)?", line):
+            steps.append((item[1], item[2], item[3] or item[2]))
     if steps:
         yield title, steps
 
 
 def walk_problems(steps):
-    for (file, function), (_, following) in zip(steps, steps[1:] + [("", "")]):
+    for (file, function, _), (_, _, following) in zip(steps, steps[1:] + [("", "", "")]):
         path = ROOT / file
         text = path.read_text() if path.exists() else ""
         name = function.split("::")[-1]
-        if not re.search(rf"\b{re.escape(name)}\b", text):
-            yield f"{file} has no {function}"
+        if not re.search(rf"^\S.*\b{re.escape(name)}\(.*[^;]$", text, re.M):  # a definition begins its line
+            yield f"{file} defines no {function}"
         elif following and not re.search(rf"\b{re.escape(following.split('::')[-1])}\b", text):
             yield f"{file}: {function} does not name {following}"
 
