@@ -1,5 +1,5 @@
-// What a loss refuses, by the numbers of README.md, Errors. They stand in no message: they are
-// for those who expect an error, as a recorded case does.
+// What a loss refuses, by the numbers of README.md, Errors. They stand in no message: they are for those who expect an
+// error, as a recorded case does.
 #pragma once
 #include "engine/core/error.h"
 

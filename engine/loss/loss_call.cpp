@@ -51,7 +51,8 @@ void LossCall::run(const RowTask* tasks, RowResult* results, int32_t* stop, cons
   if (p.is_hidden) return run_tiles(k, g);
   if (g.x.defined()) k.g = g.x.as<T>();
   (tasks_.rule.input == Input::probs ? kernels::probs_loss<T> : kernels::row_loss<T>)(device(), k);
-  if (g.x.defined() && tasks_.count == tasks_.live) clear_dead_rows(g.x);
+  const bool kernel_clears = tasks_.count > tasks_.live;  // dead rows are among the tasks (LossTasks)
+  if (g.x.defined() && !kernel_clears) clear_dead_rows(g.x);
 }
 
 // Gathers live rows, multiplies, runs the row kernel in place and multiplies back, tile by tile.
@@ -116,7 +117,7 @@ std::vector<T> LossCall::row(int64_t i) const {
 template std::vector<float> LossCall::row(int64_t) const;
 template std::vector<double> LossCall::row(int64_t) const;
 
-// The CPU's row kernel writes the gradients of live rows only; neighbours are cleared at once.
+// The CPU's row kernel writes gradients of live rows only. Dead rows that follow each other are cleared in one call.
 void LossCall::clear_dead_rows(const Tensor& gradient) const {
   const size_t width = static_cast<size_t>(tasks_.rule.classes) * size_of(gradient.dtype);
   std::vector<uint8_t> live(gradient.bytes() / width, 0);

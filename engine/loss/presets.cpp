@@ -25,6 +25,8 @@ Divide nested(const char* time, const char* batch) { return {"", time, batch, 0}
 
 // clang-format off
 const Preset table[] = {
+    // name, over, divide, divide_eps, on_zero, scope, flags (-1: has none), flags known, flags by default, who, formula (ω: weights; m: 1 for an
+    // active row, else 0), and where they are not as usual: row loss, report, given
     {"token_mean",    all, by("active"), 0, zero, global, -1, 0, 0, "seqgrad's default", "Σ ωℓ / Σ m"},
     {"sum",           all, by("one"),    0, zero, global, -1, 0, 0, "everybody's sum",   "Σ ωℓ"},
     {"batch_mean",    all, by("batch"),  0, zero, global, -1, 0, 0, "d2l, fairseq sentence_avg", "Σ ωℓ / B"},

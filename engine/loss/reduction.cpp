@@ -1,4 +1,5 @@
-// Every coefficient and every value goes through reciprocal(): one division, one zero policy.
+// Every coefficient and every value goes through reciprocal(), so that what 0 gives is decided once. Printed losses of
+// several steps or batches are divided in reported.cpp.
 #include "engine/loss/reduction.h"
 
 #include <algorithm>

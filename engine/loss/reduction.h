@@ -1,4 +1,4 @@
-// The one place that divides: from live rows to coefficients, from row losses to the value.
+// From live rows to coefficients, from row losses to the value: both are divided here, by one function.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -20,7 +20,7 @@ struct LossStats {
   int64_t clip_hits = 0;    // live rows in which a probability with target mass was clipped
 };
 
-// A loss before it is divided; micro-batches and ranks merge by addition. Means of means cannot be written with it.
+// A loss before its outer division. Micro-batches and ranks merge: numerators add, divisors as divisor_adds says.
 struct LossSum {
   double numerator = 0;
   double divisor = 0;

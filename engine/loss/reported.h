@@ -12,9 +12,9 @@ namespace seqgrad {
 // interval holds:
 //   options.report                                    Σ numerators / Σ divisors of the report
 //   a divisor that adds over batches                  Σ numerators / Σ divisors
-//   another one, then: sum, normalizer.scope: micro   the mean of the steps' values; under scope micro a step's value
-//   is
-//                                                     the mean of its micro-batches' values, as differentiated
+//   another one, then: sum, normalizer.scope: micro   the mean of the steps' values; under scope micro each of them
+//                                                     is the mean of its micro-batches' values, as it is
+//                                                     differentiated
 // Steps in which nothing counts are left out of all of them.
 struct ReportedLoss {
   double numerator = 0, divisor = 0;

@@ -1,4 +1,4 @@
-// A thread takes one sentence; products run over its true length only, so padding changes no bit.
+// A block of work is one sentence; products run over its true length only, so padding changes no bit.
 #include "engine/ops/attention.h"
 
 #include <algorithm>

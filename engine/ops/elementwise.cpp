@@ -45,7 +45,7 @@ void binary_cpu(const kernels::Binary<T>& k) {
                   });
 }
 
-// Each thread owns a range of the inner dimension, so that db is summed over `outer` in one fixed order.
+// A block of work is a range of the inner dimension, so that db is summed over `outer` in one fixed order.
 template <class T, class Op>
 void binary_grad_cpu(const kernels::BinaryGrad<T>& k) {
   parallel_ranges(k.inner, 256, [&](int64_t begin, int64_t end) {

@@ -18,7 +18,7 @@ void embedding_cpu(const kernels::Embedding<T>& k) {
   });
 }
 
-// A thread owns columns, not rows: no two threads add to one number, and each number is added to in the order of ids.
+// A block is columns, not rows: no two blocks add to one number, and each number is added to in the order of ids.
 template <class T>
 void embedding_grad_cpu(const kernels::EmbeddingGrad<T>& k) {
   parallel_ranges(k.width, 32, [&](int64_t begin, int64_t end) {

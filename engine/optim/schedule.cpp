@@ -1,4 +1,4 @@
-// The schedules, one row each.
+// The schedules: each registers a function of the step.
 #include "engine/optim/schedule.h"
 
 #include <algorithm>

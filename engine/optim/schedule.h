@@ -1,4 +1,4 @@
-// Learning rates as functions of the step, and of the validations so far for the one that waits for a plateau.
+// Learning rates as functions of the step and the run's length; plateau's, of the validations so far.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -25,7 +25,7 @@ struct Plateau {
   void update(double metric, bool larger_is_better, double factor, int64_t patience, double floor);
 };
 
-// The factor on the configured rate at `step` (from 1), after warm-up: 1 at its end.
+// The factor on the configured rate at `step` (from 1), from the last step of warm-up on.
 struct Schedule {
   const char* name;
   const char* doc;
