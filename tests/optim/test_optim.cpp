@@ -2,6 +2,7 @@
 #include <test_paths.h>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/optim/optimizer.h"
 #include "engine/optim/schedule.h"
@@ -28,8 +29,10 @@ void check_close(double got, double want, double tolerance = 1e-14) {
 TEST_CASE("every optimiser moves parameters as torch.optim does") {
   const std::vector<double> start = gold()["start"];
   const auto n = static_cast<int64_t>(start.size());
+  std::set<std::string> recorded;
   for (const auto& c : gold()["optimisers"]) {
     const std::string name = c["name"];
+    recorded.insert(name);
     CAPTURE(name, c["options"].dump());
     OptimOptions o;
     o.lr = gold()["lr"];
@@ -47,6 +50,10 @@ TEST_CASE("every optimiser moves parameters as torch.optim does") {
       const auto got = store.to_file<double>(p, store.values());
       for (size_t i = 0; i < want.size(); ++i) check_close(got[i], want[i]);
     }
+  }
+  for (const auto& [name, optimizer] : optimizers()) {
+    CAPTURE(name);
+    CHECK(recorded.count(name) == 1);  // scripts/record/optim.py
   }
 }
 
