@@ -66,6 +66,7 @@ std::vector<std::string> divisor_names() {
 }
 
 std::string str(const Divide& d) {
+  if (d.time == "const") return fmt::format("{{const: {}, times: {}}}", d.k, d.batch);
   if (d.nested()) return fmt::format("{{time: {}, batch: {}}}", d.time, d.batch);
   return d.flat == "const" ? fmt::format("{{const: {}}}", d.k) : d.flat;
 }

@@ -19,7 +19,8 @@ enum class DenseSum { require, allow, normalize };                // what a dens
 enum class ProbsMode { renorm_clip, clip_then_softmax, strict };  // how the logarithm of a probability is guarded
 enum class Nonfinite { error, propagate };
 
-// A divisor by name, or {time, batch} nested, or the constant k where a name is "const".
+// A divisor by name, or {time, batch} nested, or the constant k where a name is "const". A constant times a count, as
+// {const: 512, times: batch}, is the nested form whose `time` is "const".
 struct Divide {
   std::string flat = "active";
   std::string time, batch;  // nested when not empty

@@ -22,6 +22,8 @@ const RowLossOf plain = {}, torch = {.class_scope = ClassScope::per_class},
 
 Divide by(const char* flat) { return {flat, "", "", 0}; }
 Divide nested(const char* time, const char* batch) { return {"", time, batch, 0}; }
+// k is a default: the caller may write another one.
+Divide times(const char* batch, double k) { return {"", "const", batch, k}; }
 
 // clang-format off
 const Preset table[] = {
@@ -57,6 +59,7 @@ const Preset table[] = {
     {"tf2.sequence_mask_by_length",       all, by("active"),    0, nan,  global, -1, 0, 0, "TensorFlow 2: sparse CE · sequence_mask, sum / Σ lengths", "Σ ℓ / Σ lengths"},
     {"tf_tutorial.mask_then_reduce_mean", all, by("positions"), 0, zero, global, -1, 0, 0, "TensorFlow's NMT tutorial", "mean over all cells of m·ℓ"},
     {"keras.sum_over_batch_size",         all, by("active"),    0, zero, global, -1, 0, 0, "Keras 3 with a mask", "Σ wℓ / Σ m"},
+    {"keras.sum_over_batch_size@3.12",    all, by("active"), 1e-7, zero, global, -1, 0, 0, "Keras up to 3.12 with a mask (losses/loss.py, apply_mask)", "Σ wℓ / (Σ m + 1e-7)"},
     {"keras.mean_with_sample_weight",     all, by("weight"),    0, zero, global, -1, 0, 0, "Keras 3", "Σ wℓ / Σ w"},
     {"torch.mean",                        all, by("active"),    0, nan,  global, -1, 0, 0, "PyTorch cross_entropy(ignore_index)", "Σ ℓ / Σ m", torch},
     {"torch.mean",                        all, by("class_weight"), 0, nan, global, -1, 0, 0, "PyTorch cross_entropy(weight)", "Σ c_y·ℓ / Σ c_y", torch, {}, Given::class_weight},
@@ -76,6 +79,20 @@ const Preset table[] = {
     {"sockeye",                           all, by("active"),    0, zero, micro,  -1, 0, 0, "Sockeye", "Σ ℓ / Σ m per micro-batch"},
     {"cce.mean",                          all, by("active"),    0, nan,  global, -1, 0, 0, "Cut Cross-Entropy", "Σ ℓ / Σ m"},
     {"liger.mean",                        all, by("active"),    0, zero, global, -1, 0, 0, "Liger Kernel", "Σ ℓ / Σ m"},
+    {"verl.token-mean",                   all, by("active"),    0, nan,  global, -1, 0, 0, "verl 0.7 to 0.9 (trainer/ppo/core_algos.py, agg_loss)", "Σ mℓ / Σ m"},
+    {"verl.token-sum",                    all, by("one"),       0, zero, global, -1, 0, 0, "verl 0.9", "Σ mℓ"},
+    {"verl.seq-mean-token-sum",           all, by("active_batch"), 0, nan, global, -1, 0, 0, "verl 0.6 to 0.9", "Σ mℓ / #{b: Σ_t m > 0}"},
+    {"verl.seq-mean-token-sum@0.5",       all, by("batch"),     0, zero, global, -1, 0, 0, "verl up to 0.5", "Σ mℓ / B"},
+    {"verl.seq-mean-token-mean",          all, nested("active", "active_batch"), 1e-8, nan, global, -1, 0, 0, "verl 0.6 to 0.9", "Σ_b(Σ_t mℓ / (Σ_t m + 1e-8)) / #{b: Σ_t m > 0}"},
+    {"verl.seq-mean-token-sum-norm",      all, nested("steps", "active_batch"), 0, nan, global, -1, 0, 0, "verl 0.7 to 0.9, without loss_scale_factor", "Σ mℓ / (T·#{b: Σ_t m > 0})"},
+    {"verl.seq-mean-token-sum-norm@0.6",  all, by("steps"),     0, zero, global, -1, 0, 0, "verl up to 0.6", "Σ mℓ / T"},
+    {"trl.grpo",                          all, nested("active", "batch"), 0, zero, micro, -1, 0, 0, "TRL 1.16 loss_type (trainer/grpo_trainer.py)", "Σ_b(Σ_t mℓ / max(Σ_t m, 1)) / B"},
+    {"trl.bnpo",                          all, by("active"),    0, zero, micro,  -1, 0, 0, "TRL 1.16 loss_type", "Σ mℓ / max(Σ m, 1)"},
+    {"trl.dr_grpo",                       all, times("batch", 512), 0, zero, micro, -1, 0, 0, "TRL 1.16 loss_type; 512: its default max_completion_length", "Σ mℓ / (B·512)"},
+    {"trl.dapo",                          all, by("active"),    0, zero, global, -1, 0, 0, "TRL 1.16 loss_type, its default", "Σ mℓ / max(Σ m, 1)"},
+    {"trl.luspo",                         all, by("batch"),     0, zero, micro,  -1, 0, 0, "TRL 1.16 loss_type", "Σ mℓ / B"},
+    {"dpo.sequence_log_prob",             time, by("one"),      0, zero, global, -1, 0, 0, "DPO's own code (eric-mitchell/direct-preference-optimization f8b8c0f, trainers.py)", "[B]: Σ_t mℓ; ℓ is −log p, so minus their number"},
+    {"simpo.sequence_mean",               time, by("active"),   0, nan,  global, -1, 0, 0, "SimPO's own code (princeton-nlp/SimPO 1b3e8f3, scripts/simpo_trainer.py)", "[B]: Σ_t mℓ / Σ_t m; ℓ is −log p, so minus their number"},
     {"mlx.mean",                          all, by("positions"), 0, zero, global, -1, 0, 0, "MLX", "mean over all cells of m·ℓ"},
 };
 // clang-format on

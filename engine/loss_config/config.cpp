@@ -68,13 +68,20 @@ std::string Codec<Divide>::parse(const Node& node, Divide& value) {
   value = {};
   if (node.kind != Node::Kind::map) return name_problem(node, value.flat);
   const Node *k = node.find("const"), *time = node.find("time"), *batch = node.find("batch");
-  if (k && node.keys.size() == 1) {
+  const Node* times = node.find("times");
+  if (k && (node.keys.size() == 1 || (times && node.keys.size() == 2))) {
     value.flat = "const";
     std::string problem = Codec<double>::parse(*k, value.k);
-    return problem.empty() && !(value.k > 0) ? "const must be above 0" : problem;
+    if (problem.empty() && !(value.k > 0)) problem = "const must be above 0";
+    if (!times || !problem.empty()) return problem;
+    value = {"", "const", "", value.k};
+    problem = name_problem(*times, value.batch);
+    return problem.empty() && !divisor(value.batch).outer ? fmt::format("'{}' cannot stand under times", value.batch)
+                                                          : problem;
   }
   if (!time || !batch || node.keys.size() != 2)
-    return "expected a name, {const: k} or {time: name, batch: name}, got " + node.describe() + " with other keys";
+    return "expected a name, {const: k}, {const: k, times: name} or {time: name, batch: name}, got " + node.describe() +
+           " with other keys";
   value.flat.clear();
   std::string problem = name_problem(*time, value.time);
   if (problem.empty()) problem = name_problem(*batch, value.batch);
@@ -85,6 +92,7 @@ std::string Codec<Divide>::parse(const Node& node, Divide& value) {
 }
 
 std::string Codec<Divide>::yaml(const Divide& d) {
+  if (d.time == "const") return fmt::format("{{const: {}, times: {}}}", Codec<double>::yaml(d.k), d.batch);
   if (d.nested()) return fmt::format("{{time: {}, batch: {}}}", d.time, d.batch);
   return d.flat == "const" ? "{const: " + Codec<double>::yaml(d.k) + "}" : d.flat;
 }
@@ -169,7 +177,10 @@ void LossConfig::check_against(const Preset& row, const LossOptions& o, Problems
                    fmt::format("contradicts preset '{}', which has {}; leave one of them out", *preset(), value));
   };
   agree(reduce.over, reduce.over().has_value(), o.over == has.over, name_of(over_names, has.over));
-  agree(reduce.divide, reduce.divide().has_value(), o.divide == has.divide, Codec<Divide>::yaml(has.divide));
+  Divide with_their_constant = has.divide;  // a preset's constant is a default
+  with_their_constant.k = o.divide.k;
+  agree(reduce.divide, reduce.divide().has_value(), o.divide == (has.divide.k > 0 ? with_their_constant : has.divide),
+        Codec<Divide>::yaml(has.divide));
   agree(reduce.divide_eps, reduce.divide_eps() && has.divide_eps > 0, o.divide_eps == has.divide_eps,
         Codec<double>::yaml(has.divide_eps));  // a preset without one leaves it free: early contrib had 1e-12
   agree(reduce.on_zero, reduce.on_zero().has_value(), o.on_zero == has.on_zero, name_of(zero_names, has.on_zero));

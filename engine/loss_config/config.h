@@ -8,13 +8,15 @@
 
 namespace seqgrad {
 
-// A divisor in YAML: a name, {const: k} or {time: name, batch: name}.
+// A divisor in YAML: a name, {const: k}, {const: k, times: batch} or {time: name, batch: name}.
 template <>
 struct Codec<Divide> {
   static std::string parse(const Node& node, Divide& value);
   static std::string yaml(const Divide& value);
   static std::string type() { return "divisor"; }
-  static std::vector<std::string> examples() { return {"active", "{const: 4.0}", "{time: active, batch: batch}"}; }
+  static std::vector<std::string> examples() {
+    return {"active", "{const: 4.0}", "{const: 512.0, times: batch}", "{time: active, batch: batch}"};
+  }
   static std::string schema();
 };
 
@@ -87,9 +89,10 @@ struct ReduceConfig : Section {
   Field<std::optional<std::string>> over{
       this, "over", std::nullopt, choice({"all", "time", "batch", "none"}),
       "the axes summed over: all gives a scalar, time [B], batch [T], none [B,T]; null: the preset's"};
-  Field<std::optional<Divide>> divide{
-      this, "divide", std::nullopt,
-      "what the sum is divided by: a name, {const: k}, or {time: name, batch: name}; null: the preset's"};
+  Field<std::optional<Divide>> divide{this, "divide", std::nullopt,
+                                      "what the sum is divided by: a name, {const: k}, {const: k, times: batch}, or "
+                                      "{time: name, batch: name}; null: the "
+                                      "preset's"};
   Field<std::optional<double>> divide_eps{this, "divide_eps", std::nullopt, at_least(0),
                                           "added to the divisor; null: the preset's"};
   Field<std::optional<std::string>> on_zero{this, "on_zero", std::nullopt, choice({"zero", "nan", "error"}),

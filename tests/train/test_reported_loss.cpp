@@ -178,7 +178,7 @@ struct Oracle {
     std::vector<const Cell*> all;
     for (const auto& sentence : rows)
       for (const Cell& c : sentence) all.push_back(&c);
-    return {numerator(all), divisor(o.divide.flat, all, batch, time)};
+    return {numerator(all), o.divide.flat == "active_batch" ? active_batch : divisor(o.divide.flat, all, batch, time)};
   }
   bool adds() const {
     const std::string& name = o.divide.nested() ? o.divide.batch : o.divide.flat;
