@@ -22,7 +22,7 @@ std::vector<uint8_t> active(const LossInputs& in, const LossOptions& o) {
 
 // Each step's logits against the targets, mask and weights of another step: targets[:, 1:] beside logits[:, :-1], or
 // the other way round.
-bool shift(Variant& x, int64_t by) {
+bool shift(CaseVariant& x, int64_t by) {
   if (x.inputs.steps < 2 || x.inputs.targets.empty()) return false;
   const std::vector<uint8_t> m = active(x.inputs, x.options);
   const LossInputs before = x.inputs;
@@ -41,8 +41,8 @@ bool shift(Variant& x, int64_t by) {
   return true;
 }
 
-bool softmax_first(const CaseInputs& in, Variant& x) {
-  if (in.hidden || in.options.input == Input::probs) return false;
+bool softmax_first(const CaseInputs& in, CaseVariant& x) {
+  if (in.hidden || in.row_loss || in.options.input == Input::probs) return false;
   const auto v = static_cast<size_t>(in.loss.classes);
   for (size_t row = 0; row + v <= x.arrays.x.size(); row += v) {
     double* z = x.arrays.x.data() + row;
@@ -54,7 +54,7 @@ bool softmax_first(const CaseInputs& in, Variant& x) {
   return true;
 }
 
-bool smooth(Variant& x, SmoothingKind kind) {
+bool smooth(CaseVariant& x, SmoothingKind kind) {
   if (x.options.smoothing == 0 || std::exchange(x.options.smoothing_kind, kind) == kind) return false;
   return kind != SmoothingKind::others || x.inputs.classes > 1;
 }
@@ -72,51 +72,54 @@ using C = const LossCase&;
 using I = const CaseInputs&;
 
 const Change table[] = {
-    {"with the token weights left out", [](C, I, Variant& x) { return drop(x.inputs.token_weight); }},
-    {"with the example weights left out", [](C, I, Variant& x) { return drop(x.inputs.example_weight); }},
+    {"with the token weights left out", [](C, I, CaseVariant& x) { return drop(x.inputs.token_weight); }},
+    {"with the example weights left out", [](C, I, CaseVariant& x) { return drop(x.inputs.example_weight); }},
     {"with all weights left out",
-     [](C, I, Variant& x) {
+     [](C, I, CaseVariant& x) {
        const bool examples = drop(x.inputs.example_weight);
        return drop(x.inputs.token_weight) && examples;
      }},
-    {"with the class weights left out", [](C, I, Variant& x) { return drop(x.inputs.class_weight); }},
+    {"with the class weights left out", [](C, I, CaseVariant& x) { return drop(x.inputs.class_weight); }},
     {"with class weights of the other scope",
-     [](C, I, Variant& x) {
+     [](C, I, CaseVariant& x) {
        ClassScope& s = x.options.class_scope;
        s = s == ClassScope::target ? ClassScope::per_class : ClassScope::target;
        return x.inputs.class_weight.has_value() && x.options.smoothing > 0;
      }},
-    {"with the smoothing left out", [](C, I, Variant& x) { return drop(x.options.smoothing); }},
-    {"with smoothing over all classes (uniform)", [](C, I, Variant& x) { return smooth(x, SmoothingKind::uniform); }},
+    {"with the smoothing left out", [](C, I, CaseVariant& x) { return drop(x.options.smoothing); }},
+    {"with smoothing over all classes (uniform)",
+     [](C, I, CaseVariant& x) { return smooth(x, SmoothingKind::uniform); }},
     {"with smoothing over the other classes (others)",
-     [](C, I, Variant& x) { return smooth(x, SmoothingKind::others); }},
+     [](C, I, CaseVariant& x) { return smooth(x, SmoothingKind::others); }},
     {"with the entropy of the smoothed target taken off (kl)",
-     [](C, I, Variant& x) { return x.options.smoothing > 0 && !std::exchange(x.options.report_kl, true); }},
+     [](C, I, CaseVariant& x) { return x.options.smoothing > 0 && !std::exchange(x.options.report_kl, true); }},
     {"without taking off the entropy of the smoothed target (ce)",
-     [](C, I, Variant& x) { return x.options.smoothing > 0 && std::exchange(x.options.report_kl, false); }},
-    {"with the lengths left out", [](C, I, Variant& x) { return drop(x.inputs.lengths); }},
-    {"with the mask left out", [](C, I, Variant& x) { return drop(x.inputs.mask); }},
-    {"with ignore_index left out", [](C, I, Variant& x) { return drop(x.options.ignore_index); }},
+     [](C, I, CaseVariant& x) { return x.options.smoothing > 0 && std::exchange(x.options.report_kl, false); }},
+    {"with the lengths left out", [](C, I, CaseVariant& x) { return drop(x.inputs.lengths); }},
+    {"with the mask left out", [](C, I, CaseVariant& x) { return drop(x.inputs.mask); }},
+    {"with ignore_index left out", [](C, I, CaseVariant& x) { return drop(x.options.ignore_index); }},
     {"with every position counted",
-     [](C, I, Variant& x) {
+     [](C, I, CaseVariant& x) {
        const bool dropped[] = {drop(x.inputs.lengths), drop(x.inputs.mask), drop(x.options.ignore_index)};
        return std::count(std::begin(dropped), std::end(dropped), true) > 1;
      }},
     {"with id 0 ignored",
-     [](C, I, Variant& x) { return !x.inputs.targets.empty() && std::exchange(x.options.ignore_index, 0) != 0; }},
-    {"with targets shifted one step to the left", [](C, I, Variant& x) { return shift(x, 1); }},
-    {"with targets shifted one step to the right", [](C, I, Variant& x) { return shift(x, -1); }},
-    {"with a softmax taken twice", [](C, I in, Variant& x) { return softmax_first(in, x); }},
-    {"with probabilities taken for logits",
-     [](C, I, Variant& x) { return std::exchange(x.options.input, Input::logits) == Input::probs; }},
-    {"with the logits taken for probabilities",
-     [](C, I in, Variant& x) {  // refused where they are none
-       return !in.hidden && std::exchange(x.options.input, Input::probs) == Input::logits;
+     [](C, I in, CaseVariant& x) {
+       return !in.row_loss && !x.inputs.targets.empty() && std::exchange(x.options.ignore_index, 0) != 0;
      }},
-    {"with z_loss left out", [](C, I, Variant& x) { return drop(x.options.z_loss); }},
-    {"with the soft cap left out", [](C, I, Variant& x) { return drop(x.options.softcap); }},
+    {"with targets shifted one step to the left", [](C, I, CaseVariant& x) { return shift(x, 1); }},
+    {"with targets shifted one step to the right", [](C, I, CaseVariant& x) { return shift(x, -1); }},
+    {"with a softmax taken twice", [](C, I in, CaseVariant& x) { return softmax_first(in, x); }},
+    {"with probabilities taken for logits",
+     [](C, I, CaseVariant& x) { return std::exchange(x.options.input, Input::logits) == Input::probs; }},
+    {"with the logits taken for probabilities",
+     [](C, I in, CaseVariant& x) {  // refused where they are none
+       return !in.hidden && !in.row_loss && std::exchange(x.options.input, Input::probs) == Input::logits;
+     }},
+    {"with z_loss left out", [](C, I, CaseVariant& x) { return drop(x.options.z_loss); }},
+    {"with the soft cap left out", [](C, I, CaseVariant& x) { return drop(x.options.softcap); }},
     {"with dense targets taken for their largest class",
-     [](C, I, Variant& x) {
+     [](C, I, CaseVariant& x) {
        if (x.inputs.dense.empty()) return false;
        const int64_t v = x.inputs.classes;
        for (auto row = x.inputs.dense.begin(); row != x.inputs.dense.end(); row += v)
@@ -125,7 +128,7 @@ const Change table[] = {
        return true;
      }},
     {"with dense rows divided by their sum",
-     [](C, I, Variant& x) {
+     [](C, I, CaseVariant& x) {
        return x.options.target == Target::dense &&
               std::exchange(x.options.dense_sum, DenseSum::normalize) != DenseSum::normalize;
      }},
@@ -133,7 +136,7 @@ const Change table[] = {
 
 }  // namespace
 
-Variant unchanged(const LossCase& c, const CaseInputs& in) { return {in.loss, in.options, arrays_of(c, in), ""}; }
+CaseVariant unchanged(const LossCase& c, const CaseInputs& in) { return {in.loss, in.options, arrays_of(c, in), ""}; }
 
 std::span<const Change> changes() { return table; }
 

@@ -6,17 +6,17 @@
 
 namespace seqgrad {
 
-struct Variant {
+struct CaseVariant {
   LossInputs inputs;
   LossOptions options;
   CaseArrays arrays;
   std::string words;
 };
-Variant unchanged(const LossCase& c, const CaseInputs& in);
+CaseVariant unchanged(const LossCase& c, const CaseInputs& in);
 
 struct Change {
-  const char* words;                                                         // "with the token weights left out"
-  bool (*apply)(const LossCase& c, const CaseInputs& in, Variant& changed);  // false: it would change nothing
+  const char* words;                                                             // "with the token weights left out"
+  bool (*apply)(const LossCase& c, const CaseInputs& in, CaseVariant& changed);  // false: it would change nothing
 };
 std::span<const Change> changes();
 

@@ -11,9 +11,9 @@
 
 #include "engine/check/limits.h"
 #include "engine/check/probabilities_note.h"
-#include "engine/check/reductions.h"
 #include "engine/check/separate.h"
 #include "engine/check/which.h"
+#include "engine/naming/forms.h"
 
 namespace seqgrad {
 namespace {

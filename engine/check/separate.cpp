@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/check/reductions.h"
 #include "engine/loss/errors.h"
 #include "engine/loss/reduction.h"
+#include "engine/naming/forms.h"
 
 namespace seqgrad {
 namespace {

@@ -9,8 +9,8 @@
 #include "engine/check/changes.h"
 #include "engine/check/framework_error.h"
 #include "engine/check/limits.h"
-#include "engine/check/reductions.h"
 #include "engine/check/separate.h"
+#include "engine/naming/forms.h"
 
 namespace seqgrad {
 namespace {
@@ -21,7 +21,7 @@ constexpr size_t most_lines = 4, most_names = 5;  // below a failing check
 // Row losses of one set of inputs and options, from which all reductions follow.
 class Reductions {
  public:
-  Reductions(const LossCase& c, const Variant& changed, const CaseInputs& in)
+  Reductions(const LossCase& c, const CaseVariant& changed, const CaseInputs& in)
       : case_(c), in_(in), inputs_(changed.inputs), options_(changed.options), arrays_(changed.arrays) {
     options_.nonfinite = Nonfinite::propagate;
     options_.report = {};
@@ -91,6 +91,7 @@ class Reductions {
     if (r.options.over == Over::all || entries.empty()) return;
     double sum = 0;
     for (const double x : entries) sum += x;
+    if (!std::isfinite(sum)) return;  // an entry without rows, of which a sum tells nothing
     out.push_back({{"sum of " + r.name}, "", {sum}, 0, "", options});
     out.push_back({{"mean of " + r.name}, "", {sum / static_cast<double>(entries.size())}, 0, "", options});
   }
@@ -178,16 +179,6 @@ void add_epsilons(const std::vector<WhichMatch>& candidates, double value, doubl
 
 }  // namespace
 
-std::string words_of(const Divide& d) {
-  const std::string& counted = d.nested() ? d.batch : d.flat;
-  std::string out = counted == "const" ? "a constant" : divisor(counted).words;
-  if (!d.nested()) return out;
-  if (d.batch == "one" && d.time == "one") return out;  // a plain sum
-  if (d.batch == "one") out = "sentences added up";
-  if (d.time == "one") return out + ", each a sum";
-  return fmt::format("{}, each first over its {}", out, d.time == "const" ? "constant" : divisor(d.time).words);
-}
-
 std::string WhichMatch::text(size_t most) const {
   const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));
   std::string out = fmt::format("{}", fmt::join(names.begin(), end, " = "));
@@ -203,7 +194,7 @@ std::string WhichMatch::text(size_t most) const {
 Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& value, double tolerance) {
   Which out;
   std::vector<WhichMatch> plain;
-  const auto search = [&](const Variant& changed) {
+  const auto search = [&](const CaseVariant& changed) {
     std::vector<WhichMatch> found = Reductions(c, changed, in).all();
     for (WhichMatch& f : found) f.change = changed.words;
     for (const WhichMatch& f : found)
@@ -214,7 +205,7 @@ Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& 
   if (out.matches.empty() && value.size() == 1 && value[0] != 0) add_epsilons(plain, value[0], tolerance, out.matches);
   for (const Change& change : changes()) {
     if (!out.matches.empty()) break;
-    Variant changed = unchanged(c, in);
+    CaseVariant changed = unchanged(c, in);
     if (!change.apply(c, in, changed)) continue;
     changed.words = change.words;
     search(changed);

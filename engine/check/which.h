@@ -22,9 +22,6 @@ struct Which {
   std::vector<std::pair<double, WhichMatch>> misses;  // (value / theirs, theirs), nearest first; only without a match
 };
 
-// What a divisor counts, for people: "active tokens"; of a nested form with a comma.
-std::string words_of(const Divide& divide);
-
 // `value` as it was asked for (one number, or the entries of a vector loss), matched to `tolerance`, relative.
 Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& value, double tolerance);
 

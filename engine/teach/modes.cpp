@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "engine/check/which.h"
+#include "engine/naming/forms.h"
 #include "engine/loss/presets.h"
 
 namespace seqgrad {

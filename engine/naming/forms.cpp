@@ -1,5 +1,5 @@
 // From the tables of presets and divisors.
-#include "engine/check/reductions.h"
+#include "engine/naming/forms.h"
 
 #include <fmt/format.h>
 
@@ -69,6 +69,59 @@ std::string form_of(const LossOptions& o) {
   static const char* axes[] = {"all", "time", "batch", "none"};
   const std::string eps = o.divide_eps > 0 ? fmt::format(", divide_eps: {:g}", o.divide_eps) : "";
   return fmt::format("{{over: {}, divide: {}{}}}", axes[static_cast<int>(o.over)], str(o.divide), eps);
+}
+
+std::string words_of(const Divide& d) {
+  const std::string& counted = d.nested() ? d.batch : d.flat;
+  std::string out = counted == "const" ? "a constant" : divisor(counted).words;
+  if (!d.nested()) return out;
+  if (d.batch == "one" && d.time == "one") return out;  // a plain sum
+  if (d.time == "const") return fmt::format("{} times {:g}", out, d.k);
+  if (d.batch == "one") out = "sentences added up";
+  if (d.time == "one") return out + ", each a sum";
+  return fmt::format("{}, each first over its {}", out, divisor(d.time).words);
+}
+
+namespace {
+
+// " / Σ m", or "" for a divisor of 1.
+std::string over(const std::string& name, double k) {
+  if (name == "one") return "";
+  if (name == "const") return fmt::format(" / {:g}", k);
+  for (const auto& [divide, symbol] : {std::pair{"positions", "(B·T)"},
+                                       {"steps", "T"},
+                                       {"batch", "B"},
+                                       {"active_batch", "B⁺"},
+                                       {"active", "Σ m"},
+                                       {"weight", "Σ ω"},
+                                       {"class_weight", "Σ c_y"},
+                                       {"active_minus_batch", "(Σ m − B)"}})
+    if (name == divide) return fmt::format(" / {}", symbol);
+  return fmt::format(" / {}", divisor(name).formula);
+}
+
+}  // namespace
+
+std::string sentence_of(const LossOptions& o) {
+  const Divide& d = o.divide;
+  std::string out;
+  if (d.nested()) {
+    out = fmt::format("Σ_b(Σ_t ωℓ{}){}", over(d.time, d.k), over(d.batch, d.k));
+  } else {
+    const char* sums[] = {"Σ ωℓ", "[B]: Σ_t ωℓ", "[T]: Σ_b ωℓ", "[B,T]: ωℓ"};
+    out = sums[static_cast<int>(o.over)] + over(d.flat, d.k);
+  }
+  if (o.divide_eps > 0) out += fmt::format(" + {:g}", o.divide_eps);
+  if (d.nested() || d.flat != "one") out += ", " + words_of(d);
+  if (o.then != Then::nothing) out += o.then == Then::sum ? ", added up" : ", averaged";
+  return out;
+}
+
+std::string id_of(const LossOptions& o) {
+  const char* axes[] = {"all", "time", "batch", "none"};
+  if (o.over != Over::all) return fmt::format("axis:{}", axes[static_cast<int>(o.over)]);
+  if (o.divide.nested()) return "divisor:nested";
+  return "divisor:" + (o.divide.flat == "const" ? "constant" : o.divide.flat);
 }
 
 std::vector<Reduction> reductions_of(const LossInputs& inputs, const LossOptions& options) {

@@ -18,5 +18,11 @@ std::vector<Reduction> reductions_of(const LossInputs& inputs, const LossOptions
 
 // "{over: all, divide: active}", with an epsilon in the divisor where there is one.
 std::string form_of(const LossOptions& options);
+// "Σ ωℓ / (B·T), all cells, padding included".
+std::string sentence_of(const LossOptions& options);
+// What a divisor counts, for people: "active tokens"; of a nested form with a comma.
+std::string words_of(const Divide& divide);
+// "divisor:positions", "axis:time": how a reduction is told that is not the one meant (findings.h).
+std::string id_of(const LossOptions& options);
 
 }  // namespace seqgrad
