@@ -1,0 +1,75 @@
+// One observed batch during a search: what changes make of it, computed once each, and what reducers make of that.
+#pragma once
+#include <map>
+#include <memory>
+
+#include "engine/naming/edits.h"
+#include "engine/naming/naming.h"
+#include "engine/naming/reducers.h"
+
+namespace seqgrad {
+
+// A change, done to the whole or to one side of the division.
+enum class Side { both, numerator, divisor };
+struct Step {
+  const Edit* edit = nullptr;
+  Side side = Side::both;
+  bool touches_rows() const { return edit->rows && side != Side::divisor; }
+  std::string words() const;
+};
+
+// Losses of positions, and who counts above and below the line.
+struct Made {
+  std::shared_ptr<const std::vector<double>> losses;
+  std::shared_ptr<const Cells> numerator, divisor;
+  bool changed = false;
+};
+
+struct Predicted {
+  std::vector<double> value, tolerance;
+  std::vector<uint8_t> empty;  // entries whose divisor is 0: 0, NaN and infinity are such values
+  Scaled scaled = {};          // what it was made with
+};
+
+// Applies steps in order; a solved change, if any, last.
+struct Changes {
+  std::vector<Step> steps;
+  const SolvedEdit* solved = nullptr;
+  double number = 0;
+};
+
+// The variants of numerator and divisor; false where nothing changed.
+bool apply(const Changes& changes, Variant& numerator, Variant& divisor);
+Made make(const Variant& base, const Changes& changes);
+
+// `u`: unit roundoff of the answer that it is compared with.
+void predict(const Reducer& reducer, const Made& made, double top, double u, Predicted& out);
+
+class Bench {
+ public:
+  Bench(const Observed& observed, const LossOptions& options, double u);
+
+  const Made& plain() const { return plain_; }
+  const Made& with(size_t index, const Step& step);  // kept under its index
+  Made with(size_t a, const Step& first, size_t b, const Step& second);
+  const std::vector<double>& answer() const { return observed_->answer.value; }
+  const LossBatch& batch() const { return *observed_->batch; }
+  const Variant& base() const { return base_; }
+  // Within tolerance of the answer times 1/constant; `slack` times as wide.
+  bool fits(const Reducer& reducer, const Made& made, double constant = 1, double slack = 1);
+  Predicted& predicted(const Reducer& reducer, const Made& made);
+  double telling() const;  // how much it tells reductions apart
+
+ private:
+  const Observed* observed_;
+  Variant base_;
+  double u_, top_ = 0;
+  Made plain_;
+  std::map<size_t, Made> kept_;
+  Predicted scratch_;
+};
+
+// Whether an answer is what was predicted, times `constant`.
+bool same(const std::vector<double>& answer, const Predicted& predicted, double constant, double slack);
+
+}  // namespace seqgrad

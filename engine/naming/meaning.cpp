@@ -1,0 +1,85 @@
+// From words to options.
+#include "engine/naming/meaning.h"
+
+#include <charconv>
+
+#include "engine/config/yaml.h"
+
+namespace seqgrad {
+namespace {
+
+struct MeaningFile : Section {
+  LossConfig loss{this, "loss", "the loss that is meant"};
+};
+
+// What stands in the brackets, as keys of the section.
+std::string keys_of(const std::string& name, const std::string& brackets) {
+  if (brackets.starts_with("k=")) {
+    double k = 0;
+    const char *begin = brackets.data() + 2, *end = brackets.data() + brackets.size();
+    const auto [stop, error] = std::from_chars(begin, end, k);
+    if (error != std::errc() || stop != end || !(k > 0))
+      refuse("--means: {}[{}]: expected a number above 0 after k=", name, shown(brackets));
+    Divide divide = preset(name).divide;
+    if (divide.k == 0) refuse("--means: {} has no constant k", name);
+    divide.k = k;
+    return fmt::format(", reduce: {{divide: {}}}", Codec<Divide>::yaml(divide));
+  }
+  std::vector<std::string> on;
+  for (size_t at = 0; brackets != "no flag" && at <= brackets.size();) {
+    const size_t end = std::min(brackets.find_first_of("+,", at), brackets.size());
+    on.push_back(brackets.substr(at, end - at));
+    at = end + 1;
+  }
+  std::string flags;
+  for (const auto& [bit, flag] : {std::pair{average_across_timesteps, "average_across_timesteps"},
+                                  {average_across_batch, "average_across_batch"},
+                                  {sum_over_timesteps, "sum_over_timesteps"},
+                                  {sum_over_batch, "sum_over_batch"}}) {
+    if (!(preset(name).known_flags & bit)) continue;
+    const auto named = std::find(on.begin(), on.end(), flag);
+    flags += fmt::format("{}{}: {}", flags.empty() ? "" : ", ", flag, named != on.end());
+    if (named != on.end()) on.erase(named);
+  }
+  if (!on.empty())
+    refuse("--means: {} has no flag '{}'; expected flags that are true, joined by +, [no flag] or [k=10]", name,
+           shown(on[0]));
+  return fmt::format(", flags: {{{}}}", flags);
+}
+
+std::shared_ptr<const LossConfig> config_of(const std::string& text) {
+  if (text.ends_with(".yaml") || text.ends_with(".yml")) {
+    auto file = std::make_shared<MeaningFile>();
+    load(*file, text);
+    return {file, &file->loss};
+  }
+  const size_t bracket = text.find('[');
+  const std::string name = text.substr(0, bracket);
+  preset(name);  // E14 in the words of the table
+  std::string keys;
+  if (bracket != std::string::npos) {
+    if (text.back() != ']') refuse("--means: {}: a ']' is missing at its end", shown(text));
+    keys = keys_of(name, text.substr(bracket + 1, text.size() - bracket - 2));
+  }
+  auto config = std::make_shared<LossConfig>(nullptr, "loss", "the loss that is meant");
+  load(*config, parse_yaml(fmt::format("{{preset: {}{}}}", name, keys), "--means"));
+  return config;
+}
+
+}  // namespace
+
+LossMeaning meaning_of(const std::string& text) { return {text, config_of(text), {}}; }
+
+LossOptions options_for(const LossMeaning& meaning, const LossBatch& batch) {
+  LossOptions o = meaning.config->options(batch.inputs.class_weight.has_value());
+  o.input = batch.kind == PredictionKind::probs ? Input::probs : Input::logits;
+  o.target = batch.inputs.dense.empty() ? Target::ids : Target::dense;
+  if (meaning.fixed.smoothing > 0) o.smoothing = meaning.fixed.smoothing;
+  if (meaning.fixed.z_loss > 0) o.z_loss = meaning.fixed.z_loss;
+  if (meaning.fixed.softcap) o.softcap = meaning.fixed.softcap;
+  o.nonfinite = Nonfinite::propagate;
+  o.report = {};
+  return o;
+}
+
+}  // namespace seqgrad

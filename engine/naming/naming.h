@@ -1,0 +1,50 @@
+// Which loss it is that answers like this: one search over all batches at once.
+#pragma once
+#include <functional>
+#include <span>
+
+#include "engine/naming/meaning.h"
+
+namespace seqgrad {
+
+struct LossHypothesis {
+  std::vector<std::string>
+      ids;               // of findings.h, relative to the meaning where there is one; empty: it is what is meant
+  std::string sentence;  // "Σ mℓ / (B·T), all cells, padding included", with what is done to it
+  std::vector<std::string> names;                       // presets first, then the form
+  double constant = 1;                                  // the answer is this times the loss
+  std::function<LossAnswer(const LossBatch&)> predict;  // value; the gradient of that value where `d_x` can be told
+};
+
+struct Nearest {
+  LossHypothesis hypothesis;
+  double least = 0, most = 0;  // of the ratios answer/hypothesis over the batches
+};
+
+struct Naming {
+  std::vector<LossHypothesis> fits;  // all that fit every batch, of the simplest kind that has one; presets first
+  std::vector<Nearest> nearest;      // three, where nothing fits
+  bool stopped = false;              // by the time
+  double seconds = 0;
+};
+
+struct NamingOptions {
+  std::optional<LossMeaning> meant = {};  // ids are what differs from it
+  RowLossFixed fixed = {};                // what the function has built in
+  double u = 0x1p-53;                     // unit roundoff of the program
+  double seconds = 5;                     // then the search stops
+};
+
+Naming name_loss(std::span<const Observed> observed, const NamingOptions& options);
+
+struct GradientFinding {
+  std::string id, sentence;  // "gradient:scaled", "gradient times 0.5 in every row"
+  size_t batch = 0;          // of `observed`, that shows it best
+  int64_t cell = -1;         // of d_x
+};
+
+// What the gradients are, where the values are those of `value`: empty where they are its derivative.
+std::vector<GradientFinding> gradient_findings(std::span<const Observed> observed, const LossHypothesis& value,
+                                               const NamingOptions& options);
+
+}  // namespace seqgrad

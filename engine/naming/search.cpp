@@ -1,0 +1,245 @@
+// Stages of the search. In each, a hypothesis falls at the first batch that it misses, the most telling ones first.
+#include "engine/naming/search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/naming/numbers.h"
+
+namespace seqgrad {
+namespace {
+
+// Row losses are the same, whatever the reduction.
+bool same_row(const LossOptions& a, const LossOptions& b) {
+  if (a.class_scope != b.class_scope) return false;
+  return a.smoothing == 0 || (a.smoothing_kind == b.smoothing_kind && a.report_kl == b.report_kl &&
+                              a.smoothing_excluding == b.smoothing_excluding);
+}
+
+LossOptions base_options(const NamingOptions& options, const LossBatch& batch) {
+  if (options.meant) return options_for(*options.meant, batch);
+  LossOptions o;
+  o.input = batch.kind == PredictionKind::probs ? Input::probs : Input::logits;
+  o.target = batch.inputs.dense.empty() ? Target::ids : Target::dense;
+  o.smoothing = options.fixed.smoothing;
+  o.z_loss = options.fixed.z_loss;
+  o.softcap = options.fixed.softcap;
+  return o;
+}
+
+}  // namespace
+
+Search::Search(std::span<const Observed> observed, const NamingOptions& options)
+    : options_(options), batches_(observed.size()), begin_(std::chrono::steady_clock::now()) {
+  for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
+    for (const Edit& e : table) {
+      steps_.push_back({&e, Side::both});
+      if (!e.parts) continue;
+      steps_.push_back({&e, Side::numerator});
+      steps_.push_back({&e, Side::divisor});
+    }
+  if (observed.empty()) return;
+  const LossBatch first = shifted(*observed[0].batch);
+  base_ = base_options(options, first);
+  for (Reducer& r : reducers_of(first.inputs, base_, options.meant ? options.meant->name : "")) {
+    auto world =
+        std::find_if(worlds_.begin(), worlds_.end(), [&](const World& w) { return same_row(w.options, r.options); });
+    if (world == worlds_.end()) {
+      worlds_.push_back({r.options, {}, {}, nullptr});
+      world = worlds_.end() - 1;
+      for (const Observed& o : observed) world->benches.emplace_back(o, r.options, options.u);
+      std::stable_sort(world->benches.begin(), world->benches.end(),
+                       [](const Bench& a, const Bench& b) { return a.telling() > b.telling(); });
+    }
+    world->reducers.push_back(std::move(r));
+  }
+  for (World& w : worlds_)
+    for (const Reducer& r : w.reducers)
+      if (options.meant && !r.names.empty() && r.names[0] == options.meant->name) w.meant = &r;
+}
+
+bool Search::out_of_time() const {
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
+  return spent.count() > options_.seconds;
+}
+
+// Reducers, forms or others, that give every batch's answer, of what `made_of` makes of it.
+template <class MadeOf>
+std::vector<const Reducer*> Search::fitting(World& world, bool forms, const MadeOf& made_of) {
+  std::vector<const Reducer*> left;
+  for (const Reducer& r : world.reducers)
+    if (r.is_form == forms) left.push_back(&r);
+  for (Bench& bench : world.benches) {
+    const Made& made = made_of(bench);
+    std::erase_if(left, [&](const Reducer* r) { return !bench.fits(*r, made); });
+    if (left.empty()) break;
+  }
+  std::stable_partition(left.begin(), left.end(), [&](const Reducer* r) { return r == world.meant; });
+  return left;
+}
+
+std::vector<Fit> Search::plain(bool forms) {
+  std::vector<Fit> out;
+  for (World& w : worlds_)
+    if (auto r = fitting(w, forms, [](Bench& b) -> const Made& { return b.plain(); }); !r.empty())
+      out.push_back({&w, {}, std::move(r)});
+  return out;
+}
+
+bool Search::effective(World& world, size_t i) {
+  return std::any_of(world.benches.begin(), world.benches.end(),
+                     [&](Bench& b) { return b.with(i, steps_[i]).changed; });
+}
+
+std::vector<Fit> Search::one_step() {
+  std::vector<Fit> out;
+  for (World& w : worlds_)
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      if (!effective(w, i)) continue;
+      auto r = fitting(w, true, [&](Bench& b) -> const Made& { return b.with(i, steps_[i]); });
+      if (!r.empty()) out.push_back({&w, {{steps_[i]}}, std::move(r)});
+    }
+  return out;
+}
+
+std::vector<Fit> Search::odd_step() {
+  std::vector<Fit> out;
+  for (World& w : worlds_)
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      if (steps_[i].side != Side::both || !effective(w, i)) continue;
+      auto r = fitting(w, false, [&](Bench& b) -> const Made& { return b.with(i, steps_[i]); });
+      if (!r.empty()) out.push_back({&w, {{steps_[i]}}, std::move(r)});
+    }
+  return out;
+}
+
+std::vector<Fit> Search::two_steps() {
+  std::vector<Fit> out;
+  for (World& w : worlds_) {
+    std::vector<size_t> useful;
+    for (size_t i = 0; i < steps_.size(); ++i)
+      if (effective(w, i)) useful.push_back(i);
+    for (const size_t i : useful)
+      for (const size_t j : useful) {
+        const Step &a = steps_[i], &b = steps_[j];
+        if (a.edit->group >= b.edit->group || (a.side != Side::both && b.side != Side::both)) continue;
+        if (out_of_time()) {
+          stopped_ = true;
+          return out;
+        }
+        Made made;
+        auto r = fitting(w, true, [&](Bench& bench) -> const Made& { return made = bench.with(i, a, j, b); });
+        if (!r.empty()) out.push_back({&w, {{a, b}}, std::move(r)});
+      }
+  }
+  return out;
+}
+
+// One factor that is the same in all batches. It is told from the answer that is the most certain.
+template <class MadeOf>
+void Search::fit_constant(World& world, const Changes& changes, const MadeOf& made_of, std::vector<Fit>& out) {
+  for (const Reducer& r : world.reducers) {
+    if (r.exponential || !r.is_form) continue;
+    double constant = 0;
+    bool fits = true;
+    size_t told = 0;
+    for (Bench& bench : world.benches) {
+      const Made& made = made_of(bench);
+      if (r.entries(*made.numerator) != bench.answer().size()) fits = false;
+      if (!fits) break;
+      const Predicted& p = bench.predicted(r, made);
+      for (size_t i = 0; i < p.value.size() && constant == 0; ++i)
+        if (!p.empty[i] && p.value[i] != 0 && bench.answer()[i] != 0) constant = bench.answer()[i] / p.value[i];
+      fits = constant == 0 || same(bench.answer(), p, constant, 2);
+      told += constant != 0;
+    }
+    if (!fits || !std::isfinite(constant) || constant == 0 || told < batches_for_a_number ||
+        std::abs(constant - 1) < 1e-9)
+      continue;
+    const auto known = std::find_if(out.begin(), out.end(), [&](const Fit& f) {
+      return f.world == &world && std::abs(f.constant - constant) <= 1e-6 * std::abs(constant) &&
+             f.changes.steps.size() == changes.steps.size() &&
+             (changes.steps.empty() ||
+              (f.changes.steps[0].edit == changes.steps[0].edit && f.changes.steps[0].side == changes.steps[0].side));
+    });
+    if (known != out.end())
+      known->reducers.push_back(&r);
+    else
+      out.push_back({&world, changes, {&r}, constant});
+  }
+}
+
+std::vector<Fit> Search::constants(bool with_steps) {
+  std::vector<Fit> out;
+  if (batches_ < batches_for_a_number) return out;
+  for (World& w : worlds_) {
+    if (!with_steps)
+      fit_constant(
+          w, {}, [](Bench& b) -> const Made& { return b.plain(); }, out);
+    for (size_t i = 0; with_steps && i < steps_.size(); ++i)
+      if (effective(w, i))
+        fit_constant(
+            w, {{steps_[i]}}, [&](Bench& b) -> const Made& { return b.with(i, steps_[i]); }, out);
+  }
+  return out;
+}
+
+// An epsilon in the divisor: value = N/(D + ε), with one ε in all batches.
+std::vector<Fit> Search::epsilons() {
+  std::vector<Fit> out;
+  for (World& w : worlds_)
+    for (const Reducer& r : w.reducers) {
+      const Divide& d = r.options.divide;
+      if (!r.is_form || r.exponential || r.options.over != Over::all || d.nested() || d.flat == "one" ||
+          d.flat == "const" || r.options.divide_eps > 0)
+        continue;
+      double epsilon = 0, sharpest = 0;
+      for (Bench& b : w.benches) {  // from where it moves the value most
+        const Predicted& p = b.predicted(r, b.plain());
+        if (b.answer().size() != 1 || p.empty[0] || b.answer()[0] == 0) continue;
+        const double divisor = divisor_value(d, d.flat, b.plain().divisor->all);
+        const double moved = std::abs(p.value[0]) / divisor / p.tolerance[0];
+        if (moved > sharpest) sharpest = moved, epsilon = divisor * (p.value[0] / b.answer()[0] - 1);
+      }
+      if (!(std::abs(epsilon) * sharpest > 4)) continue;
+      epsilon = rounded_number(epsilon, 4 / sharpest);
+      const double power = std::log10(epsilon);
+      const bool telling = batches_ >= batches_for_a_number || std::abs(power - std::round(power)) < 1e-9;
+      const auto holds = [&](Bench& b) {
+        const double divisor = divisor_value(d, d.flat, b.plain().divisor->all);
+        if (b.answer().size() != 1) return false;
+        const Predicted& p = b.predicted(r, b.plain());
+        return same(b.answer(), p, divisor / (divisor + epsilon), 2);
+      };
+      if (telling && std::all_of(w.benches.begin(), w.benches.end(), holds)) out.push_back({&w, {}, {&r}, 1, epsilon});
+    }
+  return out;
+}
+
+Naming Search::run() {
+  Naming out;
+  const std::vector<std::vector<Fit> (*)(Search&)> stages = {
+      [](Search& s) { return s.plain(true); },     [](Search& s) { return s.constants(false); },
+      [](Search& s) { return s.epsilons(); },      [](Search& s) { return s.one_step(); },
+      [](Search& s) { return s.plain(false); },    [](Search& s) { return s.solved(false); },
+      [](Search& s) { return s.constants(true); }, [](Search& s) { return s.odd_step(); },
+      [](Search& s) { return s.two_steps(); },     [](Search& s) { return s.solved(true); }};
+  for (const auto& stage : stages) {
+    if (out_of_time()) stopped_ = true;
+    if (stopped_ || worlds_.empty()) break;
+    if (std::vector<Fit> fits = stage(*this); !fits.empty()) {
+      out.fits = told(std::move(fits));
+      break;
+    }
+  }
+  if (out.fits.empty()) out.nearest = nearest();
+  out.stopped = stopped_ && out.fits.empty();
+  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  return out;
+}
+
+Naming name_loss(std::span<const Observed> observed, const NamingOptions& options) {
+  return Search(observed, options).run();
+}
+
+}  // namespace seqgrad

@@ -1,0 +1,125 @@
+// The search names every preset, every change, and numbers that it has to find, on random batches.
+#include <iostream>
+
+#include "engine/loss/presets.h"
+#include "engine/naming/bench.h"
+#include "tests/naming/draw_batches.h"
+#include "tests/support/catch.h"
+#include "tests/support/loss_helpers.h"
+
+using namespace seqgrad;
+using namespace seqgrad::testing;
+
+namespace {
+
+constexpr uint64_t seed = 20261128;
+
+std::string told(const Naming& n) {
+  std::string out;
+  for (const LossHypothesis& h : n.fits)
+    out += fmt::format("[{}] {}: {}; ", fmt::join(h.ids, " "), h.sentence, fmt::join(h.names, " = "));
+  for (const Nearest& x : n.nearest)
+    out += fmt::format("near {} x {:.6g}..{:.6g}; ", x.hypothesis.sentence, x.least, x.most);
+  return out + fmt::format("{:.3f} s{}", n.seconds, n.stopped ? " stopped" : "");
+}
+
+bool has_name(const LossHypothesis& h, const std::string& name) {
+  return std::any_of(h.names.begin(), h.names.end(),
+                     [&](const std::string& n) { return n == name || n.starts_with(name + "["); });
+}
+
+}  // namespace
+
+TEST_CASE("every preset is named by its answers alone") {
+  double most = 0;
+  for (const Preset& p : presets()) {
+    Takes takes;
+    takes.token_weight = std::string(p.name).find("tf1") == 0 || std::string(p.name).find("tfa") == 0;
+    takes.class_weight = p.given == Given::class_weight;
+    takes.dense = p.given == Given::dense || p.row.target == Target::dense;
+    if (p.row.input == Input::probs) takes.kind = PredictionKind::probs;
+    LossOptions o = options_of(p);
+    o.target = takes.dense ? Target::dense : Target::ids;
+    const auto batches = draw_batches(seed, takes);
+    const Naming n = name_loss(observe(batches, [&](const LossBatch& b) { return answer_of(o, b); }), {});
+    CAPTURE(seed, p.name, p.flags, told(n));
+    REQUIRE(n.fits.size() == 1);
+    CHECK(n.fits[0].ids.empty());
+    CHECK(has_name(n.fits[0], p.name));
+    most = std::max(most, n.seconds);
+  }
+  CHECK(most < 0.5);
+}
+
+TEST_CASE("every change is named, of a loss that is meant and of one that is not") {
+  Takes takes;
+  takes.token_weight = takes.example_weight = true;
+  double most = 0;
+  for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
+    for (const Edit& e : table) {
+      takes.mask = std::string(e.id).starts_with("mask");
+      const auto batches = draw_batches(seed, takes);
+      const LossMeaning meant = meaning_of("tfa.sequence_loss");
+      bool changed = false;
+      const Reducer reducer = reducers_of(batches[0].inputs, options_for(meant, batches[0]), "meant")[0];
+      const auto observed = observe(batches, [&](const LossBatch& b) {
+        const Made made = make(variant_of(b, options_for(meant, b)), {{{&e}}});
+        changed |= made.changed;
+        Predicted p;
+        predict(reducer, made, 0, 0, p);
+        return LossAnswer{p.value, {}, {}, {}};
+      });
+      if (!changed) continue;
+      NamingOptions options;
+      options.meant = meant;
+      const Naming n = name_loss(observed, options);
+      CAPTURE(seed, e.id, e.words, told(n));
+      std::cout << e.id << ": " << told(n) << "\n";
+      CHECK(n.fits.size() == 1);
+      const bool is_meant = std::string(e.words) == "with token weights divided by their sum first";  // and again by it
+      if (!n.fits.empty())
+        CHECK(n.fits[0].ids == (is_meant ? std::vector<std::string>{} : std::vector<std::string>{e.id}));
+      most = std::max(most, n.seconds);
+    }
+  CHECK(most < 0.5);
+}
+
+TEST_CASE("numbers are found") {
+  const auto batches = draw_batches(seed, {});
+  const LossOptions mean;
+  for (const SolvedEdit& e : solved_edits()) {
+    const std::string id = e.id;
+    const double number = e.linear ? 0.1 : id.ends_with("in_log") || id.ends_with("clipped") ? 0.01 : 2;
+    const Reducer reducer = reducers_of(batches[0].inputs, mean, "")[0];
+    const auto observed = observe(batches, [&](const LossBatch& b) {
+      Predicted p;
+      const auto at = [&](double x) {
+        predict(reducer, make(variant_of(b, mean), {{}, &e, x}), 0, 0, p);
+        return p.value[0];
+      };
+      const double value = e.linear ? at(0) + number * (at(1) - (e.adds ? 0 : at(0))) : at(number);
+      return LossAnswer{{value}, {}, {}, {}};
+    });
+    const Naming n = name_loss(observed, {});
+    CAPTURE(seed, e.id, told(n));
+    std::cout << e.id << ": " << told(n) << "\n";
+    REQUIRE(!n.fits.empty());
+    CHECK(n.fits[0].ids == std::vector<std::string>{e.id});
+  }
+}
+
+TEST_CASE("a wrong answer has its nearest, and the search ends") {
+  const auto batches = draw_batches(seed, {});
+  const LossOptions mean;
+  const auto observed = observe(batches, [&](const LossBatch& b) {
+    LossAnswer a = answer_of(mean, b);
+    a.value[0] = std::pow(a.value[0], 1.3) + 0.01;
+    return a;
+  });
+  const Naming n = name_loss(observed, {});
+  CAPTURE(told(n));
+  std::cout << told(n) << "\n";
+  CHECK(n.fits.empty());
+  CHECK(n.nearest.size() == 3);
+  CHECK(n.seconds < 6);
+}
