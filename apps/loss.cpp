@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
+#include "engine/check/case_batch.h"
 #include "engine/check/probabilities_note.h"
 #include "engine/check/run_case.h"
 #include "engine/check/separate.h"
@@ -13,7 +14,8 @@ namespace seqgrad {
 namespace {
 
 struct Options {
-  std::string path, preset, out, which;
+  std::vector<std::string> paths;
+  std::string preset, out, which;
   bool json = false, verbose = false;
 };
 
@@ -45,9 +47,29 @@ void print(const Values& v) {
   if (v.numbers.size() > most) fmt::print("  … {} more; --out F.safetensors has them\n", v.numbers.size() - most);
 }
 
-LossCase with_preset(const Options& o) {
-  if (o.preset.empty()) return read_case(o.path);
-  return read_case_with_preset(o.path, o.preset);
+LossCase with_preset(const Options& o, size_t i = 0) {
+  if (o.preset.empty()) return read_case(o.paths[i]);
+  return read_case_with_preset(o.paths[i], o.preset);
+}
+
+// What gives the gold of all cases at once.
+int say_which_gold(const Options& o) {
+  std::vector<LossCase> cases;
+  for (size_t i = 0; i < o.paths.size(); ++i) cases.push_back(with_preset(o, i));
+  const NamedCases found = name_cases(cases);
+  if (o.json) {
+    auto json = nlohmann::ordered_json::object();
+    json["cases"] = cases.size();
+    for (const LossHypothesis& h : found.naming.fits)
+      json["fits"].push_back({{"ids", h.ids}, {"sentence", h.sentence}, {"names", h.names}, {"constant", h.constant}});
+    for (const Nearest& n : found.naming.nearest)
+      json["nearest"].push_back(
+          {{"least", n.least}, {"most", n.most}, {"sentence", n.hypothesis.sentence}, {"names", n.hypothesis.names}});
+    fmt::print("{}\n", printed_json(json, 2));
+  } else {
+    for (const std::string& line : lines_of(found.naming, cases.size(), o.verbose ? 100 : 5)) print_text(line + "\n");
+  }
+  return static_cast<int>(found.fits ? ExitCode::done : ExitCode::no);
 }
 
 void say_probabilities(const LossCase& c, const CaseRun& run) {
@@ -82,6 +104,8 @@ int say_which(const LossCase& c, const Options& o) {
 }
 
 int loss(const Options& o) {
+  if (o.which == "gold") return say_which_gold(o);
+  if (o.paths.size() > 1) refuse("several cases go with --which gold, which looks for what fits them all");
   const LossCase c = with_preset(o);
   if (!o.which.empty()) return say_which(c, o);
   if (!o.out.empty()) check_named_output(o.out);
@@ -111,7 +135,9 @@ int loss(const Options& o) {
 
 std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
-  app.add_option("case", o->path, "A case: a folder, or a YAML file with its tensors").required().type_name("CASE");
+  app.add_option("case", o->paths, "A case: a folder, or a YAML file with its tensors; several with --which gold")
+      .required()
+      .type_name("CASE");
   app.add_option("--preset", o->preset, "Reduce as this preset does, instead of the case's own reduction")
       .type_name("P");
   app.add_option("--out", o->out, "Write value, row losses, numerator, divisor and gradients, in float64")
@@ -119,7 +145,8 @@ std::function<int()> declare(OptionSet app) {
   app.add_flag("-v,--verbose", o->verbose, "With --which: all names of each explanation");
   app.add_flag("--json", o->json, "Print one JSON object");
   app.add_option("--which", o->which,
-                 "Say which presets, or axes and divisors, yield this value (nan; a vector: 1.8,4,0)")
+                 "Say which presets, or axes and divisors, yield this value (nan; a vector: 1.8,4,0), or the "
+                 "gold.value of every case (gold)")
       .type_name("VALUE");
   return [o] { return loss(*o); };
 }

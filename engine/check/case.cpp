@@ -33,7 +33,7 @@ const Input inputs[] = {{"logits", Kind::floats, true},        {"probs", Kind::f
                         {"lengths", Kind::lengths, false},     {"mask", Kind::flags, true},
                         {"token_weight", Kind::floats, true},  {"example_weight", Kind::floats, false},
                         {"class_weight", Kind::floats, false}, {"prior", Kind::floats, false},
-                        {"upstream", Kind::floats, false}};
+                        {"upstream", Kind::floats, false},     {"row_loss", Kind::floats, false}};
 
 bool fits(Kind kind, DType dtype) {
   switch (kind) {
@@ -162,19 +162,36 @@ class Reader {
   bool has(const char* name) const { return present_.count(name) > 0; }
 
   void check() const {
-    const int predictions = has("logits") + has("probs") + has("hidden");
+    const int predictions = has("logits") + has("probs") + has("hidden") + has("row_loss");
     if (predictions == 0 && case_.layout == Layout::list && present_.empty()) return;  // E17, which the loss refuses
     if (predictions != 1)
-      refuse("{}: error: expected exactly one of the tensors logits, probs and hidden, got {}", where_, predictions);
-    if (!has("targets")) refuse("{}: error: the tensor 'targets' is missing", where_);
+      refuse("{}: error: expected exactly one of the tensors logits, probs, hidden and row_loss, got {}", where_,
+             predictions);
+    if (!has("targets") && !has("row_loss")) refuse("{}: error: the tensor 'targets' is missing", where_);
     if (has("hidden") != has("weight"))
       refuse("{}: error: the tensors 'hidden' and 'weight' go together, and one is missing", where_);
     if (has("bias") && !has("hidden")) bad("bias", "goes with hidden");
+    if (has("row_loss")) check_row_loss();
     if (has("hidden") && case_.layout == Layout::list)
       problem(case_.config->loss.layout, "list is for logits and probs");
     check_steps_and_dtypes();
     check_config();
     check_gold();
+  }
+
+  // Losses of positions are reduced; nothing else is done to them.
+  void check_row_loss() const {
+    for (const char* name : {"targets", "class_weight", "prior"})
+      if (has(name)) bad(name, "has no meaning beside row_loss");
+    const LossConfig& loss = case_.config->loss;
+    if (case_.layout == Layout::list) problem(loss.layout, "list is for logits and probs");
+    const std::string why = "has no meaning beside the tensor 'row_loss'";
+    if (loss.input()) problem(loss.input, why);
+    if (loss.target()) problem(loss.target, why);
+    if (loss.mask.ignore_index()) problem(loss.mask.ignore_index, why);
+    if (loss.smoothing.epsilon() > 0) problem(loss.smoothing.epsilon, why);
+    if (loss.softcap()) problem(loss.softcap, why);
+    if (loss.z_loss() > 0) problem(loss.z_loss, why);
   }
 
   [[noreturn]] void problem(const FieldBase& field, const std::string& why) const {
@@ -191,7 +208,8 @@ class Reader {
     DType dtype = case_.dtype();
     for (const NamedArray& t : case_.tensors) {
       const std::string base = t.name.substr(0, t.name.find('.'));
-      if ((base == "logits" || base == "probs" || base == "hidden" || base == "weight" || base == "bias") &&
+      if ((base == "logits" || base == "probs" || base == "hidden" || base == "row_loss" || base == "weight" ||
+           base == "bias") &&
           t.dtype != dtype)
         bad(t.name, fmt::format("is {}, others are {}; a case runs in one dtype", name_of(t.dtype), name_of(dtype)));
     }
@@ -200,7 +218,7 @@ class Reader {
   // Whether the section `loss` says what the tensors are.
   void check_config() const {
     const LossConfig& loss = case_.config->loss;
-    if (!case_.refused) {
+    if (!case_.refused && !has("row_loss")) {
       const bool probs = loss.prediction() == "probs";
       const char* have = has("probs") ? "probs" : has("hidden") ? "hidden" : "logits";
       if (probs != has("probs") || (loss.input() && *loss.input() != have))
@@ -239,7 +257,8 @@ class Reader {
                                            {"d_probs", "probs"},
                                            {"d_hidden", "hidden"},
                                            {"d_weight", "weight"},
-                                           {"d_bias", "bias"}})
+                                           {"d_bias", "bias"},
+                                           {"d_row_loss", "row_loss"}})
       gradient_of(gradient, tensor);
   }
 
@@ -317,7 +336,7 @@ bool LossCase::has_prediction(const char* name) const {
 }
 
 DType LossCase::dtype() const {
-  for (const char* name : {"logits", "probs", "hidden"})
+  for (const char* name : {"logits", "probs", "hidden", "row_loss"})
     if (const NamedArray* t = find(layout == Layout::list ? std::string(name) + ".0" : name)) return t->dtype;
   return DType::f64;
 }

@@ -30,7 +30,7 @@ struct LossCase {
 
   const NamedArray* find(const std::string& name) const;
   const Values* gold_of(const std::string& name) const;
-  bool has_prediction(const char* name) const;  // "logits", "probs" or "hidden", also as a list of steps
+  bool has_prediction(const char* name) const;  // "logits", "probs", "hidden" or "row_loss"; also a list of steps
   DType dtype() const;                          // of its float inputs: what it runs in
 };
 

@@ -9,7 +9,7 @@ namespace seqgrad {
 
 // What a case records, in the order in which it is compared.
 inline constexpr const char* gold_names[] = {"value",   "row_loss", "numerator", "divisor", "d_logits",
-                                             "d_probs", "d_hidden", "d_weight",  "d_bias"};
+                                             "d_probs", "d_hidden", "d_weight",  "d_bias",  "d_row_loss"};
 
 // `value`, or {error: E04, message: "part of its text"}.
 struct Expectation {

@@ -29,7 +29,9 @@ class Builder {
   explicit Builder(const LossCase& c) : case_(c) {
     out_.options = c.config->loss.options(c.find("class_weight") != nullptr);
     out_.hidden = c.has_prediction("hidden");
-    name_ = out_.hidden ? "hidden" : c.has_prediction("probs") ? "probs" : "logits";
+    out_.row_loss = c.has_prediction("row_loss");
+    name_ = out_.hidden ? "hidden" : out_.row_loss ? "row_loss" : c.has_prediction("probs") ? "probs" : "logits";
+    if (out_.row_loss) out_.options.input = seqgrad::Input::logits, out_.options.target = Target::ids;
   }
 
   CaseInputs build() {
@@ -40,7 +42,9 @@ class Builder {
     read_prediction();
     LossInputs& in = out_.loss;
     if (in.classes < 1) refuse(LossCode::combination, "loss: the {} have no classes (V=0)", name_);
-    if (out_.options.target == Target::dense)
+    if (out_.row_loss)
+      in.targets.assign(static_cast<size_t>(in.batch * in.steps), 0);
+    else if (out_.options.target == Target::dense)
       in.dense = cells<double>("targets", in.classes).value();
     else
       in.targets = cells<int64_t>("targets").value();
@@ -60,6 +64,7 @@ class Builder {
 
   // V, before any shape has been checked.
   int64_t classes() const {
+    if (out_.row_loss) return 1;
     if (out_.hidden) return case_.find("weight")->shape.empty() ? 1 : case_.find("weight")->shape[0];
     const NamedArray& a = *case_.find(list() ? std::string(name_) + ".0" : name_);
     return a.shape.empty() ? 1 : a.shape.back();
@@ -97,14 +102,16 @@ class Builder {
       return;
     }
     const NamedArray& a = *case_.find(name_);
-    if (a.shape.size() != 3)
+    if (out_.row_loss && a.shape.size() != 2)
+      refuse(LossCode::shape, "loss: row_loss is {}; expected {}", text_of(a.shape), time() ? "[T,B]" : "[B,T]");
+    if (!out_.row_loss && a.shape.size() != 3)
       refuse(LossCode::shape, "loss: {} are {}; expected rank 3, {}{}", name_, text_of(a.shape),
              time() ? "[T,B,V]" : "[B,T,V]",
              a.shape.size() == 2 && !time() ? "; or flat, [N,V] beside targets [N]" : "");
     out_.logits = {&a};
     in.batch = a.shape[time() ? 1 : 0];
     in.steps = a.shape[time() ? 0 : 1];
-    in.classes = a.shape[2];
+    in.classes = out_.row_loss ? 1 : a.shape[2];
     if (!out_.hidden) return;
     const NamedArray &weight = *case_.find("weight"), *bias = case_.find("bias");
     if (weight.shape.size() != 2 || weight.shape[1] != a.shape[2] ||

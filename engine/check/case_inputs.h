@@ -8,8 +8,9 @@ struct CaseInputs {
   LossInputs loss;  // b-major
   LossOptions options;
   bool hidden = false;
+  bool row_loss = false;                  // losses of positions: V is 1, and every target 0
   int64_t width = 0;                      // D of hidden states
-  std::vector<const NamedArray*> logits;  // one tensor of logits or probabilities, or one a step
+  std::vector<const NamedArray*> logits;  // one tensor of what predicts, or one a step
 };
 
 // Throws LossError: options (E11, E14, E17), E05, then shapes (E01, E02, E03, E08, E17).

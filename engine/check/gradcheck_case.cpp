@@ -30,7 +30,7 @@ std::vector<TensorReport> check_case_gradients(const LossCase& c, int64_t elemen
     return sum;
   };
   const bool probs = in.options.input == Input::probs;
-  const char* first = in.hidden ? "hidden" : probs ? "probs" : "logits";
+  const char* first = in.hidden ? "hidden" : in.row_loss ? "row_loss" : probs ? "probs" : "logits";
   std::vector<TensorReport> out;
   for (auto& [name, numbers] : {std::pair{first, &arrays.x}, {"weight", &arrays.weight}, {"bias", &arrays.bias}}) {
     const Values* gradient = run.find(std::string("d_") + name);

@@ -41,7 +41,7 @@ class ClassLimits {
     } else if (name == "row_loss") {
       out.absolute = per_row(want, [&](size_t i) { return row_loss(i) + theirs_.row_loss(i); });
     } else {
-      out.absolute = name == "d_logits" || name == "d_probs" ? gradient(want) : hidden(want);
+      out.absolute = name == "d_logits" || name == "d_probs" || name == "d_row_loss" ? gradient(want) : hidden(want);
       const std::vector<double> theirs = theirs_.gradient(want);
       for (size_t n = 0; n < theirs.size(); ++n) out.absolute[n] += theirs[n];
     }

@@ -66,6 +66,21 @@ Prediction prediction(const LossCase& c, const CaseArrays& a, const CaseInputs& 
   return p;
 }
 
+// Of losses of positions: the reduction alone.
+LossResult reduced(const LossCase& c, const CaseArrays& a, const LiveRows& rows, const LossOptions& options) {
+  const std::vector<double> losses = c.layout == Layout::time ? from_time_major(a.x, rows.batch, rows.steps) : a.x;
+  LossResult out;
+  for (const LiveRow& r : rows.rows) out.row_loss.push_back(losses[static_cast<size_t>(r.row)]);
+  out.row_z.assign(rows.rows.size(), 0.0);
+  Reduced r = reduce(rows, out.row_loss, options, rows.divisor);
+  out.value = from_host(r.value, result_shape(rows, options));
+  out.values = std::move(r.value);
+  out.numerators = std::move(r.numerator);
+  out.divisors = std::move(r.divisor);
+  out.sum = r.sum;
+  return out;
+}
+
 LossResult forward(const LossCase& c, const Prediction& p, const LossInputs& inputs, const LiveRows& rows,
                    const LossOptions& options, const CaseInputs& in, std::vector<Tensor>* steps = nullptr) {
   if (in.hidden) return linear_sequence_loss(p.x, p.weight, p.bias, inputs, rows, options, rows.divisor);
@@ -127,6 +142,7 @@ LossResult loss_of(const LossCase& c, const CaseArrays& arrays, const LossInputs
                    const LossOptions& options, const CaseInputs& in) {
   Tape::current().reset();
   const NoGrad no_grad;
+  if (in.row_loss) return reduced(c, arrays, rows, options);
   return forward(c, prediction(c, arrays, in, DType::f64, Device::cpu), inputs, rows, options, in);
 }
 
@@ -154,7 +170,7 @@ Values gradient_of_prediction(const LossCase& c, const CaseRun& run, const Predi
   return g;
 }
 
-// |s·ω·upstream| of each live row.
+// s·ω·upstream of each live row.
 std::vector<double> pulls(const CaseRun& run, const std::vector<double>& upstream) {
   const LossOptions& o = run.inputs.options;
   const Coefficients coefficients = seqgrad::coefficients(run.rows, o, run.rows.divisor);
@@ -162,9 +178,55 @@ std::vector<double> pulls(const CaseRun& run, const std::vector<double>& upstrea
   std::vector<double> out;
   for (size_t i = 0; i < run.rows.rows.size(); ++i) {
     const auto entry = scalar ? 0 : static_cast<size_t>(group_of(run.rows, run.rows.rows[i], o.over));
-    out.push_back(std::abs(coefficients.rows[i] * upstream[entry]));
+    out.push_back(coefficients.rows[i] * upstream[entry]);
   }
   return out;
+}
+
+// Row losses, where they stand, and how strongly each row pulls, its sign too.
+void add_row_losses(const LossCase& c, const std::vector<double>& upstream, CaseRun& run) {
+  const int64_t b = run.rows.batch, t = run.rows.steps;
+  std::vector<double> row_loss(static_cast<size_t>(b * t), 0.0);
+  for (size_t i = 0; i < run.rows.rows.size(); ++i)
+    row_loss[static_cast<size_t>(run.rows.rows[i].row)] = run.loss.row_loss[i];
+  add_parts(run, c.layout);
+  run.values.insert(run.values.begin() + 1, cells("row_loss", row_loss, c.layout, b, t));
+  run.pull = pulls(run, upstream);
+}
+
+// Of losses of positions.
+void run_reduction(const LossCase& c, const std::vector<double>& upstream, CaseRun& run) {
+  const int64_t b = run.rows.batch, t = run.rows.steps;
+  run.loss = reduced(c, arrays_of(c, run.inputs), run.rows, run.inputs.options);
+  add_row_losses(c, upstream, run);
+  std::vector<double> gradient(static_cast<size_t>(b * t), 0.0);
+  for (size_t i = 0; i < run.rows.rows.size(); ++i) gradient[static_cast<size_t>(run.rows.rows[i].row)] = run.pull[i];
+  run.values.push_back(cells("d_row_loss", gradient, c.layout, b, t));
+}
+
+// Of what predicts, forward and backward.
+void run_prediction(const LossCase& c, const std::vector<double>& upstream, Device device, CaseRun& run) {
+  const CaseInputs& in = run.inputs;
+  const int64_t b = run.rows.batch, t = run.rows.steps, v = run.rows.classes;
+  Tape& tape = Tape::current();
+  tape.reset();
+  const CaseArrays arrays = arrays_of(c, in);
+  Prediction p = prediction(c, arrays, in, run.dtype, device);
+  std::vector<Tensor> steps;  // leaves of their own, as the list form has them
+  if (c.layout == Layout::list && !in.hidden)
+    for (int64_t i = 0; i < t; ++i) {
+      const auto first = arrays.x.begin() + i * b * v;
+      steps.push_back(variable(tensor(std::vector<double>(first, first + b * v), {b, v}, run.dtype, device)));
+    }
+  p.x = variable(p.x);
+  if (p.weight.defined()) p.weight = variable(p.weight);
+  if (p.bias.defined()) p.bias = variable(p.bias);
+  run.loss = forward(c, p, in.loss, run.rows, in.options, in, &steps);
+  tape.backward(run.loss.value, tensor(upstream, run.loss.value.shape, run.dtype, device));
+  add_row_losses(c, upstream, run);
+  run.values.push_back(gradient_of_prediction(c, run, p, steps));
+  if (p.weight.defined()) run.values.push_back(gradient("d_weight", p.weight));
+  if (p.bias.defined()) run.values.push_back(gradient("d_bias", p.bias));
 }
 
 }  // namespace
@@ -174,36 +236,13 @@ CaseRun run_case(const LossCase& c, DType dtype, Device device) {
   CaseRun run;
   run.dtype = dtype;
   run.inputs = inputs_of(c);
-  const CaseInputs& in = run.inputs;
-  run.rows = build_live_rows(in.loss, in.options);
-  const int64_t b = run.rows.batch, t = run.rows.steps, v = run.rows.classes;
-  const std::vector<double> upstream = upstream_of(c, in, run.rows);
-
-  Tape& tape = Tape::current();
-  tape.reset();
-  const CaseArrays arrays = arrays_of(c, in);
-  Prediction p = prediction(c, arrays, in, dtype, device);
-  std::vector<Tensor> steps;  // leaves of their own, as the list form has them
-  if (c.layout == Layout::list && !in.hidden)
-    for (int64_t i = 0; i < t; ++i) {
-      const auto first = arrays.x.begin() + i * b * v;
-      steps.push_back(variable(tensor(std::vector<double>(first, first + b * v), {b, v}, dtype, device)));
-    }
-  p.x = variable(p.x);
-  if (p.weight.defined()) p.weight = variable(p.weight);
-  if (p.bias.defined()) p.bias = variable(p.bias);
-  run.loss = forward(c, p, in.loss, run.rows, in.options, in, &steps);
-  tape.backward(run.loss.value, tensor(upstream, run.loss.value.shape, dtype, device));
-
-  add_parts(run, c.layout);
-  std::vector<double> row_loss(static_cast<size_t>(b * t), 0.0);
-  for (size_t i = 0; i < run.rows.rows.size(); ++i)
-    row_loss[static_cast<size_t>(run.rows.rows[i].row)] = run.loss.row_loss[i];
-  run.values.insert(run.values.begin() + 1, cells("row_loss", row_loss, c.layout, b, t));
-  run.values.push_back(gradient_of_prediction(c, run, p, steps));
-  if (p.weight.defined()) run.values.push_back(gradient("d_weight", p.weight));
-  if (p.bias.defined()) run.values.push_back(gradient("d_bias", p.bias));
-  run.pull = pulls(run, upstream);
+  run.rows = build_live_rows(run.inputs.loss, run.inputs.options);
+  const std::vector<double> upstream = upstream_of(c, run.inputs, run.rows);
+  if (run.inputs.row_loss)
+    run_reduction(c, upstream, run);
+  else
+    run_prediction(c, upstream, device, run);
+  for (double& pull : run.pull) pull = std::abs(pull);
   return run;
 }
 

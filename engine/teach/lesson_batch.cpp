@@ -33,6 +33,9 @@ void softmax_row(const double* z, double* p, size_t n) {
 LessonBatch lesson_batch_of(const LossCase& c) {
   if (c.refused) throw *c.refused;
   CaseInputs in = inputs_of(c);
+  if (in.row_loss)
+    refuse("{}: error: explain needs what predicts; of losses of positions `seqgrad loss` computes the reduction",
+           shown_path(c.where));
   const CaseArrays arrays = arrays_of(c, in);
   LessonBatch s;
   s.x = in.hidden ? logits_of(arrays, in.width, in.loss.classes) : arrays.x;

@@ -12,8 +12,9 @@ import json, pathlib, struct
 import numpy as np
 
 INPUTS = ("logits", "probs", "hidden", "weight", "bias", "targets", "lengths", "mask", "token_weight", "example_weight",
-          "class_weight", "prior", "upstream")
-GOLD = ("value", "row_loss", "numerator", "divisor", "d_logits", "d_probs", "d_hidden", "d_weight", "d_bias")
+          "class_weight", "prior", "upstream", "row_loss")
+GOLD = ("value", "row_loss", "numerator", "divisor", "d_logits", "d_probs", "d_hidden", "d_weight", "d_bias",
+        "d_row_loss")
 DTYPES = {"float32": "F32", "float64": "F64", "int32": "I32", "int64": "I64", "uint8": "U8"}
 CLASSES = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "float64": "f64"}  # coarsest first
 
@@ -57,7 +58,7 @@ def write_case(folder, loss, provenance, gold, about="", tolerance=None, **tenso
     for name, x in tensors.items():
         if x is not None:
             arrays[name], dtype = input_array(name, x)
-            seen |= {dtype} if name.split(".")[0] in ("logits", "probs", "hidden") else set()
+            seen |= {dtype} if name.split(".")[0] in ("logits", "probs", "hidden", "row_loss") else set()
     for name, x in gold.items():
         x, dtype = to_numpy(x)
         seen |= {dtype}
