@@ -11,12 +11,13 @@
 #include "engine/device/choose.h"
 #include "engine/loss/divisors.h"
 #include "engine/loss/presets.h"
+#include "engine/naming/findings.h"
 
 namespace seqgrad {
 namespace {
 
 struct Options {
-  bool presets = false, divisors = false, ops = false;
+  bool presets = false, divisors = false, findings = false, ops = false;
 };
 
 // Characters of UTF-8 text; each takes one column here.
@@ -66,13 +67,37 @@ void show_presets() {
   }
 }
 
+// Lines of code below each other, each indented.
+void show_code(const char* what, const std::string& code) {
+  size_t from = 0;
+  for (bool first = true; from < code.size(); first = false) {
+    const size_t end = std::min(code.find('\n', from), code.size());
+    fmt::print("    {:<5}{}\n", first ? what : "", code.substr(from, end - from));
+    from = end + 1;
+  }
+}
+
+void show_findings() {
+  fmt::print("What can be wrong with a loss, with PyTorch that does it and what mends it. Both are written with\n\n");
+  show_code("", findings_given);
+  fmt::print("\nand mend it for a mean over tokens; `conform` prints what mends it for the loss that is meant.\n\n");
+  for (const FindingInfo& f : findings()) {
+    fmt::print("{}\n    {}\n", f.id, f.sentence);
+    std::string code = f.code;
+    if (const size_t at = code.find("{loss}"); at != std::string::npos) code = mend_of({"", "", "", f.code});
+    if (!code.empty()) show_code("does", code);
+    if (f.mend[0] != '\0') show_code("mend", std::string(f.mend) == "{loss}" ? torch_of({}) : f.mend);
+  }
+}
+
 int show_info(const Options& o) {
   if (o.presets) show_presets();
   if (o.divisors)
     for (const Divisor& d : divisors()) fmt::print("{:<20} {}\n", d.name, d.formula);
+  if (o.findings) show_findings();
   if (o.ops)
     for (const auto& [name, op] : ops()) fmt::print("{:<20} {}\n", name, op.doc);
-  if (o.presets || o.divisors || o.ops) return 0;
+  if (o.presets || o.divisors || o.findings || o.ops) return 0;
   const Isa used = isa();  // refused before anything is printed
   fmt::print("seqgrad {}\n", SEQGRAD_VERSION);
   fmt::print("cpu      {}, {} cores\n", backend(Device::cpu).describe(), std::thread::hardware_concurrency());
@@ -88,12 +113,13 @@ std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
   app.add_flag("--presets", o->presets, "The losses of the field by name: formula, divisor, who uses it");
   app.add_flag("--divisors", o->divisors, "What a loss may be divided by");
+  app.add_flag("--findings", o->findings, "What can be wrong with a loss: ids, PyTorch that does it, what mends it");
   app.add_flag("--ops", o->ops, "The ops of the engine");
   return [o] { return show_info(*o); };
 }
 
 const bool registered = register_command({"info",
-                                          "Versions, CPU, devices; tables of presets, divisors and ops",
+                                          "Versions, CPU, devices; tables of presets, divisors, findings and ops",
                                           "seqgrad info --presets",
                                           declare,
                                           {"about", "devices", "presets", "env"}});
