@@ -153,9 +153,10 @@ Tolerances tolerances_of(const MeantAnswer& meant, const LossBatch& batch, doubl
     for (const double x : batch.bias) top = std::max(top, top + std::abs(x));
   }
   const auto n = static_cast<double>(live);
+  const double rounding = u * (1 + top), sums = sum_roundoff(u);
   Tolerances out;
-  out.value = std::max(8 * u * (std::sqrt(n) + v + top) * sum, floor * value);
-  const double logit = std::max(8 * u * (v + top) * most, floor * most);
+  out.value = std::max(8 * (rounding + sums * (std::sqrt(n) + v)) * sum, floor * value);
+  const double logit = std::max(8 * (rounding + sums * v) * most, floor * most);
   out.d_x = batch.kind == PredictionKind::hidden ? logit * std::max(1.0, weight_size) : logit;
   out.d_weight = logit * n * std::max(1.0, x_top);
   out.d_bias = logit * n;

@@ -61,8 +61,8 @@ void predict(const Reducer& reducer, const Made& made, double top, double u, Pre
   out.value.assign(entries, 0.0);
   out.tolerance.assign(entries, 0.0);
   out.empty = scaled.empty;
-  const double factor =
-      8 * u * (std::sqrt(static_cast<double>(losses.size())) + static_cast<double>(cells.classes) + top);
+  const double factor = 8 * (u * (1 + top) + sum_roundoff(u) * (std::sqrt(static_cast<double>(losses.size())) +
+                                                                static_cast<double>(cells.classes)));
   for (size_t n = 0; n < losses.size(); ++n) {
     const double c = scaled.coefficient[n];
     if (c == 0) continue;

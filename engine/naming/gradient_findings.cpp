@@ -57,7 +57,8 @@ std::vector<Pair> pairs_of(std::span<const Observed> observed, const LossHypothe
     for (const double z : o.batch->x)
       if (std::isfinite(z)) top = std::max(top, std::abs(z));
     for (const double g : p.want) most = std::max(most, std::abs(g));
-    const double u = 8 * options.u * (static_cast<double>(o.batch->inputs.classes) + top);
+    const double u =
+        8 * (options.u * (1 + top) + sum_roundoff(options.u) * static_cast<double>(o.batch->inputs.classes));
     p.tolerance = most * std::max(u, exact ? 1e-9 : 1e-7);
     out.push_back(std::move(p));
   }

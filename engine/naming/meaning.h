@@ -35,9 +35,12 @@ struct MeantAnswer : LossAnswer {
 MeantAnswer answer_of(const LossOptions& options, const LossBatch& batch);
 MeantAnswer answer_of(const LossMeaning& meaning, const LossBatch& batch);
 
-// How far arithmetic of unit roundoff u may be off: 8u(√N + V + max|z|)·Σ|s·ω·max(1,ℓ)| the value, 8u(V +
-// max|z|)·max|s·ω| a cell of the gradient; of weight and bias that, times what one cell sums up. Never below `floor`
-// times the size.
+// The unit of sums: frameworks add up 16-bit numbers in float32.
+inline double sum_roundoff(double u) { return u > 0x1p-20 ? 0x1p-24 : u; }
+
+// How far arithmetic of unit roundoff u, and σ of sums, may be off: 8(u(1 + max|z|) + σ(√N + V))·Σ|s·ω·max(1,ℓ)| the
+// value, 8(u(1 + max|z|) + σV)·max|s·ω| a cell of the gradient; of weight and bias that, times what one cell sums up.
+// Never below `floor` times the size.
 struct Tolerances {
   double value = 0, d_x = 0, d_weight = 0, d_bias = 0;
 };
