@@ -58,7 +58,7 @@ TEST_CASE("every number of an explanation is the gold of its case") {
   int values = 0, gradients = 0, rows = 0;
   for (const std::string& path : find_cases({cases})) {
     const LossCase c = read_case(path);
-    if (!c.config->expect().error.empty() || c.dtype() != DType::f64) continue;
+    if (!c.config->expect().error.empty() || c.dtype() != DType::f64 || c.has_prediction("row_loss")) continue;
     INFO(path);
     const Explanation e = explain(c, {{"sum"}, 1000});
     REQUIRE(e.error.empty());
@@ -115,7 +115,7 @@ TEST_CASE("a cell alone times its coefficient is the gradient, and contributions
 TEST_CASE("the JSON of an explanation holds what explain.h documents, whatever the case") {
   for (const std::string& path : find_cases({cases})) {
     const LossCase c = read_case(path);
-    if (c.refused || !c.config->expect().error.empty()) continue;
+    if (c.refused || !c.config->expect().error.empty() || c.has_prediction("row_loss")) continue;
     INFO(path);
     const Explanation e = explain(c, {{"torch.mean", "tf1.sequence_loss_by_example"}, 8});
     const auto json = nlohmann::json::parse(to_json(e));
