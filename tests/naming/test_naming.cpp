@@ -1,6 +1,4 @@
 // The search names every preset, every change, and numbers that it has to find, on random batches.
-#include <iostream>
-
 #include "engine/loss/presets.h"
 #include "engine/naming/bench.h"
 #include "tests/naming/draw_batches.h"
@@ -41,7 +39,7 @@ TEST_CASE("every preset is named by its answers alone") {
     LossOptions o = options_of(p);
     o.target = takes.dense ? Target::dense : Target::ids;
     const auto batches = draw_batches(seed, takes);
-    const Naming n = name_loss(observe(batches, [&](const LossBatch& b) { return answer_of(o, b); }), {});
+    const Naming n = name_loss(observe(batches, [&](const LossBatch& b) { return answer_of(o, b); }), NamingOptions());
     CAPTURE(seed, p.name, p.flags, told(n));
     REQUIRE(n.fits.size() == 1);
     CHECK(n.fits[0].ids.empty());
@@ -74,7 +72,6 @@ TEST_CASE("every change is named, of a loss that is meant and of one that is not
       options.meant = meant;
       const Naming n = name_loss(observed, options);
       CAPTURE(seed, e.id, e.words, told(n));
-      std::cout << e.id << ": " << told(n) << "\n";
       CHECK(n.fits.size() == 1);
       const bool is_meant = std::string(e.words) == "with token weights divided by their sum first";  // and again by it
       if (!n.fits.empty())
@@ -102,7 +99,6 @@ TEST_CASE("numbers are found") {
     });
     const Naming n = name_loss(observed, {});
     CAPTURE(seed, e.id, told(n));
-    std::cout << e.id << ": " << told(n) << "\n";
     REQUIRE(!n.fits.empty());
     CHECK(n.fits[0].ids == std::vector<std::string>{e.id});
   }
@@ -118,8 +114,97 @@ TEST_CASE("a wrong answer has its nearest, and the search ends") {
   });
   const Naming n = name_loss(observed, {});
   CAPTURE(told(n));
-  std::cout << told(n) << "\n";
   CHECK(n.fits.empty());
   CHECK(n.nearest.size() == 3);
   CHECK(n.seconds < 6);
+}
+
+namespace {
+
+// What a meaning answers with edits made to it.
+std::vector<Observed> answers_of(const std::vector<LossBatch>& batches, const LossMeaning& meant,
+                                 const std::vector<Step>& steps, double constant = 1) {
+  const Reducer reducer = reducers_of(batches[0].inputs, options_for(meant, batches[0]), "meant")[0];
+  return observe(batches, [&](const LossBatch& b) {
+    Predicted p;
+    predict(reducer, make(variant_of(b, options_for(meant, b)), {steps}), 0, 0, p);
+    for (double& x : p.value) x *= constant;
+    return LossAnswer{p.value, {}, {}, {}};
+  });
+}
+
+const Edit& edit(const std::string& id) {
+  for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
+    for (const Edit& e : table)
+      if (id == e.id) return e;
+  throw std::runtime_error(id);
+}
+
+}  // namespace
+
+TEST_CASE("two changes of different groups are named together") {
+  Takes takes;
+  takes.token_weight = true;
+  const auto batches = draw_batches(seed, takes);
+  NamingOptions options;
+  options.meant = meaning_of("tfa.sequence_loss");
+  for (const auto& [a, b] : {std::pair{"mask:ignored", "targets:plus_one"},
+                             {"lengths:-1", "logits:softmax_twice"},
+                             {"targets:shifted+1", "weights:token_dropped"},
+                             {"logits:no_log", "weights:squared"},
+                             {"targets:time_reversed", "logits:sigmoid"}}) {
+    const Naming n = name_loss(answers_of(batches, *options.meant, {{&edit(a)}, {&edit(b)}}), options);
+    CAPTURE(seed, a, b, told(n));
+    REQUIRE(!n.fits.empty());
+    CHECK(n.fits[0].ids == std::vector<std::string>{a, b});
+  }
+}
+
+TEST_CASE("factors, epsilons and the other side of a division are named") {
+  Takes takes;
+  takes.token_weight = true;
+  const auto batches = draw_batches(seed, takes);
+  NamingOptions options;
+  options.meant = meaning_of("tfa.sequence_loss");
+  const auto ids = [&](const std::vector<Observed>& observed) {
+    const Naming n = name_loss(observed, options);
+    INFO(told(n));
+    return n.fits.empty() ? std::string("none") : fmt::format("{}", fmt::join(n.fits[0].ids, " "));
+  };
+  CHECK(ids(answers_of(batches, *options.meant, {}, 0.25)) == "constant:1/k");
+  CHECK(ids(answers_of(batches, *options.meant, {}, 1 / std::log(2))) == "constant:1/ln2");
+  CHECK(ids(answers_of(batches, *options.meant, {}, -1)) == "constant:sign");
+  CHECK(ids(answers_of(batches, *options.meant, {{&edit("weights:token_dropped"), Side::numerator}})) ==
+        "weights:token_dropped");
+  CHECK(ids(answers_of(batches, *options.meant, {{&edit("mask:ignored"), Side::numerator}})) == "mask:ignored");
+  CHECK(ids(answers_of(batches, meaning_of("sentence_mean"), {})) == "divisor:nested");
+  CHECK(ids(answers_of(batches, meaning_of("tfa.sequence_loss[average_across_batch]"), {})) == "axis:batch");
+  const auto with_epsilon = observe(batches, [&](const LossBatch& b) {
+    LossOptions o = options_for(*options.meant, b);
+    o.divide_eps = 1e-3;
+    return static_cast<LossAnswer>(answer_of(o, b));
+  });
+  CHECK(ids(with_epsilon) == "divisor:epsilon");
+}
+
+TEST_CASE("a loss is named whatever predicts, and in float32") {
+  for (const PredictionKind kind : {PredictionKind::probs, PredictionKind::log_probs, PredictionKind::hidden,
+                                    PredictionKind::row_loss, PredictionKind::logits}) {
+    Takes takes;
+    takes.kind = kind;
+    const auto batches = draw_batches(seed, takes);
+    NamingOptions options;
+    options.u = 0x1p-24;
+    const auto observed = observe(batches, [](const LossBatch& b) {
+      LossAnswer a = answer_of(meaning_of("opennmt.sents"), b);
+      a.value[0] = static_cast<float>(a.value[0]);
+      return a;
+    });
+    const Naming n = name_loss(observed, options);
+    CAPTURE(name_of(kind), told(n));
+    REQUIRE(n.fits.size() == 1);
+    CHECK(n.fits[0].ids.empty());
+    CHECK(has_name(n.fits[0], "opennmt.sents"));
+    for (const Observed& o : observed) CHECK(close(n.fits[0].predict(*o.batch).value[0], o.answer.value[0], 1e-6));
+  }
 }
