@@ -36,9 +36,9 @@ SEQGRAD_SIMD void cell_grad(SavedGates<const T> gates, const T* h_prev, T* dh, c
     const T dn = d * (1 - z[i]) * (1 - n[i] * n[i]);
     const T dz = d * (h_prev[i] - n[i]) * z[i] * (1 - z[i]);
     const T dr = dn * gates.hn_proj[i] * r[i] * (1 - r[i]);
-    dgx[i] = dr;
-    dgx[hidden + i] = dz;
-    dgx[2 * hidden + i] = dn;
+    dgx[i] = T{0} + dr;
+    dgx[hidden + i] = T{0} + dz;
+    dgx[2 * hidden + i] = T{0} + dn;
     dgh[i] = dr;
     dgh[hidden + i] = dz;
     dgh[2 * hidden + i] = dn * r[i];

@@ -115,9 +115,9 @@ __global__ void gru_grad_kernel(kernels::GruGrad<T> k, int64_t step, T* dh) {
     const T dy = k.dy[u.index_btdh(k.size)];
     const GruUnitGrad<T> g(GruUnit<T>(k.saved_gates + at, gate), k.h_prev[at], dh_next + dy);
     if (dgx) {
-      dgx[0] = g.dr;
-      dgx[h] = g.dz;
-      dgx[2 * h] = g.dn;
+      dgx[0] = T{0} + g.dr;
+      dgx[h] = T{0} + g.dz;
+      dgx[2 * h] = T{0} + g.dn;
     }
     dgh[0] = g.dr;
     dgh[h] = g.dz;

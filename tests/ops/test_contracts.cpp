@@ -1,4 +1,5 @@
 // What ops, tape and registries promise each other, held for every op by walking the registry.
+#include <cmath>
 #include <cstring>
 
 #include "engine/core/op_registry.h"
@@ -127,6 +128,20 @@ TEST_CASE("the first op that writes a gradient leaves nothing of what stood ther
         for (size_t j = 0; j < got[i].size(); ++j)
           REQUIRE(std::abs(got[i][j] - 3 - to_host<double>(grad(in[i]))[j]) < 1e-12 * (4 + std::abs(got[i][j])));
     }
+  });
+}
+
+TEST_CASE("where nothing comes back, an op's gradients are +0.0") {
+  for_each_sample([](const std::string&, const OpSample& sample, Device device) {
+    if (!sample.differentiable) return;
+    Tape::current().reset();
+    const std::vector<Tensor> in = inputs_of(sample, device);
+    const Tensor y = sample.call(in);
+    if (!y.requires_grad()) return;
+    Tape::current().backward(y, zeros(y.shape, y.dtype, device));
+    for (const Tensor& x : in)
+      if (x.requires_grad())
+        for (const double g : to_host<double>(grad(x))) REQUIRE((g == 0 && !std::signbit(g)));
   });
 }
 
