@@ -11,6 +11,7 @@ void fuzz_safetensors(std::string_view input);   // a file
 void fuzz_text(std::string_view input);          // a vocabulary file, or lines of text
 void fuzz_cases(std::string_view input);         // a loss case: YAML and, after a NUL byte, tensors
 void fuzz_command_line(std::string_view input);  // arguments separated by line feeds
+void fuzz_answers(std::string_view input);       // what a program under test sends
 void fuzz_printers(std::string_view input);      // a text that everything prints
 
 inline void require(bool holds, const char* property) {
