@@ -1,0 +1,65 @@
+// Logits so large that a softmax without its maximum taken off overflows, and −∞ where no target has mass.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "engine/conform/cells.h"
+#include "engine/conform/properties/properties.h"
+
+namespace seqgrad {
+namespace {
+
+bool is_finite(const std::vector<double>& x) {
+  return std::all_of(x.begin(), x.end(), [](double v) { return std::isfinite(v); });
+}
+
+LossBatch with_large_logits(LossBatch b) {
+  for (size_t i = 0; i < b.x.size(); ++i) b.x[i] = (i * 7 % 5 < 2 ? -1e4 : 1e4) * (i % 3 == 0 ? 0.5 : 1);
+  b.reason = "logits of ±1e4";
+  return b;
+}
+
+// At the class after the target, in every live row.
+LossBatch with_infinities(LossBatch b) {
+  const int64_t v = b.inputs.classes;
+  const std::vector<uint8_t> live = live_predictions(b);
+  for (size_t n = 0; n < live.size(); ++n) {
+    if (!live[n]) continue;
+    const int64_t y = b.inputs.targets[n + (b.shifts ? 1 : 0)];
+    b.x[n * static_cast<size_t>(v) + static_cast<size_t>((y + 1) % v)] = -std::numeric_limits<double>::infinity();
+  }
+  b.reason = "logits of -inf at a class without mass";
+  return b;
+}
+
+}  // namespace
+
+PropertyResult check_extremes(Trial& t) {
+  if (t.program.kind != PredictionKind::logits) return not_tried("extremes", "takes no logits");
+  if (t.telling.empty()) return not_tried("extremes", "no batch was answered");
+  const LossBatch& from = t.batches[t.telling[0]];
+  std::vector<LossBatch> batches;
+  if (t.program.fixed.z_loss == 0) batches.push_back(with_large_logits(from));
+  const bool one_hot = !from.inputs.targets.empty() && t.program.fixed.smoothing == 0 && !t.program.fixed.softcap;
+  const bool smooths = t.meant && t.meant->config->options().smoothing > 0;
+  if (one_hot && !smooths && from.inputs.classes > 2) batches.push_back(with_infinities(from));
+  if (batches.empty()) return not_tried("extremes", "every class has mass, and a z-loss squares what is large");
+  std::vector<Evidence> found;
+  for (const LossBatch& b : batches) {
+    const Reply r = t.ask(rounded_to(b, t.subject.dtype()), "extremes", true);
+    const bool infinities = b.reason[10] == '-';
+    if (!r.refusal.empty()) {
+      found.push_back({"refuses:extremes", b.reason + ": refused: " + shown(r.refusal), b, 0, 0, true});
+      continue;
+    }
+    const char* id = infinities ? "extremes:zero_times_infinity" : "extremes:overflow";
+    if (!is_finite(r.answer.value))
+      found.push_back(
+          {id, fmt::format("{}: value {}", b.reason, value_text(r.answer.value)), b, r.answer.value[0], 0, true});
+    else if (!is_finite(r.answer.d_x))
+      found.push_back({id, fmt::format("{}: the value is finite, the gradient is not", b.reason), b, 0, 0, true});
+  }
+  return judged("extremes", std::move(found));
+}
+
+}  // namespace seqgrad

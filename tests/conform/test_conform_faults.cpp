@@ -1,0 +1,164 @@
+// One fault at a time in our own answers: the property that looks for it finds it, by name, and the others hold.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/conform/cells.h"
+#include "engine/conform/conform.h"
+#include "tests/conform/own_loss.h"
+#include "tests/support/catch.h"
+
+using namespace seqgrad;
+
+namespace {
+
+using Change = std::function<void(const LossBatch& batch, LossAnswer& answer)>;
+
+Program program(const std::string& takes, const Metadata& more) {
+  Metadata m{{"protocol", "1"}, {"name", "own"}, {"takes", takes}, {"gradients", "d_logits"}};
+  for (const auto& [key, value] : more) m[key] = value;
+  return read_hello(m);
+}
+
+void times(LossAnswer& a, double value, double gradient) {
+  for (double& x : a.value) x *= value;
+  for (double& x : a.d_x) x *= gradient;
+}
+
+bool any_nan(const std::vector<double>& x) {
+  return std::any_of(x.begin(), x.end(), [](double v) { return std::isnan(v); });
+}
+
+struct Run {
+  std::vector<std::string> ids, broken, notes;
+  ConformReport report;
+};
+
+Run run(const Change& fault, const std::string& means = "token_mean", const std::string& takes = "logits targets mask",
+        const Metadata& more = {}, bool strict = false) {
+  const LossMeaning meaning = meaning_of(means);
+  LossOptions options = meaning.config->options();
+  OwnLoss own(program(takes, more), options);
+  own.fault = fault;
+  ConformOptions o;
+  o.meant = meaning;
+  o.draw.seed = 5;
+  o.strict = strict;
+  Run out;
+  out.report = conform(own, o);
+  out.ids = out.report.finding_ids();
+  for (const PropertyResult& p : out.report.properties) {
+    if (p.verdict == Verdict::broken) out.broken.push_back(p.id);
+    if (p.verdict == Verdict::note) out.notes.push_back(p.id);
+  }
+  return out;
+}
+
+using Words = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a loss without a fault has no finding") {
+  const Run r = run({});
+  CHECK(r.ids.empty());
+  CHECK(r.broken.empty());
+  CHECK(r.report.exit == 0);
+}
+
+TEST_CASE("a gradient of half the size breaks gradient and derivative; the smallest batch is one token") {
+  const Run r = run([](const LossBatch&, LossAnswer& a) { times(a, 1, 0.5); });
+  CHECK(r.broken == Words{"gradient", "derivative"});
+  CHECK(r.ids == Words{"gradient:scaled", "derivative:value_is_meant"});
+  REQUIRE(r.report.smallest);
+  CHECK(r.report.smallest->batch.inputs.batch * r.report.smallest->batch.inputs.steps <= 2);
+  CHECK(r.report.smallest->batch.inputs.classes == 2);
+}
+
+TEST_CASE(
+    "NaN that reaches the value is a multiplied mask; in dead gradients alone it is a note, or broken if strict") {
+  const Run r = run([](const LossBatch& b, LossAnswer& a) {
+    if (any_nan(b.x)) times(a, std::nan(""), 1);
+  });
+  CHECK(r.broken == Words{"poison"});
+  CHECK(r.ids == Words{"mask:multiplied"});
+  const Change dead = [](const LossBatch& b, LossAnswer& a) {
+    const std::vector<uint8_t> live = live_predictions(b);
+    const auto width = static_cast<size_t>(b.width());
+    for (size_t i = 0; i < a.d_x.size(); ++i)
+      if (any_nan(b.x) && !live[i / width]) a.d_x[i] = std::nan("");
+  };
+  const Run note = run(dead), strict = run(dead, "token_mean", "logits targets mask", {}, true);
+  CHECK(note.notes == Words{"poison"});
+  CHECK(note.ids == Words{"dead_gradient:nan"});
+  CHECK(note.report.exit == 0);
+  CHECK(strict.report.exit == 1);
+}
+
+TEST_CASE("an upstream that is ignored, or whose first entry scales every row") {
+  const Run ignored = run([](const LossBatch& b, LossAnswer& a) {
+    if (!b.upstream.empty()) times(a, 1, 1 / b.upstream[0]);
+  });
+  CHECK(ignored.broken == Words{"upstream"});
+  CHECK(ignored.ids == Words{"upstream:ignored"});
+  const Run first = run(
+      [](const LossBatch& b, LossAnswer& a) {
+        const auto example = static_cast<size_t>(b.inputs.steps * b.width());
+        for (size_t i = 0; i < a.d_x.size() && !b.upstream.empty(); ++i)
+          a.d_x[i] *= b.upstream[0] / b.upstream[i / example];
+      },
+      "tf1.sequence_loss_by_example", "logits targets mask", {{"axis", "time"}});
+  CHECK(first.broken == Words{"upstream"});
+  CHECK(first.ids == Words{"upstream:first_row"});
+}
+
+TEST_CASE("a state, an order, micro-batches that divide by their own count, and a batch in which nothing counts") {
+  int calls = 0;
+  const Run state = run([&](const LossBatch&, LossAnswer& a) { times(a, 1 + 1e-15 * (++calls % 2), 1); });
+  CHECK(state.broken == Words{"pure"});
+  CHECK(state.ids == Words{"pure:state"});
+  const Run micro = run(
+      [](const LossBatch& b, LossAnswer& a) {
+        const auto own = static_cast<double>(live_count(b));
+        if (own > 0) times(a, *b.num_items / own, *b.num_items / own);
+      },
+      "token_mean", "logits targets mask num_items");
+  CHECK(micro.broken == Words{"micro"});
+  CHECK(micro.ids == Words{"micro:num_items_ignored"});
+  const Run empty = run([](const LossBatch& b, LossAnswer& a) {
+    if (live_count(b) == 0) times(a, std::nan(""), 1);
+  });
+  CHECK(empty.broken == Words{"empty"});
+  CHECK(empty.ids == Words{"empty:nan"});
+  const Run order = run([](const LossBatch& b, LossAnswer& a) {
+    if (b.reason == "the examples the other way round") times(a, 1.01, 1.01);
+  });
+  CHECK(order.broken == Words{"order"});
+  CHECK(order.ids == Words{"order:examples"});
+}
+
+TEST_CASE("padding that counts, dtypes that lose, and large logits that overflow") {
+  const Run padding = run([](const LossBatch& b, LossAnswer& a) {
+    if (b.inputs.steps > 20) times(a, 0.5, 0.5);
+  });
+  CHECK(padding.broken == Words{"padding"});
+  CHECK(padding.ids == Words{"padding:width"});
+  const Run large = run([](const LossBatch& b, LossAnswer& a) {
+    if (std::any_of(b.x.begin(), b.x.end(), [](double x) { return x == 1e4; })) times(a, INFINITY, 1);
+  });
+  CHECK(large.notes == Words{"extremes"});
+  CHECK(large.ids == Words{"extremes:overflow"});
+}
+
+TEST_CASE("without a meaning universal properties are judged, the others described") {
+  OwnLoss own(program("logits targets mask", {}), meaning_of("mlx.mean").config->options());
+  ConformOptions o;
+  o.draw.seed = 5;
+  const ConformReport right = conform(own, o);
+  CHECK(right.exit == 0);
+  REQUIRE_FALSE(right.naming.fits.empty());
+  const Words& names = right.naming.fits[0].names;
+  CHECK(std::find(names.begin(), names.end(), "mlx.mean") != names.end());
+  own.fault = [](const LossBatch&, LossAnswer& a) { times(a, 1, 2); };
+  const ConformReport wrong = conform(own, o);
+  CHECK(wrong.exit == 1);
+  for (const PropertyResult& p : wrong.properties) CHECK((p.verdict == Verdict::broken) == (p.id == "derivative"));
+}
