@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# The numpy twins of planted bugs and right losses (tests/conform/planted) give what the frameworks gave.
-# Exit 77 without a python3 that has numpy (Debian: python3-numpy).
+# Planted bugs and right losses (tests/conform/planted): their numpy twins give what the frameworks gave, and `seqgrad conform`
+# names every bug and passes every right loss.
+# Exit 77 without a python3 that has numpy (Debian: python3-numpy). SEQGRAD_BUILD: where the executable is, else build.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source scripts/lib/python.sh
 export PYTHONDONTWRITEBYTECODE=1
 "$python" tests/conform/planted/test_answers.py
+"$python" tests/conform/planted/run.py "${SEQGRAD_BUILD:-build}/seqgrad"

@@ -1,0 +1,53 @@
+"""Where the executable is, and how it is run."""
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+from typing import Sequence
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class SeqgradError(RuntimeError):
+    """What the executable refused, in its own words; or that it is not there."""
+
+
+def _is_program(path) -> bool:
+    """A compiled program: not the console script of this package, which would look for itself."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(2)
+        return head != b"#!" and os.access(path, os.X_OK)
+    except OSError:
+        return False
+
+
+def executable() -> str:
+    """The path of `seqgrad`: the wheel's own, then $SEQGRAD_EXECUTABLE, then PATH, then a checkout's build/."""
+    own = HERE / "bin" / "seqgrad"
+    if own.exists():
+        return str(own)
+    named = os.environ.get("SEQGRAD_EXECUTABLE")
+    if named:
+        if not os.access(named, os.X_OK):
+            raise SeqgradError(f"SEQGRAD_EXECUTABLE={named}: no such program")
+        return named
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        found = shutil.which("seqgrad", path=folder or ".")
+        if found and _is_program(found):
+            return found
+    if len(HERE.parents) > 3 and _is_program(HERE.parents[3] / "build" / "seqgrad"):  # apps/python/src/seqgrad
+        return str(HERE.parents[3] / "build" / "seqgrad")
+    raise SeqgradError("the executable `seqgrad` is not in this package, not named by SEQGRAD_EXECUTABLE and not on "
+                       "PATH; build it with scripts/build.sh, and set SEQGRAD_EXECUTABLE=…/build/seqgrad")
+
+
+def run(arguments: Sequence[str], ok: Sequence[int] = (0,)) -> tuple[int, str]:
+    """(exit code, standard output) of `seqgrad ARGUMENTS…`. Raises SeqgradError with its words for an exit not in `ok`."""
+    done = subprocess.run([executable(), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode not in ok:
+        raise SeqgradError(done.stderr.decode(errors="replace").strip() or f"seqgrad ended with {done.returncode}")
+    return done.returncode, done.stdout.decode(errors="replace")

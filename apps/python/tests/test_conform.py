@@ -1,0 +1,80 @@
+"""Losses in numpy through the executable itself."""
+import os
+import tempfile
+import unittest
+
+from support import needs_executable
+import numpy as np
+import seqgrad
+
+
+def right(logits, targets, mask):
+    d = np.zeros_like(logits)
+    z, y = logits[mask], targets[mask]
+    n, rows = max(1, len(y)), np.arange(len(y))
+    z = z - z.max(-1, keepdims=True)
+    log_p = z - np.log(np.exp(z).sum(-1, keepdims=True))
+    p = np.exp(log_p)
+    p[rows, y] -= 1
+    d[mask] = p / n
+    return -log_p[rows, y].sum() / n, d
+
+
+def all_cells(logits, targets, mask):
+    value, d = right(logits, targets, mask)
+    share = np.asarray(mask.sum() / max(1, mask.size), logits.dtype)
+    return value * share, d * share
+
+
+@needs_executable
+class Conform(unittest.TestCase):
+    def test_a_right_loss_passes(self):
+        report = seqgrad.check(right, means="torch.mean", seed=1)
+        self.assertTrue(report.ok)
+        self.assertEqual(report.findings, [])
+        self.assertIn("it is torch.mean", str(report))
+        self.assertIn("token_mean", str(seqgrad.which(right, seed=1)))
+
+    def test_another_loss_has_its_name_and_its_smallest_batch(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaises(seqgrad.LossMismatch) as caught:
+                seqgrad.check(all_cells, means="torch.mean", seed=1, save=folder)
+            error = caught.exception
+            case = seqgrad.read_case(os.path.join(folder, "value"))
+            self.assertFalse(seqgrad.run_case(case.path))
+            self.assertTrue(seqgrad.run_case(case.path, right))
+        self.assertEqual(error.report.finding, "divisor:positions")
+        self.assertLessEqual(error.batch["mask"].size, 6)
+        x = error.batch
+        got, want = (f(x["logits"], x["targets"], x["mask"] != 0)[0] for f in (all_cells, right))
+        self.assertGreater(abs(got - want), 0.1)
+        self.assertTrue(seqgrad.check(all_cells, means="mlx.mean", seed=1).ok)
+        self.assertIn("(B·T)", str(seqgrad.which(all_cells, seed=1)))
+
+    def test_rows_and_sections(self):
+        def mean_of_rows(row_loss, mask):
+            n = max(1, mask.sum())
+            return np.where(mask, row_loss, 0).sum() / n, mask / n
+        self.assertTrue(seqgrad.check(mean_of_rows, means={"reduce": {"over": "all", "divide": "active"}}, seed=1).ok)
+
+    def test_a_step_of_means_is_found(self):
+        def step(batches):
+            found = [right(b.logits, b.targets, b.mask) for b in batches]
+            return sum(v for v, _ in found) / len(found), [d / len(found) for _, d in found]
+        with self.assertRaises(seqgrad.LossMismatch) as caught:
+            seqgrad.check_step(step, means="torch.mean", micro_batches=2, framework="numpy", seed=1)
+        self.assertIn("micro:mean_of_means", caught.exception.report.findings)
+
+        def shared(batches):
+            return [right(b.logits, b.targets, b.mask)[1] * b.mask.sum() / max(1, b.num_items) for b in batches]
+        self.assertTrue(seqgrad.check_step(shared, means="torch.mean", micro_batches=3, framework="numpy", seed=1).ok)
+
+    def test_what_cannot_be_asked_is_said(self):
+        with self.assertRaisesRegex(seqgrad.SeqgradError, "did you mean"):
+            seqgrad.check(right, means="torch.meen")
+        with self.assertRaisesRegex(seqgrad.SeqgradError, "no property 'values'"):
+            seqgrad.check(right, means="torch.mean", only="values")
+
+
+if __name__ == "__main__":
+    unittest.main()

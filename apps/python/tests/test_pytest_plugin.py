@@ -1,0 +1,71 @@
+"""The plugin, in a pytest of its own."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from support import HERE, fake_parent
+
+try:
+    import pytest  # noqa: F401
+except ImportError:
+    pytest = None
+try:
+    import xdist
+except ImportError:
+    xdist = None
+
+TESTS = '''
+import sys
+sys.path.insert(0, {here!r})
+from test_program import mean
+import pytest, seqgrad
+
+def test_plain():
+    seqgrad.check(mean)
+
+@pytest.mark.seqgrad(means="torch.mean", seed=3)
+def test_marked():
+    print(seqgrad.which(mean).to_dict()["seen"]["argv"])
+'''
+
+
+@unittest.skipUnless(pytest, "pytest is not installed")
+class Plugin(unittest.TestCase):
+    def pytest(self, scene, *options):
+        with tempfile.TemporaryDirectory() as folder, fake_parent(scene):
+            path = pathlib.Path(folder)
+            (path / "test_loss.py").write_text(TESTS.format(here=str(HERE)))
+            env = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+            done = subprocess.run([sys.executable, "-m", "pytest", "-p", "seqgrad.pytest_plugin", "-p", "no:cacheprovider", "-q", "-rA",
+                                   *options, str(path)], cwd=folder, env=env, capture_output=True, text=True)
+            self.files = sorted(p.name for p in path.iterdir() if p.name != "__pycache__")
+            return done
+
+    def test_options_and_marker(self):
+        done = self.pytest("holds", "--seqgrad-seed", "9", "--seqgrad-batches", "4", "--strict-markers")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("['conform', '--stdio', '--seed', '3', '--batches', '4', '--means', 'torch.mean']", done.stdout)
+        self.assertEqual(self.files, ["test_loss.py"])
+
+    def test_a_failure_has_its_section(self):
+        done = self.pytest("finds", "--seqgrad-save", "saved")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("LossMismatch", done.stdout)
+        self.assertIn("- seqgrad -", done.stdout)
+        self.assertIn("the report of finds", done.stdout)
+        self.assertIn("divisor:positions: all cells are counted", done.stdout)
+        self.assertIn("test_loss.py_test_plain", done.stdout)
+        self.assertNotIn("raise LossMismatch", done.stdout)  # nobody wants to see our frames
+
+    @unittest.skipUnless(xdist, "pytest-xdist is not installed")
+    def test_many_processes(self):
+        done = self.pytest("finds", "-n", "2")
+        self.assertIn("the report of finds", done.stdout)
+        self.assertIn("1 failed, 1 passed", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
