@@ -17,7 +17,8 @@ import tempfile
 
 import numpy as np
 
-from seqgrad_case import write_case
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "apps/python/src"))
+from seqgrad import write_case  # noqa: E402
 
 MOST_NUMBERS = 700_000  # of one loss's logits
 VOCABULARIES = (2, 3, 7, 30, 200, 1000, 5000, 32000, 128000)

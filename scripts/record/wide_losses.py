@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import torch
 
-from seqgrad_case import write_case
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "apps/python/src"))
+from seqgrad import write_case  # noqa: E402
 
 B, T, D = 3, 2, 4
 LENGTHS = np.array([2, 1, 0])

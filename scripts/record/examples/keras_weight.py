@@ -5,8 +5,8 @@
 import os, pathlib, sys
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
 import keras, numpy as np, tensorflow as tf
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from seqgrad_case import write_case
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "apps/python/src"))  # or pip install ./apps/python
+from seqgrad import write_case
 
 B, T, V = 3, 4, 6
 r = np.random.default_rng(8)

@@ -4,8 +4,8 @@
 """
 import pathlib, sys
 import numpy as np, torch, torch.nn.functional as F
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from seqgrad_case import write_case
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "apps/python/src"))  # or pip install ./apps/python
+from seqgrad import write_case
 
 B, T, V, micro = 6, 5, 8, 2
 r = np.random.default_rng(7)
