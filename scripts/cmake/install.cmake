@@ -1,8 +1,16 @@
 # What `cmake --install build` puts under its prefix: the program, the library, its header, and what find_package(seqgrad) and
 # pkg-config read.
 include(CMakePackageConfigHelpers)
-if(SEQGRAD_PROGRAM)
-  install(TARGETS seqgrad RUNTIME)
+if(SEQGRAD_PROGRAM AND SEQGRAD_BUNDLE)
+  # RPATH, not RUNPATH: the bundled libraries look for one another there, too.
+  target_link_options(seqgrad PRIVATE LINKER:--disable-new-dtags)
+  set_target_properties(seqgrad PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
+  install(TARGETS seqgrad RUNTIME_DEPENDENCY_SET program_libraries RUNTIME COMPONENT program)
+  install(RUNTIME_DEPENDENCY_SET program_libraries
+    PRE_EXCLUDE_REGEXES [[^(ld-linux.*|lib(c|m|dl|rt|pthread|gcc_s|stdc\+\+)\.so.*)$]]
+    LIBRARY DESTINATION lib COMPONENT program)
+elseif(SEQGRAD_PROGRAM)
+  install(TARGETS seqgrad RUNTIME COMPONENT program)
 endif()
 install(TARGETS libseqgrad EXPORT seqgradTargets)
 install(FILES engine/api/include/seqgrad/seqgrad.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/seqgrad)
