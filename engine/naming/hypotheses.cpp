@@ -134,7 +134,7 @@ std::vector<LossHypothesis> Search::told(std::vector<Fit> fits) const {
   std::stable_sort(fits.begin(), fits.end(), [&](const Fit& a, const Fit& b) {
     const auto rank = [&](const Fit& f) {
       const bool meant = f.reducers[0] == f.world->meant, form = f.reducers[0]->is_form;
-      return std::tuple(meant ? 0 : form ? 1 : 2, apart(f), f.changes.solved != nullptr);
+      return std::tuple(hypothesis_of(f).ids.size(), meant ? 0 : form ? 1 : 2, apart(f), f.changes.solved != nullptr);
     };
     return rank(a) < rank(b);
   });

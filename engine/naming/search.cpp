@@ -218,12 +218,20 @@ std::vector<Fit> Search::epsilons() {
 
 Naming Search::run() {
   Naming out;
-  const std::vector<std::vector<Fit> (*)(Search&)> stages = {
-      [](Search& s) { return s.plain(true); },     [](Search& s) { return s.constants(false); },
-      [](Search& s) { return s.epsilons(); },      [](Search& s) { return s.one_step(); },
-      [](Search& s) { return s.plain(false); },    [](Search& s) { return s.solved(false); },
-      [](Search& s) { return s.constants(true); }, [](Search& s) { return s.odd_step(); },
-      [](Search& s) { return s.two_steps(); },     [](Search& s) { return s.solved(true); }};
+  const std::vector<std::vector<Fit> (*)(Search&)> stages = {[](Search& s) { return s.plain(true); },
+                                                             [](Search& s) { return s.constants(false); },
+                                                             [](Search& s) { return s.epsilons(); },
+                                                             [](Search& s) {
+                                                               std::vector<Fit> fits = s.one_step(),
+                                                                                odd = s.plain(false);
+                                                               fits.insert(fits.end(), odd.begin(), odd.end());
+                                                               return fits;
+                                                             },
+                                                             [](Search& s) { return s.solved(false); },
+                                                             [](Search& s) { return s.constants(true); },
+                                                             [](Search& s) { return s.odd_step(); },
+                                                             [](Search& s) { return s.two_steps(); },
+                                                             [](Search& s) { return s.solved(true); }};
   for (const auto& stage : stages) {
     if (out_of_time()) stopped_ = true;
     if (stopped_ || worlds_.empty()) break;

@@ -132,28 +132,31 @@ double solve_on(Bench& bench, const Reducer& r, const Changes& changes, double a
 }  // namespace
 
 void Search::solve_between(World& world, Changes changes, std::vector<Fit>& out) {
+  constexpr size_t tried = 3;  // batches: on one of them the answer may touch what is predicted and not cross it
   const double least = changes.solved->least, ratio = std::pow(changes.solved->most / least, 1.0 / grid);
   const auto number_at = [&](size_t k) { return least * std::pow(ratio, static_cast<double>(k)); };
   const std::vector<Bench*> moved = most_moved(world.benches, changes);
-  if (moved.size() < batches_for_a_number) return;
-  Bench &first = *moved[0], &second = *moved[1];
-  std::vector<Made> on_first, on_second;
-  for (size_t k = 0; k <= grid; ++k) {
-    on_first.push_back(made_of(first, changes, number_at(k)));
-    on_second.push_back(made_of(second, changes, number_at(k)));
-  }
-  const auto crosses = [](Bench& b, const Reducer& r, const std::vector<Made>& made, size_t k) {
-    return miss(b, r, made[k]) * miss(b, r, made[k + 1]) <= 0;
+  if (moved.size() < std::max(tried, batches_for_a_number)) return;
+  std::vector<Made> made[tried];
+  for (size_t i = 0; i < tried; ++i)
+    for (size_t k = 0; k <= grid; ++k) made[i].push_back(made_of(*moved[i], changes, number_at(k)));
+  const auto crosses = [&](const Reducer& r, size_t i, size_t k) {
+    return miss(*moved[i], r, made[i][k]) * miss(*moved[i], r, made[i][k + 1]) <= 0;
+  };
+  const auto solved_at = [&](const Reducer& r, size_t k) {
+    size_t on = 0, crossed = 0;
+    for (size_t i = tried; i-- > 0;)
+      if (crosses(r, i, k)) on = i, ++crossed;
+    if (crossed < 2) return false;
+    changes.number = solve_on(*moved[on], r, changes, number_at(k), number_at(k + 1));
+    return std::all_of(world.benches.begin(), world.benches.end(),
+                       [&](Bench& bench) { return bench.fits(r, made_of(bench, changes, changes.number), 1, 8); });
   };
   for (const Reducer& r : world.reducers) {
-    if (r.exponential || !r.is_form || r.entries(*on_first[0].numerator) != first.answer().size()) continue;
-    if (r.entries(*on_second[0].numerator) != second.answer().size()) continue;
-    for (size_t k = 0; k < grid; ++k) {
-      if (!crosses(first, r, on_first, k) || !crosses(second, r, on_second, k)) continue;
-      changes.number = solve_on(first, r, changes, number_at(k), number_at(k + 1));
-      const auto holds = [&](Bench& bench) { return bench.fits(r, made_of(bench, changes, changes.number), 1, 8); };
-      if (std::all_of(world.benches.begin(), world.benches.end(), holds)) out.push_back({&world, changes, {&r}});
-    }
+    bool shaped = !r.exponential && r.is_form;
+    for (size_t i = 0; i < tried; ++i) shaped &= r.entries(*made[i][0].numerator) == moved[i]->answer().size();
+    for (size_t k = 0; shaped && k < grid; ++k)
+      if (solved_at(r, k)) out.push_back({&world, changes, {&r}});
   }
 }
 

@@ -86,7 +86,8 @@ TEST_CASE("numbers are found") {
   const LossOptions mean;
   for (const SolvedEdit& e : solved_edits()) {
     const std::string id = e.id;
-    const double number = e.linear ? 0.1 : id.ends_with("in_log") || id.ends_with("clipped") ? 0.01 : 2;
+    const bool small = id.ends_with("in_log") || id.ends_with("clipped");
+    const double number = e.linear ? 0.1 : small ? 0.01 : id.ends_with("clamped") ? 1 : 2;
     const Reducer reducer = reducers_of(batches[0].inputs, mean, "")[0];
     const auto observed = observe(batches, [&](const LossBatch& b) {
       Predicted p;
@@ -112,7 +113,9 @@ TEST_CASE("a wrong answer has its nearest, and the search ends") {
     a.value[0] = std::pow(a.value[0], 1.3) + 0.01;
     return a;
   });
-  const Naming n = name_loss(observed, {});
+  NamingOptions options;
+  options.seconds = 0.5;
+  const Naming n = name_loss(observed, options);
   CAPTURE(told(n));
   CHECK(n.fits.empty());
   CHECK(n.nearest.size() == 3);
@@ -141,6 +144,21 @@ const Edit& edit(const std::string& id) {
 }
 
 }  // namespace
+
+TEST_CASE("one finding is told where two would do: a sum over the longest sentence is no mean of sentences") {
+  const auto batches = draw_batches(seed, {});
+  NamingOptions options;
+  options.meant = meaning_of("torch.mean");
+  const auto observed = observe(batches, [&](const LossBatch& b) {
+    LossAnswer a = answer_of(meaning_of("sum"), b);
+    a.value[0] /= static_cast<double>(*std::max_element(b.inputs.lengths->begin(), b.inputs.lengths->end()));
+    return a;
+  });
+  const Naming n = name_loss(observed, options);
+  CAPTURE(seed, told(n));
+  REQUIRE(!n.fits.empty());
+  CHECK(n.fits[0].ids == std::vector<std::string>{"divisor:longest"});
+}
 
 TEST_CASE("two changes of different groups are named together") {
   Takes takes;
