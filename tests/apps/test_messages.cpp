@@ -233,12 +233,12 @@ const Mistake in_files[] = {
     {"data", "vocabulary: 500", "write vocabulary: {size: 500}", "data: {task: copy}\n"},
 };
 
-struct Option {
+struct OnCommandLine {
   std::vector<std::string> set;
   std::string cure, file = "";  // "write --set …"
 };
 
-const Option on_the_command_line[] = {
+const OnCommandLine on_the_command_line[] = {
     {{"train.batch=32"}, "write --set train.batch.size=32"},
     {{"train.batch_size=32"}, "write --set train.batch.size=32"},
     {{"batch_size=32"}, "write --set train.batch.size=32"},
@@ -295,7 +295,7 @@ TEST_CASE("a number that a comma cuts in two is told whole") {
 }
 
 TEST_CASE("a mistake in --set is told the options to write, and they are taken") {
-  for (const Option& o : on_the_command_line) {
+  for (const OnCommandLine& o : on_the_command_line) {
     const std::string said = refusal(task + o.file, o.set);
     CAPTURE(o.set, said);
     CHECK(said.find(o.cure) != std::string::npos);
