@@ -7,9 +7,9 @@
 namespace seqgrad {
 
 struct ShrinkLimits {
-  int rounds = 100;  // questions that `shows` may be asked
-  double seconds = 0.5;
-  int shapes = 6;  // new ones, for functions that are compiled for each
+  int rounds = 100;      // questions that `shows` may be asked
+  double seconds = 0.5;  // of questions whose shape is not new
+  int shapes = 6;        // new ones, for functions that are compiled for each
 };
 
 // `shows`: whether a batch shows the very same fault. Fewer examples, steps and classes; logits 0, ±1 or ln 2; targets

@@ -38,6 +38,41 @@ LossInputs inputs_of(const SafetensorsFile& f, const Program& p, LossOptions& o)
   return in;
 }
 
+// [B,T,width] without its last column, or without its first.
+template <class T>
+std::vector<T> cut(const std::vector<T>& x, int64_t batch, int64_t steps, bool first) {
+  std::vector<T> out;
+  const int64_t width = static_cast<int64_t>(x.size()) / std::max<int64_t>(1, batch * steps);
+  for (int64_t i = 0; i < static_cast<int64_t>(x.size()); ++i)
+    if (const int64_t t = i / width % steps; t != (first ? 0 : steps - 1)) out.push_back(x[static_cast<size_t>(i)]);
+  return out;
+}
+
+// As `labels[:, 1:]` beside `logits[:, :-1]`.
+void shift(LossInputs& in, std::vector<double>& x) {
+  const int64_t b = in.batch, t = in.steps;
+  x = cut(x, b, t, false);
+  in.targets = cut(in.targets, b, t, true);
+  in.dense = cut(in.dense, b, t, true);
+  if (in.mask) in.mask = cut(*in.mask, b, t, true);
+  if (in.token_weight) in.token_weight = cut(*in.token_weight, b, t, true);
+  if (in.lengths)
+    for (int64_t& length : *in.lengths) length = std::max<int64_t>(0, length - 1);
+  in.steps = t - 1;
+}
+
+// The gradient of what was cut: the last column has none.
+std::vector<double> with_last_column(const std::vector<double>& g, int64_t batch, int64_t steps) {
+  std::vector<double> out;
+  const int64_t row = static_cast<int64_t>(g.size()) / std::max<int64_t>(1, batch),
+                width = row / std::max<int64_t>(1, steps - 1);
+  for (int64_t b = 0; b < batch; ++b) {
+    out.insert(out.end(), g.begin() + b * row, g.begin() + (b + 1) * row);
+    out.insert(out.end(), static_cast<size_t>(width), 0.0);
+  }
+  return out;
+}
+
 // A reduction of row losses alone, and its gradient.
 std::pair<std::vector<double>, std::vector<double>> reduced_rows(const LossInputs& in, const std::vector<double>& x,
                                                                  const LossOptions& o, double divisor,
@@ -57,11 +92,13 @@ std::pair<std::vector<double>, std::vector<double>> reduced_rows(const LossInput
 
 std::string OwnLoss::answer(const SafetensorsFile& f) const {
   LossOptions o = options_;
-  const LossInputs in = inputs_of(f, program_, o);
+  LossInputs in = inputs_of(f, program_, o);
+  std::vector<double> x = numbers(f.at(program_.prediction()), program_.time_major);
+  const int64_t all_steps = in.steps;
+  if (program_.shifts) shift(in, x);
   const LiveRows rows = build_live_rows(in, o);
   const double divisor = f.find("num_items") ? to_doubles(f.at("num_items"))[0] : rows.divisor;
   const bool hidden = program_.kind == PredictionKind::hidden, single = type_ != FloatType::f64;
-  const std::vector<double> x = numbers(f.at(program_.prediction()), program_.time_major);
   std::vector<double> up;
   if (f.find("upstream")) up = numbers(f.at("upstream"), program_.time_major);
   std::vector<double> value;
@@ -101,6 +138,11 @@ std::string OwnLoss::answer(const SafetensorsFile& f) const {
       gradients["d_" + name] = {{of.shape.begin(), of.shape.end()}, g};
     };
     add(program_.prediction(), t), add("weight", weight), add("bias", bias);
+  }
+  if (program_.shifts) {
+    auto& [dims, g] = gradients["d_" + std::string(program_.prediction())];
+    g = with_last_column(g, in.batch, all_steps);
+    dims[1] = all_steps;
   }
   std::vector<WireTensor> out;
   const auto send = [&](const std::string& name, std::vector<int64_t> s, std::vector<double> numbers_of_it,

@@ -148,6 +148,37 @@ TEST_CASE("padding that counts, dtypes that lose, and large logits that overflow
   CHECK(large.ids == Words{"extremes:overflow"});
 }
 
+TEST_CASE("a program that refuses float64 at its first question is asked in float32") {
+  struct Single : OwnLoss {
+    using OwnLoss::OwnLoss;
+    Reply ask(const LossBatch& batch, const Question& question) override {
+      if (dtype() == FloatType::f64) return {{}, "float64 is not supported", {}};
+      return OwnLoss::ask(batch, question);
+    }
+  };
+  Single own(program("logits targets mask", {}), meaning_of("token_mean").config->options());
+  ConformOptions o;
+  o.meant = meaning_of("token_mean");
+  o.draw.seed = 5;
+  const ConformReport r = conform(own, o);
+  CHECK(r.dtype == FloatType::f32);
+  CHECK(r.exit == 0);
+}
+
+TEST_CASE("properties are chosen by name; few batches do") {
+  OwnLoss own(program("logits targets mask", {}), meaning_of("token_mean").config->options());
+  ConformOptions o;
+  o.meant = meaning_of("mlx.mean");
+  o.draw.seed = 5;
+  o.draw.count = 3;
+  o.only = {"poison", "order"};
+  CHECK(conform(own, o).exit == 0);
+  o.only = {"value"};
+  const ConformReport r = conform(own, o);
+  CHECK(r.exit == 1);
+  CHECK(r.count(Verdict::not_tried) == 13);
+}
+
 TEST_CASE("without a meaning universal properties are judged, the others described") {
   OwnLoss own(program("logits targets mask", {}), meaning_of("mlx.mean").config->options());
   ConformOptions o;

@@ -78,6 +78,10 @@ TEST_CASE("presets of dense targets, class weights and labels conform to themsel
     expect_conforms("torch.mean", {"logits targets mask class_weight", "d_logits"}, dtype);
     expect_conforms("hf.causal_lm", {"logits labels num_items", "d_logits"}, dtype);
     expect_conforms("token_mean", {"logits targets mask num_items", "d_logits"}, dtype);
+    expect_conforms("hf.causal_lm", {"logits labels num_items", "d_logits"}, dtype, {{"shifts", "1"}});
+    expect_conforms("tf1.contrib_sequence_loss[no flag]", {"logits targets lengths token_weight", "d_logits"}, dtype,
+                    {{"shifts", "1"}});
+    expect_conforms("sum", {"logits targets mask", "d_logits"}, dtype, {{"steps", "5"}, {"classes", "7"}});
     expect_conforms("sum", {"logits targets lengths", "d_logits"}, dtype, {{"layout", "time"}});
     expect_conforms("tfa.sequence_loss[no flag]", {"logits targets mask token_weight", "d_logits"}, dtype,
                     {{"layout", "time"}});
