@@ -129,7 +129,8 @@ std::string others_line(const ConformReport& r) {
           .push_back(p.id == "value" || p.id == "gradient" || p.id == "extras" ? p.id : p.id + " " + p.text);
     if (p.verdict == Verdict::described && !p.text.empty()) said.push_back(p.id + " " + p.text);
     if (p.verdict == Verdict::described && p.text.empty() && p.evidence.empty()) said.push_back(p.id + " as named");
-    if (p.verdict == Verdict::not_tried) left.push_back(fmt::format("{} ({})", p.id, p.text));
+    if (p.verdict == Verdict::not_tried && !p.text.starts_with("--"))
+      left.push_back(fmt::format("{} ({})", p.id, p.text));
   }
   std::vector<std::string> parts;
   if (!hold.empty()) parts.push_back(fmt::format("{} hold{}", fmt::join(hold, ", "), hold.size() == 1 ? "s" : ""));
