@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/fuzz/markup_problem.h"
 #include "tests/support/catch.h"
@@ -163,6 +164,20 @@ TEST_CASE("a signal to seqgrad ends the program too") {
           "kill -TERM $p; wait $p; echo $? >code");
   CHECK(std::system(("sh " + script).c_str()) == 0);
   CHECK(slurp(dir / "code") == "143\n");
-  const std::string pid = first_line(slurp(dir / "pid")), state = slurp("/proc/" + pid + "/stat");
+  const std::string stat = "/proc/" + first_line(slurp(dir / "pid")) + "/stat";
+  std::string state = slurp(stat);  // of an orphan until it is dead, then of a zombie, or none
+  for (int i = 0; i < 500 && !state.empty() && !has(state, ") Z"); ++i, state = slurp(stat))
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   CHECK((state.empty() || has(state, ") Z")));
+}
+
+TEST_CASE("batches are counted, properties left out, notes made strict, rounds printed") {
+  const Scratch dir;
+  const Result r = conform(dir, "--seed 3 --batches 5 --skip dtype,extremes --strict --verbose -- " + reference);
+  CHECK(r.code == 0);
+  CHECK(has(r.out, "; 5 batches, seed 3\n"));
+  CHECK(has(r.out, ", 4 not tried\n"));
+  CHECK(has(r.err, "round 1 value [B="));
+  CHECK(has(r.out, " rounds, "));
+  CHECK(has(conform(dir, "--skip nothing -- true").err, "--skip: no property 'nothing'"));
 }
