@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -37,12 +38,17 @@ const char* name_of(Fault fault) {
   return names[static_cast<int>(fault)];
 }
 
+// A write to a program that has left fails, and does not end this process.
+static void ignore_broken_pipes() { std::signal(SIGPIPE, SIG_IGN); }
+
 Connection::Connection(const std::vector<std::string>& command)
     : child_(std::make_unique<ChildProcess>(command)),
       in_(child_->from_output()),
       out_(child_->to_input()),
-      errors_(child_->from_errors()) {}
-Connection::Connection() : in_(STDIN_FILENO), out_(STDOUT_FILENO) {}
+      errors_(child_->from_errors()) {
+  ignore_broken_pipes();
+}
+Connection::Connection() : in_(STDIN_FILENO), out_(STDOUT_FILENO) { ignore_broken_pipes(); }
 Connection::~Connection() = default;
 
 std::string Connection::last_errors() const {
