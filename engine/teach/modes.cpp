@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "engine/naming/forms.h"
 #include "engine/loss/presets.h"
+#include "engine/naming/forms.h"
 
 namespace seqgrad {
 namespace {

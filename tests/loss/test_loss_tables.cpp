@@ -89,7 +89,7 @@ TEST_CASE("flags stand beside the presets of the functions that have them, and n
     CHECK(p.default_flags == (known & average));
     CHECK((p.flags == -1) == (known == 0));
     CHECK((p.flags == -1 || (p.flags & ~known) == 0));
-    CHECK(p.divide.k == 0);
+    CHECK((p.divide.k != 0) == (p.divide.flat == "const" || p.divide.time == "const" || p.divide.batch == "const"));
   }
 }
 
