@@ -118,15 +118,6 @@ Asked asked_number(const std::string& typed) {
   return asked;
 }
 
-// Who adds up the table's nll, each rounded to 4 digits, is off by up to half a digit each: the relative error of the
-// sum, and of a mean of it.
-double rounding_of_table(const Explanation& e) {
-  double sum = 0, count = 0;
-  for (const TokenView& t : e.tokens)
-    if (t.mask && t.alone && std::isfinite(t.alone->nll)) sum += t.alone->nll, count += 1;
-  return sum > 0 ? std::min(0.5e-4 * count / sum, 1e-3) : 0;
-}
-
 // A match's names with PyTorch's first, whose users these lessons are written for.
 WhichMatch torch_first(WhichMatch f) {
   std::stable_partition(f.names.begin(), f.names.end(), [](const auto& n) { return n.starts_with("torch."); });

@@ -214,4 +214,11 @@ Explanation explain(const LossCase& c, const ExplainOptions& options) {
   return explain(s, subject, options);
 }
 
+double rounding_of_table(const Explanation& e) {
+  double sum = 0, count = 0;
+  for (const TokenView& t : e.tokens)
+    if (t.mask && t.alone && std::isfinite(t.alone->nll)) sum += t.alone->nll, count += 1;
+  return sum > 0 ? std::min(0.5e-4 * count / sum, 1e-3) : 0;
+}
+
 }  // namespace seqgrad

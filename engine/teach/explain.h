@@ -5,7 +5,8 @@
 //   "format": 1, "source": "configs/lessons/01_padding.yaml", "kind": "case" | "lesson" | "config",
 //   "title": "01_padding", "about": "…",
 //   "lesson": null | {"question": "…", "predict": "…", "answer": "…", "repair": "loss: …",
-//              "prediction": 2.5 | null   the number that is asked for},
+//              "prediction": 2.5 | null,  the number that is asked for
+//              "rounding": 0.0001         what adding up the table's rounded numbers may be off by, relative},
 //   "batch": {"B": 2, "T": 4, "V": 6, "input": "logits" | "probs", "target": "ids" | "dense",
 //             "words": ["<pad>", …],                       names of the V classes; [] where they have none
 //             "lengths": [4, 2] | null, "example_weight": [1.0, …] | null,
@@ -125,6 +126,10 @@ Explanation explain(const LessonBatch& s, const Subject& subject, const ExplainO
 Explanation explain(const LossCase& c, const ExplainOptions& options = {});
 
 // `ascii`: what is not ASCII as \uXXXX, for a terminal.
+// Who adds up the table's nll, each rounded to 4 digits, is off by up to half a digit each: the relative error of the
+// sum, and of a mean of it.
+double rounding_of_table(const Explanation& e);
+
 std::string to_json(const Explanation& e, bool ascii = false);
 // For a terminal: the tokens, the line that adds them up, the divisors, the modes.
 std::string to_text(const Explanation& e);

@@ -160,7 +160,8 @@ std::string to_json(const Explanation& e, bool ascii) {
                      {"predict", s.predict},
                      {"answer", s.answer},
                      {"repair", s.repair},
-                     {"prediction", s.prediction ? number(*s.prediction) : json(nullptr)}};
+                     {"prediction", s.prediction ? number(*s.prediction) : json(nullptr)},
+                     {"rounding", number(rounding_of_table(e))}};
   out["batch"] = batch(e);
   add_reduction(out["loss"], e.batch.options);
   const LossOptions& o = e.batch.options;

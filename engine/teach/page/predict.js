@@ -12,19 +12,20 @@ const Guess = (() => {
     return /^[-.\d]/.test(text) && Number.isFinite(Number(text)) ? Number(text) : undefined;
   }
 
-  // Whether a typed number is x as far as its digits go.
-  function says(text, x) {
+  // Whether a typed number is x as far as its digits go, or up to a relative `rounding`.
+  function says(text, x, rounding = 0) {
     const typed = value(text), [mantissa, power = "0"] = text.split("e"), point = mantissa.indexOf(".");
     if (!Number.isFinite(typed) || !Number.isFinite(x)) return Object.is(typed, x);
     const unit = point < 0 ? 1e-9 : 10 ** (Number(power) - (mantissa.length - point - 1));
-    return Math.abs(typed - x) <= Math.max(1e-9 * Math.abs(x), Math.min(1.0001 * unit, 2e-3 * Math.max(Math.abs(x), Math.abs(typed))));
+    const size = Math.max(Math.abs(x), Math.abs(typed));
+    return Math.abs(typed - x) <= Math.max(1e-9 * Math.abs(x), Math.min(1.0001 * unit, 2e-3 * size), rounding * size);
   }
 
   function verdict(text, answers) {
     const typed = plain(text);
     if (typed === "") return "";
     if (value(typed) === undefined) return "That is no number.";
-    const hit = answers.find(a => says(typed, a.value));
+    const hit = answers.find(a => says(typed, a.value, a.rounding));
     if (hit) return hit.right ? "Right." : `That is ${hit.words}`;
     return "Not that; and no usual mistake gives it.";
   }
@@ -34,7 +35,8 @@ const Guess = (() => {
 
   // A lesson asks for what its repaired file says; other numbers may be those of the flawed file or of another mode.
   function lessonAnswers(data) {
-    const right = data.lesson && data.lesson.prediction !== null ? answersOf({prediction: data.lesson.prediction, mistakes: []}) : [];
+    const asked = data.lesson && data.lesson.prediction !== null;
+    const right = asked ? [{value: Loss.number(data.lesson.prediction), right: true, rounding: data.lesson.rounding}] : [];
     const words = m => m.own ? "what the file as it stands says: the flaw is in its loss" : `${m.name}: ${m.formula || m.words}`;
     return [...right, ...data.modes.filter(m => !m.refused && !Array.isArray(m.value)).map(m => ({value: Loss.number(m.value), words: words(m)}))];
   }
