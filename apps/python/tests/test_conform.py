@@ -69,6 +69,15 @@ class Conform(unittest.TestCase):
             return [right(b.logits, b.targets, b.mask)[1] * b.mask.sum() / max(1, b.num_items) for b in batches]
         self.assertTrue(seqgrad.check_step(shared, means="torch.mean", micro_batches=3, framework="numpy", seed=1).ok)
 
+    def test_a_step_has_two_parts_unless_told_otherwise(self):
+        def means(batches):
+            return [right(b.logits, b.targets, b.mask)[1] / len(batches) for b in batches]
+        with self.assertRaises(seqgrad.LossMismatch) as caught:
+            seqgrad.check_step(means, means="torch.mean", framework="numpy", seed=1)
+        self.assertIn("means over 2 micro-batches, 1 rank (numpy", str(caught.exception))
+        one = seqgrad.check_step(means, means="torch.mean", micro_batches=1, framework="numpy", seed=1)
+        self.assertIn("means over 1 micro-batch, 1 rank (numpy", str(one))
+
     def test_what_cannot_be_asked_is_said(self):
         with self.assertRaisesRegex(seqgrad.SeqgradError, "did you mean"):
             seqgrad.check(right, means="torch.meen")

@@ -139,11 +139,11 @@ def check(fn: Callable, means: Any = None, *, framework: str | None = None, take
     return _judge(report, save or defaults.get("save"))
 
 
-def check_step(fn: Callable, means: Any = None, *, micro_batches: int = 1, ranks: int = 1, framework: str | None = None,
+def check_step(fn: Callable, means: Any = None, *, micro_batches: int = 2, ranks: int = 1, framework: str | None = None,
                only: Sequence[str] | str | None = None, skip: Sequence[str] | str | None = None, seed: int | None = None,
                batches: int | None = None, save=None, sizes: str | None = None, strict: bool = False) -> Report:
     """Checks a training step: raises LossMismatch where the gradients of its parts do not add up to those of the loss
-    that `means` names, over the whole batch.
+    that `means` names, over the whole batch. The report's first line says how many parts there were.
 
     `fn(batches)` gets the step's micro-batches, each with `.logits` [B,T,V], `.targets` [B,T], `.mask` [B,T], `.lengths`
     [B] and `.num_items` (active tokens of all of them), and returns the gradients of their logits, or (loss, gradients);

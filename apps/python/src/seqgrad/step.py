@@ -23,6 +23,10 @@ def parts_of(examples: int, parts: int) -> list:
     return [slice(i, min(i + each, examples)) for i in range(0, examples, each)]
 
 
+def _counted(n: int, what: str, plural: str) -> str:
+    return f"{n} {what}{plural if n != 1 else ''}"
+
+
 def implied_value(x: dict, gradient: np.ndarray) -> np.ndarray:
     """The loss whose gradient by the logits this is: Σ ωℓ, with each row's ω = ⟨g, p − y⟩ / ⟨p − y, p − y⟩. [B,T,V] → []"""
     z, y = x["logits"].astype(np.float64), x["targets"]
@@ -46,6 +50,7 @@ class StepProgram:
         if micro_batches < 1 or ranks < 1:
             raise ValueError(f"micro_batches={micro_batches}, ranks={ranks}: at least 1")
         self.function, self.name, self.micro_batches, self.ranks = function, display_name(function), micro_batches, ranks
+        self.parts = f"{_counted(micro_batches, 'micro-batch', 'es')}, {_counted(ranks, 'rank', 's')}"
         self.framework_name = framework or guess(function)
         self.framework = framework_of(self.framework_name)
         self.changed: list = []
@@ -62,7 +67,7 @@ class StepProgram:
                                  f"framework=…. It raised {type(error).__name__}: {error}") from error
 
     def hello(self) -> dict:
-        return {"protocol": "1", "name": self.name, "framework": framework_text(self.framework_name, self.framework),
+        return {"protocol": "1", "name": f"{self.name} over {self.parts}", "framework": framework_text(self.framework_name, self.framework),
                 "takes": " ".join(TAKES), "dtypes": " ".join(self.dtypes), "axis": "all", "gradients": "d_logits"}
 
     def _batch(self, x: dict, dtype: str, where: slice, num_items: int) -> Batch:
