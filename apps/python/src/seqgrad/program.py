@@ -89,6 +89,7 @@ class Program:
             if dtype == "F64" and computed_in_float32(value, gradients):  # `logits.float()`, as many begin
                 return TypeError("it computes in float32")
             self.value_shape, self.gradients = value.shape, list(gradients)
+            self.trains = any(np.any(g) for g in gradients.values())
             return None
         return first
 
@@ -106,6 +107,7 @@ class Program:
                 break
         if error is not None:
             raise self._refused(error) from error
+        self._reached()
         shape, gradients, kinds = self.value_shape, self.gradients, [self.mask_kind]
         rest = known[known.index(first) + 1:]
         if self.framework.compiled(self.function):
@@ -127,7 +129,17 @@ class Program:
                                  "steps; expected a scalar, [B], [T] or [B,T]")
         return axis
 
+    def _reached(self) -> None:
+        """Raises where the value is cut off from what it was computed of: such a loss trains nothing."""
+        wanted = [n for n in DIFFERENTIATED if n in self.arguments.of]
+        one_class = self.settings.get("classes") == "1" and "logits" in wanted  # whose probability is 1 anyway
+        if self.framework.name != "numpy" and not self.trains and not one_class:
+            raise FrameworkError(f"{self.name}: no gradient of its value reaches {' or '.join(wanted)}, so it would train nothing; "
+                                 "return the value as it was computed, without detach(), item(), numpy(), float() or stop_gradient")
+
     def _refused(self, error: Exception) -> FrameworkError:
+        if isinstance(error, FrameworkError):
+            return error
         how = f"by the modules that its source uses, {self.framework_name}" if self.guessed else self.framework_name
         others = [n for n in ("torch", "tensorflow", "keras", "jax", "numpy") if n != self.framework_name]
         line = f"; if it is none, write framework={others[0]!r} (or {', '.join(others[1:])})" if self.guessed else ""
@@ -155,7 +167,10 @@ class Program:
             tensors = {n: x.reshape(-1, x.shape[-1]) if n in PREDICTIONS else x.reshape(-1) for n, x in tensors.items()}
         by_name = {arguments.of[n]: x for n, x in tensors.items() if n in arguments.of}
         value = self.function(*[by_name.pop(a) for a in arguments.positional], **by_name)
-        return getattr(value, "loss", value)  # what Hugging Face returns
+        value = getattr(value, "loss", value)  # what Hugging Face returns
+        if isinstance(value, list) or isinstance(value, tuple) and self.framework.name != "numpy":
+            raise FrameworkError(f"{self.name} returned a {type(value).__name__} of {len(value)}; return the value itself")
+        return value
 
     def answer(self, x: dict, dtype: str | None = None, upstream=None, want_gradient: bool = True):
         """(value, {tensor: gradient}) in numpy for the tensors of a batch. Raises what the function raises."""

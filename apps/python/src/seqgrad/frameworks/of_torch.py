@@ -27,7 +27,7 @@ def value_and_gradients(call, tensors: dict, wanted: list, upstream, want_gradie
     with torch.enable_grad():
         value = call({**tensors, **{n: leaf.clone() for n, leaf in leaves.items()}})
         if not torch.is_tensor(value):
-            value = torch.as_tensor(value)
+            value = torch.as_tensor(value)  # a number, of a batch in which nothing counts
         if not value.requires_grad:
             return value, {}
         seed = None if upstream is None else torch.as_tensor(upstream).to(value.dtype).reshape(value.shape)
