@@ -84,6 +84,25 @@ class Conform(unittest.TestCase):
         with self.assertRaisesRegex(seqgrad.SeqgradError, "no property 'values'"):
             seqgrad.check(right, means="torch.mean", only="values")
 
+    def test_zero_is_a_number(self):
+        self.assertIn("seed 0", str(seqgrad.which(right, seed=0)))
+        with self.assertRaisesRegex(seqgrad.SeqgradError, "--batches"):
+            seqgrad.which(right, batches=0)
+
+    def test_unknown_keywords_are_errors(self):
+        with self.assertRaisesRegex(TypeError, "'mean'.*did you mean means"):
+            seqgrad.check(right, mean="torch.mean")
+        with self.assertRaisesRegex(TypeError, "'smothing'.*did you mean smoothing"):
+            seqgrad.which(right, smothing=0.1)
+
+    def test_a_file_is_no_folder_to_save_in(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "file")
+            open(file, "w").close()
+            for save in (file, os.path.join(file, "below")):
+                with self.assertRaisesRegex(NotADirectoryError, "save=.*file.*is a file"):
+                    seqgrad.check(all_cells, means="torch.mean", save=save)
+
 
 if __name__ == "__main__":
     unittest.main()

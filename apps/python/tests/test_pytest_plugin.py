@@ -31,13 +31,25 @@ def test_marked():
     print(seqgrad.which(mean).to_dict()["seen"]["argv"])
 '''
 
+WRONG_MARKS = '''
+import pytest
+
+@pytest.mark.seqgrad(mens="torch.mean")
+def test_misspelt():
+    pass
+
+@pytest.mark.seqgrad("torch.mean")
+def test_without_a_name():
+    pass
+'''
+
 
 @unittest.skipUnless(pytest, "pytest is not installed")
 class Plugin(unittest.TestCase):
-    def pytest(self, scene, *options):
+    def pytest(self, scene, *options, tests=TESTS):
         with tempfile.TemporaryDirectory() as folder, fake_parent(scene):
             path = pathlib.Path(folder)
-            (path / "test_loss.py").write_text(TESTS.format(here=str(HERE)))
+            (path / "test_loss.py").write_text(tests.format(here=str(HERE)))
             env = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
             done = subprocess.run([sys.executable, "-m", "pytest", "-p", "seqgrad.pytest_plugin", "-p", "no:cacheprovider", "-q", "-rA",
                                    *options, str(path)], cwd=folder, env=env, capture_output=True, text=True)
@@ -59,6 +71,13 @@ class Plugin(unittest.TestCase):
         self.assertIn("divisor:positions: all cells are counted", done.stdout)
         self.assertIn("test_loss.py_test_plain", done.stdout)
         self.assertNotIn("raise LossMismatch", done.stdout)  # nobody wants to see our frames
+
+    def test_a_mark_that_says_nothing_is_an_error(self):
+        done = self.pytest("holds", tests=WRONG_MARKS)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("2 errors", done.stdout)
+        self.assertIn("mark.seqgrad: no argument 'mens'; did you mean means?", done.stdout)
+        self.assertIn("mark.seqgrad takes its arguments by name: means='torch.mean'", done.stdout)
 
     @unittest.skipUnless(xdist, "pytest-xdist is not installed")
     def test_many_processes(self):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
 from .child import SeqgradError
-from .defaults import defaults
-from .program import Program
+from .defaults import TAKEN, check_names, defaults
+from .program import SETTINGS, Program
 from .protocol import Outcome, converse
 from .step import StepProgram
 
@@ -78,7 +78,7 @@ def _options(means, only, skip, seed, batches, save, more: Mapping):
         value = defaults.get(name) if value is None else value
         if value is True:
             options.append(f"--{name}")
-        elif value not in (None, False):
+        elif value is not None and value is not False:  # 0 is a number
             options += [f"--{name}", _listed(value)]
     means = defaults.get("means") if means is None else means
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,18 @@ def _options(means, only, skip, seed, batches, save, more: Mapping):
         yield [*options, "--means", str(means)] if means is not None else options
 
 
+def _check_folder(save) -> None:
+    """Raises before the batches are drawn, instead of losing what is found."""
+    place = pathlib.Path(save).absolute()
+    there = next(p for p in (place, *place.parents) if p.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"save={str(save)!r}: {there} is a file, and a folder is needed")
+
+
 def _run(program, means, only, skip, seed, batches, save, more) -> Report:
+    save = defaults.get("save") if save is None else save
+    if save is not None:
+        _check_folder(save)
     with _options(means, only, skip, seed, batches, save, more) as options:
         outcome: Outcome = converse(program, options)
     if outcome.exit > 1:
@@ -118,9 +129,9 @@ def which(fn: Callable, *, means: Any = None, framework: str | None = None, take
     `settings`: shifts=1 for a function that shifts the targets itself, layout="time" for [T,B,…], classes and steps where
     the function has them fixed, ignore (-100), smoothing, softcap, z_loss where it has them built in.
     """
-    settings.setdefault("framework", framework)
-    program = Program(fn, takes=takes, **settings)
-    return _run(program, means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict})
+    check_names("which and check", settings, SETTINGS, (*TAKEN, "framework", "takes"))
+    program = Program(fn, framework, takes, **settings)
+    return _run(program, means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict or None})
 
 
 def check(fn: Callable, means: Any = None, *, framework: str | None = None, takes: Mapping[str, str] | None = None,
@@ -152,5 +163,5 @@ def check_step(fn: Callable, means: Any = None, *, micro_batches: int = 2, ranks
     """
     __tracebackhide__ = True
     program = StepProgram(fn, micro_batches, ranks, framework)
-    report = _run(program, means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict})
+    report = _run(program, means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict or None})
     return _judge(report, save or defaults.get("save"))

@@ -12,6 +12,8 @@ from .to_numpy import to_numpy
 IDS = ("targets", "labels", "lengths")
 DIFFERENTIATED = ("logits", "probs", "log_probs", "row_loss", "hidden", "weight", "bias")
 
+SETTINGS = ("shifts", "layout", "classes", "steps", "ignore", "smoothing", "softcap", "z_loss")
+
 
 def trial_batch(classes: int = 5, steps: int = 4, dtype=np.float64) -> dict:
     """Every tensor that may be asked for, of two examples or three."""
@@ -50,8 +52,8 @@ def display_name(function) -> str:
 
 
 class Program:
-    """`function` with all that is needed to answer. `settings` are what hello says beside: shifts, layout, classes, steps,
-    smoothing, softcap, z_loss. Raises ArgumentsError and FrameworkError, whose texts say which line to write."""
+    """`function` with all that is needed to answer. `settings` are what hello says beside, of the names in
+    SETTINGS. Raises ArgumentsError and FrameworkError, whose texts say which line to write."""
 
     def __init__(self, function: Callable, framework: str | None = None, takes: Mapping[str, str] | None = None, **settings):
         self.function, self.name = function, display_name(function)
@@ -59,7 +61,7 @@ class Program:
         self.arguments = arguments_of(function, takes)
         self.framework_name = framework or guess(function)
         self.framework = framework_of(self.framework_name)
-        self.settings = {k: str(v) for k, v in settings.items() if v is not None}
+        self.settings = {k: str(int(v) if isinstance(v, bool) else v) for k, v in settings.items() if v is not None}
         self.mask_kind, self.gradients = self._first_mask(), []
         self._try()
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from .defaults import defaults
+from .defaults import TAKEN, check_names, defaults
 
 
 def pytest_addoption(parser):
@@ -19,8 +19,18 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "seqgrad(means=…, only=…, skip=…, seed=…, batches=…): what seqgrad.check takes "
+    config.addinivalue_line("markers", "seqgrad(means=…, only=…, skip=…, seed=…, batches=…, …): what seqgrad.check takes "
                                        "where the test does not say it")
+
+
+def pytest_runtest_setup(item):
+    for marker in item.iter_markers("seqgrad"):
+        if marker.args:
+            pytest.fail(f"mark.seqgrad takes its arguments by name: means={marker.args[0]!r}", pytrace=False)
+        try:
+            check_names("mark.seqgrad", marker.kwargs, TAKEN)
+        except TypeError as e:
+            pytest.fail(str(e), pytrace=False)
 
 
 @pytest.hookimpl(hookwrapper=True)
