@@ -78,6 +78,21 @@ class Conform(unittest.TestCase):
         one = seqgrad.check_step(means, means="torch.mean", micro_batches=1, framework="numpy", seed=1)
         self.assertIn("means over 1 micro-batch, 1 rank (numpy", str(one))
 
+    def test_a_loss_of_each_micro_batch_is_not_judged_over_the_whole(self):
+        def means(batches):
+            return [right(b.logits, b.targets, b.mask)[1] / len(batches) for b in batches]
+        for means_, who in (("sockeye", "sockeye"), ("trl.dr_grpo[k=10]", "trl.dr_grpo"), ({"preset": "joeynmt.tokens"}, "joeynmt.tokens"),
+                            ({"reduce": {"over": "all"}, "normalizer": {"scope": "micro"}}, "this loss")):
+            with self.assertRaisesRegex(ValueError, f"{who} is a loss of each micro-batch .scope: micro.*micro_batches=1"):
+                seqgrad.check_step(means, means=means_, framework="numpy", seed=1)
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "means.yaml")
+            with open(file, "w") as f:
+                f.write("loss:\n  preset: sockeye\n")
+            with self.assertRaisesRegex(ValueError, "scope: micro"):
+                seqgrad.check_step(means, means=file, framework="numpy", seed=1)
+        self.assertTrue(seqgrad.check_step(means, means="sockeye", micro_batches=1, framework="numpy", seed=1).ok)
+
     def test_what_cannot_be_asked_is_said(self):
         with self.assertRaisesRegex(seqgrad.SeqgradError, "did you mean"):
             seqgrad.check(right, means="torch.meen")

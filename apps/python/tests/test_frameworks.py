@@ -5,7 +5,8 @@ import unittest
 
 import support  # noqa: F401
 from seqgrad.frameworks import FrameworkError
-from seqgrad.program import Program
+from seqgrad.program import Program, trial_batch
+from seqgrad.step import StepProgram
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -46,6 +47,33 @@ class Torch(TrainsNothing, unittest.TestCase):
         def right(logits, targets, mask):
             return (F.cross_entropy(logits.transpose(1, 2), targets, reduction="none") * mask).sum() / mask.sum()
         return right, (lambda x: x.detach(), lambda x: x.item(), lambda x: x.detach().requires_grad_(True))
+
+    def test_steps_that_call_backward(self):
+        def step(batches):
+            losses = [self.right(b.logits, b.targets, b.mask) * b.mask.sum() / b.num_items for b in batches]
+            for loss in losses:
+                loss.backward()
+            return losses
+
+        def told(batches):
+            return sum(step(batches)).detach()
+
+        def number(batches):
+            return sum(step(batches)).item()
+
+        def silent(batches):
+            step(batches)
+
+        def forgotten(batches):
+            return self.right(batches[0].logits, batches[0].targets, batches[0].mask)
+        x = trial_batch(steps=6)
+        want = Program(self.right, framework="torch").answer(x)
+        for function in (told, number, silent):
+            value, gradients = StepProgram(function, 2, 1, "torch").answer(x)
+            self.assertAlmostEqual(value, want[0], 12)
+            self.assertLess(abs(gradients["logits"] - want[1]["logits"]).max(), 1e-12)
+        with self.assertRaisesRegex(FrameworkError, "no gradient reached the logits.*backward"):
+            StepProgram(forgotten, 2, 1, "torch")
 
 
 class TensorFlow(TrainsNothing, unittest.TestCase):

@@ -116,6 +116,22 @@ class Steps(unittest.TestCase):
     def test_wrong_numbers_of_gradients_are_said(self):
         with self.assertRaisesRegex(FrameworkError, "returned 1 gradients for 2 batches"):
             StepProgram(lambda batches: [0], 2, 1, "numpy")
+        with self.assertRaisesRegex(FrameworkError, r"gradient of shape \[\] for logits of shape"):
+            StepProgram(lambda batches: [0, 0], 2, 1, "numpy")
+
+    def test_a_step_without_gradients_is_said(self):
+        for nothing in (lambda batches: [None] * len(batches), lambda batches: [0 * b.logits for b in batches]):
+            with self.assertRaisesRegex(FrameworkError, "no gradient reached the logits"):
+                StepProgram(nothing, 2, 1, "numpy")
+        with self.assertRaisesRegex(FrameworkError, "returned no gradients"):
+            StepProgram(lambda batches: 1.5, 2, 1, "numpy")
+
+    def test_a_number_of_parts(self):
+        for wrong in ("x", 1.5, True, None):
+            with self.assertRaisesRegex(TypeError, f"micro_batches={wrong!r}: a whole number"):
+                StepProgram(mean, wrong, 1, "numpy")
+        with self.assertRaisesRegex(ValueError, "ranks=0: at least 1"):
+            StepProgram(mean, 1, 0, "numpy")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from .child import SeqgradError
 from .defaults import TAKEN, check_names, defaults
 from .program import SETTINGS, Program
 from .protocol import Outcome, converse
+from .scope import of_micro_batches
 from .step import StepProgram
 
 
@@ -157,11 +158,19 @@ def check_step(fn: Callable, means: Any = None, *, micro_batches: int = 2, ranks
     that `means` names, over the whole batch. The report's first line says how many parts there were.
 
     `fn(batches)` gets the step's micro-batches, each with `.logits` [B,T,V], `.targets` [B,T], `.mask` [B,T], `.lengths`
-    [B] and `.num_items` (active tokens of all of them), and returns the gradients of their logits, or (loss, gradients);
-    or nothing, after backward(), in PyTorch. With `ranks` it is called once a rank, with `num_items` of all ranks, and
-    the gradients are averaged over them, as DistributedDataParallel does.
+    [B] and `.num_items` (active tokens of all of them), and returns the gradients of their logits, or (loss, gradients).
+    In PyTorch it may call backward() and return nothing, or a loss, which is not judged then: its gradients are. With
+    `ranks` it is called once a rank, with `num_items` of all ranks, and the gradients are averaged over them, as
+    DistributedDataParallel does: a sum over num_items has to be multiplied by the number of ranks.
+
+    A loss of each micro-batch (scope: micro in `seqgrad info --presets`) is judged with micro_batches=1 only.
     """
     __tracebackhide__ = True
+    if (micro_batches, ranks) != (1, 1):
+        own = of_micro_batches(defaults.get("means") if means is None else means)
+        if own:
+            raise ValueError(f"{own} is a loss of each micro-batch (scope: micro): the gradients of its parts are not those of one loss "
+                             "of the whole batch, which check_step compares with; judge one part: micro_batches=1, or seqgrad.check")
     program = StepProgram(fn, micro_batches, ranks, framework)
     report = _run(program, means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict or None})
     return _judge(report, save or defaults.get("save"))

@@ -47,8 +47,11 @@ def implied_value(x: dict, gradient: np.ndarray) -> np.ndarray:
 
 class StepProgram:
     def __init__(self, function: Callable, micro_batches: int, ranks: int, framework: str | None = None):
-        if micro_batches < 1 or ranks < 1:
-            raise ValueError(f"micro_batches={micro_batches}, ranks={ranks}: at least 1")
+        for name, n in (("micro_batches", micro_batches), ("ranks", ranks)):
+            if not isinstance(n, (int, np.integer)) or isinstance(n, bool):
+                raise TypeError(f"{name}={n!r}: a whole number")
+            if n < 1:
+                raise ValueError(f"{name}={n}: at least 1")
         self.function, self.name, self.micro_batches, self.ranks = function, display_name(function), micro_batches, ranks
         self.parts = f"{_counted(micro_batches, 'micro-batch', 'es')}, {_counted(ranks, 'rank', 's')}"
         self.framework_name = framework or guess(function)
@@ -58,13 +61,16 @@ class StepProgram:
         self.dtypes, error = [], None
         for dtype in [d for d in self.framework.DTYPES if d in ("F64", "F32")]:
             try:
-                self.answer(x, dtype)
+                reached = self.answer(x, dtype)[1]["logits"].any()
                 self.dtypes.append(dtype)
             except Exception as e:
                 error = error or e
         if not self.dtypes:
             raise FrameworkError(f"{self.name} is taken for a function of {self.framework_name}; if it is none, write "
                                  f"framework=…. It raised {type(error).__name__}: {error}") from error
+        if not reached:
+            how = ", or call backward() on a loss of them" if self.framework.name == "torch" else ""
+            raise FrameworkError(f"{self.name}: no gradient reached the logits; return the gradient of each batch's logits{how}")
 
     def hello(self) -> dict:
         return {"protocol": "1", "name": f"{self.name} over {self.parts}", "framework": framework_text(self.framework_name, self.framework),
@@ -80,17 +86,24 @@ class StepProgram:
         return batch
 
     def _gradients(self, batches: list):
-        """(loss or None, one gradient for each batch)"""
+        """(loss or None, one gradient for each batch). A loss alone is not taken for the step's: it may be that of its last part."""
         found = self.function(batches)
         value = None
         if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], (list, tuple)):
             value, found = found
-        if found is None:
-            found = [b["logits"].grad for b in batches]
+        listed = isinstance(found, (list, tuple))
+        if self.framework.name == "torch" and not listed and (found is None or to_numpy(found)[0].size == 1):
+            found = [b["logits"].grad for b in batches]  # after backward()
+        elif not listed:
+            raise ValueError(f"{self.name} returned no gradients, but {type(found).__name__}; they are a list, one for each batch")
         if len(found) != len(batches):
             raise ValueError(f"{self.name} returned {len(found)} gradients for {len(batches)} batches")
         zero = [np.zeros(b["logits"].shape) for b in batches]
-        return value, [z if g is None else to_numpy(g)[0] for g, z in zip(found, zero)]
+        gradients = [z if g is None else to_numpy(g)[0] for g, z in zip(found, zero)]
+        for g, z in zip(gradients, zero):
+            if g.shape != z.shape:
+                raise ValueError(f"{self.name} returned a gradient of shape {list(g.shape)} for logits of shape {list(z.shape)}")
+        return value, gradients
 
     def answer(self, x: dict, dtype: str | None = None, upstream=None, want_gradient: bool = True):
         x = {n: v for n, v in x.items() if n in TAKES}
