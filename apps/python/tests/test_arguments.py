@@ -43,6 +43,30 @@ class Arguments(unittest.TestCase):
                                         if "does not have" not in text else text):
                 arguments_of(function, names)
 
+    def test_the_hint_is_what_is_missing(self):
+        for function, names, hint in ((lambda logits, truth, mask: 0, {}, "'truth': 'targets'"),
+                                      (lambda guess, labels: 0, {}, "'guess': 'logits'"),
+                                      (lambda logits, targets, real: 0, {}, "'real': 'mask'"),
+                                      (lambda row_loss, real: 0, {}, "'real': 'mask'"),
+                                      (lambda q, y, mask: 0, {"q": "logits", "y": "targets"}, None),
+                                      (lambda q, foo, mask: 0, {"q": "logits"}, "'foo': 'targets'"),
+                                      (lambda logits, targets, mask, foo: 0, {}, "'foo': 'token_weight'")):
+            if hint is None:
+                self.assertIn("logits", takes(function, **names))
+                continue
+            with self.assertRaisesRegex(ArgumentsError, f"takes={{{hint}}}"):
+                arguments_of(function, names)
+
+    def test_what_is_no_function(self):
+        class Loss:
+            def __call__(self, logits, targets, mask):
+                return 0
+        with self.assertRaisesRegex(ArgumentsError, r"^Loss is a class; pass an instance, as Loss\(\)$"):
+            arguments_of(Loss)
+        with self.assertRaisesRegex(ArgumentsError, "^3.5 is no function$"):
+            arguments_of(3.5)
+        self.assertEqual(list(takes(Loss())), ["logits", "targets", "mask"])
+
     def test_framework_by_the_source(self):
         torch, jnp, np = types.ModuleType("torch"), types.ModuleType("jax.numpy"), types.ModuleType("numpy")
 

@@ -115,6 +115,18 @@ class NoExecutable(unittest.TestCase):
             done = run_python("import seqgrad.child as c, pathlib; c.HERE = pathlib.Path('/nowhere/at/all/here'); c.executable()")
         self.assertIn("scripts/build.sh", done.stderr)
 
+    def test_a_path_that_is_no_program(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "seqgrad"
+            for make, words in ((lambda: None, "there is no such program"), (lambda: file.write_text("words"), "it is not executable"),
+                                (lambda: file.chmod(0o755), "cannot be started: Exec format error"),
+                                (lambda: (file.unlink(), file.mkdir()), "it is a folder")):
+                make()
+                with environment(SEQGRAD_EXECUTABLE=str(file)):
+                    for ask in (lambda: seqgrad.which(mean), lambda: seqgrad.run_case(folder)):
+                        with self.assertRaisesRegex(seqgrad.SeqgradError, words):
+                            ask()
+
     def test_a_console_script_is_not_taken_for_the_program(self):
         with tempfile.TemporaryDirectory() as folder:
             script = pathlib.Path(folder) / "seqgrad"

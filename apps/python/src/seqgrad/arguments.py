@@ -50,6 +50,23 @@ class Arguments:
         return list(self.of)
 
 
+def must_be_called(function) -> None:
+    """Raises ArgumentsError for what is no function, nor like one."""
+    if inspect.isclass(function):
+        raise ArgumentsError(f"{function.__name__} is a class; pass an instance, as {function.__name__}()")
+    if not callable(function):
+        raise ArgumentsError(f"{function!r} is no function")
+
+
+def _missing(names) -> str:
+    """The tensor that is most likely meant by an argument without a known name, beside those that have one."""
+    names = set(names)
+    for group in (PREDICTIONS, () if "row_loss" in names else TARGETS, ("mask", "lengths", "labels")):
+        if group and not names & set(group):
+            return group[0]
+    return "token_weight"
+
+
 def _parameters(function: Callable):
     try:
         return list(inspect.signature(function).parameters.values())
@@ -113,6 +130,7 @@ def _of_keras(function) -> Arguments | None:
 
 def arguments_of(function: Callable, takes: Mapping[str, str] | None = None) -> Arguments:
     """Raises ArgumentsError where a needed argument fits no tensor."""
+    must_be_called(function)
     takes = dict(takes or {})
     for argument, name in takes.items():
         if name not in TENSORS:
@@ -123,11 +141,12 @@ def arguments_of(function: Callable, takes: Mapping[str, str] | None = None) -> 
     parameters = _parameters(getattr(function, "forward", function) if hasattr(function, "named_parameters") else function)
     found: dict = {}
     positional = []
+    likely = _missing([*takes.values(), *(ALIASES.get(p.name.lower()) for p in parameters if p.name not in takes)])
     for p in parameters:
         name = takes.pop(p.name, None) or ALIASES.get(p.name.lower())
         optional = p.default is not inspect.Parameter.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         if name is None and not optional:
-            raise ArgumentsError(f"argument '{p.name}' is no tensor that is known; takes={{'{p.name}': 'logits'}} says "
+            raise ArgumentsError(f"argument '{p.name}' is no tensor that is known; takes={{'{p.name}': '{likely}'}} says "
                                  f"what it is, functools.partial gives it a value\n{asked_for()}")
         if name is not None:
             _place(found, name, p.name)

@@ -24,6 +24,23 @@ def _is_program(path) -> bool:
         return False
 
 
+def start(command: Sequence, **kwargs) -> subprocess.Popen:
+    """Popen, which says in SeqgradError's words what could not be started."""
+    try:
+        return subprocess.Popen(command, **kwargs)
+    except OSError as e:
+        raise SeqgradError(f"{command[0]} cannot be started: {e.strerror}") from e
+
+
+def _why_not(path: str) -> str:
+    """Why a path is no program, or ""."""
+    if not os.path.exists(path):
+        return "there is no such program"
+    if os.path.isdir(path):
+        return "it is a folder; write the program in it"
+    return "" if os.access(path, os.X_OK) else "it is not executable"
+
+
 def executable() -> str:
     """The path of `seqgrad`: the wheel's own, then $SEQGRAD_EXECUTABLE, then PATH, then a checkout's build/."""
     own = HERE / "bin" / "seqgrad"
@@ -31,8 +48,8 @@ def executable() -> str:
         return str(own)
     named = os.environ.get("SEQGRAD_EXECUTABLE")
     if named:
-        if not os.access(named, os.X_OK):
-            raise SeqgradError(f"SEQGRAD_EXECUTABLE={named}: no such program")
+        if _why_not(named):
+            raise SeqgradError(f"SEQGRAD_EXECUTABLE={named}: {_why_not(named)}")
         return named
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         found = shutil.which("seqgrad", path=folder or ".")
@@ -46,8 +63,9 @@ def executable() -> str:
 
 def run(arguments: Sequence[str], ok: Sequence[int] = (0,)) -> tuple[int, str]:
     """(exit code, standard output) of `seqgrad ARGUMENTS…`. Raises SeqgradError with its words for an exit not in `ok`."""
-    done = subprocess.run([executable(), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          stdin=subprocess.DEVNULL)
-    if done.returncode not in ok:
-        raise SeqgradError(done.stderr.decode(errors="replace").strip() or f"seqgrad ended with {done.returncode}")
-    return done.returncode, done.stdout.decode(errors="replace")
+    with start([executable(), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+               stdin=subprocess.DEVNULL) as child:
+        words, errors = child.communicate()
+    if child.returncode not in ok:
+        raise SeqgradError(errors.decode(errors="replace").strip() or f"seqgrad ended with {child.returncode}")
+    return child.returncode, words.decode(errors="replace")

@@ -51,6 +51,14 @@ def display_name(function) -> str:
     return getattr(inner, "__name__", None) or type(inner).__name__
 
 
+def raised(name: str, error: Exception, framework_name: str, guessed: bool) -> str:
+    """What a function raised; then, where its framework was guessed, how to say another."""
+    others = [n for n in ("torch", "tensorflow", "keras", "jax", "numpy") if n != framework_name]
+    taken = (f"\n{name} is taken for a function of {framework_name}, by the modules that its source uses; if it is none, write "
+             f"framework={others[0]!r} (or {', '.join(others[1:])})")
+    return f"{name} raised {type(error).__name__}: {error}{taken if guessed else ''}"
+
+
 class Program:
     """`function` with all that is needed to answer. `settings` are what hello says beside, of the names in
     SETTINGS. Raises ArgumentsError and FrameworkError, whose texts say which line to write."""
@@ -142,10 +150,7 @@ class Program:
     def _refused(self, error: Exception) -> FrameworkError:
         if isinstance(error, FrameworkError):
             return error
-        how = f"by the modules that its source uses, {self.framework_name}" if self.guessed else self.framework_name
-        others = [n for n in ("torch", "tensorflow", "keras", "jax", "numpy") if n != self.framework_name]
-        line = f"; if it is none, write framework={others[0]!r} (or {', '.join(others[1:])})" if self.guessed else ""
-        return FrameworkError(f"{self.name} is taken for a function of {how}{line}. It raised {type(error).__name__}: {error}")
+        return FrameworkError(raised(self.name, error, self.framework_name, self.guessed))
 
     def hello(self) -> dict:
         """The program's first frame."""

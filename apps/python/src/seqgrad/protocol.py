@@ -13,7 +13,7 @@ from typing import BinaryIO, Sequence
 
 import numpy as np
 
-from .child import SeqgradError, executable
+from .child import SeqgradError, executable, start
 from .tensor_file import BadTensors, TensorFile, decode, encode
 
 MOST_BYTES = 1 << 30
@@ -90,7 +90,7 @@ def converse(program, options: Sequence[str]) -> Outcome:
     outcome."""
     command = [executable(), "conform", "--stdio", *options]
     with tempfile.TemporaryFile() as words:
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words)
+        child = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words)
         try:
             outcome = _rounds(program, child)
             child.stdin.close()

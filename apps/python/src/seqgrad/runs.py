@@ -9,7 +9,7 @@ import threading
 import weakref
 from typing import Iterable
 
-from .child import SeqgradError, executable
+from .child import SeqgradError, executable, start
 from .tensor_file import decode
 
 
@@ -29,8 +29,8 @@ class _Translator:
 
     def __init__(self, options):
         self.words = tempfile.TemporaryFile()
-        self.child = subprocess.Popen([executable(), "translate", *options], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, stderr=self.words)
+        self.child = start([executable(), "translate", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           stderr=self.words)
         self.close = weakref.finalize(self, _stop, self.child, self.words)
         self.lock = threading.Lock()
 

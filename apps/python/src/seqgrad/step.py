@@ -5,8 +5,9 @@ from typing import Callable
 
 import numpy as np
 
+from .arguments import must_be_called
 from .frameworks import FrameworkError, framework as framework_of, framework_text, guess
-from .program import display_name, trial_batch
+from .program import display_name, raised, trial_batch
 from .to_numpy import to_numpy
 
 TAKES = ("logits", "targets", "mask", "lengths")
@@ -52,6 +53,7 @@ class StepProgram:
                 raise TypeError(f"{name}={n!r}: a whole number")
             if n < 1:
                 raise ValueError(f"{name}={n}: at least 1")
+        must_be_called(function)
         self.function, self.name, self.micro_batches, self.ranks = function, display_name(function), micro_batches, ranks
         self.parts = f"{_counted(micro_batches, 'micro-batch', 'es')}, {_counted(ranks, 'rank', 's')}"
         self.framework_name = framework or guess(function)
@@ -66,8 +68,7 @@ class StepProgram:
             except Exception as e:
                 error = error or e
         if not self.dtypes:
-            raise FrameworkError(f"{self.name} is taken for a function of {self.framework_name}; if it is none, write "
-                                 f"framework=…. It raised {type(error).__name__}: {error}") from error
+            raise FrameworkError(raised(self.name, error, self.framework_name, framework is None)) from error
         if not reached:
             how = ", or call backward() on a loss of them" if self.framework.name == "torch" else ""
             raise FrameworkError(f"{self.name}: no gradient reached the logits; return the gradient of each batch's logits{how}")
