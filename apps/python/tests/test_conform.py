@@ -93,6 +93,25 @@ class Conform(unittest.TestCase):
                 seqgrad.check_step(means, means=file, framework="numpy", seed=1)
         self.assertTrue(seqgrad.check_step(means, means="sockeye", micro_batches=1, framework="numpy", seed=1).ok)
 
+    def test_what_a_mend_is_written_in(self):
+        with self.assertRaises(seqgrad.LossMismatch) as caught:
+            seqgrad.check(all_cells, means="torch.mean", seed=1)
+        self.assertRegex(str(caught.exception), r"\n  mend .*(?s:.*)\n  .*the mend is written in PyTorch, the loss in numpy")
+        self.assertNotIn("PyTorch", str(seqgrad.which(right, means="torch.mean", seed=1)))
+
+    def test_what_ranks_do_is_said(self):
+        def sums(batches):
+            return [right(b.logits, b.targets, b.mask)[1] * b.mask.sum() / max(1, b.num_items) for b in batches]
+        with self.assertRaises(seqgrad.LossMismatch) as caught:
+            seqgrad.check_step(sums, means="torch.mean", ranks=2, framework="numpy", seed=1)
+        self.assertIn("averaged over the 2 ranks", str(caught.exception))
+        self.assertIn("times 2", str(caught.exception))
+
+        def times_ranks(batches):
+            return [2 * d for d in sums(batches)]
+        report = seqgrad.check_step(times_ranks, means="torch.mean", ranks=2, framework="numpy", seed=1)
+        self.assertNotIn("averaged", str(report))
+
     def test_what_cannot_be_asked_is_said(self):
         with self.assertRaisesRegex(seqgrad.SeqgradError, "did you mean"):
             seqgrad.check(right, means="torch.meen")

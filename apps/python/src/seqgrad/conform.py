@@ -40,6 +40,11 @@ class Report:
     def ok(self) -> bool:
         return self.exit == 0
 
+    def add_note(self, words: str) -> None:
+        """Above the last line of the text, which counts."""
+        *lines, last = self.text.rstrip().split("\n")
+        self.text = "\n".join([*lines, f"  note       {words}", last, ""])
+
     def to_dict(self) -> dict:
         """The report as `seqgrad conform --json` prints it."""
         return dict(self.data)
@@ -106,7 +111,11 @@ def _run(program, means, only, skip, seed, batches, save, more) -> Report:
         outcome: Outcome = converse(program, options)
     if outcome.exit > 1:
         raise SeqgradError(outcome.text.strip()) from outcome.error
-    return Report(outcome.text, outcome.report, outcome.html, outcome.batch, outcome.exit)
+    report = Report(outcome.text, outcome.report, outcome.html, outcome.batch, outcome.exit)
+    framework = report.data.get("framework", "")
+    if "\n  mend " in report.text and framework and "torch" not in framework:
+        report.add_note(f"the mend is written in PyTorch, the loss in {framework.split()[0]}")
+    return report
 
 
 def _judge(report: Report, save) -> Report:
@@ -173,4 +182,7 @@ def check_step(fn: Callable, means: Any = None, *, micro_batches: int = 2, ranks
                              "of the whole batch, which check_step compares with; judge one part: micro_batches=1, or seqgrad.check")
     program = StepProgram(fn, micro_batches, ranks, framework)
     report = _run(program, means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict or None})
+    if ranks > 1 and "constant:1/k" in report.findings:
+        report.add_note(f"gradients are averaged over the {ranks} ranks, as DistributedDataParallel does: a sum over num_items of all "
+                        f"ranks is to be taken times {ranks}")
     return _judge(report, save or defaults.get("save"))

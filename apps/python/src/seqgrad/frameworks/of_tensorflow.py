@@ -1,7 +1,11 @@
 """TensorFlow, and Keras on it: GradientTape."""
 from __future__ import annotations
 
-import tensorflow as tf
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before the import: its notes on CPU and rounding would fill each test's report
+
+import tensorflow as tf  # noqa: E402
 
 name = "tensorflow"
 MASKS = ("float", "bool", "int64")  # TensorFlow multiplies equal dtypes only
