@@ -12,6 +12,7 @@
 #include "engine/loss/divisors.h"
 #include "engine/loss/presets.h"
 #include "engine/naming/findings.h"
+#include "engine/naming/torch.h"
 
 namespace seqgrad {
 namespace {

@@ -215,14 +215,13 @@ ConformReport conform(Subject& subject, const ConformOptions& o) {
   ConformReport report;
   report.program = subject.program();
   report.meant = o.meant ? o.meant->name : "";
-  if (o.meant) report.meant_options = o.meant->config->options();
   report.repeat = o.repeat;
   report.seed = o.draw.seed;
   const std::vector<LossBatch> drawn = draw_batches(report.program, o.draw);
   report.batches = drawn.size();
   std::optional<LossMeaning> meant = o.meant;
   if (meant) meant->fixed = report.program.fixed;
-  if (meant) refuse_what_fits_nothing(*meant, drawn);
+  if (meant) refuse_what_fits_nothing(*meant, drawn), report.meant_options = options_for(*meant, drawn[0]);
   Trial trial(subject, drawn, meant, o.draw.seed);
   try {
     const bool answered = ask_values(trial, drawn);

@@ -4,6 +4,7 @@
 
 #include "engine/conform/draw.h"
 #include "engine/conform/trial.h"
+#include "engine/naming/findings.h"
 
 namespace seqgrad {
 
@@ -28,8 +29,8 @@ struct Smallest {
 struct ConformReport {
   Program program;
   FloatType dtype = FloatType::f64;
-  std::string meant, repeat;  // "" where nothing was meant
-  std::optional<LossOptions> meant_options;
+  std::string meant, repeat;                 // "" where nothing was meant
+  std::optional<LossOptions> meant_options;  // with what the program has built in
   uint64_t seed = 0;
   size_t batches = 0, named_batches = 0;  // all, and those that the name fits
   int64_t rounds = 0;
@@ -47,8 +48,10 @@ struct ConformReport {
 // Throws InputError for options that fit no program of this kind. A program that fails on its way is in the report.
 ConformReport conform(Subject& subject, const ConformOptions& options);
 
-// What mends it, in PyTorch: of the first findings that have a mend.
-std::vector<std::string> mends_of(const ConformReport& report, size_t most);
+// What mends it, in PyTorch: one loss for all findings, the meant one, or without a meaning the right loss of the
+// reduction that was named; of the upstream's findings their own line. Empty where nothing of that can be told.
+std::vector<std::string> mends_of(const ConformReport& report);
+std::string mend_of(const ConformReport& report, const FindingInfo& finding);  // that one's
 
 std::string report_text(const ConformReport& report, bool verbose);
 std::string report_json(const ConformReport& report);

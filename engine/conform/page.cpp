@@ -129,7 +129,7 @@ std::string report_page(const ConformReport& r) {
   if (r.naming.fits.empty() && !r.naming.nearest.empty()) body += nearest(r);
   if (r.smallest) body += section("smallest", "The smallest batch", smallest(r));
   body += section("properties", "Properties", property_rows(r));
-  const std::vector<std::string> mends = mends_of(r, 10);
+  const std::vector<std::string> mends = mends_of(r);
   if (!mends.empty()) {
     std::string all = paragraph("In PyTorch, with weights of ones where there are none:");
     for (const std::string& m : mends) all += preformatted(m);

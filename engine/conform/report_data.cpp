@@ -86,9 +86,7 @@ std::string report_json(const ConformReport& r) {
   for (const std::string& id : ids) {
     Json one{{"id", id}};
     for (const FindingInfo& f : findings())
-      if (id == f.id)
-        one["sentence"] = f.sentence, one["code"] = f.code,
-        one["mend"] = *f.mend ? mend_of(f, r.meant_options ? &*r.meant_options : nullptr) : "";
+      if (id == f.id) one["sentence"] = f.sentence, one["code"] = f.code, one["mend"] = mend_of(r, f);
     out["findings"].push_back(std::move(one));
   }
   out["properties"] = Json::array();

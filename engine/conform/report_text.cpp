@@ -15,7 +15,7 @@ namespace seqgrad {
 namespace {
 
 constexpr int64_t id_column = 112;
-constexpr size_t most_names = 4, most_mends = 2, most_evidence = 3;
+constexpr size_t most_names = 4, most_evidence = 3;
 
 std::string line_with_id(const std::string& text, const std::string& id) {
   const int64_t gap = std::max<int64_t>(3, id_column - text_columns(text));
@@ -139,12 +139,14 @@ std::string others_line(const ConformReport& r) {
   return parts.empty() ? "" : fmt::format("  {}\n", fmt::join(parts, "; "));
 }
 
+// In PyTorch, which is said where the program is of another framework.
 std::string mend_lines(const ConformReport& r) {
+  const bool is_torch = r.program.framework.find("torch") != std::string::npos;
   std::string out;
-  for (const std::string& mend : mends_of(r, most_mends)) {
+  for (const std::string& mend : mends_of(r)) {
     for (size_t at = 0; at < mend.size();) {
       const size_t end = std::min(mend.find('\n', at), mend.size());
-      out += labelled(at == 0 ? "mend" : "", mend.substr(at, end - at));
+      out += labelled(at == 0 ? "mend" : "", mend.substr(at, end - at) + (at == 0 && !is_torch ? "  # PyTorch" : ""));
       at = end + 1;
     }
   }
@@ -164,17 +166,6 @@ std::string tally_line(const ConformReport& r, size_t findings) {
 }
 
 }  // namespace
-
-std::vector<std::string> mends_of(const ConformReport& r, size_t most) {
-  std::vector<std::string> out;
-  const std::vector<std::string> ids = r.finding_ids();
-  for (const FindingInfo& f : findings()) {
-    if (!*f.mend || std::find(ids.begin(), ids.end(), f.id) == ids.end()) continue;
-    std::string mend = mend_of(f, r.meant_options ? &*r.meant_options : nullptr);
-    if (out.size() < most && std::find(out.begin(), out.end(), mend) == out.end()) out.push_back(std::move(mend));
-  }
-  return out;
-}
 
 std::string report_text(const ConformReport& r, bool verbose) {
   const Program& p = r.program;

@@ -1,11 +1,10 @@
-// The table of findings, and the reductions in PyTorch.
+// The table of findings.
 #include "engine/naming/findings.h"
-
-#include <fmt/format.h>
 
 #include <string_view>
 
 #include "engine/core/error.h"
+#include "engine/naming/torch.h"
 #include "engine/text/words.h"
 
 namespace seqgrad {
@@ -170,52 +169,12 @@ const FindingInfo table[] = {
 };
 // clang-format on
 
-// "(nll * w).sum() / d" for a divisor's name.
-std::string divided(const std::string& sum, const std::string& name, double k) {
-  static constexpr std::pair<const char*, const char*> torch[] = {
-      {"positions", "mask.numel()"},
-      {"steps", "mask.shape[1]"},
-      {"batch", "len(mask)"},
-      {"active_batch", "mask.any(1).sum()"},
-      {"active", "mask.sum()"},
-      {"nonzero", "(mask * weight != 0).sum()"},
-      {"weight", "(mask * weight).sum()"},
-      {"class_weight", "class_weight[y][mask].sum()"},
-      {"active_minus_batch", "(mask.sum() - len(mask))"},
-  };
-  if (name == "const") return fmt::format("{} / {:g}", sum, k);
-  for (const auto& [divisor, text] : torch)
-    if (name == divisor) return fmt::format("{} / {}", sum, text);
-  return sum;
-}
-
-// The same of each sentence, or of each step.
-std::string along(std::string text, int axis) {
-  for (const char* sum : {".sum()"}) {
-    const std::string by = fmt::format(".sum({})", axis);
-    for (size_t at = text.find(sum); at != std::string::npos; at = text.find(sum, at + by.size()))
-      text.replace(at, std::string_view(sum).size(), by);
-  }
-  return text;
-}
-
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
 }
 
 }  // namespace
-
-std::string torch_of(const LossOptions& o) {
-  const bool weighted = o.divide.flat == "weight" || o.divide.flat == "nonzero" || o.divide.time == "weight";
-  const std::string terms = weighted ? "(nll * mask * weight)" : "(nll * mask)";
-  if (o.over == Over::none) return terms;
-  if (o.over != Over::all) return along(divided(terms + ".sum()", o.divide.flat, o.divide.k), o.over == Over::time);
-  if (!o.divide.nested()) return divided(terms + ".sum()", o.divide.flat, o.divide.k);
-  std::string inner = along(divided(terms + ".sum()", o.divide.time, o.divide.k), 1);
-  if (o.divide.time != "one" && o.divide.time != "const") inner += ".clamp(min=1e-12)";
-  return divided("(" + inner + ").sum()", o.divide.batch, o.divide.k);
-}
 
 std::span<const FindingInfo> findings() { return table; }
 

@@ -24,7 +24,5 @@ extern const char* const findings_given;
 
 // The lines that mend it, for the loss that is meant; a mean over tokens where there is none.
 std::string mend_of(const FindingInfo& finding, const LossOptions* meant = nullptr);
-// One line of PyTorch for a reduction of `nll` [B,T]: "(nll * mask).sum() / mask.sum()".
-std::string torch_of(const LossOptions& options);
 
 }  // namespace seqgrad

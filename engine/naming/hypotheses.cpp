@@ -106,6 +106,7 @@ LossHypothesis Search::hypothesis_of(const Fit& fit) const {
   if (other) add_other_row_loss(base_, r.options, h.ids);
   if ((other && !same_reduction(base_, r)) || !r.is_form || r.exponential) h.ids.push_back(r.id);
   h.constant = fit.constant;
+  if (r.is_form && !r.exponential) h.options = r.options;
   if (const std::string name = fit.constant == 1 ? "" : with_constant(r, fit.constant); !name.empty())
     h.names.push_back(name);
   for (const Reducer* each : fit.reducers)

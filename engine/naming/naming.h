@@ -13,6 +13,7 @@ struct LossHypothesis {
   std::string sentence;  // "Σ mℓ / (B·T), all cells, padding included", with what is done to it
   std::vector<std::string> names;                       // presets first, then the form
   double constant = 1;                                  // the answer is this times the loss
+  std::optional<LossOptions> options;                   // of its reduction, where a loss section can say that
   std::function<LossAnswer(const LossBatch&)> predict;  // value; the gradient of that value where `d_x` can be told
 };
 

@@ -148,6 +148,42 @@ TEST_CASE("padding that counts, dtypes that lose, and large logits that overflow
   CHECK(large.ids == Words{"extremes:overflow"});
 }
 
+TEST_CASE("one mend for all findings: the loss that is meant, with num_items where parts do not add up") {
+  const auto mend = [](const Run& r) {
+    const Words all = mends_of(r.report);
+    REQUIRE(all.size() == 1);
+    return all[0].substr(all[0].rfind('\n') + 1);
+  };
+  const Change nan = [](const LossBatch& b, LossAnswer& a) { times(a, live_count(b) == 0 ? std::nan("") : 0.5, 1); };
+  const Run halved = run(nan);
+  CHECK(halved.ids.size() > 2);
+  CHECK(mend(halved) == "(nll * mask).sum() / mask.sum().clamp(min=1)");
+  CHECK(mend(run(nan, "mlx.mean")) == "(nll * mask).sum() / mask.numel()");
+  CHECK(mend(run(nan, "token_sum")) == "(nll * mask).sum()");
+  const Change own = [](const LossBatch& b, LossAnswer& a) {
+    const auto count = static_cast<double>(live_count(b));
+    if (count > 0) times(a, *b.num_items / count, *b.num_items / count);
+  };
+  CHECK(mend(run(own, "token_mean", "logits targets mask num_items")) == "(nll * mask).sum() / num_items");
+  const Change negative = [](const LossBatch& b, LossAnswer& a) {
+    if (live_count(b) <= b.inputs.batch) times(a, std::nan(""), 1);
+  };
+  CHECK(mend(run(negative, "opennmt.tokens")) ==
+        "(nll * mask).sum() * (mask.sum() > len(mask)) / (mask.sum() - len(mask)).clamp(min=1)");
+}
+
+TEST_CASE("without a meaning the mend keeps the reduction that was named") {
+  OwnLoss own(program("logits targets mask", {}), meaning_of("mlx.mean").config->options());
+  own.fault = [](const LossBatch& b, LossAnswer& a) {
+    if (any_nan(b.x)) times(a, std::nan(""), 1);
+  };
+  ConformOptions o;
+  o.draw.seed = 5;
+  const Words mends = mends_of(conform(own, o));
+  REQUIRE(mends.size() == 1);
+  CHECK(mends[0].ends_with("(nll * mask).sum() / mask.numel()"));
+}
+
 TEST_CASE("a program that refuses float64 at its first question is asked in float32") {
   struct Single : OwnLoss {
     using OwnLoss::OwnLoss;

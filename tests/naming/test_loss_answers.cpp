@@ -4,6 +4,7 @@
 #include "engine/naming/edits.h"
 #include "engine/naming/findings.h"
 #include "engine/naming/reducers.h"
+#include "engine/naming/torch.h"
 #include "tests/naming/draw_batches.h"
 #include "tests/support/catch.h"
 #include "tests/support/loss_helpers.h"
