@@ -31,10 +31,41 @@ bool ask_values(Trial& t, const std::vector<LossBatch>& drawn) {
   size_t refused = 0;
   for (size_t i = 0; i < t.batches.size(); ++i) {
     t.replies.push_back(i == 0 ? first_answer(t, drawn) : t.ask(t.batches[i], "value", true));
+    t.answers_in = std::max(t.answers_in, t.replies.back().dtype);
     const bool is_meant = t.meant && !t.expected(t.batches[i]);
     if (!t.replies.back().refusal.empty() && !is_meant && ++refused == most_refusals) return false;
   }
   return true;
+}
+
+// What answers are that hold no number but 0, NaN and infinity: of what every loss would explain, none is the name. ""
+// where they are others, or where 0 is what is meant of them all.
+std::string id_without_numbers(const Trial& t, const std::vector<Observed>& observed) {
+  bool is_zero = true, is_finite = false, has_nan = false, is_meant = t.meant.has_value();
+  for (const Observed& o : observed) {
+    bool all_finite = true;
+    for (const double x : o.answer.value) {
+      if (std::isfinite(x) && x != 0) return "";
+      is_zero &= x == 0;
+      all_finite &= std::isfinite(x);
+      has_nan |= std::isnan(x);
+    }
+    is_finite |= all_finite;
+    const std::optional<LossAnswer> want = t.meant ? t.expected(*o.batch) : std::nullopt;
+    is_meant &= !want || !worst_of(o.answer.value, want->value, 0).differs();
+  }
+  constexpr size_t telling = 3;
+  if (is_meant || (!t.meant && observed.size() < telling)) return "";
+  return is_zero ? "value:zero" : is_finite ? "" : has_nan ? "value:nan" : "value:infinite";
+}
+
+LossHypothesis named_by_finding(const std::string& id) {
+  LossHypothesis h;
+  h.ids = {id};
+  h.sentence = finding(id).sentence;
+  const double x = id == "value:zero" ? 0 : id == "value:nan" ? std::nan("") : INFINITY;
+  h.predict = [x](const LossBatch&) { return LossAnswer{{x}, {}, {}, {}}; };
+  return h;
 }
 
 // A name for the answers; where there is none, for those that are finite: NaN in a few batches hides what the loss is
@@ -53,7 +84,10 @@ size_t name_it(Trial& t) {
   options.fixed = t.program.fixed;
   options.u = t.unit();
   const bool some_are_not = finite.size() < observed.size() && finite.size() >= observed.size() / 2;
-  if (!observed.empty()) t.naming = name_loss(observed, options);
+  if (const std::string id = id_without_numbers(t, observed); !id.empty())
+    t.naming.fits = {named_by_finding(id)};
+  else if (!observed.empty())
+    t.naming = name_loss(observed, options);
   if (t.naming.fits.empty() && some_are_not) t.naming = name_loss(observed = finite, options);
   if (!t.naming.fits.empty()) t.found = &t.naming.fits[0];
   return observed.size();
@@ -65,8 +99,9 @@ bool is_wanted(const ConformOptions& o, const std::string& id) {
 
 // Notes under --strict; and what nobody said how it should be leaves the exit code alone.
 void settle(PropertyResult& r, const Property& p, const ConformOptions& o) {
+  const bool is_no_loss = !r.evidence.empty() && r.evidence[0].id.starts_with("value:");
   if (r.verdict == Verdict::note && o.strict) r.verdict = Verdict::broken;
-  if (!p.is_universal && !o.meant && (r.verdict == Verdict::broken || r.verdict == Verdict::note))
+  if (!p.is_universal && !o.meant && !is_no_loss && (r.verdict == Verdict::broken || r.verdict == Verdict::note))
     r.verdict = Verdict::described;
 }
 
@@ -120,6 +155,7 @@ bool shows_again(const Trial& t, const Property& p, const std::string& id, const
   Trial alone(t.subject, {b}, t.meant, t.seed);
   alone.batches[0].upstream.clear();
   alone.found = t.found;
+  alone.answers_in = t.answers_in;
   alone.replies.push_back(alone.ask(alone.batches[0], "shrink", true));
   if (!alone.replies[0].refusal.empty()) return false;
   alone.telling = {0};
@@ -186,8 +222,10 @@ void refuse_what_fits_nothing(const LossMeaning& meaning, const std::vector<Loss
   refuse("--means {}: it refuses what the program takes: {}", meaning.name, why);
 }
 
+// Nothing that was tried is nothing that holds.
 int exit_of(const ConformReport& r) {
   if (!r.failure.empty()) return static_cast<int>(ExitCode::system);
+  if (r.count(Verdict::not_tried) == r.properties.size()) return static_cast<int>(ExitCode::refused);
   return static_cast<int>(r.count(Verdict::broken) > 0 ? ExitCode::no : ExitCode::done);
 }
 
@@ -212,6 +250,8 @@ size_t ConformReport::count(Verdict verdict) const {
 
 ConformReport conform(Subject& subject, const ConformOptions& o) {
   const auto begin = Clock::now();
+  if (std::none_of(properties().begin(), properties().end(), [&](const Property& p) { return is_wanted(o, p.id); }))
+    refuse("conform: --only and --skip leave no property to try");
   ConformReport report;
   report.program = subject.program();
   report.meant = o.meant ? o.meant->name : "";

@@ -39,13 +39,22 @@ std::string name_text(const ConformReport& r) {
   return out + fmt::format(" ({}fits {} of {})", more, r.named_batches, r.batches);
 }
 
+// What is another loss than the meant one breaks `value`; not where that was left out.
+std::string left_out_line(const ConformReport& r) {
+  if (r.meant.empty() || r.naming.fits[0].ids.empty()) return "";
+  for (const PropertyResult& p : r.properties)
+    if (p.id == "value" && p.verdict == Verdict::not_tried)
+      return fmt::format("  the value was left out ({}) and counts for nothing here\n", p.text);
+  return "";
+}
+
 std::string naming_lines(const ConformReport& r) {
   if (!r.naming.fits.empty()) {
     const LossHypothesis& h = r.naming.fits[0];
     const std::string begin = r.meant.empty() ? "it is "
                               : h.ids.empty() ? "it is " + r.meant + ": "
                                               : "not " + r.meant + ": ";
-    return line_with_id("  " + begin + name_text(r), fmt::format("{}", fmt::join(h.ids, " ")));
+    return line_with_id("  " + begin + name_text(r), fmt::format("{}", fmt::join(h.ids, " "))) + left_out_line(r);
   }
   if (r.naming.nearest.empty()) return "";
   std::string out = line_with_id(
@@ -111,7 +120,9 @@ std::string evidence_lines(const ConformReport& r) {
     if (p.verdict == Verdict::holds || p.verdict == Verdict::not_tried) continue;
     size_t shown = 0;
     for (const Evidence& e : p.evidence) {
-      const bool is_told = (p.id == "value" || p.id == "gradient") && r.smallest && !r.naming.fits.empty() &&
+      const bool same_shape = !r.meant_options || r.meant_options->over == r.program.axis;
+      const bool is_told = same_shape && (p.id == "value" || p.id == "gradient") && r.smallest &&
+                           !r.naming.fits.empty() &&
                            (e.id.empty() || std::count(r.naming.fits[0].ids.begin(), r.naming.fits[0].ids.end(), e.id));
       if (is_told || shown++ == most_evidence) continue;
       out += labelled(p.id, (e.is_note && p.verdict == Verdict::note ? "note: " : "") + e.text, e.id);
@@ -183,6 +194,7 @@ std::string report_text(const ConformReport& r, bool verbose) {
     if (verbose) out += cells_text(*r.smallest);
   }
   out += evidence_lines(r) + others_line(r);
+  if (r.count(Verdict::not_tried) == r.properties.size()) out += "  nothing was tried\n";
   const std::vector<std::string> ids = r.finding_ids();
   out += mend_lines(r);
   if (r.count(Verdict::broken) > 0) out += labelled("again", r.repeat);

@@ -152,7 +152,10 @@ Reply decode_reply(const Program& p, const LossBatch& batch, std::string_view fr
   Dims wire = shape;
   if (shape.size() == 2 && p.time_major) std::swap(wire[0], wire[1]);
   LossAnswer& a = reply.answer;
-  a.value = to_doubles(tensor_of(file, "value", wire, shape.empty()));
+  const NamedArray& value = tensor_of(file, "value", wire, shape.empty());
+  a.value = to_doubles(value);
+  for (const FloatType type : all_float_types)
+    if (std::string(name_of(value.dtype)) == name_of(type)) reply.dtype = type;
   if (shape.size() == 2) a.value = layout.inward(a.value, shape[0], shape[1], 1);
   if (!question.gradient) return reply;
   const int64_t b = batch.inputs.batch, t = batch.inputs.steps, v = batch.inputs.classes, width = batch.width();

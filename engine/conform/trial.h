@@ -1,5 +1,6 @@
 // One run against a program: its batches and answers, what they should have been, and what the properties found.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -53,7 +54,11 @@ class Trial {
   Naming naming;
   const LossHypothesis* found = nullptr;  // what the values are, where that has a name
 
-  double unit() const { return unit_of(subject.dtype()); }
+  FloatType answers_in = FloatType::f64;  // the narrowest dtype of the values of `replies`
+
+  // The arithmetic that answers are judged by: of the dtype that the program is asked in, or answers in.
+  FloatType dtype() const { return std::max(subject.dtype(), answers_in); }
+  double unit() const { return unit_of(dtype()); }
   static double unit_of(FloatType type);  // roundoff
 
   // Asks, with num_items where the program takes it.
@@ -68,11 +73,8 @@ class Trial {
   // refused.
   std::optional<LossAnswer> expected(const LossBatch& batch) const;
   bool is_judged() const { return meant.has_value(); }  // relative properties count for the exit code
-  // Limits for a program whose answer to this batch is of that size, whatever loss it is; of the dtype that it is asked
-  // in, or another.
-  Scale scale_of(const LossBatch& batch, const LossAnswer& answer) const {
-    return scale_of(batch, answer, subject.dtype());
-  }
+  // Limits for a program whose answer to this batch is of that size, whatever loss it is; of its dtype, or another.
+  Scale scale_of(const LossBatch& batch, const LossAnswer& answer) const { return scale_of(batch, answer, dtype()); }
   Scale scale_of(const LossBatch& batch, const LossAnswer& answer, FloatType type) const;
   // Whether the loss that was named gives that value for the batch: what differs from the meaning needs no other name.
   bool is_explained(const LossBatch& batch, const LossAnswer& got) const;

@@ -127,12 +127,17 @@ const FindingInfo table[] = {
     {"smoothing:kind", "smoothing mass goes to other classes than meant", "F.cross_entropy(z[mask], y[mask], label_smoothing=0.1 * z.shape[-1] / (z.shape[-1] - 1))", "F.cross_entropy(z[mask], y[mask], label_smoothing=0.1)"},
     {"smoothing:kl", "the entropy of the smoothed target is taken off, or is not", "F.kl_div(z[mask].log_softmax(-1), q[mask], reduction=\"none\").sum(-1).mean()", "F.cross_entropy(z[mask], q[mask])"},
     {"smoothing:on_padding", "the smoothing term counts padding", "0.9 * (nll * mask).sum() / mask.sum() - 0.1 * logits.log_softmax(-1).mean()", "F.cross_entropy(z[mask], y[mask], label_smoothing=0.1)"},
+    // Answers that are no loss
+    {"value:zero", "0 for every batch", "nll.sum() * 0", loss},
+    {"value:nan", "NaN for every batch", "(nll * mask / 0).sum() * 0", loss},
+    {"value:infinite", "infinite for every batch", "nll.sum() / 0", loss},
     // Gradients of a right value
     {"gradient:scaled", "right value, gradient times one factor", "(0.5 * {loss}) + (0.5 * {loss}).detach()", loss},
     {"gradient:scaled_per_example", "right value, gradient times another factor in each sentence", "", ""},
     {"gradient:scaled_per_row", "right value, gradient times another factor in each row", "", ""},
     {"gradient:sign", "right value, gradient with the other sign", "2 * ({loss}).detach() - {loss}", loss},
     {"gradient:zero", "the gradient is 0", "({loss}).detach()", loss},
+    {"gradient:nan", "the gradient is NaN everywhere", "", ""},
     {"gradient:rows_missing", "rows that count have no gradient", "", ""},
     {"gradient:dead_rows", "rows that do not count have a gradient", "", ""},
     {"gradient:transposed", "the gradient is in another order of axes", "", ""},

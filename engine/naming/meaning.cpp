@@ -2,6 +2,7 @@
 #include "engine/naming/meaning.h"
 
 #include <charconv>
+#include <filesystem>
 
 #include "engine/config/yaml.h"
 
@@ -47,10 +48,20 @@ std::string keys_of(const std::string& name, const std::string& brackets) {
   return fmt::format(", flags: {{{}}}", flags);
 }
 
+bool is_file(const std::string& text) {
+  std::error_code ignored;
+  return text.ends_with(".yaml") || text.ends_with(".yml") || text.find('/') != std::string::npos ||
+         std::filesystem::is_regular_file(text, ignored);
+}
+
 std::shared_ptr<const LossConfig> config_of(const std::string& text) {
-  if (text.ends_with(".yaml") || text.ends_with(".yml")) {
+  if (is_file(text)) {
     auto file = std::make_shared<MeaningFile>();
     load(*file, text);
+    const Node root = load_yaml(text);
+    const Node* loss = root.kind == Node::Kind::map ? root.find("loss") : nullptr;
+    if (!loss || loss->kind != Node::Kind::map)
+      refuse("--means {}: it says no loss; expected a section, as in `loss: {{preset: torch.mean}}`", shown_path(text));
     return {file, &file->loss};
   }
   const size_t bracket = text.find('[');

@@ -98,6 +98,9 @@ TEST_CASE("programs that are none, before their hello: exit 2, in words") {
   check("-- cat", "hello: takes ''");
   check("", "give a program after --, or --stdio");
   check("--means no.such -- true", "unknown preset 'no.such'");
+  check("--means " + dir.write("none.yaml", "") + " -- true", "it says no loss; expected a section");
+  check("--means " + dir.write("null.yaml", "loss:\n") + " -- true", "it says no loss; expected a section");
+  check("--means " + dir.path.string() + "/gone -- true", "gone");
   check("--only valeu -- true", "--only: no property 'valeu'");
   check("--sizes 3 -- true", "--sizes: expected B,T,V");
 }

@@ -159,7 +159,7 @@ TEST_CASE("one mend for all findings: the loss that is meant, with num_items whe
   CHECK(halved.ids.size() > 2);
   CHECK(mend(halved) == "(nll * mask).sum() / mask.sum().clamp(min=1)");
   CHECK(mend(run(nan, "mlx.mean")) == "(nll * mask).sum() / mask.numel()");
-  CHECK(mend(run(nan, "token_sum")) == "(nll * mask).sum()");
+  CHECK(mend(run(nan, "sum")) == "(nll * mask).sum()");
   const Change own = [](const LossBatch& b, LossAnswer& a) {
     const auto count = static_cast<double>(live_count(b));
     if (count > 0) times(a, *b.num_items / count, *b.num_items / count);
@@ -182,6 +182,88 @@ TEST_CASE("without a meaning the mend keeps the reduction that was named") {
   const Words mends = mends_of(conform(own, o));
   REQUIRE(mends.size() == 1);
   CHECK(mends[0].ends_with("(nll * mask).sum() / mask.numel()"));
+}
+
+TEST_CASE("NaN where there is no example or no step at all is a note") {
+  const Run r = run([](const LossBatch& b, LossAnswer& a) {
+    if (b.inputs.batch * b.inputs.steps == 0) times(a, std::nan(""), 1);
+  });
+  CHECK(r.broken.empty());
+  CHECK(r.notes == Words{"empty"});
+  CHECK(r.ids == Words{"empty:nan"});
+  CHECK(r.report.exit == 0);
+}
+
+TEST_CASE("values that are all 0, NaN or infinite are told as such, with a meaning and without") {
+  const auto told = [](double x, bool meant) {
+    OwnLoss own(program("logits targets mask", {}), meaning_of("token_mean").config->options());
+    own.fault = [x](const LossBatch&, LossAnswer& a) { a.value.assign(a.value.size(), x); };
+    ConformOptions o;
+    if (meant) o.meant = meaning_of("opennmt.tokens");
+    o.draw.seed = 5;
+    const ConformReport r = conform(own, o);
+    CHECK(r.exit == 1);
+    REQUIRE(r.naming.fits.size() == 1);
+    return r.naming.fits[0].ids;
+  };
+  for (const bool meant : {true, false}) {
+    CHECK(told(0, meant) == Words{"value:zero"});
+    CHECK(told(std::nan(""), meant) == Words{"value:nan"});
+    CHECK(told(-INFINITY, meant) == Words{"value:infinite"});
+  }
+}
+
+TEST_CASE("a gradient that is NaN everywhere is told as such") {
+  const Run r = run([](const LossBatch&, LossAnswer& a) { times(a, 1, std::nan("")); });
+  CHECK(r.ids[0] == "gradient:nan");
+  CHECK(r.report.exit == 1);
+}
+
+TEST_CASE("a value of another shape than the meant one is told by its shape") {
+  OwnLoss own(program("logits targets mask", {{"axis", "none"}}),
+              meaning_of("tf1.contrib_sequence_loss[no flag]").config->options());
+  ConformOptions o;
+  o.meant = meaning_of("token_mean");
+  o.draw.seed = 5;
+  const ConformReport report = conform(own, o);
+  CHECK(report.exit == 1);
+  CHECK(report_text(report, false).find("the value is of shape [B,T] where token_mean is a scalar") !=
+        std::string::npos);
+}
+
+TEST_CASE("answers in float32 to questions in float64 are judged as float32") {
+  struct Narrow : OwnLoss {
+    using OwnLoss::OwnLoss;
+    Reply ask(const LossBatch& batch, const Question& question) override {
+      Reply r = OwnLoss::ask(batch, question);
+      r.dtype = std::max(r.dtype, FloatType::f32);
+      for (auto* x : {&r.answer.value, &r.answer.d_x})
+        for (double& v : *x) v = static_cast<float>(v);
+      return r;
+    }
+  };
+  Narrow own(program("logits targets mask", {}), meaning_of("token_mean").config->options());
+  ConformOptions o;
+  o.meant = meaning_of("token_mean");
+  o.draw.seed = 5;
+  const ConformReport r = conform(own, o);
+  CHECK(r.finding_ids().empty());
+  CHECK(r.exit == 0);
+}
+
+TEST_CASE("what was left out is said, and nothing that was tried is refused") {
+  OwnLoss own(program("logits targets mask", {}), meaning_of("token_mean").config->options());
+  ConformOptions o;
+  o.meant = meaning_of("mlx.mean");
+  o.draw.seed = 5;
+  o.only = {"order"};
+  const ConformReport r = conform(own, o);
+  CHECK(r.exit == 0);
+  CHECK(report_text(r, false).find("the value was left out (--only)") != std::string::npos);
+  o.only = {"micro"};
+  CHECK(conform(own, o).exit == 2);
+  o.skip = {"micro"};
+  CHECK_THROWS_AS(conform(own, o), InputError);
 }
 
 TEST_CASE("a program that refuses float64 at its first question is asked in float32") {

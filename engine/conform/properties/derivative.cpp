@@ -100,7 +100,7 @@ const char* id_of(const Trial& t, const LossBatch& batch, const LossAnswer& got)
 
 PropertyResult check_derivative(Trial& t) {
   if (!t.has_gradient()) return not_tried("derivative", "gives no gradient");
-  const FloatType type = t.subject.dtype();
+  const FloatType type = t.dtype();
   if (type == FloatType::bf16 || type == FloatType::f16) return not_tried("derivative", "16 bits are too few");
   constexpr int directions = 8;
   constexpr size_t most_batches = 3;

@@ -58,6 +58,8 @@ Evidence wrong(const LossBatch& b, const Reply& r, const std::string& id, const 
           0,  false};
 }
 
+bool has_no_cells(const LossBatch& b) { return b.inputs.batch * b.inputs.steps == 0; }
+
 std::vector<Evidence> judge(const Trial& t, const LossBatch& b, const Reply& r) {
   const Asked want = asked(*t.meant, b);
   const std::string meant = t.meant_name() + ": ";
@@ -65,7 +67,7 @@ std::vector<Evidence> judge(const Trial& t, const LossBatch& b, const Reply& r) 
     return r.refusal.empty() ? std::vector{wrong(b, r, "empty:error", meant + "an error")} : std::vector<Evidence>{};
   if (!r.refusal.empty()) {
     Evidence e = wrong(b, r, "refuses:empty", shown(r.refusal));
-    e.is_note = b.inputs.batch * b.inputs.steps == 0;  // a tensor without numbers is more than most functions promise
+    e.is_note = has_no_cells(b);  // a tensor without numbers is more than most functions promise
     return {e};
   }
   const std::vector<double>& got = r.answer.value;
@@ -76,7 +78,9 @@ std::vector<Evidence> judge(const Trial& t, const LossBatch& b, const Reply& r) 
     accepts_nan |= std::isnan(w);
     if (got[i] == w || (std::isnan(w) && (std::isnan(got[i]) || got[i] == 0))) continue;
     const char* id = std::isnan(got[i]) ? "empty:nan" : got[i] == 0 ? "empty:zero" : "empty:other";
-    return {wrong(b, r, id, meant + number_text(w))};
+    Evidence e = wrong(b, r, id, meant + number_text(w));
+    e.is_note = std::isnan(got[i]) && has_no_cells(b);  // 0/0 of sizes, which no batch of a training loop has
+    return {e};
   }
   if (!accepts_nan && !all_zero(r.answer.d_x))
     return {{"empty:other", fmt::format("{}: value 0, but the gradient is not", b.reason), b, 0, 0, false}};

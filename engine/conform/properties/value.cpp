@@ -24,6 +24,17 @@ bool has_empty_example(const LossBatch& b) {
   return false;
 }
 
+// Numbers of one entry; where there are more or fewer of them than meant, the shapes.
+std::string difference_text(const Trial& t, const std::vector<double>& got, const std::vector<double>& want,
+                            const Worst& worst) {
+  constexpr const char* shapes[] = {"a scalar", "of shape [B]", "of shape [T]", "of shape [B,T]"};
+  const auto shape = [&](Over over) { return shapes[static_cast<int>(over)]; };
+  if (got.size() != want.size() && t.meant)
+    return fmt::format("the value is {} where {} is {}", shape(t.program.axis), t.meant_name(),
+                       shape(t.meant->config->options().over));
+  return fmt::format("{} where {} is {}", number_text(worst.got), t.meant_name(), number_text(worst.want));
+}
+
 std::string id_of(const Trial& t, const LossBatch& b, double got) {
   if (t.found && !t.found->ids.empty()) return t.found->ids[0];
   return t.found && !std::isfinite(got) && has_empty_example(b) ? "empty:nan" : "";
@@ -55,7 +66,7 @@ PropertyResult check_value(Trial& t) {
       smallest = size;
       if (found.empty() || found[0].id == "refuses:value") found.insert(found.begin(), Evidence{});
       found[0] = {id_of(t, batch, worst.got),
-                  fmt::format("{} where {} is {}", number_text(worst.got), t.meant_name(), number_text(worst.want)),
+                  difference_text(t, reply.answer.value, want->value, worst),
                   batch,
                   worst.got,
                   worst.want,
@@ -63,7 +74,12 @@ PropertyResult check_value(Trial& t) {
     }
   }
   const std::string fits = fmt::format("{} of {}", good, t.replies.size());
-  if (!t.meant) return judged("value", {}, Verdict::described, t.found ? "named, " + fits : "no loss fits");
+  const bool is_no_loss = t.found && !t.found->ids.empty() && t.found->ids[0].starts_with("value:");
+  if (!t.meant && is_no_loss)
+    found = {{t.found->ids[0], t.found->sentence, t.batches[0], t.replies[0].answer.value[0], 0, false}};
+  if (!t.meant)
+    return judged("value", is_no_loss ? found : std::vector<Evidence>{}, Verdict::described,
+                  t.found ? "named, " + fits : "no loss fits");
   return judged("value", std::move(found), Verdict::holds, fits);
 }
 
@@ -107,6 +123,16 @@ std::vector<Evidence> named_faults(Trial& t, const std::vector<Observed>& observ
   return out;
 }
 
+bool is_nan_everywhere(const std::vector<Observed>& observed) {
+  bool any = false;
+  for (const Observed& o : observed)
+    for (const double g : o.answer.d_x) {
+      if (!std::isnan(g)) return false;
+      any = true;
+    }
+  return any;
+}
+
 }  // namespace
 
 PropertyResult check_gradient(Trial& t) {
@@ -134,6 +160,8 @@ PropertyResult check_gradient(Trial& t) {
                        false};
   }
   const std::string fits = fmt::format("{} of {}", good, observed.size());
+  if (is_nan_everywhere(observed))
+    return judged("gradient", {{"gradient:nan", "NaN everywhere", *observed[0].batch, std::nan(""), 0, false}});
   if (!t.meant) return judged("gradient", {}, Verdict::described, t.found ? "as named" : "of no loss that is known");
   std::vector<Evidence> faults;
   if (first) faults = named_faults(t, observed, places);
