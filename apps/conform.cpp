@@ -1,14 +1,17 @@
 // `seqgrad conform`: holds a program's loss against the one that is meant, and says in words which loss it is.
 #include <unistd.h>
 
+#include <filesystem>
 #include <random>
 
 #include "apps/command.h"
 #include "engine/conform/conform.h"
 #include "engine/conform/session.h"
+#include "engine/io/directories.h"
 #include "engine/io/output.h"
 #include "engine/io/signals.h"
 #include "engine/io/terminal.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 namespace {
@@ -44,6 +47,15 @@ DrawOptions draw_options(const Options& o) {
   return d;
 }
 
+// The folder itself, or the one above it in which it would be made.
+std::string nearest_folder(const std::string& path) {
+  std::filesystem::path at = std::filesystem::absolute(path);
+  std::error_code ignored;
+  while (at.has_relative_path() && !std::filesystem::exists(at, ignored)) at = at.parent_path();
+  if (!std::filesystem::is_directory(at, ignored)) refuse("--save: {} is no folder", shown_path(at.string()));
+  return at.string();
+}
+
 std::string broken_list(const ConformReport& r) {
   std::string out;
   for (const PropertyResult& p : r.properties)
@@ -57,6 +69,21 @@ void write_files(const Options& o, const ConformReport& r, const std::optional<L
   if (!o.html.empty()) write_output(o.html, report_page(r));
   if (!o.save.empty())
     for (const std::string& folder : save_cases(r, meant, o.save)) note("saved " + shown_path(folder));
+}
+
+// What cannot be written is refused before the program is asked anything.
+void check_outputs(const Options& o) {
+  try {
+    for (const std::string* file : {&o.junit, &o.html})
+      if (!file->empty()) check_named_output(*file);
+    if (!o.save.empty()) check_named_output((std::filesystem::path(nearest_folder(o.save)) / "case").string());
+  } catch (const SystemError& e) {
+    refuse("conform: {}", e.what());
+  }
+  if (o.save.empty()) return;
+  if (const std::vector<std::string> older = list_directory(o.save); !older.empty())
+    note(fmt::format("--save: {} holds {} already; cases of the same name are replaced, the others stay",
+                     shown_path(o.save), counted(static_cast<int64_t>(older.size()), "entry", "entries")));
 }
 
 int talk(const Options& o, Connection& connection, ConformOptions options) {
@@ -77,9 +104,9 @@ int talk(const Options& o, Connection& connection, ConformOptions options) {
   if (o.stdio) done["html"] = report_page(report);
   session.say_goodbye(done, report.smallest ? wire_tensors(report.program, report.smallest->batch, report.dtype)
                                             : std::vector<WireTensor>{});
-  write_files(o, report, options.meant);
   if (!o.stdio && o.json) fmt::print("{}\n", json);
   if (!o.stdio && !o.json) print_text(text + (o.html.empty() ? "" : "page: " + shown_path(o.html) + "\n"));
+  write_files(o, report, options.meant);  // after the report is told: a full disk takes none of it
   return report.exit;
 }
 
@@ -96,8 +123,7 @@ int run(const Options& o) {
   options.strict = o.strict;
   options.keeps_answers = !o.save.empty();
   options.repeat = fmt::format("--seed {}", options.draw.seed);
-  for (const std::string* file : {&o.junit, &o.html})
-    if (!file->empty()) check_named_output(*file);
+  check_outputs(o);
   catch_stop_signals();
   try {
     if (o.stdio) {
@@ -108,6 +134,7 @@ int run(const Options& o) {
     return talk(o, program, options);
   } catch (const ProgramFault&) {
     if (!stop_signal()) throw;
+    note("conform: stopped by a signal; there is no report");
     return 128 + stop_signal();
   }
 }

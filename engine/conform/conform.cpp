@@ -93,6 +93,26 @@ size_t name_it(Trial& t) {
   return observed.size();
 }
 
+void choose_telling(Trial& t) {
+  std::vector<LossBatch> good;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < t.replies.size(); ++i)
+    if (t.replies[i].refusal.empty()) good.push_back(t.batches[i]), places.push_back(i);
+  for (const size_t i : most_telling(good, most_telling_batches)) t.telling.push_back(places[i]);
+}
+
+// Whether one question has more answers than rounding tells: nothing else can be said of such a loss.
+bool answers_by_chance(Trial& t) {
+  if (t.telling.empty()) return false;
+  const LossBatch& batch = t.batches[t.telling[0]];
+  const Reply again = t.ask(batch, "repeat", false), third = t.ask(batch, "repeat", false);
+  const std::vector<double>& first = t.replies[t.telling[0]].answer.value;
+  const double limit = t.scale_of(batch, t.replies[t.telling[0]].answer).value;
+  if (!again.refusal.empty() || !third.refusal.empty()) return false;
+  return worst_of(again.answer.value, first, limit).differs() &&
+         worst_of(third.answer.value, again.answer.value, limit).differs();
+}
+
 bool is_wanted(const ConformOptions& o, const std::string& id) {
   return (o.only.empty() || o.only.count(id)) && !o.skip.count(id);
 }
@@ -103,6 +123,16 @@ void settle(PropertyResult& r, const Property& p, const ConformOptions& o) {
   if (r.verdict == Verdict::note && o.strict) r.verdict = Verdict::broken;
   if (!p.is_universal && !o.meant && !is_no_loss && (r.verdict == Verdict::broken || r.verdict == Verdict::note))
     r.verdict = Verdict::described;
+}
+
+// Where an answer is another each time: the property that says so, and no other.
+void run_pure_alone(Trial& t, const ConformOptions& o, ConformReport& report) {
+  for (const Property& p : properties()) {
+    const bool is_pure = std::string(p.id) == "pure";
+    PropertyResult r = is_pure ? p.run(t) : not_tried(p.id, "answers change from call to call");
+    settle(r, p, o);
+    report.properties.push_back(std::move(r));
+  }
 }
 
 void run_properties(Trial& t, const ConformOptions& o, ConformReport& report) {
@@ -259,6 +289,11 @@ ConformReport conform(Subject& subject, const ConformOptions& o) {
   report.seed = o.draw.seed;
   const std::vector<LossBatch> drawn = draw_batches(report.program, o.draw);
   report.batches = drawn.size();
+  for (const LossBatch& b : drawn) {
+    report.most_examples = std::max(report.most_examples, b.inputs.batch);
+    report.most_steps = std::max(report.most_steps, b.inputs.steps);
+    report.most_classes = std::max(report.most_classes, b.inputs.classes);
+  }
   std::optional<LossMeaning> meant = o.meant;
   if (meant) meant->fixed = report.program.fixed;
   if (meant) refuse_what_fits_nothing(*meant, drawn), report.meant_options = options_for(*meant, drawn[0]);
@@ -267,15 +302,15 @@ ConformReport conform(Subject& subject, const ConformOptions& o) {
     const bool answered = ask_values(trial, drawn);
     report.dtype = subject.dtype();
     if (answered) {
-      report.named_batches = name_it(trial);
-      std::vector<LossBatch> good;
-      std::vector<size_t> places;
-      for (size_t i = 0; i < trial.replies.size(); ++i)
-        if (trial.replies[i].refusal.empty()) good.push_back(trial.batches[i]), places.push_back(i);
-      for (const size_t i : most_telling(good, most_telling_batches)) trial.telling.push_back(places[i]);
-      report.naming = trial.naming;
-      run_properties(trial, o, report);
-      find_smallest(trial, report);
+      choose_telling(trial);
+      if (answers_by_chance(trial)) {
+        run_pure_alone(trial, o, report);
+      } else {
+        report.named_batches = name_it(trial);
+        report.naming = trial.naming;
+        run_properties(trial, o, report);
+        find_smallest(trial, report);
+      }
       if (o.keeps_answers) keep_answers(trial, report);
     } else {
       const Reply& last = trial.replies.back();

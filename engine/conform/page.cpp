@@ -124,8 +124,9 @@ std::string nearest(const ConformReport& r) {
 std::string report_page(const ConformReport& r) {
   const Program& p = r.program;
   std::string body = heading(1, p.name) + naming(r);
-  body += paragraph(fmt::format("{}{}; takes {}; {} batches, seed {}.", p.framework.empty() ? "" : p.framework + ", ",
-                                word_for(r.dtype), p.takes_text(), r.batches, r.seed));
+  body += paragraph(fmt::format("{}{}; takes {}; {} batches up to B={} T={} V={}, seed {}.",
+                                p.framework.empty() ? "" : p.framework + ", ", word_for(r.dtype), p.takes_text(),
+                                r.batches, r.most_examples, r.most_steps, r.most_classes, r.seed));
   if (r.naming.fits.empty() && !r.naming.nearest.empty()) body += nearest(r);
   if (r.smallest) body += section("smallest", "The smallest batch", smallest(r));
   body += section("properties", "Properties", property_rows(r));

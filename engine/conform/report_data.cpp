@@ -76,6 +76,7 @@ std::string report_json(const ConformReport& r) {
            {"meant", r.meant.empty() ? Json(nullptr) : Json(r.meant)},
            {"seed", r.seed},
            {"batches", r.batches},
+           {"up_to", {{"B", r.most_examples}, {"T", r.most_steps}, {"V", r.most_classes}}},
            {"rounds", r.rounds},
            {"seconds", r.seconds},
            {"exit", r.exit},

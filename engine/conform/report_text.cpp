@@ -180,9 +180,10 @@ std::string tally_line(const ConformReport& r, size_t findings) {
 
 std::string report_text(const ConformReport& r, bool verbose) {
   const Program& p = r.program;
-  std::string out = fmt::format("{} ({}{}): takes {}; {}, seed {}\n", shown(p.name),
+  std::string out = fmt::format("{} ({}{}): takes {}; {} up to B={} T={} V={}, seed {}\n", shown(p.name),
                                 p.framework.empty() ? "" : shown(p.framework) + ", ", word_for(r.dtype), p.takes_text(),
-                                counted(static_cast<int64_t>(r.batches), "batch", "batches"), r.seed);
+                                counted(static_cast<int64_t>(r.batches), "batch", "batches"), r.most_examples,
+                                r.most_steps, r.most_classes, r.seed);
   if (!r.failure.empty()) {
     out += "  " + r.failure + "\n";
     if (r.smallest) out += labelled("batch", smallest_text(r, *r.smallest));

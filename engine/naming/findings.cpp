@@ -161,6 +161,7 @@ const FindingInfo table[] = {
     {"empty:error", "an error where no token counts", "", ""},
     {"empty:other", "another number where no token counts", "", ""},
     {"extremes:zero_times_infinity", "0·∞ of a one-hot row times log-softmax", "-(F.one_hot(y, z.shape[-1]) * z.log_softmax(-1)).sum(-1)[mask].mean()", loss},
+    {"extremes:value", "another value where logits are large, as of logits that are clamped", "F.cross_entropy(z[mask].clamp(-30, 30), y[mask])", loss},
     {"extremes:overflow", "large logits overflow", "-(z.exp() / z.exp().sum(-1, keepdim=True)).log().gather(2, y[..., None])[..., 0][mask].mean()", loss},
     {"pure:inputs_overwritten", "it writes over its inputs", "", ""},
     {"pure:state", "a second call gives another answer", "", ""},

@@ -33,18 +33,21 @@ std::string keys_of(const std::string& name, const std::string& brackets) {
     at = end + 1;
   }
   std::string flags;
+  std::vector<std::string> known;
   for (const auto& [bit, flag] : {std::pair{average_across_timesteps, "average_across_timesteps"},
                                   {average_across_batch, "average_across_batch"},
                                   {sum_over_timesteps, "sum_over_timesteps"},
                                   {sum_over_batch, "sum_over_batch"}}) {
     if (!(preset(name).known_flags & bit)) continue;
+    known.emplace_back(flag);
     const auto named = std::find(on.begin(), on.end(), flag);
     flags += fmt::format("{}{}: {}", flags.empty() ? "" : ", ", flag, named != on.end());
     if (named != on.end()) on.erase(named);
   }
+  if (!on.empty() && known.empty()) refuse("--means: {} has no flags, and no '{}'", name, shown(on[0]));
   if (!on.empty())
-    refuse("--means: {} has no flag '{}'; expected flags that are true, joined by +, [no flag] or [k=10]", name,
-           shown(on[0]));
+    refuse("--means: {} has no flag '{}'; {}; join those that are true by +, or write [no flag]", name, shown(on[0]),
+           not_among(known, on[0]));
   return fmt::format(", flags: {{{}}}", flags);
 }
 

@@ -36,7 +36,7 @@ TEST_CASE("the reference is a mean over tokens, with and without a meaning") {
   const Scratch dir;
   const Result r = conform(dir, "--seed 7 -- " + reference);
   CHECK(r.code == 0);
-  CHECK(has(r.out, "reference (C++, float64): takes logits targets mask; 40 batches, seed 7\n"));
+  CHECK(has(r.out, "reference (C++, float64): takes logits targets mask; 40 batches up to B=6 T=8 V=10, seed 7\n"));
   CHECK(has(r.out, "  it is Σ ωℓ / Σ m, active tokens = token_mean = "));
   const Result meant = conform(dir, "--seed 7 --means token_mean -- " + reference);
   CHECK(meant.code == 0);
@@ -65,6 +65,20 @@ TEST_CASE("another meaning is told, with the smallest batch, its finding and wha
   CHECK(has(run_seqgrad(dir, "check " + dir / "cases").out, "3 cases: 0 as expected, 3 not"));
   for (const char* command : {"explain", "gradcheck", "loss"})
     CHECK(run_seqgrad(dir, command + std::string(" ") + (dir / "cases/value")).code == 0);
+}
+
+TEST_CASE("what cannot be written is refused before the run; a folder of older cases is told") {
+  const Scratch dir;
+  const std::string file = dir.write("file", "");
+  for (const std::string option : {"--html", "--junit", "--save"}) {
+    const Result r = conform(dir, option + " " + file + "/below -- " + reference);
+    CAPTURE(option, r.err);
+    CHECK(r.code == 2);
+    CHECK(r.out.empty());
+  }
+  const std::string save = "--seed 3 --means mlx.mean --save " + (dir / "cases") + " -- " + reference;
+  CHECK_FALSE(has(conform(dir, save).err, "already"));
+  CHECK(has(conform(dir, save).err, "already; cases of the same name are replaced"));
 }
 
 TEST_CASE("JSON names findings, properties and the smallest batch") {
@@ -167,6 +181,7 @@ TEST_CASE("a signal to seqgrad ends the program too") {
           "kill -TERM $p; wait $p; echo $? >code");
   CHECK(std::system(("sh " + script).c_str()) == 0);
   CHECK(slurp(dir / "code") == "143\n");
+  CHECK(has(slurp(dir / "err"), "stopped by a signal; there is no report"));
   const std::string stat = "/proc/" + first_line(slurp(dir / "pid")) + "/stat";
   std::string state = slurp(stat);  // of an orphan until it is dead, then of a zombie, or none
   for (int i = 0; i < 500 && !state.empty() && !has(state, ") Z"); ++i, state = slurp(stat))
@@ -178,7 +193,7 @@ TEST_CASE("batches are counted, properties left out, notes made strict, rounds p
   const Scratch dir;
   const Result r = conform(dir, "--seed 3 --batches 5 --skip dtype,extremes --strict --verbose -- " + reference);
   CHECK(r.code == 0);
-  CHECK(has(r.out, "; 5 batches, seed 3\n"));
+  CHECK(has(r.out, "; 5 batches up to B="));
   CHECK(has(r.out, ", 4 not tried\n"));
   CHECK(has(r.err, "round 1 value [B="));
   CHECK(has(r.out, " rounds, "));

@@ -266,6 +266,34 @@ TEST_CASE("what was left out is said, and nothing that was tried is refused") {
   CHECK_THROWS_AS(conform(own, o), InputError);
 }
 
+TEST_CASE("answers that change from call to call are told as that alone") {
+  int calls = 0;
+  const Run r = run([&](const LossBatch&, LossAnswer& a) { times(a, 1 + 0.01 * (++calls * 7 % 11), 1); });
+  CHECK(r.ids == Words{"pure:state"});
+  CHECK(r.broken == Words{"pure"});
+  CHECK(r.report.count(Verdict::not_tried) == 13);
+  CHECK(r.report.exit == 1);
+}
+
+TEST_CASE("clamped logits are told by the value of large ones") {
+  OwnLoss own(program("logits targets mask", {}), meaning_of("token_mean").config->options());
+  const LossMeaning meaning = meaning_of("token_mean");
+  own.fault = [&](const LossBatch& b, LossAnswer& a) {
+    LossBatch clamped = b;
+    for (double& x : clamped.x) x = std::clamp(x, -30.0, 30.0);
+    static_cast<LossAnswer&>(a) = answer_of(meaning, clamped);
+  };
+  ConformOptions o;
+  o.meant = meaning;
+  o.draw.seed = 5;
+  o.only = {"extremes"};
+  const ConformReport r = conform(own, o);
+  CHECK(r.exit == 1);
+  CHECK(r.finding_ids() == Words{"extremes:value"});
+  o.meant.reset();
+  CHECK(conform(own, o).exit == 0);
+}
+
 TEST_CASE("a program that refuses float64 at its first question is asked in float32") {
   struct Single : OwnLoss {
     using OwnLoss::OwnLoss;

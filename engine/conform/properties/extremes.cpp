@@ -32,6 +32,24 @@ LossBatch with_infinities(LossBatch b) {
   return b;
 }
 
+// The value beside that of the loss that was named, which is the meant one where the loss is right. Wrong where
+// something is meant; else a note: nobody said how far the name goes.
+std::optional<Evidence> compared(const Trial& t, const LossBatch& batch, const LossAnswer& got) {
+  if (!t.found) return std::nullopt;
+  const LossBatch b = rounded_to(batch, t.subject.dtype());
+  const LossAnswer want = t.found->predict(b);
+  if (!is_finite(want.value)) return std::nullopt;
+  const Worst w = worst_of(got.value, want.value, t.scale_of(b, want).value);
+  if (!w.differs()) return std::nullopt;
+  return Evidence{"extremes:value",
+                  fmt::format("{}: {} where {} is {}", b.reason, number_text(w.got),
+                              t.found->ids.empty() ? t.meant_name() : "the loss that was named", number_text(w.want)),
+                  b,
+                  w.got,
+                  w.want,
+                  !t.meant};
+}
+
 }  // namespace
 
 PropertyResult check_extremes(Trial& t) {
@@ -56,6 +74,8 @@ PropertyResult check_extremes(Trial& t) {
     if (!is_finite(r.answer.value))
       found.push_back(
           {id, fmt::format("{}: value {}", b.reason, value_text(r.answer.value)), b, r.answer.value[0], 0, true});
+    else if (std::optional<Evidence> e = compared(t, b, r.answer))
+      found.push_back(std::move(*e));
     else if (!is_finite(r.answer.d_x))
       found.push_back({id, fmt::format("{}: the value is finite, the gradient is not", b.reason), b, 0, 0, true});
   }
