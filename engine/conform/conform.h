@@ -33,7 +33,7 @@ struct ConformReport {
   std::optional<LossOptions> meant_options;  // with what the program has built in
   uint64_t seed = 0;
   int64_t most_examples = 0, most_steps = 0, most_classes = 0;  // of the batches whose values were compared
-  size_t batches = 0, named_batches = 0;  // all, and those that the name fits
+  size_t batches = 0, named_batches = 0;                        // all, and those that the name fits
   int64_t rounds = 0;
   double seconds = 0;
   Naming naming;

@@ -115,6 +115,7 @@ TEST_CASE("programs that are none, before their hello: exit 2, in words") {
   check("--means " + dir.write("none.yaml", "") + " -- true", "it says no loss; expected a section");
   check("--means " + dir.write("null.yaml", "loss:\n") + " -- true", "it says no loss; expected a section");
   check("--means " + dir.path.string() + "/gone -- true", "gone");
+  check("--means 'tfa.sequence_loss[sum_over_timestep]' -- true", "did you mean 'sum_over_timesteps'?");
   check("--only valeu -- true", "--only: no property 'valeu'");
   check("--sizes 3 -- true", "--sizes: expected B,T,V");
 }
