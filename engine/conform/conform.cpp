@@ -252,6 +252,32 @@ void refuse_what_fits_nothing(const LossMeaning& meaning, const std::vector<Loss
   refuse("--means {}: it refuses what the program takes: {}", meaning.name, why);
 }
 
+// Asks all that is to be asked, and writes down what is found. Throws ProgramFault where the program ends it.
+void judge(Trial& trial, Subject& subject, const std::vector<LossBatch>& drawn, const ConformOptions& o,
+           ConformReport& report) {
+  const bool answered = ask_values(trial, drawn);
+  report.dtype = subject.dtype();
+  if (!answered) {
+    const Reply& last = trial.replies.back();
+    const LossBatch& batch = trial.batches[trial.replies.size() - 1];
+    report.properties.push_back({"value",
+                                 Verdict::broken,
+                                 "",
+                                 {{"refuses:value", "refuses batches: " + shown(last.refusal), batch, 0, 0, false}}});
+    return;
+  }
+  choose_telling(trial);
+  if (answers_by_chance(trial)) {
+    run_pure_alone(trial, o, report);
+  } else {
+    report.named_batches = name_it(trial);
+    report.naming = trial.naming;
+    run_properties(trial, o, report);
+    find_smallest(trial, report);
+  }
+  if (o.keeps_answers) keep_answers(trial, report);
+}
+
 // Nothing that was tried is nothing that holds.
 int exit_of(const ConformReport& r) {
   if (!r.failure.empty()) return static_cast<int>(ExitCode::system);
@@ -299,27 +325,7 @@ ConformReport conform(Subject& subject, const ConformOptions& o) {
   if (meant) refuse_what_fits_nothing(*meant, drawn), report.meant_options = options_for(*meant, drawn[0]);
   Trial trial(subject, drawn, meant, o.draw.seed);
   try {
-    const bool answered = ask_values(trial, drawn);
-    report.dtype = subject.dtype();
-    if (answered) {
-      choose_telling(trial);
-      if (answers_by_chance(trial)) {
-        run_pure_alone(trial, o, report);
-      } else {
-        report.named_batches = name_it(trial);
-        report.naming = trial.naming;
-        run_properties(trial, o, report);
-        find_smallest(trial, report);
-      }
-      if (o.keeps_answers) keep_answers(trial, report);
-    } else {
-      const Reply& last = trial.replies.back();
-      const LossBatch& batch = trial.batches[trial.replies.size() - 1];
-      report.properties.push_back({"value",
-                                   Verdict::broken,
-                                   "",
-                                   {{"refuses:value", "refuses batches: " + shown(last.refusal), batch, 0, 0, false}}});
-    }
+    judge(trial, subject, drawn, o, report);
   } catch (const ProgramFault& e) {
     if (e.fault == Fault::stopped) throw;
     report.failure = e.what();
