@@ -5,26 +5,16 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/naming/variant.h"
+
 namespace seqgrad {
 namespace {
-
-// Which cells count, as one mask.
-std::vector<uint8_t> active(const LossInputs& in, const LossOptions& o) {
-  std::vector<uint8_t> m(static_cast<size_t>(in.batch * in.steps), 0);
-  for (int64_t b = 0; b < in.batch; ++b)
-    for (int64_t t = 0; t < in.steps; ++t) {
-      const auto n = static_cast<size_t>(b * in.steps + t);
-      m[n] = (!in.lengths || t < (*in.lengths)[static_cast<size_t>(b)]) && (!in.mask || (*in.mask)[n]) &&
-             (!o.ignore_index || in.targets.empty() || in.targets[n] != *o.ignore_index);
-    }
-  return m;
-}
 
 // Each step's logits against the targets, mask and weights of another step: targets[:, 1:] beside logits[:, :-1], or
 // the other way round.
 bool shift(CaseVariant& x, int64_t by) {
   if (x.inputs.steps < 2 || x.inputs.targets.empty()) return false;
-  const std::vector<uint8_t> m = active(x.inputs, x.options);
+  const std::vector<uint8_t> m = active_cells(x.inputs, x.options);
   const LossInputs before = x.inputs;
   x.inputs.lengths.reset();
   x.inputs.mask.emplace(m.size(), uint8_t{0});
