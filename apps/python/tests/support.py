@@ -1,4 +1,4 @@
-"""What the tests share: the package of this checkout on the path, the executable, a program that plays the parent."""
+"""What the tests share: the package of this checkout on the path (or the installed one), the executable, a program that plays the parent."""
 import contextlib
 import os
 import pathlib
@@ -9,7 +9,10 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
-sys.path.insert(0, str(HERE.parent / "src"))
+INSTALLED = bool(os.environ.get("SEQGRAD_INSTALLED"))  # the package that this Python has, not the checkout's
+SOURCE = "" if INSTALLED else str(HERE.parent / "src")
+if SOURCE:
+    sys.path.insert(0, SOURCE)
 os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
 
 import seqgrad  # noqa: E402
@@ -48,5 +51,5 @@ def needs_executable(test):
 
 
 def run_python(code: str, **kwargs):
-    env = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+    env = {**os.environ, "PYTHONPATH": SOURCE}
     return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, **kwargs)

@@ -7,7 +7,7 @@ import tempfile
 import time
 import unittest
 
-from support import ROOT, environment, needs_executable, run_python
+from support import ROOT, SOURCE, environment, needs_executable, run_python
 import numpy as np
 import seqgrad
 from test_program import mean
@@ -96,7 +96,7 @@ class Executable(unittest.TestCase):
             seqgrad.load_run(run_dir, "step-9").weights
 
     def test_the_command_line(self):
-        env = {**os.environ, "PYTHONPATH": str(ROOT / "apps/python/src")}
+        env = {**os.environ, "PYTHONPATH": SOURCE}
         done = subprocess.run([sys.executable, "-m", "seqgrad", "--version"], env=env, capture_output=True, text=True)
         self.assertEqual(done.stdout, subprocess.run([seqgrad.executable(), "--version"], capture_output=True, text=True).stdout)
         self.assertIn(seqgrad.__version__, done.stdout)
@@ -114,6 +114,16 @@ class NoExecutable(unittest.TestCase):
         with environment(SEQGRAD_EXECUTABLE=None, PATH="/usr/bin:/bin"):
             done = run_python("import seqgrad.child as c, pathlib; c.HERE = pathlib.Path('/nowhere/at/all/here'); c.executable()")
         self.assertIn("scripts/build.sh", done.stderr)
+
+    def test_a_path_that_was_named_is_taken_before_the_wheel_s_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            own = pathlib.Path(folder) / "bin" / "seqgrad"
+            own.parent.mkdir()
+            own.touch()
+            ask = f"import seqgrad.child as c, pathlib; c.HERE = pathlib.Path({folder!r}); print(c.executable())"
+            for named, found in ((None, str(own)), (sys.executable, sys.executable)):
+                with environment(SEQGRAD_EXECUTABLE=named):
+                    self.assertEqual(run_python(ask).stdout.strip(), found)
 
     def test_a_path_that_is_no_program(self):
         with tempfile.TemporaryDirectory() as folder:

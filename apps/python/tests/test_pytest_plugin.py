@@ -6,7 +6,7 @@ import sys
 import tempfile
 import unittest
 
-from support import HERE, fake_parent
+from support import HERE, INSTALLED, SOURCE, fake_parent
 
 try:
     import pytest  # noqa: F401
@@ -50,9 +50,10 @@ class Plugin(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, fake_parent(scene):
             path = pathlib.Path(folder)
             (path / "test_loss.py").write_text(tests.format(here=str(HERE)))
-            env = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
-            done = subprocess.run([sys.executable, "-m", "pytest", "-p", "seqgrad.pytest_plugin", "-p", "no:cacheprovider", "-q", "-rA",
-                                   *options, str(path)], cwd=folder, env=env, capture_output=True, text=True)
+            env = {**os.environ, "PYTHONPATH": SOURCE}
+            plugin = [] if INSTALLED else ["-p", "seqgrad.pytest_plugin"]
+            done = subprocess.run([sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", "-q", "-rA", *options, str(path)], cwd=folder,
+                                  env=env, capture_output=True, text=True)
             self.files = sorted(p.name for p in path.iterdir() if p.name != "__pycache__")
             return done
 
@@ -71,6 +72,12 @@ class Plugin(unittest.TestCase):
         self.assertIn("divisor:positions: all cells are counted", done.stdout)
         self.assertIn("test_loss.py_test_plain", done.stdout)
         self.assertNotIn("raise LossMismatch", done.stdout)  # nobody wants to see our frames
+
+    def test_a_refusal_is_its_words(self):
+        done = self.pytest("refuses")
+        self.assertIn("SeqgradError: error: no preset 'torch.meen'; did you mean torch.mean?", done.stdout)
+        self.assertIn("seqgrad.check(mean)", done.stdout)
+        self.assertNotIn("raise SeqgradError", done.stdout)
 
     def test_a_mark_that_says_nothing_is_an_error(self):
         done = self.pytest("holds", tests=WRONG_MARKS)

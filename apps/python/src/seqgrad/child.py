@@ -14,6 +14,11 @@ class SeqgradError(RuntimeError):
     """What the executable refused, in its own words; or that it is not there."""
 
 
+def is_refusal(excinfo) -> bool:
+    """For __tracebackhide__: pytest shows the caller's line and the words, and none of our frames."""
+    return excinfo.errisinstance(SeqgradError)
+
+
 def _is_program(path) -> bool:
     """A compiled program: not the console script of this package, which would look for itself."""
     try:
@@ -42,15 +47,15 @@ def _why_not(path: str) -> str:
 
 
 def executable() -> str:
-    """The path of `seqgrad`: the wheel's own, then $SEQGRAD_EXECUTABLE, then PATH, then a checkout's build/."""
-    own = HERE / "bin" / "seqgrad"
-    if own.exists():
-        return str(own)
+    """The path of `seqgrad`: $SEQGRAD_EXECUTABLE, then the wheel's own, then PATH, then a checkout's build/."""
     named = os.environ.get("SEQGRAD_EXECUTABLE")
     if named:
         if _why_not(named):
             raise SeqgradError(f"SEQGRAD_EXECUTABLE={named}: {_why_not(named)}")
         return named
+    own = HERE / "bin" / "seqgrad"
+    if own.exists():
+        return str(own)
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         found = shutil.which("seqgrad", path=folder or ".")
         if found and _is_program(found):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Sequence
 
-from .child import SeqgradError
+from .child import SeqgradError, is_refusal
 from .defaults import TAKEN, check_names, defaults
 from .program import SETTINGS, Program
 from .protocol import Outcome, converse
@@ -104,6 +104,7 @@ def _check_folder(save) -> None:
 
 
 def _run(program, means, only, skip, seed, batches, save, more) -> Report:
+    __tracebackhide__ = is_refusal
     save = defaults.get("save") if save is None else save
     if save is not None:
         _check_folder(save)
@@ -139,6 +140,7 @@ def which(fn: Callable, *, means: Any = None, framework: str | None = None, take
     `settings`: shifts=1 for a function that shifts the targets itself, layout="time" for [T,B,…], classes and steps where
     the function has them fixed, ignore (-100), smoothing, softcap, z_loss where it has them built in.
     """
+    __tracebackhide__ = is_refusal
     check_names("which and check", settings, SETTINGS, (*TAKEN, "framework", "takes"))
     program = Program(fn, framework, takes, **settings)
     return _run(program, means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict or None})

@@ -13,7 +13,7 @@ from typing import BinaryIO, Sequence
 
 import numpy as np
 
-from .child import SeqgradError, executable, start
+from .child import SeqgradError, executable, is_refusal, start
 from .tensor_file import BadTensors, TensorFile, decode, encode
 
 MOST_BYTES = 1 << 30
@@ -88,6 +88,7 @@ def answer(program, frame: TensorFile):
 def converse(program, options: Sequence[str]) -> Outcome:
     """Runs `seqgrad conform --stdio OPTIONS…` on a program. Raises SeqgradError with its words where it ends without an
     outcome."""
+    __tracebackhide__ = is_refusal
     command = [executable(), "conform", "--stdio", *options]
     with tempfile.TemporaryFile() as words:
         child = start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words)
