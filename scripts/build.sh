@@ -10,7 +10,8 @@ build=${SEQGRAD_BUILD:-build}
 tests=${SEQGRAD_TESTS:-OFF}
 if grep -qs '^SEQGRAD_TESTS:BOOL=ON' "$build/CMakeCache.txt"; then tests=ON; fi  # a tree that has tests keeps them
 options=()
-if [[ -n ${SEQGRAD_CUDA:-} ]]; then options=(-DSEQGRAD_CUDA="$SEQGRAD_CUDA"); fi
+if [[ ! -e $build/CMakeCache.txt ]]; then options=(-DSEQGRAD_UNITY=ON); fi  # whoever configures by hand decides
+if [[ -n ${SEQGRAD_CUDA:-} ]]; then options+=(-DSEQGRAD_CUDA="$SEQGRAD_CUDA"); fi
 if command -v ccache >/dev/null; then  # copies of the tree, as the script tests make them, share objects
   export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
   options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)

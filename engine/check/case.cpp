@@ -21,34 +21,34 @@ constexpr size_t largest_tensors = size_t{4} << 30;
 constexpr size_t largest_yaml = size_t{1} << 20;
 constexpr int64_t longest_empty = 1 << 20;  // a side of a tensor without numbers, whose results may have some
 
-enum class Kind { floats, ids, lengths, flags };
-struct Input {
+enum class InputKind { floats, ids, lengths, flags };
+struct CaseInput {
   const char* name;
-  Kind kind;
+  InputKind kind;
   bool steps;  // one array a step in layout: list
 };
-const Input inputs[] = {{"logits", Kind::floats, true},        {"probs", Kind::floats, true},
-                        {"hidden", Kind::floats, false},       {"weight", Kind::floats, false},
-                        {"bias", Kind::floats, false},         {"targets", Kind::ids, true},
-                        {"lengths", Kind::lengths, false},     {"mask", Kind::flags, true},
-                        {"token_weight", Kind::floats, true},  {"example_weight", Kind::floats, false},
-                        {"class_weight", Kind::floats, false}, {"prior", Kind::floats, false},
-                        {"upstream", Kind::floats, false},     {"row_loss", Kind::floats, false}};
+const CaseInput inputs[] = {{"logits", InputKind::floats, true},        {"probs", InputKind::floats, true},
+                            {"hidden", InputKind::floats, false},       {"weight", InputKind::floats, false},
+                            {"bias", InputKind::floats, false},         {"targets", InputKind::ids, true},
+                            {"lengths", InputKind::lengths, false},     {"mask", InputKind::flags, true},
+                            {"token_weight", InputKind::floats, true},  {"example_weight", InputKind::floats, false},
+                            {"class_weight", InputKind::floats, false}, {"prior", InputKind::floats, false},
+                            {"upstream", InputKind::floats, false},     {"row_loss", InputKind::floats, false}};
 
-bool fits(Kind kind, DType dtype) {
+bool fits(InputKind kind, DType dtype) {
   switch (kind) {
-    case Kind::floats: return is_floating(dtype);
-    case Kind::ids: return true;  // floats among ids are E05, which the loss refuses
-    case Kind::lengths: return dtype == DType::i64 || dtype == DType::i32;
-    case Kind::flags: return dtype == DType::u8;
+    case InputKind::floats: return is_floating(dtype);
+    case InputKind::ids: return true;  // floats among ids are E05, which the loss refuses
+    case InputKind::lengths: return dtype == DType::i64 || dtype == DType::i32;
+    case InputKind::flags: return dtype == DType::u8;
   }
   return false;
 }
-const char* expected(Kind kind) {
-  return kind == Kind::floats    ? "float32 or float64"
-         : kind == Kind::lengths ? "int32 or int64"
-         : kind == Kind::flags   ? "uint8 or bool"
-                                 : "int32 or int64";
+const char* expected(InputKind kind) {
+  return kind == InputKind::floats    ? "float32 or float64"
+         : kind == InputKind::lengths ? "int32 or int64"
+         : kind == InputKind::flags   ? "uint8 or bool"
+                                      : "int32 or int64";
 }
 
 // Reads the tensors of one file into a case whose section has been read.
@@ -98,16 +98,16 @@ class Reader {
 
   void read_input(NamedArray& t) {
     std::string base = t.name;
-    const Input* known = nullptr;
+    const CaseInput* known = nullptr;
     const auto find = [&](const std::string& name) {
-      for (const Input& i : inputs)
+      for (const CaseInput& i : inputs)
         if (name == i.name) known = &i;
     };
     find(base);
     if (!known && case_.layout == Layout::list) find(base.substr(0, base.rfind('.')));
     if (!known) {
       std::vector<std::string> names;
-      for (const Input& i : inputs) names.emplace_back(i.name);
+      for (const CaseInput& i : inputs) names.emplace_back(i.name);
       for (const char* g : gold_names) names.push_back(std::string("gold.") + g);
       const std::string near = closest(t.name, names);
       bad(t.name, near.empty() ? "is none of a case's" : fmt::format("is none of a case's (did you mean '{}'?)", near));

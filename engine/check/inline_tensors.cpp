@@ -12,9 +12,9 @@ namespace {
 constexpr size_t most_numbers = 10000;
 constexpr size_t deepest = 4;
 
-class Builder {
+class InlineTensor {
  public:
-  Builder(std::string n, size_t& all) : name(std::move(n)), total(&all) {}
+  InlineTensor(std::string n, size_t& all) : name(std::move(n)), total(&all) {}
 
   std::string name;
   std::vector<int64_t> shape;
@@ -66,7 +66,7 @@ class Builder {
 };
 
 template <class T>
-NamedArray whole(const Builder& b, const Node& node, double lowest, double highest) {
+NamedArray whole(const InlineTensor& b, const Node& node, double lowest, double highest) {
   std::vector<T> out;
   for (const double x : b.numbers) {
     if (!(x >= lowest && x <= highest && x == std::floor(x)))
@@ -85,7 +85,7 @@ std::vector<NamedArray> inline_tensors(const Node& node, bool dense_targets) {
     refuse("{}:{}:{}: error: tensors: expected names and lists, got {}",
            node.at.source ? shown_path(node.at.source->name) : "", node.at.line, node.at.column, node.describe());
   for (size_t i = 0; i < node.keys.size(); ++i) {
-    Builder b(node.keys[i].name, total);
+    InlineTensor b(node.keys[i].name, total);
     b.add(node.items[i], 0);
     const std::string base = b.name.substr(0, b.name.find('.'));
     constexpr double exact = 9007199254740992;  // 2^53

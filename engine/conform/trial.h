@@ -1,6 +1,7 @@
 // One run against a program: its batches and answers, what they should have been, and what the properties found.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <optional>
@@ -33,6 +34,10 @@ struct PropertyResult {
   std::string text;                // why it was not tried; what it gives
   std::vector<Evidence> evidence;  // the strongest first
 };
+
+inline bool all_finite(const std::vector<double>& x) {
+  return std::all_of(x.begin(), x.end(), [](double v) { return std::isfinite(v); });
+}
 
 // What the numbers of an answer may be off.
 struct Scale {

@@ -15,7 +15,7 @@ namespace {
 
 using Points = std::vector<std::pair<double, double>>;
 
-constexpr double width = 400, height = 230, left = 54, right = 14, top = 10, bottom = 30;
+constexpr double plot_width = 400, height = 230, plot_left = 54, plot_right = 14, top = 10, bottom = 30;
 constexpr size_t most_points = 600, most_markers = 40;
 
 struct Scale {
@@ -154,21 +154,21 @@ std::string line_chart(const Chart& chart) {
   if (xr.low > 0) xr.low = 0;  // step 0 is where training begins
   const std::vector<double> xs = round_ticks(xr.low, xr.high, 4),
                             ys = log ? log_ticks(yr.low, yr.high, 7) : round_ticks(yr.low, yr.high, 4);
-  const Scale x{xr.low, std::max(xr.high, xr.low + 1), left, width - right},
+  const Scale x{xr.low, std::max(xr.high, xr.low + 1), plot_left, plot_width - plot_right},
       y{ys.front(), ys.back(), height - bottom, top, log};
-  out += fmt::format("<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} by {}\">\n", width,
+  out += fmt::format("<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} by {}\">\n", plot_width,
                      height, for_html(chart.title), for_html(chart.x_name));
   for (const double t : ys)
     out += fmt::format(
-        "<path class=\"rule\" d=\"M{} {:.1f}H{}\"/><text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n", left,
-        y(t), width - right, left - 6, y(t) + 4, number(t));
+        "<path class=\"rule\" d=\"M{} {:.1f}H{}\"/><text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>\n",
+        plot_left, y(t), plot_width - plot_right, plot_left - 6, y(t) + 4, number(t));
   for (const double t : xs)
     if (t >= x.low && t <= x.high)
       out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x(t), height - bottom + 16,
                          number(t));
-  out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", width - right, height,
+  out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", plot_width - plot_right, height,
                      for_html(chart.x_name));
-  if (log) out += fmt::format("<text x=\"{}\" y=\"{}\">logarithmic scale</text>\n", left, height);
+  if (log) out += fmt::format("<text x=\"{}\" y=\"{}\">logarithmic scale</text>\n", plot_left, height);
   for (size_t i = 0; i < series.size(); ++i)
     if (!series[i].points.empty()) out += draw(series[i], i, x, y);
   return out + "</svg>\n" + legend(series) + "</div>\n";

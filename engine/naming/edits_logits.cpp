@@ -134,7 +134,7 @@ bool probs_taken(Variant& x, ProbsMode mode) {
 
 constexpr EditGroup logits = EditGroup::logits;
 
-const Edit table[] = {
+const Edit logit_table[] = {
     {"logits:softmax_twice", "with a softmax taken twice", logits, true, false, false, softmax_first},
     {"logits:probabilities_as_logits", "with probabilities taken for logits", logits, true, false, false,
      [](Variant& x) { return std::exchange(x.kind, PredictionKind::logits) == PredictionKind::probs; }},
@@ -246,7 +246,7 @@ const SolvedEdit solved[] = {
 
 }  // namespace
 
-std::span<const Edit> logit_edits() { return table; }
+std::span<const Edit> logit_edits() { return logit_table; }
 std::span<const SolvedEdit> solved_edits() { return solved; }
 
 }  // namespace seqgrad

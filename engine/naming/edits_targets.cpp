@@ -108,7 +108,7 @@ bool smooth(Variant& x, SmoothingKind kind) {
 
 constexpr EditGroup targets = EditGroup::targets, smoothing = EditGroup::smoothing;
 
-const Edit table[] = {
+const Edit target_table[] = {
     {"targets:shifted+1", "with each step's targets from the next one, which has a column less", targets, true, true,
      false, slide<1, false>},
     {"targets:shifted+1", "with targets rolled to the step before", targets, true, true, false, roll<1>},
@@ -158,6 +158,6 @@ const Edit table[] = {
 
 }  // namespace
 
-std::span<const Edit> target_edits() { return table; }
+std::span<const Edit> target_edits() { return target_table; }
 
 }  // namespace seqgrad

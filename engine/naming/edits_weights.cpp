@@ -50,7 +50,7 @@ bool normalize(Variant& x, bool by_example) {
 
 constexpr EditGroup weights = EditGroup::weights;
 
-const Edit table[] = {
+const Edit weight_table[] = {
     {"weights:token_dropped", "with the token weights left out", weights, false, true, true,
      [](Variant& x) { return drop(x.inputs.token_weight); }},
     {"weights:example_dropped", "with the example weights left out", weights, false, true, true,
@@ -80,6 +80,6 @@ const Edit table[] = {
 
 }  // namespace
 
-std::span<const Edit> weight_edits() { return table; }
+std::span<const Edit> weight_edits() { return weight_table; }
 
 }  // namespace seqgrad

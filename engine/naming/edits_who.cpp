@@ -86,7 +86,7 @@ bool moved(Variant& x) {
   });
 }
 
-const Edit table[] = {
+const Edit who_table[] = {
     {"mask:ignored", "with every position counted, padding too", EditGroup::who, false, true, true, ignored},
     {"mask:from_pad_id", "with the mask made from target ids other than 0", EditGroup::who, false, true, true, pad_id},
     {"targets:zero_ignored", "with id 0 ignored", EditGroup::who, false, true, true, zero_ignored},
@@ -135,6 +135,6 @@ const Edit table[] = {
 
 }  // namespace
 
-std::span<const Edit> who_edits() { return table; }
+std::span<const Edit> who_edits() { return who_table; }
 
 }  // namespace seqgrad

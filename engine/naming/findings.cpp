@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* loss = "{loss}";
 
-const FindingInfo table[] = {
+const FindingInfo finding_table[] = {
     // What the sum is divided by
     {"divisor:one", "a sum where a mean is meant, or nothing to divide by", "(nll * mask * weight).sum()", loss},
     {"divisor:positions", "divided by all cells, padding included", "(nll * mask * weight).mean()", loss},
@@ -182,10 +182,10 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
 
 }  // namespace
 
-std::span<const FindingInfo> findings() { return table; }
+std::span<const FindingInfo> findings() { return finding_table; }
 
 const FindingInfo& finding(const std::string& id) {
-  for (const FindingInfo& f : table)
+  for (const FindingInfo& f : finding_table)
     if (id == f.id) return f;
   refuse("there is no finding '{}'; `seqgrad info --findings` lists them", id);
 }

@@ -110,7 +110,7 @@ json mode(const Mode& m) {
   return out;
 }
 
-json table(const DataTable& t) {
+json table_json(const DataTable& t) {
   json out{{"title", t.title}, {"columns", t.columns}, {"rows", json::array()}, {"chart", nullptr}};
   for (const auto& row : t.rows) {
     json cells = json::array();
@@ -123,14 +123,14 @@ json table(const DataTable& t) {
   return out;
 }
 
-json experiment(const Experiment& e) {
+json experiment_json(const Experiment& e) {
   json out{{"number", e.number},        {"id", e.id},
            {"title", e.title},          {"question", e.question},
            {"predict", e.predict},      {"prediction", number(e.prediction)},
            {"mistakes", json::array()}, {"tables", json::array()},
            {"numbers", json::object()}, {"answer", e.answer}};
   for (const Mistake& m : e.mistakes) out["mistakes"].push_back({{"value", number(m.value)}, {"words", m.words}});
-  for (const DataTable& t : e.tables) out["tables"].push_back(table(t));
+  for (const DataTable& t : e.tables) out["tables"].push_back(table_json(t));
   for (const auto& [name, x] : e.numbers) out["numbers"][name] = number(x);
   return out;
 }
@@ -187,7 +187,7 @@ std::string to_json(const Explanation& e, bool ascii) {
   out["rows"] = json::object();
   for (const auto& [framework, line] : e.rows) out["rows"][framework] = line;
   out["experiments"] = json::array();
-  for (const Experiment& x : e.experiments) out["experiments"].push_back(experiment(x));
+  for (const Experiment& x : e.experiments) out["experiments"].push_back(experiment_json(x));
   out["warnings"] = e.warnings;
   out["error"] = e.error;
   return out.dump(-1, ' ', ascii, json::error_handler_t::replace);

@@ -102,7 +102,7 @@ std::string asked(const std::string& predict, const std::string& attribute, cons
       for_html(predict), attribute, answer);
 }
 
-std::string experiment(const Experiment& e) {
+std::string experiment_html(const Experiment& e) {
   std::string answer;
   for (const DataTable& t : e.tables) answer += table_of(t);
   std::vector<std::vector<std::string>> numbers;
@@ -162,7 +162,7 @@ std::string explain_page(const Explanation& e) {
   rest += section("divisors", "What one may divide by", frame);
   if (!e.experiments.empty()) {
     std::string all;
-    for (const Experiment& x : e.experiments) all += experiment(x);
+    for (const Experiment& x : e.experiments) all += experiment_html(x);
     rest += section(
         "experiments", "Experiments with this batch",
         "<p class=\"screen\"><label><input type=\"checkbox\" id=\"hide\" checked=\"checked\"/> predict first, then "

@@ -25,10 +25,6 @@ std::optional<LossBatch> long_batch(const Trial& t, FloatType type) {
   return b;
 }
 
-bool is_finite(const std::vector<double>& x) {
-  return std::all_of(x.begin(), x.end(), [](double v) { return std::isfinite(v); });
-}
-
 // Ids above 256 that are odd are no bfloat16, those above 2048 no float16: whoever puts them into one reads another
 // class, whose logit is far below the target's here.
 std::optional<LossBatch> with_odd_ids(LossBatch b) {
@@ -54,9 +50,9 @@ class AskedIn {  // another dtype for a while
   FloatType before_;
 };
 
-enum class Kind { few, many, odd_ids };
+enum class Batches { few, many, odd_ids };
 
-std::optional<Evidence> compare(Trial& t, const LossBatch& from, FloatType type, Kind kind) {
+std::optional<Evidence> compare(Trial& t, const LossBatch& from, FloatType type, Batches kind) {
   const LossBatch b = rounded_to(from, type);
   const Reply wide = t.ask(b, "dtype", false);
   if (!wide.refusal.empty()) return std::nullopt;
@@ -67,7 +63,7 @@ std::optional<Evidence> compare(Trial& t, const LossBatch& from, FloatType type,
   const std::string where = fmt::format("{}, {}: ", word_for(type), from.reason);
   if (!narrow.refusal.empty())
     return Evidence{"refuses:dtype", where + "refused: " + shown(narrow.refusal), b, 0, 0, false};
-  if (is_finite(wide.answer.value) && !is_finite(narrow.answer.value))
+  if (all_finite(wide.answer.value) && !all_finite(narrow.answer.value))
     return Evidence{"dtype:overflow",
                     fmt::format("{}value {}", where, value_text(narrow.answer.value)),
                     b,
@@ -78,10 +74,10 @@ std::optional<Evidence> compare(Trial& t, const LossBatch& from, FloatType type,
   const bool half = type == FloatType::bf16 || type == FloatType::f16;
   double size = 0;
   for (const double x : wide.answer.value) size = std::max(size, std::abs(x));
-  const double limit = kind == Kind::many && half ? 0.1 * size : t.scale_of(b, wide.answer, type).value;
+  const double limit = kind == Batches::many && half ? 0.1 * size : t.scale_of(b, wide.answer, type).value;
   const Worst w = worst_of(narrow.answer.value, wide.answer.value, limit);
   if (!w.differs()) return std::nullopt;
-  return Evidence{kind == Kind::odd_ids ? "targets:cast" : "dtype:summed",
+  return Evidence{kind == Batches::odd_ids ? "targets:cast" : "dtype:summed",
                   fmt::format("{}{} where {} gives {}", where, number_text(w.got), word_for(t.subject.dtype()),
                               number_text(w.want)),
                   b,
@@ -101,12 +97,12 @@ PropertyResult check_dtype(Trial& t) {
   std::vector<Evidence> found;
   for (const FloatType type : others) {
     for (size_t k = 0; k < std::min(most_batches, t.telling.size()); ++k)
-      if (auto e = compare(t, t.batches[t.telling[k]], type, Kind::few)) found.push_back(*std::move(e));
+      if (auto e = compare(t, t.batches[t.telling[k]], type, Batches::few)) found.push_back(*std::move(e));
     if (type == FloatType::f32) continue;
     if (const auto many = long_batch(t, type))
-      if (auto e = compare(t, *many, type, Kind::many)) found.push_back(*std::move(e));
+      if (auto e = compare(t, *many, type, Batches::many)) found.push_back(*std::move(e));
     if (const auto odd = with_odd_ids(t.batches[t.telling[0]]))
-      if (auto e = compare(t, *odd, type, Kind::odd_ids)) found.push_back(*std::move(e));
+      if (auto e = compare(t, *odd, type, Batches::odd_ids)) found.push_back(*std::move(e));
   }
   return judged("dtype", std::move(found));
 }

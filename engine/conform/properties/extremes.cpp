@@ -9,10 +9,6 @@
 namespace seqgrad {
 namespace {
 
-bool is_finite(const std::vector<double>& x) {
-  return std::all_of(x.begin(), x.end(), [](double v) { return std::isfinite(v); });
-}
-
 LossBatch with_large_logits(LossBatch b) {
   for (size_t i = 0; i < b.x.size(); ++i) b.x[i] = (i * 7 % 5 < 2 ? -1e4 : 1e4) * (i % 3 == 0 ? 0.5 : 1);
   b.reason = "logits of ±1e4";
@@ -38,7 +34,7 @@ std::optional<Evidence> compared(const Trial& t, const LossBatch& batch, const L
   if (!t.found) return std::nullopt;
   const LossBatch b = rounded_to(batch, t.subject.dtype());
   const LossAnswer want = t.found->predict(b);
-  if (!is_finite(want.value)) return std::nullopt;
+  if (!all_finite(want.value)) return std::nullopt;
   const Worst w = worst_of(got.value, want.value, t.scale_of(b, want).value);
   if (!w.differs()) return std::nullopt;
   return Evidence{"extremes:value",
@@ -71,12 +67,12 @@ PropertyResult check_extremes(Trial& t) {
       continue;
     }
     const char* id = infinities ? "extremes:zero_times_infinity" : "extremes:overflow";
-    if (!is_finite(r.answer.value))
+    if (!all_finite(r.answer.value))
       found.push_back(
           {id, fmt::format("{}: value {}", b.reason, value_text(r.answer.value)), b, r.answer.value[0], 0, true});
     else if (std::optional<Evidence> e = compared(t, b, r.answer))
       found.push_back(std::move(*e));
-    else if (!is_finite(r.answer.d_x))
+    else if (!all_finite(r.answer.d_x))
       found.push_back({id, fmt::format("{}: the value is finite, the gradient is not", b.reason), b, 0, 0, true});
   }
   return judged("extremes", std::move(found));

@@ -6,7 +6,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& s) {
+std::optional<Experiment> show_broadcast(const LessonBatch& s) {
   const std::vector<uint8_t> active = active_cells(s);
   LessonBatch all = unmasked(s);
   std::vector<double> w = s.inputs.token_weight.value_or(std::vector<double>(s.cells(), 1.0));
@@ -53,8 +53,9 @@ std::optional<Experiment> run(const LessonBatch& s) {
   return e;
 }
 
-const bool registered = register_experiment({4, "broadcast", "Shapes that broadcast: [N,1] x [N]",
-                                             "it shows something only where sentences have different losses", run});
+const bool broadcast_registered =
+    register_experiment({4, "broadcast", "Shapes that broadcast: [N,1] x [N]",
+                         "it shows something only where sentences have different losses", show_broadcast});
 
 }  // namespace
 }  // namespace seqgrad

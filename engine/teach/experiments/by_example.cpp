@@ -29,7 +29,7 @@ std::string text(const std::vector<double>& x) {
   return x.size() == 1 ? fmt::format("{:.4f}", x[0]) : fmt::format("[{:.4f}]", fmt::join(x, ", "));
 }
 
-std::optional<Experiment> run(const LessonBatch& s) {
+std::optional<Experiment> show_by_example(const LessonBatch& s) {
   if (s.options.input != Input::logits || s.inputs.targets.empty() || s.options.z_loss > 0 || s.options.softcap)
     return std::nullopt;
   LessonBatch nothing = s;
@@ -74,9 +74,9 @@ std::optional<Experiment> run(const LessonBatch& s) {
   return e;
 }
 
-const bool registered =
-    register_experiment({15, "by_example", "What sequence_loss_by_example returned, and what replaced it",
-                         "it needs logits, ids as targets and a token that counts, without z_loss and softcap", run});
+const bool by_example_registered = register_experiment(
+    {15, "by_example", "What sequence_loss_by_example returned, and what replaced it",
+     "it needs logits, ids as targets and a token that counts, without z_loss and softcap", show_by_example});
 
 }  // namespace
 }  // namespace seqgrad

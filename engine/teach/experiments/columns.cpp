@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_columns(const LessonBatch& batch) {
   const std::vector<int64_t> extra = {0, 1, 2, 4, 8, 16, 32, 64};
   if (batch.inputs.steps < 1 || evaluate(reduced(batch, "active")).rows.divisor == 0) return std::nullopt;
   DataTable table{"Columns of padding added to the batch",
@@ -37,8 +37,8 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered = register_experiment(
-    {11, "columns", "Padding contamination: 0 to 64 extra columns", "no token of this batch counts", run});
+const bool columns_registered = register_experiment(
+    {11, "columns", "Padding contamination: 0 to 64 extra columns", "no token of this batch counts", show_columns});
 
 }  // namespace
 }  // namespace seqgrad

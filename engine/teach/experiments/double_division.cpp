@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& s) {
+std::optional<Experiment> show_double_division(const LessonBatch& s) {
   LessonBatch plain = s;  // the mask alone
   plain.inputs.token_weight.reset();
   const LessonBatch right_form = reduced(plain, "active");
@@ -39,8 +39,9 @@ std::optional<Experiment> run(const LessonBatch& s) {
   return e;
 }
 
-const bool registered = register_experiment({3, "double_division", "Mask in one place, mean in another",
-                                             "it needs at least two tokens that count, and a loss other than 0", run});
+const bool double_division_registered =
+    register_experiment({3, "double_division", "Mask in one place, mean in another",
+                         "it needs at least two tokens that count, and a loss other than 0", show_double_division});
 
 }  // namespace
 }  // namespace seqgrad

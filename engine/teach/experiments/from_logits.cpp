@@ -57,7 +57,7 @@ std::vector<Cell> logits_as_probabilities(LessonBatch s) {
   }
 }
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_from_logits(const LessonBatch& batch) {
   LessonBatch s = reduced(batch, "active");
   if (s.options.input == Input::probs) {  // the logits that they came from, up to a constant a row
     s.options.input = Input::logits;
@@ -103,9 +103,10 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered = register_experiment(
+const bool from_logits_registered = register_experiment(
     {13, "from_logits", "from_logits, and the saturated probability",
-     "it needs ids as targets and a token that counts, without class weights, smoothing, z_loss and softcap", run});
+     "it needs ids as targets and a token that counts, without class weights, smoothing, z_loss and softcap",
+     show_from_logits});
 
 }  // namespace
 }  // namespace seqgrad

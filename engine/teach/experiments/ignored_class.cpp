@@ -7,7 +7,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_ignored_class(const LessonBatch& batch) {
   LessonBatch s = reduced(batch, "active");
   if (s.options.input != Input::logits || s.inputs.targets.empty() || s.options.smoothing > 0) return std::nullopt;
   const auto v = static_cast<size_t>(s.inputs.classes);
@@ -57,9 +57,10 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered = register_experiment(
+const bool ignored_class_registered = register_experiment(
     {8, "ignored_class", "Ignoring an index does not remove the class",
-     "it needs logits, three classes, ids as targets without smoothing, and a class that has probability", run});
+     "it needs logits, three classes, ids as targets without smoothing, and a class that has probability",
+     show_ignored_class});
 
 }  // namespace
 }  // namespace seqgrad

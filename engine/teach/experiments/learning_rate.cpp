@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_learning_rate(const LessonBatch& batch) {
   const LessonBatch base = reduced(batch, "active");
   const Outcome mean = evaluate(base);
   const double norm = gradient_norm(base, mean);
@@ -42,8 +42,9 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered = register_experiment({10, "learning_rate", "Every reduction is a learning rate",
-                                             "no token of this batch counts, or its gradient is 0", run});
+const bool learning_rate_registered =
+    register_experiment({10, "learning_rate", "Every reduction is a learning rate",
+                         "no token of this batch counts, or its gradient is 0", show_learning_rate});
 
 }  // namespace
 }  // namespace seqgrad

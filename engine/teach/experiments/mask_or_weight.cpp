@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& s) {
+std::optional<Experiment> show_mask_or_weight(const LessonBatch& s) {
   std::vector<uint8_t> active = active_cells(s);
   std::vector<double> w = s.inputs.token_weight.value_or(std::vector<double>(s.cells(), 1.0));
   for (size_t i = 0; i < w.size(); ++i)
@@ -42,8 +42,9 @@ std::optional<Experiment> run(const LessonBatch& s) {
   return e;
 }
 
-const bool registered = register_experiment(
-    {2, "mask_or_weight", "The same vector as mask and as sample weight", "this batch has no padding", run});
+const bool mask_or_weight_registered =
+    register_experiment({2, "mask_or_weight", "The same vector as mask and as sample weight",
+                         "this batch has no padding", show_mask_or_weight});
 
 }  // namespace
 }  // namespace seqgrad

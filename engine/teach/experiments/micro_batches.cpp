@@ -45,7 +45,7 @@ double spread(const std::vector<double>& x) {  // standard deviation
   return std::sqrt(squares / static_cast<double>(x.size()));
 }
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_micro_batches(const LessonBatch& batch) {
   const LessonBatch s = reduced(batch, "active");
   const int64_t b = s.inputs.batch;
   if (b < 2) return std::nullopt;
@@ -89,8 +89,9 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered = register_experiment({5, "micro_batches", "Micro-batches: mean of means against one divisor",
-                                             "it needs two sentences, and a token that counts", run});
+const bool micro_batches_registered =
+    register_experiment({5, "micro_batches", "Micro-batches: mean of means against one divisor",
+                         "it needs two sentences, and a token that counts", show_micro_batches});
 
 }  // namespace
 }  // namespace seqgrad

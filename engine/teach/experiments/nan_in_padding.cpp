@@ -9,7 +9,7 @@ namespace {
 
 constexpr double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_nan_in_padding(const LessonBatch& batch) {
   const LessonBatch s = reduced(batch, "active");
   const std::vector<uint8_t> active = active_cells(s);
   size_t dead = 0;
@@ -59,9 +59,9 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered =
+const bool nan_in_padding_registered =
     register_experiment({7, "nan_in_padding", "NaN or -inf in an ignored row",
-                         "this batch has no padding whose logits and target could be replaced", run});
+                         "this batch has no padding whose logits and target could be replaced", show_nan_in_padding});
 
 }  // namespace
 }  // namespace seqgrad

@@ -6,7 +6,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_nothing_counts(const LessonBatch& batch) {
   LessonBatch s = reduced(batch, "active");
   s.inputs.lengths = std::vector<int64_t>(static_cast<size_t>(s.inputs.batch), 0);
   if (s.cells() == 0) return std::nullopt;
@@ -36,8 +36,9 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered = register_experiment(
-    {6, "nothing_counts", "An all-masked batch: zero, NaN or an error", "this batch has no cells", run});
+const bool nothing_counts_registered =
+    register_experiment({6, "nothing_counts", "An all-masked batch: zero, NaN or an error", "this batch has no cells",
+                         show_nothing_counts});
 
 }  // namespace
 }  // namespace seqgrad

@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_pad_is_eos(const LessonBatch& batch) {
   LessonBatch s = reduced(batch, "active");
   if (s.inputs.targets.empty()) return std::nullopt;
   const std::vector<uint8_t> active = active_cells(s);
@@ -52,8 +52,9 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered = register_experiment({9, "pad_is_eos", "Padding with the end of the sentence",
-                                             "the sentences of this batch do not all end in the same id", run});
+const bool pad_is_eos_registered =
+    register_experiment({9, "pad_is_eos", "Padding with the end of the sentence",
+                         "the sentences of this batch do not all end in the same id", show_pad_is_eos});
 
 }  // namespace
 }  // namespace seqgrad

@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& s) {
+std::optional<Experiment> show_padding(const LessonBatch& s) {
   const LessonBatch tokens = reduced(s, "active"), cells = reduced(s, "positions");
   const Outcome right = evaluate(tokens), wrong = evaluate(cells);
   if (right.rows.divisor == 0 || wrong.rows.divisor == right.rows.divisor) return std::nullopt;
@@ -31,8 +31,8 @@ std::optional<Experiment> run(const LessonBatch& s) {
   return e;
 }
 
-const bool registered = register_experiment(
-    {1, "padding", "Mask, multiply, then mean counts the padding", "this batch has no padding", run});
+const bool padding_registered = register_experiment(
+    {1, "padding", "Mask, multiply, then mean counts the padding", "this batch has no padding", show_padding});
 
 }  // namespace
 }  // namespace seqgrad

@@ -4,7 +4,7 @@
 namespace seqgrad {
 namespace {
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_sentence_mean(const LessonBatch& batch) {
   const Outcome tokens = evaluate(reduced(batch, "active")),
                 means = evaluate(reduced(batch, Divide{"", "active", "active_batch", 0}));
   if (tokens.rows.divisor == 0 || batch.inputs.batch < 2 || means.value() == tokens.value()) return std::nullopt;
@@ -39,8 +39,9 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered = register_experiment({12, "sentence_mean", "Mean of sentence means against token mean",
-                                             "it needs two sentences of different lengths", run});
+const bool sentence_mean_registered =
+    register_experiment({12, "sentence_mean", "Mean of sentence means against token mean",
+                         "it needs two sentences of different lengths", show_sentence_mean});
 
 }  // namespace
 }  // namespace seqgrad

@@ -15,7 +15,7 @@ int64_t padding_class(const LessonBatch& s, const std::vector<uint8_t>& active) 
   return s.options.ignore_index.value_or(0);
 }
 
-std::optional<Experiment> run(const LessonBatch& batch) {
+std::optional<Experiment> show_smoothing(const LessonBatch& batch) {
   LessonBatch s = reduced(batch, "active");
   if (s.inputs.targets.empty() || s.options.input != Input::logits || s.inputs.classes < 4 || s.inputs.class_weight)
     return std::nullopt;
@@ -63,9 +63,9 @@ std::optional<Experiment> run(const LessonBatch& batch) {
   return e;
 }
 
-const bool registered =
-    register_experiment({14, "smoothing", "Label smoothing puts mass on padding",
-                         "it needs logits, four classes, padding, and ids as targets without class weights", run});
+const bool smoothing_registered = register_experiment(
+    {14, "smoothing", "Label smoothing puts mass on padding",
+     "it needs logits, four classes, padding, and ids as targets without class weights", show_smoothing});
 
 }  // namespace
 }  // namespace seqgrad
