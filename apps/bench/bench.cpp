@@ -85,7 +85,7 @@ std::function<int()> declare(OptionSet app) {
   return [all] { return bench(*all); };
 }
 
-const bool registered = register_command({"bench",
+const bool bench_registered = register_command({"bench",
                                           "Time a training step, the loss layer or a GRU layer",
                                           "seqgrad bench step --preset small --attention general --threads 1",
                                           declare,

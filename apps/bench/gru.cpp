@@ -58,7 +58,7 @@ nlohmann::ordered_json bench_gru(const BenchOptions& o) {
           {"peak_bytes", peak}};
 }
 
-const bool registered = register_benchmark({"gru", bench_gru});
+const bool gru_registered = register_benchmark({"gru", bench_gru});
 
 }  // namespace
 }  // namespace seqgrad

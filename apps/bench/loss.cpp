@@ -102,7 +102,7 @@ Json bench_loss(const BenchOptions& o) {
   return out;
 }
 
-const bool registered = register_benchmark({"loss", bench_loss});
+const bool loss_registered = register_benchmark({"loss", bench_loss});
 
 }  // namespace
 

@@ -199,7 +199,7 @@ Json bench_step(const BenchOptions& o) {
   return device == Device::cuda ? on_gpu(o, *model, queue, data, cost) : on_cpu(o, *model, loss, data, cost);
 }
 
-const bool registered = register_benchmark({"step", bench_step});
+const bool step_registered = register_benchmark({"step", bench_step});
 
 }  // namespace
 }  // namespace seqgrad
