@@ -70,6 +70,20 @@ bool register_command(Command command) {
   return register_once(registry(), "command", name, std::move(command));
 }
 
+std::vector<OptionText> options_of(const Command& command) {
+  CLI::App app;
+  const std::function<int()> owner = command.declare(OptionSet(app));
+  std::vector<OptionText> out;
+  for (const CLI::Option* o : app.get_options()) {
+    if (o == app.get_help_ptr()) continue;
+    OptionText text{{}, o->get_items_expected_max() > 0 ? o->get_type_name() : "", o->get_description()};
+    for (const std::string& n : o->get_snames()) text.names.push_back("-" + n);
+    for (const std::string& n : o->get_lnames()) text.names.push_back("--" + n);
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
 // `help`, `help train` and `train help` are --help.
 static std::vector<std::string> without_help_command(std::vector<std::string> arguments) {
   if (arguments.size() == 2 && arguments[1] == "help") return {arguments[0], "--help"};
@@ -82,8 +96,7 @@ static std::vector<std::string> without_help_command(std::vector<std::string> ar
 
 std::function<int()> parse_command_line(const std::vector<std::string>& typed) {
   std::vector<std::string> arguments = without_help_command(typed);
-  auto app = std::make_shared<CLI::App>(
-      "Train small translation models from YAML, and compute, teach and test sequence losses.", "seqgrad");
+  auto app = std::make_shared<CLI::App>(what_seqgrad_does, "seqgrad");
   app->set_version_flag("--version", "seqgrad " SEQGRAD_VERSION);
   app->require_subcommand(1);
   app->failure_message([](const CLI::App*, const CLI::Error&) { return std::string(); });

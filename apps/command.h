@@ -11,6 +11,9 @@
 
 namespace seqgrad {
 
+inline constexpr const char* what_seqgrad_does =
+    "Train small translation models from YAML, and compute, teach and test sequence losses.";
+
 struct Command {
   std::string name, doc, example;
   // Declares its options and returns what to run after parsing, which owns where they are read to; the result is
@@ -37,6 +40,13 @@ void print_text(const std::string& text);
 
 const std::map<std::string, Command>& commands();
 bool register_command(Command command);
+
+// The options of a command as its help has them, without --help.
+struct OptionText {
+  std::vector<std::string> names;  // "-q", "--quiet"; none of an argument without a name
+  std::string type, doc;           // of its value, empty for a flag
+};
+std::vector<OptionText> options_of(const Command& command);
 
 // What `arguments` (the first is the program) ask for, ready to run; InputError when they are wrong.
 std::function<int()> parse_command_line(const std::vector<std::string>& arguments);

@@ -86,7 +86,7 @@ int show_data(const Options& o) {
 std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
   app.add_option("config", o->config, "Config file").required().type_name("CONFIG.yaml");
-  app.add_option("--split", o->split, "train, dev, test, or a further test set of the task").type_name("NAME");
+  app.add_option("--split", o->split, "A split, or a further test set of the task").type_name("train|dev|test|NAME");
   Option head = app.add_option("--head", o->head, "How many pairs").type_name("N").check(whole(0));
   app.add_flag("--all", o->all, "All pairs").excludes(head);
   app.add_flag("--tags", o->tags, "With the phenomena of each pair in a last column");

@@ -128,8 +128,8 @@ int evaluate_run(const Options& o) {
 
 std::function<int()> declare(OptionSet app) {
   auto o = std::make_shared<Options>();
-  Option split =
-      app.add_option("--split", o->split, "train, dev, test, or a further test set of the task").type_name("NAME");
+  Option split = app.add_option("--split", o->split, "A split, or a further test set of the task")
+                     .type_name("train|dev|test|NAME");
   app.add_option("--src", o->src, "Source sentences of yours").type_name("FILE").excludes(split);
   app.add_option("--ref", o->refs, "Their reference translations (repeatable; the loss is that of the first)")
       .type_name("FILE")

@@ -133,10 +133,10 @@ std::function<int()> declare(OptionSet app) {
       .required()
       .type_name("CONFIG|CASE|LESSON|FOLDER");
   app.add_option("--mode", o->modes, "Show these presets only (seqgrad info --presets)")
-      .type_name("A,B")
+      .type_name("PRESET,…")
       .delimiter(',');
   app.add_option("--experiment", o->experiment, "Show an experiment on this batch, by its name, or all of them")
-      .type_name("NAME|all");
+      .type_name("EXPERIMENT|all");
   app.add_option("--predict", o->predict,
                  "Of a lesson: say whether this is the number, or by which mistake one gets it")
       .type_name("NUMBER");

@@ -139,7 +139,7 @@ std::function<int()> declare(OptionSet app) {
       .required()
       .type_name("CASE");
   app.add_option("--preset", o->preset, "Reduce as this preset does, instead of the case's own reduction")
-      .type_name("P");
+      .type_name("PRESET");
   app.add_option("--out", o->out, "Write value, row losses, numerator, divisor and gradients, in float64")
       .type_name("F.safetensors");
   app.add_flag("-v,--verbose", o->verbose, "With --which: all names of each explanation");

@@ -88,8 +88,8 @@ Option OptionSet::add_flag(const std::string& name, bool& value, const std::stri
 
 Option OptionSet::add_device(std::string& device) {
   const Choice choice = device_choice();
-  return add_option("--device", device, "cpu, cuda or auto")
-      .type_name("DEVICE")
+  return add_option("--device", device, "Where tensors live")
+      .type_name(fmt::format("{}", fmt::join(choice.names(), "|")))
       .check(one_of(choice.names(), choice.aliases));
 }
 

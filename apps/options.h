@@ -30,7 +30,9 @@ ValueCheck one_of(std::vector<std::string> words, Aliases aliases = {});
 class Option {
  public:
   explicit Option(CLI::Option* option) : option_(option) {}
-  Option type_name(const std::string& name);  // of its value, in the help and in messages
+  // Of its value, in the help, in messages, and for completion (apps/complete): "13a|none" are words, "PRESET" the name
+  // of a table, and "PRESET,…" takes several.
+  Option type_name(const std::string& name);
   Option required();
   Option check(const ValueCheck& check);
   Option excludes(const Option& other);

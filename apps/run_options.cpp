@@ -7,7 +7,7 @@ namespace seqgrad {
 
 void RunOptions::declare(OptionSet app) {
   app.add_option("run", run, "Run directory").required().type_name("RUN");
-  app.add_option("--checkpoint", checkpoint, "best (the default), last or step-000500").type_name("NAME");
+  app.add_option("--checkpoint", checkpoint, "best (the default), last or step-000500").type_name("best|last|NAME");
   app.add_option("--average", average, "Average the weights of the K best checkpoints (default: checkpoint.average)")
       .type_name("K")
       .check(whole(1));

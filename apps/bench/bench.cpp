@@ -56,9 +56,10 @@ std::function<int()> declare(OptionSet app) {
   app.add_option("what", all->what, "step, loss or gru").type_name(names());
   app.add_option("--preset", o->preset, "step, gru: small, ref8k or ref32k, or with gpu_ before it; gru: its decoder")
       .type_name("NAME");
-  app.add_option("--attention", o->attention, "step: none, dot, general or additive").type_name("KIND");
-  app.add_option("--precision", o->precision, "step, loss: fp32, tf32, bf16 or fp64 (step)").type_name("P");
-  app.add_device(o->device).description("step, loss: cpu, cuda or auto");
+  app.add_option("--attention", o->attention, "step: kind of attention").type_name("none|dot|general|additive");
+  app.add_option("--precision", o->precision, "step, loss: arithmetic; fp64 of a step only")
+      .type_name("fp32|tf32|bf16|fp64");
+  app.add_device(o->device).description("step, loss: where tensors live");
   app.add_option("--axis", o->axes, "step, gru: another size for E, H (encoder H/2 each way), V, B or T, as V=64000")
       .type_name("SIZE=N");
   app.add_option("--rows", o->rows, "loss: rows of logits").type_name("N").check(whole(1, most));
@@ -68,10 +69,10 @@ std::function<int()> declare(OptionSet app) {
       .check(whole(0, most));
   app.add_option("--masked", o->masked, "loss: share of rows that do not count").type_name("SHARE").check(number(0, 1));
   app.add_option("--target", o->target, "loss: ids, or dense: rows that spread over all classes")
-      .type_name("KIND")
+      .type_name("ids|dense")
       .check(one_of({"ids", "dense"}));
-  app.add_option("--smoothing", o->smoothing, "loss: by 0.1: none, uniform, others, others_excluding (one id) or prior")
-      .type_name("KIND")
+  app.add_option("--smoothing", o->smoothing, "loss: by 0.1; others_excluding leaves one id out")
+      .type_name("none|uniform|others|others_excluding|prior")
       .check(one_of({"none", "uniform", "others", "others_excluding", "prior"}));
   app.add_flag("--class-weights", o->class_weights, "loss: a weight for each class");
   app.add_option("--threads", o->threads, "CPU threads").type_name("N").check(whole(1, 256));

@@ -235,7 +235,7 @@ TEST_CASE("a command line that is wrong is told what it should be") {
     arguments.insert(arguments.begin(), "seqgrad");
     return error_of([&] { parse_command_line(arguments); });
   };
-  CHECK(said({}).starts_with("2 a command is needed: bench, check, config, conform, data, "));
+  CHECK(said({}).starts_with("2 a command is needed: bench, check, complete, config, conform, data, "));
   CHECK(said({"trian", "x"}) == "2 unknown command 'trian'; did you mean 'train'? (see seqgrad --help)");
   CHECK(said({"--resume", "x"}).starts_with("2 unknown option '--resume'; a command comes first: bench, "));
   CHECK(said({"train", "a.yaml", "--max-step", "3"}) ==
