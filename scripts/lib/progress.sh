@@ -11,7 +11,7 @@ progress() {
     if [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]]; then n=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]}; fi
     [[ $total -ge $n ]] || total=$n
     tenth=$((10 * n / total))
-    [[ -t 2 || $tenth -ne $said ]] || continue
+    [[ $n -gt 0 && (-t 2 || $tenth -ne $said) ]] || continue
     said=$tenth text="$what: $n of $total"
     left=$(((SECONDS - start) * (total - n) / n))
     if [[ $((SECONDS - start)) -ge 10 && $n -lt $total ]]; then text+=$(printf ', %d:%02d left' $((left / 60)) $((left % 60))); fi
