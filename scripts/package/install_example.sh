@@ -17,9 +17,11 @@ lib=$(cd "$work/prefix" && dirname lib*/libseqgrad.so lib*/*/libseqgrad.so | gre
 version=$(sed -n 's/^project(seqgrad VERSION \([0-9.]*\) .*/\1/p' CMakeLists.txt)
 config=$(sed -n 's/^CMAKE_BUILD_TYPE:STRING=//p' "$build/CMakeCache.txt")
 diff <(cd "$work/prefix" && find . ! -type d | sort) <(printf '%s\n' ./bin/seqgrad ./include/seqgrad/seqgrad.h \
+  ./share/{bash-completion/completions/seqgrad,zsh/site-functions/_seqgrad,fish/vendor_completions.d/seqgrad.fish,man/man1/seqgrad.1} \
   "./$lib/libseqgrad.so" "./$lib/libseqgrad.so.${version%.*}" "./$lib/libseqgrad.so.$version" "./$lib/pkgconfig/seqgrad.pc" \
   "./$lib/cmake/seqgrad/seqgrad"{Config,ConfigVersion,Targets,Targets-"${config,,}"}.cmake | sort)
 [[ $("$work/prefix/bin/seqgrad" --version) == *"$version"* ]]
+if objdump -p "$work/prefix/bin/seqgrad" | grep -E 'R(UN)?PATH'; then echo "error: what is installed looks for libraries elsewhere"; exit 1; fi
 shown=$(nm --dynamic --demangle --defined-only "$work/prefix/$lib/libseqgrad.so" | cut -d' ' -f3- |
   grep -vE '^(seqgrad::loss\(|(vtable|typeinfo|typeinfo name) for seqgrad::LossRefused$)' || true)
 [[ -z $shown ]] || { echo "error: the library shows more than its header:"; echo "$shown" | head; exit 1; }
