@@ -8,7 +8,7 @@ packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev l
 case "${1:-build}" in
   build) ;;
   test) packages+=(catch2 jq git ccache nodejs pkgconf locales hunspell hunspell-de-de hunspell-en-us) ;;
-  check) packages+=(catch2 jq git ccache nodejs pkgconf locales hunspell hunspell-de-de hunspell-en-us clang libclang-rt-14-dev libomp-dev clang-format gcovr python3 python3-numpy) ;;
+  check) packages+=(catch2 jq git ccache nodejs pkgconf locales hunspell hunspell-de-de hunspell-en-us clang libclang-rt-14-dev libomp-dev clang-format gcovr python3 python3-numpy python3-venv) ;;
   *) echo "error: expected build, test or check, got '$1'" >&2; exit 2 ;;
 esac
 
