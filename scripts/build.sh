@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Configures build/ in Release and builds the given targets; says how far it is, and the errors when it fails.
 #   scripts/build.sh TARGET…        (SEQGRAD_TESTS=ON to build tests; SEQGRAD_CUDA=AUTO, ON or OFF, see CMakeLists.txt;
+#                                    SEQGRAD_UNITY=ON for a new folder that is waited for;
 #                                    SEQGRAD_BUILD: another folder than build, built as it is configured)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +11,7 @@ build=${SEQGRAD_BUILD:-build}
 tests=${SEQGRAD_TESTS:-OFF}
 if grep -qs '^SEQGRAD_TESTS:BOOL=ON' "$build/CMakeCache.txt"; then tests=ON; fi  # a tree that has tests keeps them
 options=()
-if [[ ! -e $build/CMakeCache.txt ]]; then options=(-DSEQGRAD_UNITY=ON); fi  # whoever configures by hand decides
+if [[ ! -e $build/CMakeCache.txt ]]; then options=(-DSEQGRAD_UNITY="${SEQGRAD_UNITY:-OFF}"); fi
 if [[ -n ${SEQGRAD_CUDA:-} ]]; then options+=(-DSEQGRAD_CUDA="$SEQGRAD_CUDA"); fi
 if command -v ccache >/dev/null; then  # copies of the tree, as the script tests make them, share objects
   export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros

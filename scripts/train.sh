@@ -14,7 +14,7 @@ say() { printf '%s\n' "$*" >&2; }
 # Kernels of the GPU take minutes to compile; what is configured already stays as it is.
 if [[ ! -e /proc/driver/nvidia && ! -e $root/build/CMakeCache.txt ]]; then export SEQGRAD_CUDA=${SEQGRAD_CUDA:-OFF}; fi
 start=$SECONDS
-"$root/scripts/build.sh" seqgrad
+SEQGRAD_UNITY=ON "$root/scripts/build.sh" seqgrad
 took=$((SECONDS - start))
 say "[2/3] build: build/seqgrad, Release ($(printf '%d:%02d' $((took / 60)) $((took % 60))))"
 SEQGRAD_STAGE="[3/3] " exec "$root/build/seqgrad" train "$@"  # the first line of train, unless the config is refused
