@@ -1,4 +1,5 @@
-"""What the tests share: the package of this checkout on the path (or the installed one), the executable, a program that plays the parent."""
+"""What the tests share: the package of this checkout on the path, or the installed one; the executable; a program that
+plays the parent."""
 import contextlib
 import os
 import pathlib

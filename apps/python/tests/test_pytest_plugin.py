@@ -52,8 +52,8 @@ class Plugin(unittest.TestCase):
             (path / "test_loss.py").write_text(tests.format(here=str(HERE)))
             env = {**os.environ, "PYTHONPATH": SOURCE}
             plugin = [] if INSTALLED else ["-p", "seqgrad.pytest_plugin"]
-            done = subprocess.run([sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", "-q", "-rA", *options, str(path)], cwd=folder,
-                                  env=env, capture_output=True, text=True)
+            done = subprocess.run([sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", "-q", "-rA", *options, str(path)],
+                                  cwd=folder, env=env, capture_output=True, text=True)
             self.files = sorted(p.name for p in path.iterdir() if p.name != "__pycache__")
             return done
 
