@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 commit=$(git rev-parse "${1:-HEAD}")
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$commit")
-export SOURCE_DATE_EPOCH CCACHE_DISABLE=1
+export SOURCE_DATE_EPOCH CCACHE_DISABLE=1 SEQGRAD_UNITY=ON
 unset SEQGRAD_BUILD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
