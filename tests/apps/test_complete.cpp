@@ -67,6 +67,7 @@ TEST_CASE("a shell is offered the values of options from their tables") {
   CHECK(offered("evaluate run --tokenize ") == Words{"13a", "none", "char", "zh"});
   CHECK(offered("complete ") == Words{"bash", "zsh", "fish", "man", "words"});
   CHECK(offered("bench st") == Words{"step"});
+  CHECK(offered("bench --json st") == Words{"step"});  // after a flag
   CHECK(offered("evaluate run --checkpoint b") == Words{"best"});
   CHECK(offered("explain x --experiment al") == Words{"all"});
   CHECK(contains(offered("explain x --experiment "), "micro_batches"));
