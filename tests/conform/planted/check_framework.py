@@ -47,6 +47,7 @@ def main():
     parser.add_argument("framework", choices=("torch", "keras", "jax"))
     parser.add_argument("ids", nargs="*")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--at-most", type=float, default=float("inf"), help="seconds of a check, without what JAX compiles")
     options = parser.parse_intermixed_args()
     modules = [importlib.import_module(f"{options.framework}_{table}") for table in ("bugs", "right")]
     wrong = count = 0
@@ -62,7 +63,7 @@ def main():
         count, wrong, slowest = count + 1, wrong + bool(problem), max(slowest, seconds)
         print(f"{'FAIL' if problem else 'ok'} {loss['id']} ({seconds:.1f} s{f' and {compiling:.1f} s of compiling' if compiling else ''}){': ' if problem else ''}{problem}", flush=True)
     print(f"{options.framework}: {count} losses, seed {options.seed}: {wrong} not as expected; slowest check {slowest:.1f} s")
-    return 1 if wrong else 0
+    return 1 if wrong or slowest > options.at_most else 0
 
 
 if __name__ == "__main__":
