@@ -3,7 +3,7 @@
 #   scripts/check/include_order.sh [--print]     (--print: the order)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-order=(engine/core engine/text engine/io engine/config engine/device engine/ops engine/loss engine/loss_config engine/api engine/nn
+order=(engine/core engine/text engine/io engine/comm engine/config engine/device engine/ops engine/loss engine/loss_config engine/api engine/nn
        engine/optim engine/data engine/metrics engine/html engine/naming engine/check engine/conform engine/teach engine/train engine/run
        models apps tests)
 if [[ ${1:-} == --print ]]; then
