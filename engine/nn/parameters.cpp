@@ -16,6 +16,8 @@ constexpr int buffers = 4;
 
 ParameterStore::~ParameterStore() {
   if (memory_) backend(device_).release(memory_, static_cast<size_t>(buffers) * values().bytes());
+  for (void* memory : partial_sums_)
+    if (memory) backend(device_).release(memory, values().bytes());
 }
 
 Parameter& ParameterStore::add(const std::string& name, Shape shape, Init init, bool transposed) {
@@ -67,13 +69,24 @@ int64_t ParameterStore::count() const {
 }
 
 Tensor ParameterStore::flat(int i) const {
+  return buffer(static_cast<char*>(memory_) + static_cast<size_t>(i) * static_cast<size_t>(size_) * size_of(dtype_));
+}
+
+Tensor ParameterStore::buffer(void* memory) const {
   Tensor t;
   t.exists = true;
-  t.data = static_cast<char*>(memory_) + static_cast<size_t>(i) * static_cast<size_t>(size_) * size_of(dtype_);
+  t.data = memory;
   t.shape = {size_};
   t.dtype = dtype_;
   t.device = device_;
   return t;
+}
+
+Tensor ParameterStore::partial_sum(int i) {
+  const auto at = static_cast<size_t>(i);
+  if (partial_sums_.size() <= at) partial_sums_.resize(at + 1);
+  if (!partial_sums_[at]) partial_sums_[at] = backend(device_).allocate(values().bytes());
+  return buffer(partial_sums_[at]);
 }
 
 void ParameterStore::zero_grad() { backend(device_).zero(grads().data, grads().bytes()); }

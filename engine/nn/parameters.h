@@ -55,6 +55,9 @@ class ParameterStore {
   Tensor moment(int i) const { return flat(2 + i); }  // 0 or 1
   void zero_grad();
 
+  // More flat buffers, for gradients that are still to be added up: each takes memory when it is first asked for.
+  Tensor partial_sum(int i);
+
   // Copies to and from files' layout, as float64 or in the store's own dtype by T.
   template <class T>
   std::vector<T> to_file(const Parameter& p, const Tensor& buffer) const;
@@ -65,12 +68,14 @@ class ParameterStore {
 
  private:
   Tensor flat(int i) const;
+  Tensor buffer(void* memory) const;
 
   DType dtype_;
   Device device_;
   std::deque<Parameter> parameters_;
   int64_t size_ = 0;
   void* memory_ = nullptr;  // four buffers, one after the other
+  std::vector<void*> partial_sums_;
 };
 
 }  // namespace seqgrad
