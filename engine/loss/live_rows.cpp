@@ -291,4 +291,39 @@ void share_counts(std::span<LiveRows> micro_batches, const LossOptions& options)
   }
 }
 
+std::vector<size_t> live_rows_of(const LiveRows& whole, std::span<const int64_t> examples) {
+  std::vector<size_t> out;
+  size_t i = 0;
+  for (const int64_t b : examples) {
+    while (i < whole.rows.size() && whole.rows[i].row < b * whole.steps) ++i;
+    for (; i < whole.rows.size() && whole.rows[i].row < (b + 1) * whole.steps; ++i) out.push_back(i);
+  }
+  return out;
+}
+
+LiveRows index_select(const LiveRows& whole, std::span<const int64_t> examples, const LossOptions& options) {
+  LiveRows out;
+  out.batch = static_cast<int64_t>(examples.size());
+  out.steps = whole.steps;
+  out.classes = whole.classes;
+  for (const size_t i : live_rows_of(whole, examples)) {
+    LiveRow row = whole.rows[i];
+    const auto b = std::lower_bound(examples.begin(), examples.end(), row.row / whole.steps) - examples.begin();
+    row.row = b * whole.steps + row.row % whole.steps;
+    out.rows.push_back(row);
+  }
+  out.dense = whole.dense;
+  out.all = whole.all;
+  const bool by_example = !whole.groups.empty() && options.over != Over::batch;
+  const int64_t width = by_example ? std::ssize(whole.groups) / whole.batch : 0;
+  if (!by_example) out.groups = whole.groups;
+  for (const int64_t b : examples)
+    out.groups.insert(out.groups.end(), whole.groups.begin() + b * width, whole.groups.begin() + (b + 1) * width);
+  out.divisor = whole.divisor;
+  out.divisor_adds = whole.divisor_adds;
+  out.all_lengths_zero = whole.all_lengths_zero;
+  out.whole_sentences = whole.whole_sentences;
+  return out;
+}
+
 }  // namespace seqgrad

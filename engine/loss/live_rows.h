@@ -62,4 +62,11 @@ LiveRows build_live_rows(const LossInputs& inputs, const LossOptions& options);
 // loss `over: batch` sums over the examples of all. What is counted within one example stays.
 void share_counts(std::span<LiveRows> micro_batches, const LossOptions& options);
 
+// Where the live rows of some examples, ascending, are among those of all.
+std::vector<size_t> live_rows_of(const LiveRows& whole, std::span<const int64_t> examples);
+
+// The live rows of some examples, ascending, as a batch of their own in which divisors and counts are still those of
+// the whole: losses and gradients of such parts add up to its.
+LiveRows index_select(const LiveRows& whole, std::span<const int64_t> examples, const LossOptions& options);
+
 }  // namespace seqgrad

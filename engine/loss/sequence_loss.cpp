@@ -18,7 +18,7 @@ LossResult run(const Prediction& p, const LossInputs& inputs, const LiveRows& ro
                         inputs, rows, options, divisor);
   in.upload();
   const LossCall call(p, tasks, place);
-  const std::vector<RowResult> results = call.forward();
+  std::vector<RowResult> results = call.forward();
   // A row without a finite maximum is as it was: the row kernel stops before it overwrites one. One that has a finite
   // maximum and an infinite loss may hold its gradient by now, which is finite: what is said then is of a row that has
   // neither NaN nor +inf, as it had.
@@ -33,6 +33,7 @@ LossResult run(const Prediction& p, const LossInputs& inputs, const LiveRows& ro
     return from_host(std::vector<T>(out.values.begin(), out.values.end()), call.shape(), p.x.device);
   });
   call.record(out.value);
+  out.results = std::move(results);
   return out;
 }
 

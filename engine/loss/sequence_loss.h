@@ -7,6 +7,7 @@
 #include "engine/loss/live_rows.h"
 #include "engine/loss/prediction.h"
 #include "engine/loss/reduction.h"
+#include "engine/loss/row_loss.h"
 
 namespace seqgrad {
 
@@ -19,6 +20,7 @@ struct LossResult {
   std::vector<uint8_t> correct;              // of each live row: the first maximum of the logits is the target
   LossSum sum;
   std::vector<LossWarning> warnings;
+  std::vector<RowResult> results;  // of each live row, what all of the above follows from
 };
 
 // Softmax cross entropy of live rows, reduced as `options` say, of logits or (options.input) of probabilities. Dead
