@@ -3,6 +3,7 @@
 
 #include "apps/train/train.h"
 #include "engine/core/tape.h"
+#include "engine/run/memory_need.h"
 #include "engine/text/numbers.h"
 #include "engine/train/notices.h"
 
@@ -33,11 +34,13 @@ int dry_run(const TrainCommand& o, const Config& config, const Setup& s, const T
   for (int64_t i = length.micro_batches(state); i > 0; --i) batches.push_back(batcher.next());
   const StepResult r = accumulate_gradients(*s.model, s.loss, batches,
                                             {true, static_cast<uint64_t>(config.seed()),
-                                             static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()});
+                                             static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()},
+                                            config.train.batch.shards());
   if (!o.common.quiet) say_notices(config, s.data, length, state, r.warnings);
   const auto mb = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
-  fmt::print("memory: {:.1f} MB parameters, gradients and moments; {:.1f} MB for one batch\n",
-             4 * mb(s.model->store().values().bytes()), mb(Tape::current().high_water()));
+  fmt::print("memory: {:.1f} MB parameters, gradients and moments; {:.1f} MB for one {}\n",
+             static_cast<double>(numbers_per_parameter(config)) * mb(s.model->store().values().bytes()),
+             mb(Tape::current().high_water()), config.train.batch.shards() > 1 ? "shard" : "batch");
   int64_t sentences = 0;
   for (const Batch& b : batches) sentences += b.batch;
   const std::string which = batches.size() == 1 ? "batch" : fmt::format("step of {} batches", batches.size());

@@ -23,6 +23,10 @@ struct BatchConfig : Section {
   Field<int64_t> size{this, "size", 64, between(1, 1e6), "sentences or target tokens in a micro-batch"};
   Field<int64_t> bucket{this, "bucket", 2, between(1, 1024), "lengths are padded up to a multiple of this"};
   Field<int64_t> pool{this, "pool", 50, between(1, 1e6), "batches that are sorted by length together"};
+  Field<int64_t> shards{
+      this, "shards", 1, between(1, 64),
+      "parts of a micro-batch, of even work, that are computed one by one: less memory, and gradients "
+      "that are added in one fixed order"};
   std::vector<ForeignName> foreign_names() const override;
   std::vector<std::string> bare_keys() const override;
 };

@@ -2,9 +2,11 @@
 #include "engine/train/step.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/core/phases.h"
 #include "engine/core/tape.h"
+#include "engine/nn/shard_sum.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/softmax.h"
@@ -50,26 +52,6 @@ auto told(uint64_t step, std::span<const Batch> batches, const F& f) {
   }
 }
 
-// What the micro-batches of a step gave, for what is printed of it.
-struct StepLosses {
-  std::vector<LossSum> sums;
-  std::vector<std::vector<double>> rows;  // for setup.compare
-
-  void add_empty(const LiveRows& live, const LossSetup& setup) {
-    sums.push_back(count(live, setup.options));
-    rows.emplace_back();
-  }
-  void add(const LossResult& loss, const LossSetup& setup, StepResult& to) {
-    sums.push_back(loss.sum);
-    rows.push_back(setup.compare.empty() ? std::vector<double>() : whole_row_losses(loss));
-    to.warnings.insert(to.warnings.end(), loss.warnings.begin(), loss.warnings.end());
-  }
-  void report(const LossSetup& setup, std::span<const LossInputs> inputs, StepResult& to) const {
-    to.loss = report_step(sums, setup.options);
-    for (const ComparedPreset& p : setup.compare) to.compared.push_back(compared(p, inputs, rows));
-  }
-};
-
 // The divisor under which a micro-batch's part of a mean of means is differentiated: (D + eps)·parts − eps, so that eps
 // is added once.
 double micro_divisor(const LiveRows& rows, const LossOptions& options, double parts) {
@@ -80,13 +62,14 @@ double micro_divisor(const LiveRows& rows, const LossOptions& options, double pa
 
 }  // namespace
 
-static StepPlan planned(const LossSetup& setup, std::span<const Batch> batches, uint64_t step) {
+static StepPlan planned(const LossSetup& setup, std::span<const Batch> batches, int64_t shards, uint64_t step) {
   StepPlan plan;
   StepResult& result = plan.result;
   LossSum counted;  // divisors only, merged as the sums will be
   for (const Batch& batch : batches) {
     plan.inputs.push_back(loss_inputs(batch, setup));
     plan.rows.push_back(build_live_rows(plan.inputs.back(), setup.options));
+    plan.shards.push_back(deal(batch, shards));
     const LiveRows& rows = plan.rows.back();
     counted += count(rows, setup.options);
     result.warnings.insert(result.warnings.end(), rows.warnings.begin(), rows.warnings.end());
@@ -109,43 +92,80 @@ static StepPlan planned(const LossSetup& setup, std::span<const Batch> batches, 
   return plan;
 }
 
-StepPlan plan_step(const LossSetup& setup, std::span<const Batch> batches, uint64_t step) {
-  return told(step, batches, [&] { return planned(setup, batches, step); });
+StepPlan plan_step(const LossSetup& setup, std::span<const Batch> batches, int64_t shards, uint64_t step) {
+  return told(step, batches, [&] { return planned(setup, batches, shards, step); });
 }
 
-// Differentiates one micro-batch after the other.
-static void run_micro_batches(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
-                              std::span<const Batch> batches, ForwardContext context, StepLosses& losses,
-                              StepResult& result) {
-  Tape& tape = Tape::current();
-  for (size_t i = 0; i < batches.size(); ++i) {
-    if (plan.rows[i].rows.empty()) {
-      losses.add_empty(plan.rows[i], setup);
-    } else {
-      tape.reset();
-      const Readout readout = model.forward(batches[i], context);
-      const LossResult loss = run_loss(readout, plan.inputs[i], plan.rows[i], setup, plan.divisors[i]);
-      tape.backward(loss.value);
-      losses.add(loss, setup, result);
+namespace {
+
+// A shard, with what it needs of its step.
+struct Shard {
+  const Batch& batch;
+  const LossInputs& inputs;
+  const LiveRows& rows;
+  double divisor;
+  ForwardContext context;
+  int64_t index, count;  // among all shards of the step
+
+  bool counts() const { return !rows.rows.empty(); }
+  bool is_last() const { return index + 1 == count; }
+};
+
+// f(shard) of each, in order.
+template <class F>
+void for_each_shard(const LossSetup& setup, const StepPlan& plan, std::span<const Batch> batches,
+                    ForwardContext context, const F& f) {
+  int64_t index = 0, count = 0;
+  for (const Dealt& dealt : plan.shards) count += std::ssize(dealt);
+  for (size_t i = 0; i < batches.size(); ++i)
+    for (const std::vector<int64_t>& sentences : plan.shards[i]) {
+      const auto run = [&](const Batch& batch, const LossInputs& inputs, const LiveRows& rows) {
+        f(Shard{batch, inputs, rows, plan.divisors[i], context, index++, count});
+      };
+      if (plan.shards[i].size() == 1) {
+        run(batches[i], plan.inputs[i], plan.rows[i]);
+      } else {
+        const Batch part = index_select(batches[i], sentences);
+        run(part, loss_inputs(part, setup), index_select(plan.rows[i], sentences, setup.options));
+      }
+      context.first_row += static_cast<uint32_t>(sentences.size());
     }
-    context.first_row += static_cast<uint32_t>(batches[i].batch);
-  }
 }
+
+// Differentiates one shard after the other; the results of their live rows.
+std::vector<RowResult> run_shards(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
+                                  std::span<const Batch> batches, const ForwardContext& context) {
+  ParameterStore& store = model.store();
+  Tape& tape = Tape::current();
+  std::vector<RowResult> results;
+  for_each_shard(setup, plan, batches, context, [&](const Shard& shard) {
+    store.zero_grad();
+    if (shard.counts()) {
+      tape.reset();
+      const Readout readout = model.forward(shard.batch, shard.context);
+      const LossResult loss = run_loss(readout, shard.inputs, shard.rows, setup, shard.divisor);
+      tape.backward(loss.value);
+      results.insert(results.end(), loss.results.begin(), loss.results.end());
+    }
+    add_shard(store, shard.index, shard.count);
+  });
+  return results;
+}
+
+}  // namespace
 
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches,
-                                ForwardContext context) {
-  const StepPlan plan = plan_step(setup, batches, context.step);
-  StepResult result = plan.result;
-  if (result.skipped) return result;
-  model.store().zero_grad();
+                                ForwardContext context, int64_t shards) {
+  StepPlan plan = plan_step(setup, batches, shards, context.step);
+  if (plan.result.skipped) return std::move(plan.result);
   try {
-    StepLosses losses;
-    told(context.step, batches, [&] { run_micro_batches(model, setup, plan, batches, context, losses, result); });
-    losses.report(setup, plan.inputs, result);
+    return told(context.step, batches, [&] {
+      const std::vector<RowResult> results = run_shards(model, setup, plan, batches, context);
+      return collect_gradients(setup, std::move(plan), results);
+    });
   } catch (const NonfiniteLoss& e) {
-    diverged(model, batches, context, fmt::format("the loss is not finite: {}", e.what()));
+    diverged(model, shards_of(batches, shards), context, fmt::format("the loss is not finite: {}", e.what()));
   }
-  return result;
 }
 
 void launch_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
@@ -153,47 +173,63 @@ void launch_gradients(SequenceModel& model, const LossSetup& setup, const StepPl
                       const StepEnd& end, const TakeResults& take) {
   ParameterStore& store = model.store();
   Tape& tape = Tape::current();
-  const auto counts = [&](size_t i) { return !plan.rows[i].rows.empty(); };
-  size_t first = 0, last = batches.size() - 1;
-  while (!counts(first)) ++first;
-  while (!counts(last)) --last;
-  for (size_t i = 0; i <= last; ++i) {
-    const Batch& batch = batches[i];
-    if (counts(i)) {
-      tape.reset();
-      StepInputs in(store.device());
-      const ModelInputs inputs = model.inputs(in, batch, context);
-      const LossTasks tasks(in, {store.dtype(), setup.fused, true}, plan.inputs[i], plan.rows[i], setup.options,
-                            plan.divisors[i]);
-      if (i == last) end.add_inputs(in);
-      in.upload();
-      graphs.run({{batch.batch, batch.source_steps, batch.target_steps, tasks.count, i == first, i == last,
-                   static_cast<int64_t>(Tape::current().matmul_precision())},
-                  in.slots(),
-                  [&] {
-                    if (i == first) store.zero_grad();
-                    tape.backward(launch_loss(model.forward(inputs), tasks, setup, stop));
-                    if (i == last) end.launch();
-                  }});
-      take(tasks.device_results, tasks.live);
+  for_each_shard(setup, plan, batches, context, [&](const Shard& shard) {
+    tape.reset();
+    StepInputs in(store.device());
+    ModelInputs inputs;
+    std::optional<LossTasks> tasks;
+    if (shard.counts()) {
+      inputs = model.inputs(in, shard.batch, shard.context);
+      tasks.emplace(in, LossTasks::Of{store.dtype(), setup.fused, true}, shard.inputs, shard.rows, setup.options,
+                    shard.divisor);
     }
-    context.first_row += static_cast<uint32_t>(batch.batch);
+    if (shard.is_last()) end.add_inputs(in);
+    in.upload();
+    graphs.run({{shard.batch.batch, shard.batch.source_steps, shard.batch.target_steps, tasks ? tasks->count : 0,
+                 static_cast<int64_t>(waiting_sums(shard.index, shard.count, {0, shard.count})), shard.is_last(),
+                 static_cast<int64_t>(tape.matmul_precision())},
+                in.slots(),
+                [&] {
+                  store.zero_grad();
+                  if (tasks) tape.backward(launch_loss(model.forward(inputs), *tasks, setup, stop));
+                  add_shard(store, shard.index, shard.count);
+                  if (shard.is_last()) end.launch();
+                }});
+    if (tasks) take(tasks->device_results, tasks->live);
+  });
+}
+
+// Of a micro-batch, from the results of its shards, which it takes off the front: in the order of its rows.
+static std::vector<RowResult> take_results(const LiveRows& rows, const Dealt& shards,
+                                           std::span<const RowResult>& results) {
+  std::vector<RowResult> out(rows.rows.size());
+  for (const std::vector<int64_t>& sentences : shards) {
+    const std::vector<size_t> places = live_rows_of(rows, sentences);
+    for (size_t i = 0; i < places.size(); ++i) out[places[i]] = results[i];
+    results = results.subspan(places.size());
   }
+  return out;
 }
 
 StepResult collect_gradients(const LossSetup& setup, StepPlan plan, std::span<const RowResult> results) {
-  StepLosses losses;
+  StepResult& to = plan.result;
+  std::vector<LossSum> sums;                    // of each micro-batch
+  std::vector<std::vector<double>> row_losses;  // for setup.compare
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     const LiveRows& rows = plan.rows[i];
     if (rows.rows.empty()) {
-      losses.add_empty(rows, setup);
+      sums.push_back(count(rows, setup.options));
+      row_losses.emplace_back();
       continue;
     }
-    losses.add(collect_loss(plan.inputs[i], rows, setup.options, plan.divisors[i], results.first(rows.rows.size())),
-               setup, plan.result);
-    results = results.subspan(rows.rows.size());
+    const LossResult loss = collect_loss(plan.inputs[i], rows, setup.options, plan.divisors[i],
+                                         take_results(rows, plan.shards[i], results));
+    sums.push_back(loss.sum);
+    row_losses.push_back(setup.compare.empty() ? std::vector<double>() : whole_row_losses(loss));
+    to.warnings.insert(to.warnings.end(), loss.warnings.begin(), loss.warnings.end());
   }
-  losses.report(setup, plan.inputs, plan.result);
+  to.loss = report_step(sums, setup.options);
+  for (const ComparedPreset& p : setup.compare) to.compared.push_back(compared(p, plan.inputs, row_losses));
   return std::move(plan.result);
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/data/shards.h"
 #include "engine/device/step_graph.h"
 #include "engine/loss/launch_loss.h"
 #include "engine/train/loss_setup.h"
@@ -20,32 +21,34 @@ struct StepResult {
   std::vector<LossWarning> warnings;
 };
 
-// Adds the gradients of all micro-batches to the (zeroed) gradients of the store. The divisor is counted over all of
-// them before the first forward pass. A loss that is not finite throws Error with ExitCode::no, naming lines and
-// tensor; what a loss refuses otherwise is told with the step and the lines, and is an InputError but for the zero
-// policy `error`, whose answer is ExitCode::no too.
+// The gradients of all micro-batches, into those of the store. Each micro-batch is dealt to `shards` shards, which are
+// computed by themselves, one after the other, and added as nn/shard_sum.h says. The divisor is counted over all of
+// them before the first forward pass, and what is reported is that of whole micro-batches. A loss that is not finite
+// throws Error with ExitCode::no, naming lines and tensor; what a loss refuses otherwise is told with the step and the
+// lines, and is an InputError but for the zero policy `error`, whose answer is ExitCode::no too.
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches,
-                                ForwardContext context);
+                                ForwardContext context, int64_t shards = 1);
 
 // What the host knows of a step before any of it runs.
 struct StepPlan {
   std::vector<LossInputs> inputs;  // of each micro-batch
   std::vector<LiveRows> rows;
   std::vector<double> divisors;
+  std::vector<Dealt> shards;
   StepResult result;  // all that does not depend on losses
 };
 // `step` is what errors name.
-StepPlan plan_step(const LossSetup& setup, std::span<const Batch> micro_batches, uint64_t step);
+StepPlan plan_step(const LossSetup& setup, std::span<const Batch> micro_batches, int64_t shards, uint64_t step);
 
-// What ends a step on a GPU, in one graph with the last micro-batch: clipping and the update.
+// What ends a step on a GPU, in one graph with the last shard: clipping and the update.
 struct StepEnd {
   std::function<void(StepInputs&)> add_inputs;
   std::function<void()> launch;
 };
-// accumulate_gradients in two halves, for a GPU. The first does not wait for the device: micro-batches are replayed as
-// graphs one by one. `take(results, count)` is called after each, in order, and may have its results copied there. A
-// loss that is not finite sets *stop, on the device, to 1. The second half has the results of all micro-batches, and
-// throws NonfiniteLoss for a loss that is not finite. The plan counts some row.
+// accumulate_gradients in two halves, for a GPU. The first does not wait for the device: shards are replayed as graphs
+// one by one. `take(results, count)` is called after each that counts, in order, and may have its results copied there.
+// A loss that is not finite sets *stop, on the device, to 1. The second half has the results of all shards, and throws
+// NonfiniteLoss for a loss that is not finite. The plan counts some row.
 using TakeResults = std::function<void(const RowResult* results, int64_t count)>;
 void launch_gradients(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
                       std::span<const Batch> micro_batches, ForwardContext context, int32_t* stop, StepGraphs& graphs,

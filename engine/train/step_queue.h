@@ -11,8 +11,9 @@ namespace seqgrad {
 
 class StepQueue {
  public:
-  // `log_bytes`: of the blocks that its log on a GPU is made of.
-  StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, size_t log_bytes = size_t{4} << 20);
+  // `shards` of each micro-batch; `log_bytes`: of the blocks that its log on a GPU is made of.
+  StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, int64_t shards = 1,
+            size_t log_bytes = size_t{4} << 20);
   ~StepQueue();
   StepQueue(const StepQueue&) = delete;
   StepQueue& operator=(const StepQueue&) = delete;
@@ -41,6 +42,7 @@ class StepQueue {
   SequenceModel& model_;
   const LossSetup& loss_;
   const OptimConfig& optim_;
+  const int64_t shards_;
   const bool runs_ahead_;  // on a GPU
   const size_t log_bytes_;
   StepGraphs graphs_;

@@ -76,21 +76,26 @@ TEST_CASE("a refused run says where and leaves nothing behind") {
 }
 
 TEST_CASE("a stopped and resumed run ends in the same bytes as an uninterrupted one, on any number of threads") {
-  const Scratch dir;
-  const std::string config = tiny_config(dir);
-  REQUIRE(run_seqgrad(dir, "train " + config + " --run-dir " + (dir / "whole --threads 1")).code == 0);
-  REQUIRE(run_seqgrad(dir, "train " + config + " --run-dir " + (dir / "parts --threads 3 --max-steps 5")).code == 0);
-  REQUIRE(run_seqgrad(dir, "train --resume " + (dir / "parts --threads 2")).code == 0);
-  for (const char* file : {"model.safetensors", "optim.safetensors", "state.json"}) {
-    CAPTURE(file);
-    CHECK(slurp(dir / (std::string("whole/checkpoints/last/") + file)) ==
-          slurp(dir / (std::string("parts/checkpoints/last/") + file)));
+  for (const std::string set : {"",
+                                " --set train.batch.shards=4 --set train.accumulation=3 --set "
+                                "train.teacher_forcing=0.7 --set model.dropout.hidden=0.2"}) {
+    const Scratch dir;
+    const std::string config = tiny_config(dir), train = "train " + config + set + " --run-dir ";
+    CAPTURE(set);
+    REQUIRE(run_seqgrad(dir, train + (dir / "whole --threads 1")).code == 0);
+    REQUIRE(run_seqgrad(dir, train + (dir / "parts --threads 3 --max-steps 5")).code == 0);
+    REQUIRE(run_seqgrad(dir, "train --resume " + (dir / "parts --threads 2")).code == 0);
+    for (const char* file : {"model.safetensors", "optim.safetensors", "state.json"}) {
+      CAPTURE(file);
+      CHECK(slurp(dir / (std::string("whole/checkpoints/last/") + file)) ==
+            slurp(dir / (std::string("parts/checkpoints/last/") + file)));
+    }
+    CHECK(without_times(slurp(dir / "whole/metrics.jsonl")) == without_times(slurp(dir / "parts/metrics.jsonl")));
+    CHECK(without_times(slurp(dir / "whole/metrics.jsonl")).size() > 200);
+    for (const char* key : {"optim.lr=0.5", "train.batch.shards=2"})
+      CHECK(run_seqgrad(dir, "train --resume " + (dir / "parts --set ") + key).code == 2);
+    CHECK(run_seqgrad(dir, train + (dir / "parts")).err.find("is not empty") != std::string::npos);
   }
-  CHECK(without_times(slurp(dir / "whole/metrics.jsonl")) == without_times(slurp(dir / "parts/metrics.jsonl")));
-  CHECK(without_times(slurp(dir / "whole/metrics.jsonl")).size() > 200);
-  CHECK(run_seqgrad(dir, "train --resume " + (dir / "parts --set optim.lr=0.5")).code == 2);
-  CHECK(run_seqgrad(dir, "train " + config + " --run-dir " + (dir / "parts")).err.find("is not empty") !=
-        std::string::npos);
 }
 
 TEST_CASE("translate gives a line for a line") {

@@ -133,6 +133,7 @@ const std::map<std::string, Trial> trials = {
     {"train.batch.size", {{}, "8"}},
     {"train.batch.bucket", {{"loss.reduce.divide=positions"}, "8"}},
     {"train.batch.pool", {{}, "1"}},
+    {"train.batch.shards", {{}, "3"}},
     {"train.early_stopping.patience", {{"train.validate_every=1", "train.steps=8", "optim.lr=5.0"}, "1"}},
     {"checkpoint.every", {{"train.steps=6", "train.validate_every=6", "checkpoint.keep_last=9"}, "1"}},
     {"checkpoint.keep_last", {{"train.validate_every=1"}, "2"}},
