@@ -50,7 +50,7 @@ struct World {
 
 class ThreadProcess final : public Processes {
  public:
-  ThreadProcess(World& world, int rank, int count) : Processes(rank, count, rank, "threads"), world_(world) {}
+  ThreadProcess(World& world, int rank, int count) : Processes(rank, count, rank, "here", "threads"), world_(world) {}
 
   void exchange(std::span<const Outgoing> mine, std::span<const Incoming> wanted) override {
     std::unique_lock lock(world_.mutex);
@@ -78,6 +78,11 @@ class ThreadProcess final : public Processes {
     auto out = world_.given;
     world_.barrier(lock);
     return out;
+  }
+
+  void leave() override {
+    std::unique_lock lock(world_.mutex);
+    world_.barrier(lock);
   }
 
   [[noreturn]] void abandon(int code) override {

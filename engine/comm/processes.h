@@ -26,6 +26,7 @@ class Processes {
   int count() const { return count_; }            // of all hosts
   int local_rank() const { return local_rank_; }  // among those of its host
   const std::string& host() const { return host_; }
+  const std::string& library() const { return library_; }  // what carries the bytes: "Open MPI 4.1.4"
 
   // Sends and receives at once. What goes from one process to another arrives in the order in which both name it, in
   // pieces of the same sizes; nothing is for the process itself.
@@ -34,18 +35,24 @@ class Processes {
   // What each process gives, by rank; some bytes each, of any length.
   virtual std::vector<std::vector<std::byte>> gather_all(std::span<const std::byte> mine) = 0;
 
+  // The end of what they share, where all have come to it; nothing else is called afterwards.
+  virtual void leave() = 0;
+
   // Ends all of them at once, whatever they are doing: for what the others cannot know of.
   [[noreturn]] virtual void abandon(int code) = 0;
 
  protected:
-  Processes(int rank, int count, int local_rank, std::string host)
-      : rank_(rank), count_(count), local_rank_(local_rank), host_(std::move(host)) {}
+  Processes(int rank, int count, int local_rank, std::string host, std::string library)
+      : rank_(rank), count_(count), local_rank_(local_rank), host_(std::move(host)), library_(std::move(library)) {}
   Processes(const Processes&) = delete;
   Processes& operator=(const Processes&) = delete;
 
  private:
   int rank_, count_, local_rank_;
-  std::string host_;
+  std::string host_, library_;
 };
+
+// One process that shares its work with nobody.
+Processes& alone();
 
 }  // namespace seqgrad
