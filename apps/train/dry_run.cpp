@@ -32,10 +32,11 @@ int dry_run(const TrainCommand& o, const Config& config, const Setup& s, const T
   batcher.seek({state.epoch, state.index});
   std::vector<Batch> batches;
   for (int64_t i = length.micro_batches(state); i > 0; --i) batches.push_back(batcher.next());
+  ProcessSum sum(*o.processes);
   const StepResult r = accumulate_gradients(*s.model, s.loss, batches,
                                             {true, static_cast<uint64_t>(config.seed()),
                                              static_cast<uint64_t>(state.step + 1), 0, config.train.teacher_forcing()},
-                                            config.train.batch.shards());
+                                            {config.train.batch.shards(), o.processes->count() > 1 ? &sum : nullptr});
   if (!o.common.quiet) say_notices(config, s.data, length, state, r.warnings);
   const auto mb = [](size_t bytes) { return static_cast<double>(bytes) / 1e6; };
   fmt::print("memory: {:.1f} MB parameters, gradients and moments; {:.1f} MB for one {}\n",

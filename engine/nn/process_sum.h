@@ -14,6 +14,8 @@ class ProcessSum {
   // to all others: 2·(W−1)/W of the gradients' bytes go out of each of W processes whose shards are one node.
   void operator()(ParameterStore& store, int64_t shards);
 
+  Processes& processes() const { return processes_; }
+
  private:
   template <class T>
   void sum(ParameterStore& store, int64_t shards);

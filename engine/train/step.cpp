@@ -12,6 +12,7 @@
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
 #include "engine/train/diverged.h"
+#include "engine/train/step_by_processes.h"
 
 namespace seqgrad {
 namespace {
@@ -132,13 +133,14 @@ void for_each_shard(const LossSetup& setup, const StepPlan& plan, std::span<cons
     }
 }
 
-// Differentiates one shard after the other; the results of their live rows.
+// Differentiates one shard of `mine` after the other; the results of their live rows.
 std::vector<RowResult> run_shards(SequenceModel& model, const LossSetup& setup, const StepPlan& plan,
-                                  std::span<const Batch> batches, const ForwardContext& context) {
+                                  std::span<const Batch> batches, const ForwardContext& context, ShardRange mine) {
   ParameterStore& store = model.store();
   Tape& tape = Tape::current();
   std::vector<RowResult> results;
   for_each_shard(setup, plan, batches, context, [&](const Shard& shard) {
+    if (shard.index < mine.first || mine.last <= shard.index) return;
     store.zero_grad();
     if (shard.counts()) {
       tape.reset();
@@ -147,7 +149,7 @@ std::vector<RowResult> run_shards(SequenceModel& model, const LossSetup& setup, 
       tape.backward(loss.value);
       results.insert(results.end(), loss.results.begin(), loss.results.end());
     }
-    add_shard(store, shard.index, shard.count);
+    add_shard(store, shard.index, shard.count, mine);
   });
   return results;
 }
@@ -155,16 +157,19 @@ std::vector<RowResult> run_shards(SequenceModel& model, const LossSetup& setup, 
 }  // namespace
 
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> batches,
-                                ForwardContext context, int64_t shards) {
-  StepPlan plan = plan_step(setup, batches, shards, context.step);
+                                ForwardContext context, const Sharing& sharing) {
+  StepPlan plan = plan_step(setup, batches, sharing.shards, context.step);
   if (plan.result.skipped) return std::move(plan.result);
+  const int64_t shards = std::ssize(batches) * sharing.shards;
+  const auto run = [&](ShardRange mine) { return run_shards(model, setup, plan, batches, context, mine); };
   try {
     return told(context.step, batches, [&] {
-      const std::vector<RowResult> results = run_shards(model, setup, plan, batches, context);
+      const auto results =
+          sharing.processes ? run_by_processes(model.store(), *sharing.processes, shards, run) : run({0, shards});
       return collect_gradients(setup, std::move(plan), results);
     });
   } catch (const NonfiniteLoss& e) {
-    diverged(model, shards_of(batches, shards), context, fmt::format("the loss is not finite: {}", e.what()));
+    diverged(model, shards_of(batches, sharing.shards), context, fmt::format("the loss is not finite: {}", e.what()));
   }
 }
 

@@ -7,10 +7,17 @@
 #include "engine/data/shards.h"
 #include "engine/device/step_graph.h"
 #include "engine/loss/launch_loss.h"
+#include "engine/nn/process_sum.h"
 #include "engine/train/loss_setup.h"
 #include "engine/train/model.h"
 
 namespace seqgrad {
+
+// How the work of a step is cut, and who does which part of it.
+struct Sharing {
+  int64_t shards = 1;               // of each micro-batch
+  ProcessSum* processes = nullptr;  // which compute the step together, with equal parameters; null: this one alone
+};
 
 struct StepResult {
   ReportedLoss loss;
@@ -21,13 +28,14 @@ struct StepResult {
   std::vector<LossWarning> warnings;
 };
 
-// The gradients of all micro-batches, into those of the store. Each micro-batch is dealt to `shards` shards, which are
-// computed by themselves, one after the other, and added as nn/shard_sum.h says. The divisor is counted over all of
-// them before the first forward pass, and what is reported is that of whole micro-batches. A loss that is not finite
-// throws Error with ExitCode::no, naming lines and tensor; what a loss refuses otherwise is told with the step and the
-// lines, and is an InputError but for the zero policy `error`, whose answer is ExitCode::no too.
+// The gradients of all micro-batches, into those of the store. Each micro-batch is dealt to `sharing.shards` shards,
+// which are computed by themselves, one after the other, and added as nn/shard_sum.h says; of several processes each
+// computes some, and all have the same gradients, result or error in the end. The divisor is counted over all of them
+// before the first forward pass, and what is reported is that of whole micro-batches. A loss that is not finite throws
+// Error with ExitCode::no, naming lines and tensor; what a loss refuses otherwise is told with the step and the lines,
+// and is an InputError but for the zero policy `error`, whose answer is ExitCode::no too.
 StepResult accumulate_gradients(SequenceModel& model, const LossSetup& setup, std::span<const Batch> micro_batches,
-                                ForwardContext context, int64_t shards = 1);
+                                ForwardContext context, const Sharing& sharing = {});
 
 // What the host knows of a step before any of it runs.
 struct StepPlan {

@@ -22,13 +22,13 @@ size_t live_rows(const StepPlan& plan) {
 
 }  // namespace
 
-StepQueue::StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, int64_t shards,
+StepQueue::StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, const Sharing& sharing,
                      size_t log_bytes)
     : model_(model),
       loss_(loss),
       optim_(optim),
-      shards_(shards),
-      runs_ahead_(model.store().device() == Device::cuda),
+      sharing_(sharing),
+      runs_ahead_(model.store().device() == Device::cuda && !sharing.processes),
       log_bytes_(log_bytes),
       graphs_(model.store().device()) {
   if (runs_ahead_) state_ = static_cast<GradientState*>(backend(Device::cuda).allocate(sizeof(GradientState)));
@@ -43,7 +43,7 @@ bool StepQueue::run(std::vector<Batch> batches, const ForwardContext& context, d
   if (!runs_ahead_) return run_now(batches, context, lr, number);
   bool is_queued = false;
   try {
-    StepPlan plan = plan_step(loss_, batches, shards_, context.step);
+    StepPlan plan = plan_step(loss_, batches, sharing_.shards, context.step);
     const size_t bytes = sizeof(double) + live_rows(plan) * sizeof(RowResult);
     make_room(bytes);
     steps_.push_back({std::move(batches), context, std::move(plan), log_.size() - 1, log_.back().used});
@@ -63,13 +63,13 @@ bool StepQueue::run(std::vector<Batch> batches, const ForwardContext& context, d
 }
 
 bool StepQueue::run_now(std::span<const Batch> batches, const ForwardContext& context, double lr, int64_t number) {
-  StepResult result = accumulate_gradients(model_, loss_, batches, context, shards_);
+  StepResult result = accumulate_gradients(model_, loss_, batches, context, sharing_);
   const bool updated = !result.skipped;
   if (updated) {
     const ParameterStore& store = model_.store();
     result.grad_norm = grad_norm(store);
     if (!std::isfinite(result.grad_norm))
-      diverged(model_, shards_of(batches, shards_), context, "the gradient is not finite");
+      diverged(model_, shards_of(batches, sharing_.shards), context, "the gradient is not finite");
     if (optim_.clip_norm() && result.grad_norm > *optim_.clip_norm())
       scale_grads(store, *optim_.clip_norm() / result.grad_norm);
     OptimOptions options = optim_.options();
@@ -139,12 +139,12 @@ StepResult StepQueue::collect_one(Step& step, const char* log) {
     result.grad_norm = norm;
     if (std::isfinite(norm)) return result;
   } catch (const NonfiniteLoss&) {
-    accumulate_gradients(model_, loss_, step.batches, step.context, shards_);  // throws with the words for it
+    accumulate_gradients(model_, loss_, step.batches, step.context, sharing_);  // throws with the words for it
     throw;
   }
   // The gradients of that step again, to be looked at.
-  accumulate_gradients(model_, loss_, step.batches, step.context, shards_);
-  diverged(model_, shards_of(step.batches, shards_), step.context, "the gradient is not finite");
+  accumulate_gradients(model_, loss_, step.batches, step.context, sharing_);
+  diverged(model_, shards_of(step.batches, sharing_.shards), step.context, "the gradient is not finite");
 }
 
 std::vector<StepResult> StepQueue::collect() {

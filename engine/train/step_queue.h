@@ -11,8 +11,9 @@ namespace seqgrad {
 
 class StepQueue {
  public:
-  // `shards` of each micro-batch; `log_bytes`: of the blocks that its log on a GPU is made of.
-  StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, int64_t shards = 1,
+  // `log_bytes`: of the blocks that its log on a GPU is made of. A GPU's steps run ahead of the host where no other
+  // process computes part of them.
+  StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, const Sharing& sharing = {},
             size_t log_bytes = size_t{4} << 20);
   ~StepQueue();
   StepQueue(const StepQueue&) = delete;
@@ -42,7 +43,7 @@ class StepQueue {
   SequenceModel& model_;
   const LossSetup& loss_;
   const OptimConfig& optim_;
-  const int64_t shards_;
+  const Sharing sharing_;
   const bool runs_ahead_;  // on a GPU
   const size_t log_bytes_;
   StepGraphs graphs_;

@@ -19,7 +19,7 @@ Trainer::Trainer(const TrainJob& job)
     : job_(job),
       batcher_(job.data.train, batch_options(job.config)),
       length_(job.config, job.data.train),
-      queue_(job.model, job_.loss, job.config.optim, job.config.train.batch.shards()),
+      queue_(job.model, job_.loss, job.config.optim, {job.config.train.batch.shards()}),
       metrics_(job.run),
       progress_(job.quiet, job.run + "/train.log"),
       total_(length_.steps()),

@@ -43,7 +43,7 @@ struct Lab {
     return to_host<T>(store().grads());
   }
   StepResult step(std::span<const Batch> batches, int64_t shards, const ForwardContext& context) {
-    return accumulate_gradients(*model, loss, batches, context, shards);
+    return accumulate_gradients(*model, loss, batches, context, {shards});
   }
 };
 
@@ -238,7 +238,7 @@ TEST_CASE("on a GPU shards are replayed one by one, and become what they are whe
     Lab lab(set, device);
     std::vector<double> seen;
     {
-      StepQueue queue(*lab.model, lab.loss, lab.config.optim, 3);
+      StepQueue queue(*lab.model, lab.loss, lab.config.optim, {3});
       for (int64_t step = 1; step <= 8; ++step) {
         std::vector<Batch> batches;
         for (const uint64_t seed : {1, 2})  // the second is too small for its shards
