@@ -14,7 +14,7 @@
 
 namespace seqgrad {
 
-static constexpr int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+static constexpr int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
 
 // What the handler reads and writes.
 struct SignalState {
@@ -49,7 +49,7 @@ static void answer() {
 
 static void on_signal(int number) {
   constexpr double one_wish = 1;  // seconds
-  if (state.asked && seconds_since(state.asked_at) > one_wish) {
+  if (state.asked && number != SIGUSR1 && seconds_since(state.asked_at) > one_wish) {
     if (const char* text = state.leaving_text) write_line(text);
     _exit(128 + number);
   }
@@ -82,7 +82,10 @@ void catch_stop_signals() {
   state.on_terminal = isatty(STDERR_FILENO) == 1;
   set_handler(on_signal);
 }
-void release_stop_signals() { set_handler(SIG_DFL); }
+void release_stop_signals() {
+  set_handler(SIG_DFL);
+  std::signal(SIGUSR1, SIG_IGN);
+}
 
 int stop_signal() { return state.asked; }
 

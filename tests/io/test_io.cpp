@@ -467,6 +467,14 @@ TEST_CASE("the first signal sets the flag, what follows at once is the same wish
             return 3;
           }) == 128 + number);
   }
+  CHECK(in_child([&] {  // a scheduler may ask more than once
+          catch_stop_signals();
+          raise(SIGUSR1), pause(1050), raise(SIGUSR1);
+          const bool asked = stop_signal() == SIGUSR1;
+          release_stop_signals();
+          raise(SIGUSR1);
+          return asked ? 7 : 1;
+        }) == 7);
   const auto said = [](const std::function<void()>& f) {
     return in_a_process([&] {
              catch_stop_signals();
