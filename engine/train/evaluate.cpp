@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/comm/deal.h"
 #include "engine/core/tape.h"
 
 namespace seqgrad {
@@ -62,66 +63,117 @@ LossSetup every_token(LossSetup s) {
   return s;
 }
 
+// What a process that computed a batch tells the others beside the results of its rows: of every token.
+struct TokenCounts {
+  int64_t live = 0, correct = 0;
+  double nll_sum = 0;
+};
+
 // What batches add to: the loss and the presets beside it, and the tokens.
 struct CorpusLosses {
+  const LossSetup setup, all;
   CorpusLoss loss;
   std::vector<CorpusLoss> compared;
-  LossStats tokens;
+  TokenCounts tokens;
 
-  explicit CorpusLosses(const LossSetup& setup) : loss(setup.options) {
+  explicit CorpusLosses(const LossSetup& s) : setup(loss_of_corpus(s)), all(every_token(setup)), loss(setup.options) {
     for (const ComparedPreset& p : setup.compare) compared.emplace_back(p.options);
   }
-  void add(SequenceModel& model, const LossSetup& setup, const LossSetup& all, const Batch& batch) {
+
+  Bytes compute(SequenceModel& model, const Batch& batch) const {
+    const auto run = [&](const LossSetup& of) {
+      const LossInputs inputs = loss_inputs(batch, of);
+      return loss_without_gradients(model, of, inputs, build_live_rows(inputs, of.options), batch, {});
+    };
+    const LossResult result = run(setup);
+    const bool every = result.sum.stats.live == batch.target_tokens();
+    const LossStats s = every ? result.sum.stats : run(all).sum.stats;
+    ByteWriter out;
+    out.add(TokenCounts{s.live, s.correct, s.nll_sum});
+    out.add_all(result.results);
+    return out.take();
+  }
+
+  void add(const Batch& batch, const Bytes& computed) {
+    ByteReader in(computed);
+    const auto counts = in.next<TokenCounts>();
+    tokens.live += counts.live;
+    tokens.correct += counts.correct;
+    tokens.nll_sum += counts.nll_sum;
     const LossInputs inputs = loss_inputs(batch, setup);
     const LiveRows rows = build_live_rows(inputs, setup.options);
-    const LossResult result = loss_without_gradients(model, setup, inputs, rows, batch, {});
+    const LossResult result = collect_loss(inputs, rows, setup.options, rows.divisor, in.next_all<RowResult>());
     loss.add(rows, result.sum, result.numerators);
     const std::vector<double> losses = whole_row_losses(result);
     for (size_t i = 0; i < compared.size(); ++i) add_compared(setup.compare[i], inputs, losses, compared[i]);
-    const bool every = result.sum.stats.live == batch.target_tokens();
-    add_tokens(every ? result.sum.stats : count_tokens(model, all, batch));
-  }
-
- private:
-  static LossStats count_tokens(SequenceModel& model, const LossSetup& all, const Batch& batch) {
-    const LossInputs inputs = loss_inputs(batch, all);
-    return loss_without_gradients(model, all, inputs, build_live_rows(inputs, all.options), batch, {}).sum.stats;
-  }
-  void add_tokens(const LossStats& s) {
-    tokens.live += s.live;
-    tokens.correct += s.correct;
-    tokens.nll_sum += s.nll_sum;
   }
 };
 
-}  // namespace
+void add(ByteWriter& to, const Hypothesis& h) {
+  to.add_all(h.ids);
+  to.add(h.log_p);
+  to.add(h.score);
+  to.add_all(h.attention);
+}
+Hypothesis next_hypothesis(ByteReader& in) {
+  Hypothesis h;
+  h.ids = in.next_all<int32_t>();
+  h.log_p = in.next<double>();
+  h.score = in.next<double>();
+  h.attention = in.next_all<float>();
+  return h;
+}
 
-std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
-                                                const DecodeOptions& decode) {
-  std::vector<std::vector<Hypothesis>> out(sources.size());
+// Sources with tokens, by length, in batches of similar memory.
+std::vector<std::vector<size_t>> decoded_batches(std::span<const std::vector<int32_t>> sources, int64_t beam) {
   std::vector<size_t> order;
-  for (size_t i = 0; i < sources.size(); ++i) sources[i].empty() ? out[i].resize(1) : order.push_back(i);
+  for (size_t i = 0; i < sources.size(); ++i)
+    if (!sources[i].empty()) order.push_back(i);
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return sources[a].size() > sources[b].size(); });
+  std::vector<std::vector<size_t>> out;
   for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
-    const size_t longest = sources[order[begin]].size() * static_cast<size_t>(decode.beam),
+    const size_t longest = sources[order[begin]].size() * static_cast<size_t>(beam),
                  fit = std::clamp(most_decoded / std::max<size_t>(1, longest), size_t{1}, size_t{batch_size});
     end = std::min(order.size(), begin + fit);
-    std::vector<std::vector<int32_t>> part;
-    for (size_t i = begin; i < end; ++i) part.push_back(sources[order[i]]);
-    Tape::current().reset();
-    auto found = model.decode(make_source_batch(part, 1), decode);
-    for (size_t i = begin; i < end; ++i) out[order[i]] = std::move(found[i - begin]);
+    out.emplace_back(order.data() + begin, order.data() + end);
   }
   return out;
 }
 
+}  // namespace
+
+std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
+                                                const DecodeOptions& decode, Processes& processes) {
+  std::vector<std::vector<Hypothesis>> out(sources.size());
+  for (size_t i = 0; i < sources.size(); ++i)
+    if (sources[i].empty()) out[i].resize(1);
+  const auto batches = decoded_batches(sources, decode.beam);
+  const auto compute = [&](size_t batch) {
+    std::vector<std::vector<int32_t>> part;
+    for (const size_t i : batches[batch]) part.push_back(sources[i]);
+    Tape::current().reset();
+    ByteWriter to;
+    for (const std::vector<Hypothesis>& found : model.decode(make_source_batch(part, 1), decode)) {
+      to.add(found.size());
+      for (const Hypothesis& h : found) add(to, h);
+    }
+    return to.take();
+  };
+  deal(processes, batches.size(), compute, [&](size_t batch, const Bytes& computed) {
+    ByteReader in(computed);
+    for (const size_t i : batches[batch])
+      for (auto count = in.next<size_t>(); count > 0; --count) out[i].push_back(next_hypothesis(in));
+  });
+  return out;
+}
+
 std::vector<std::string> translate_rows(SequenceModel& model, const Corpus& corpus, const std::vector<int64_t>& rows,
-                                        const Tokenizer& target, const DecodeOptions& decode) {
+                                        const Tokenizer& target, const DecodeOptions& decode, Processes& processes) {
   std::vector<std::vector<int32_t>> sources;
   for (const int64_t r : rows) sources.emplace_back(corpus.source[r].begin(), corpus.source[r].end());
   std::vector<std::string> out;
-  for (const auto& found : decode_all(model, sources, decode)) out.push_back(target.decode(found[0].ids));
+  for (const auto& found : decode_all(model, sources, decode, processes)) out.push_back(target.decode(found[0].ids));
   return out;
 }
 
@@ -132,19 +184,22 @@ static std::string as_written(const std::string& reference, const Tokenizer& tar
 }
 
 Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& corpus, const Tokenizer& target,
-                    const DecodeOptions& decode, const ScoreOptions& scores, References more) {
-  const LossSetup of_corpus = loss_of_corpus(setup), all = every_token(of_corpus);
-  CorpusLosses losses(of_corpus);
+                    const DecodeOptions& decode, const ScoreOptions& scores, References more, Processes& processes) {
+  CorpusLosses losses(setup);
   Evaluation e;
-  for (const auto& part : evaluation_batches(corpus)) {
-    const Batch batch = make_batch(corpus, part, 1);
-    losses.add(model, of_corpus, all, batch);
-    e.tokens += batch.target_tokens();
-    e.blank -= std::ssize(part);
-  }
+  const auto parts = evaluation_batches(corpus);
+  const auto batch_of = [&](size_t i) { return make_batch(corpus, parts[i], 1); };
+  deal(
+      processes, parts.size(), [&](size_t i) { return losses.compute(model, batch_of(i)); },
+      [&](size_t i, const Bytes& computed) {
+        const Batch batch = batch_of(i);
+        losses.add(batch, computed);
+        e.tokens += batch.target_tokens();
+        e.blank -= batch.batch;
+      });
   std::vector<int64_t> rows(static_cast<size_t>(corpus.size()));
   std::iota(rows.begin(), rows.end(), 0);
-  e.hypotheses = translate_rows(model, corpus, rows, target, decode);
+  e.hypotheses = translate_rows(model, corpus, rows, target, decode, processes);
   e.sentences = corpus.size();
   e.blank += e.sentences;
   e.loss_value = losses.loss.value();
