@@ -10,9 +10,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "engine/comm/together.h"
 #include "engine/io/directories.h"
 #include "engine/io/files.h"
 #include "engine/io/output.h"
+#include "engine/nn/broadcast.h"
 
 namespace seqgrad {
 namespace {
@@ -172,12 +174,7 @@ std::string last_checkpoint(const std::string& directory) {
   return steps.empty() ? "" : directory + "/" + checkpoint_name(steps.back());
 }
 
-static void write_files(const std::string& temporary, const ParameterStore& store, const TrainState& s,
-                        Metadata about) {
-  about["format"] = "pt";
-  write_safetensors(temporary + "/model.safetensors", arrays(store, {{"", store.values()}}), about);
-  write_safetensors(temporary + "/optim.safetensors",
-                    arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
+std::string state_text(const TrainState& s) {
   json kept = json::array();
   for (const auto& [metric, step] : s.kept) kept.push_back({to_json(metric), step});
   json state = {{"version", version},
@@ -195,7 +192,16 @@ static void write_files(const std::string& temporary, const ParameterStore& stor
                 {"interval", to_json(s.interval)},
                 {"kept", kept}};
   state["xxh64"] = checksum(state);
-  write_output(temporary + "/state.json", state.dump(2) + "\n");
+  return state.dump(2) + "\n";
+}
+
+static void write_files(const std::string& temporary, const ParameterStore& store, const TrainState& s,
+                        Metadata about) {
+  about["format"] = "pt";
+  write_safetensors(temporary + "/model.safetensors", arrays(store, {{"", store.values()}}), about);
+  write_safetensors(temporary + "/optim.safetensors",
+                    arrays(store, {{"m.", store.moment(0)}, {"v.", store.moment(1)}}));
+  write_output(temporary + "/state.json", state_text(s));
 }
 
 std::string save_checkpoint(const std::string& directory, SequenceModel& model, const TrainState& state,
@@ -245,10 +251,14 @@ void load_average(const std::vector<std::string>& checkpoints, SequenceModel& mo
 }
 
 TrainState load_state(const std::string& checkpoint) {
-  const std::string state_path = checkpoint + "/state.json";
+  const std::string path = checkpoint + "/state.json";
+  return parse_state(read_file(path, size_t{1} << 20), path);
+}
+
+TrainState parse_state(const std::string& text, const std::string& state_path) {
   TrainState s;
   try {
-    json j = json::parse(read_file(state_path, size_t{1} << 20));
+    json j = json::parse(text);
     if (j.at("version").get<int>() > version)
       refuse("{}: error: written by a newer version ({}); this one reads up to {}", shown_path(state_path),
              j.at("version").get<int>(), version);
@@ -291,6 +301,12 @@ TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model) 
   copy_in(moments, store, "m.", store.moment(0));
   copy_in(moments, store, "v.", store.moment(1));
   return s;
+}
+
+TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model, Processes& processes) {
+  const std::string text = from_first(processes, [&] { return state_text(load_checkpoint(checkpoint, model)); });
+  broadcast(processes, model.store());
+  return parse_state(text, checkpoint);
 }
 
 }  // namespace seqgrad

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/comm/processes.h"
 #include "engine/io/safetensors.h"
 #include "engine/loss/reported.h"
 #include "engine/optim/schedule.h"
@@ -46,7 +47,13 @@ std::string save_checkpoint(const std::string& directory, SequenceModel& model, 
 void load_weights(const std::string& checkpoint, SequenceModel& model);
 TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model);
 
+// By the first process, for all of them.
+TrainState load_checkpoint(const std::string& checkpoint, SequenceModel& model, Processes& processes);
+
 TrainState load_state(const std::string& checkpoint);  // the position alone
+// state.json of a checkpoint, and back; `path` is what errors name.
+std::string state_text(const TrainState& state);
+TrainState parse_state(const std::string& text, const std::string& path);
 // The mean of several checkpoints' weights, taken in float64.
 void load_average(const std::vector<std::string>& checkpoints, SequenceModel& model);
 
