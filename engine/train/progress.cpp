@@ -95,6 +95,7 @@ void Progress::clear() {
 }
 
 void Progress::keep(const std::string& text) {
+  if (log_.empty()) return;
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
   char when[32] = "";

@@ -27,8 +27,8 @@ std::string format_duration(double seconds);  // "1:12", "1:02:03"
 
 class Progress {
  public:
-  // What stays on the screen is appended to the file `log` too, with the time. What the screen does not take is lost:
-  // training goes on without a reader.
+  // What stays on the screen is appended to the file `log` ("": none) too, with the time. What the screen does not take
+  // is lost: training goes on without a reader.
   Progress(bool quiet, const std::string& log);
   bool due() const;                       // whether the moving line is worth another look: ten times a second at most
   void update(const ProgressLine& line);  // overwrites the moving line

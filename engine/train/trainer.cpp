@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/comm/together.h"
 #include "engine/data/surface.h"
 #include "engine/io/directories.h"
 #include "engine/io/output.h"
@@ -15,27 +16,35 @@
 namespace seqgrad {
 static int64_t up(int64_t count, int64_t size) { return (count + size - 1) / size; }  // parts of that size
 
+static Sharing sharing_of(const TrainJob& job, ProcessSum& sum) {
+  return {job.config.train.batch.shards(), job.processes.count() > 1 ? &sum : nullptr};
+}
+
 Trainer::Trainer(const TrainJob& job)
     : job_(job),
+      writes_(job.processes.rank() == 0),
       batcher_(job.data.train, batch_options(job.config)),
       length_(job.config, job.data.train),
-      queue_(job.model, job_.loss, job.config.optim, {job.config.train.batch.shards()}),
-      metrics_(job.run),
-      progress_(job.quiet, job.run + "/train.log"),
+      sum_(job.processes),
+      queue_(job.model, job_.loss, job.config.optim, sharing_of(job, sum_)),
+      progress_(job.quiet || !writes_, writes_ ? job.run + "/train.log" : ""),
       total_(length_.steps()),
-      training_(job.clock) {}
+      training_(job.clock) {
+  if (writes_) metrics_.emplace(job.run);
+}
 
 void Trainer::resume(const std::string& checkpoint) {
   if (!checkpoint.empty()) {
-    state_ = load_checkpoint(checkpoint, job_.model);
+    state_ = load_checkpoint(checkpoint, job_.model, job_.processes);
     if (state_.index >= batcher_.batches(state_.epoch)) state_.index = 0, ++state_.epoch;
     batcher_.seek({state_.epoch, state_.index});
     total_ = length_.steps(state_);
     saved_step_ = state_.step;
     tidy_checkpoints();
   }
-  metrics_.truncate_after(checkpoint.empty() ? -1 : state_.step);
-  for (const MetricRow& row : metrics_.rows())
+  if (!writes_) return;
+  metrics_->truncate_after(checkpoint.empty() ? -1 : state_.step);
+  for (const MetricRow& row : metrics_->rows())
     for (const auto& [name, value] : row.values)
       if (name == "seconds") seconds_before_ = std::max(seconds_before_, value);
   seconds_before_ = std::max(seconds_before_, kept_seconds());
@@ -151,13 +160,14 @@ void Trainer::log_interval() {
   metrics.emplace_back("epoch", epochs());
   metrics.emplace_back("seconds", seconds());
   metrics.emplace_back("tokens_per_second", p.tokens_per_second);
-  metrics_.append("train", state_.step, metrics);
+  record("train", metrics);
   state_.interval = {};
   timed_tokens_ = 0;
   training_.reset();
 }
 
 void Trainer::show_samples() {
+  if (!writes_) return;
   const Corpus& dev = job_.data.dev;
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < dev.size() && std::ssize(rows) < job_.config.report.samples(); ++i)
@@ -180,19 +190,21 @@ void Trainer::show_samples() {
 }
 
 void Trainer::validate() {
-  const StopAnswer answer(
-      "stopping: the validation is finished first, then the run is saved; a second signal leaves without saving\n");
+  constexpr const char* text =
+      "stopping: the validation is finished first, then the run is saved; a second signal leaves without saving\n";
+  const StopAnswer answer(writes_ ? text : nullptr);
   collect();
   training_.stop();
-  const Evaluation e =
-      evaluate(job_.model, job_.loss, job_.data.dev, *job_.data.target, job_.decode, score_options(job_.config));
+  compare_parameters();
+  const Evaluation e = evaluate(job_.model, job_.loss, job_.data.dev, *job_.data.target, job_.decode,
+                                score_options(job_.config), {}, job_.processes);
   progress_.say(fmt::format("step {}  dev: loss {}  ppl {:.2f}  {}", state_.step,
                             printed_loss(e.loss_value, job_.loss.options), e.perplexity, scores_text(e)));
   say_compared(e.compared);
   Metrics metrics = metrics_of(e, job_.loss.compare);
   metrics.emplace_back("epoch", epochs());
   metrics.emplace_back("seconds", seconds());
-  metrics_.append("dev", state_.step, metrics);
+  record("dev", metrics);
   show_samples();
   say_overfitting(e.loss_value);
   const std::string& name = job_.config.checkpoint.metric();
@@ -226,17 +238,19 @@ void Trainer::keep_best(double metric) {
 void Trainer::checkpoint() {
   collect();
   training_.stop();
-  metrics_.sync();
+  saved_step_ = state_.step;
+  if (!writes_) return;
+  metrics_->sync();
   save_checkpoint(
       job_.run + "/checkpoints", job_.model, state_,
       {{"source_vocabulary", job_.data.source->fingerprint()}, {"target_vocabulary", job_.data.target->fingerprint()}});
-  saved_step_ = state_.step;
   tidy_checkpoints();
 }
 
 // Points `last` and `best` to their checkpoints, then removes those that are no longer kept: only checkpoints, which
 // this program wrote, are ever removed.
 void Trainer::tidy_checkpoints() {
+  if (!writes_) return;
   const std::string directory = job_.run + "/checkpoints/";
   std::vector<int64_t> steps = published_checkpoints(directory);
   // Later ones are of a run that was killed; they are written again when their step comes.
@@ -253,7 +267,7 @@ void Trainer::tidy_checkpoints() {
 }
 
 void Trainer::write_report(const std::vector<std::string>& test) const {
-  write_output(job_.run + "/report.html", report_page(job_, state_, total_, metrics_.rows(), test));
+  if (writes_) write_output(job_.run + "/report.html", report_page(job_, state_, total_, metrics_->rows(), test));
 }
 
 void Trainer::save_what_is_not() {
@@ -267,12 +281,24 @@ bool Trainer::out_of_patience() const {
   return patience && state_.stale >= *patience;
 }
 
+// A step, and what is due after it.
+void Trainer::advance() {
+  const TrainConfig& t = job_.config.train;
+  training_.start();
+  one_step();
+  if (progress_.due()) show_progress();
+  if (state_.step % t.log_every() == 0 || state_.step == total_) log_interval();
+  if (state_.step % t.validate_every() == 0 || state_.step == total_)
+    validate();
+  else if (job_.config.checkpoint.every() && state_.step % *job_.config.checkpoint.every() == 0)
+    checkpoint();
+}
+
 Ending Trainer::run() {
   const struct AtTheEnd {
     Progress& progress;
     ~AtTheEnd() { progress.clear(); }
   } at_the_end{progress_};
-  const TrainConfig& t = job_.config.train;
   const int64_t end = job_.max_steps ? std::min(total_, *job_.max_steps) : total_;
   run_start_ = job_.clock();
   const bool nothing_to_do = state_.step >= end || out_of_patience();  // a stopped run may have had its last validation
@@ -280,16 +306,12 @@ Ending Trainer::run() {
   if (!nothing_to_do) forget_results();
   if (state_.step == 0) show_samples();
   first_step_ = state_.step;
+  compare_parameters();
   while (state_.step < end && !out_of_patience()) {
-    training_.start();
-    one_step();
-    if (progress_.due()) show_progress();
-    if (state_.step % t.log_every() == 0 || state_.step == total_) log_interval();
-    if (state_.step % t.validate_every() == 0 || state_.step == total_)
-      validate();
-    else if (job_.config.checkpoint.every() && state_.step % *job_.config.checkpoint.every() == 0)
-      checkpoint();
-    if (stop_signal()) {
+    const std::vector<int> signals = together(job_.processes, [&] { return advance(), seqgrad::stop_signal(); });
+    const auto got = std::find_if(signals.begin(), signals.end(), [](int signal) { return signal != 0; });
+    if (got != signals.end()) {
+      stop_signal_ = *got;
       save_what_is_not();
       keep_seconds();
       return Ending::stopped;

@@ -22,11 +22,14 @@ struct TrainJob {
   std::string run;                   // the run directory
   std::optional<int64_t> max_steps;  // stop here, without changing the schedule
   bool quiet = false;
-  Clock clock = steady_seconds;  // of the times that are told
+  Clock clock = steady_seconds;    // of the times that are told
+  Processes& processes = alone();  // that make the run together; the first one writes and tells
 };
 
 enum class Ending { finished, early, max_steps, stopped };
 
+// Several processes each have one, of equal jobs, and call its functions alike. All of them take the same steps to the
+// same end; an error is thrown in all, as engine/comm/together.h says.
 class Trainer {
  public:
   explicit Trainer(const TrainJob& job);
@@ -34,6 +37,7 @@ class Trainer {
   // which an uninterrupted run has it at that step. An epoch that has fewer batches than were read of it is over.
   void resume(const std::string& checkpoint);
   Ending run();
+  int stop_signal() const { return stop_signal_; }  // that some process got, where the run was stopped
   // report.html, as things stand now; training writes it at each validation and when it stops. `test` are lines about
   // the test.
   void write_report(const std::vector<std::string>& test = {}) const;
@@ -44,7 +48,10 @@ class Trainer {
   int64_t total_steps() const { return total_; }
 
  private:
+  void advance();
   void one_step();
+  void compare_parameters();
+  void record(const std::string& kind, const Metrics& metrics);
   void collect();
   ProgressLine progress();
   void tell_epoch(ProgressLine& line);
@@ -69,17 +76,20 @@ class Trainer {
   double rate() const;
 
   const TrainJob job_;
+  const bool writes_;  // the run directory
   Batcher batcher_;
   const RunLength length_;
+  ProcessSum sum_;
   StepQueue queue_;
   TrainState state_;
-  MetricLog metrics_;
+  std::optional<MetricLog> metrics_;  // of who writes
   Progress progress_;
   int64_t total_ = 0, saved_step_ = -1, step_batches_ = 0;  // micro-batches of the last step
   Stopwatch training_;        // of the interval, as far as this process made it; validations and checkpoints left out
   int64_t timed_tokens_ = 0;  // target tokens of that time
   double run_start_ = 0, seconds_before_ = 0;  // those of earlier processes of this run
-  int64_t first_step_ = 0;
+  int64_t first_step_ = 0, equal_at_ = 0;      // where this process began; where parameters were compared last
+  int stop_signal_ = 0;
   std::set<std::string> warned_;
   std::optional<ProgressLine> logged_;  // what the last interval said
 };

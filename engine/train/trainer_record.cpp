@@ -1,12 +1,33 @@
-// What the trainer says of a run as a whole, and what it keeps of it in run.json.
+// What the trainer says of a run as a whole, what its processes have to agree in, and what it keeps of it in run.json.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "engine/comm/together.h"
 #include "engine/train/notices.h"
 #include "engine/train/results.h"
 #include "engine/train/run_info.h"
 #include "engine/train/trainer.h"
 
 namespace seqgrad {
+
+// Processes that compute the same have the same parameters; where they have not, a machine or its memory is broken.
+void Trainer::compare_parameters() {
+  if (job_.processes.count() == 1) return;
+  const auto digests = together(job_.processes, [&] { return job_.model.store().digest(); });
+  const auto other = std::find_if(digests.begin(), digests.end(), [&](uint64_t d) { return d != digests[0]; });
+  if (other == digests.end()) {
+    equal_at_ = state_.step;
+    return;
+  }
+  const std::vector<std::string> hosts = hosts_of(job_.processes);
+  const auto rank = static_cast<size_t>(other - digests.begin());
+  throw AgreedError(
+      ExitCode::system,
+      fmt::format(
+          "rank {} (host {}) holds other parameters than rank 0 (host {}) at step {}{}", rank, hosts[rank], hosts[0],
+          with_commas(state_.step),
+          state_.step == first_step_ ? "" : fmt::format("; at step {} they were equal", with_commas(equal_at_))));
+}
 
 // For a new run what is odd about it; for one that does not go on, why, and what would make it.
 void Trainer::say_beginning(bool nothing_to_do) {
@@ -38,13 +59,18 @@ void Trainer::say_end(bool early) {
   progress_.say(fmt::format("step {} of {} after {} in all", state_.step, total_, format_duration(seconds())));
 }
 
+void Trainer::record(const std::string& kind, const Metrics& metrics) {
+  if (writes_) metrics_->append(kind, state_.step, metrics);
+}
+
 void Trainer::record_result(const std::string& split, const Evaluation& e) {
   Metrics metrics = metrics_of(e, job_.loss.compare);
   metrics.emplace_back("sentences", e.sentences);
   metrics.emplace_back("tokens", e.tokens);
   metrics.emplace_back("epoch", epochs());
   metrics.emplace_back("seconds", seconds());
-  metrics_.append(split, state_.step, metrics);
+  if (!writes_) return;
+  record(split, metrics);
   auto info = read_run_info(job_.run);
   auto& result = info["results"][split];
   result["step"] = state_.step;
@@ -54,11 +80,13 @@ void Trainer::record_result(const std::string& split, const Evaluation& e) {
 
 // Those of an earlier end, when the run goes on.
 void Trainer::forget_results() {
+  if (!writes_) return;
   auto info = read_run_info(job_.run);
   if (info.erase("results") > 0) write_run_info(job_.run, info);
 }
 
 void Trainer::keep_seconds() {
+  if (!writes_) return;
   auto info = read_run_info(job_.run);
   info["seconds"] = seconds();
   write_run_info(job_.run, info);
