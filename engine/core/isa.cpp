@@ -7,20 +7,6 @@
 #include "engine/core/error.h"
 
 namespace seqgrad {
-namespace {
-
-Isa chosen() {
-  const char* asked = std::getenv("SEQGRAD_ISA");
-  if (!asked || !*asked) return cpu_isa();
-  for (const Isa one : {Isa::base, Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
-    if (std::string_view(asked) != name_of(one)) continue;
-    if (one > cpu_isa()) refuse("SEQGRAD_ISA: this CPU has {} at most, not {}", name_of(cpu_isa()), asked);
-    return one;
-  }
-  refuse("SEQGRAD_ISA: expected base, avx2, avx512 or avx512_bf16, got '{:.60}'", asked);
-}
-
-}  // namespace
 
 Isa cpu_isa() {
 #if defined(__x86_64__)
@@ -34,8 +20,19 @@ Isa cpu_isa() {
 #endif
 }
 
+Isa allowed_isa() {
+  const char* asked = std::getenv("SEQGRAD_ISA");
+  if (!asked || !*asked) return cpu_isa();
+  for (const Isa one : {Isa::base, Isa::avx2, Isa::avx512, Isa::avx512_bf16}) {
+    if (std::string_view(asked) != name_of(one)) continue;
+    if (one > cpu_isa()) refuse("SEQGRAD_ISA: this CPU has {} at most, not {}", name_of(cpu_isa()), asked);
+    return one;
+  }
+  refuse("SEQGRAD_ISA: expected base, avx2, avx512 or avx512_bf16, got '{:.60}'", asked);
+}
+
 Isa isa() {
-  static const Isa used = chosen();
+  static const Isa used = allowed_isa();
   return used;
 }
 

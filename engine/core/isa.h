@@ -14,8 +14,12 @@ constexpr const char* name_of(Isa isa) {
 // What the CPU has.
 Isa cpu_isa();
 
-// What is used. SEQGRAD_ISA=base|avx2|avx512 lowers it, for tests of what other machines compute and for equal bits on
-// machines that differ; it is read once. Throws InputError for another word, or for more than the CPU has.
+// What may be used: what the CPU has, or what SEQGRAD_ISA=base|avx2|avx512 lowers it to, for tests of what other
+// machines compute and for equal bits on machines that differ. Throws InputError for another word, or for more than the
+// CPU has.
+Isa allowed_isa();
+
+// What is used: that of the first call, and ever after.
 Isa isa();
 
 }  // namespace seqgrad

@@ -61,6 +61,11 @@ std::string failure_of_start() {
 
 }  // namespace
 
+std::string onednn_version() {
+  const dnnl_version_t& v = *dnnl_version();
+  return fmt::format("{}.{}.{} ({})", v.major, v.minor, v.patch, v.hash);
+}
+
 void start_onednn() {
   static const std::string failure = failure_of_start();
   if (!failure.empty()) throw SystemError(failure);

@@ -1,5 +1,6 @@
 // oneDNN's first product, made where its failure can be told.
 #pragma once
+#include <string>
 
 namespace seqgrad {
 
@@ -7,5 +8,7 @@ namespace seqgrad {
 // 17 MB at once. oneDNN 2.6 looks at no result of its mmap and ends in SIGSEGV where memory is short (ulimit -v, or a
 // system that has no more): then this throws SystemError, here and ever after.
 void start_onednn();
+
+std::string onednn_version();  // "2.6.0", and the commit that it was built from
 
 }  // namespace seqgrad

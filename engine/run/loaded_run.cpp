@@ -10,6 +10,7 @@
 #include "engine/run/record.h"
 #include "engine/run/run_files.h"
 #include "engine/run/setup.h"
+#include "engine/run/start_together.h"
 #include "engine/text/numbers.h"
 #include "engine/train/checkpoint.h"
 
@@ -89,14 +90,15 @@ std::vector<std::string> load_best(const std::string& directory, int64_t count, 
 }
 
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
-                                    const std::string& checkpoint, std::optional<int64_t> average) {
+                                    const std::string& checkpoint, std::optional<int64_t> average,
+                                    Processes& processes) {
   require_no_config(directory);
   require_run_directory(directory);
   require_checkpoint(directory, checkpoint.empty() ? "best" : checkpoint);
   auto run = std::make_unique<LoadedRun>();
   run->directory = directory;
   load_run_config(run->config, directory, overrides);
-  const Device device = apply_process_settings(run->config).device;
+  const Device device = apply_process_settings(run->config, processes).device;
   const Vocabularies vocabularies = load_vocabularies(directory);
   run->source = vocabularies.source;
   run->target = vocabularies.target;
@@ -107,6 +109,13 @@ std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vec
   } else {
     load_weights(directory + "/checkpoints/" + checkpoint, *run->model);
     run->averaged = {checkpoint};
+  }
+  if (processes.count() > 1) {
+    RunValues values = decisive(run->config, device, processes);
+    values.emplace_back("source vocabulary", run->source->fingerprint());
+    values.emplace_back("target vocabulary", run->target->fingerprint());
+    values.emplace_back("parameters", fmt::format("{:016x}", run->model->store().digest()));
+    require_same(processes, values);
   }
   return run;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/comm/processes.h"
 #include "engine/train/config.h"
 
 namespace seqgrad {
@@ -24,8 +25,10 @@ struct LoadedRun {
 std::vector<std::string> load_best(const std::string& directory, int64_t count, bool strict, SequenceModel& model);
 
 // Opens RUN (a run directory) at a checkpoint ("last", "step-000500"); without one at the mean of the `average` best,
-// or of as many of them as checkpoint.average says.
+// or of as many of them as checkpoint.average says. Several processes open it together, and are refused where what they
+// read differs.
 std::unique_ptr<LoadedRun> open_run(const std::string& directory, const std::vector<std::string>& overrides,
-                                    const std::string& checkpoint = "", std::optional<int64_t> average = {});
+                                    const std::string& checkpoint = "", std::optional<int64_t> average = {},
+                                    Processes& processes = alone());
 
 }  // namespace seqgrad

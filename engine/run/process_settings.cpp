@@ -27,20 +27,21 @@ MatmulPrecision precision_of(const std::string& name, const DeviceChoice& choice
 int64_t threads_worth_having(const Config& c) {
   constexpr int64_t worth_a_thread = 750'000;
   const auto& batch = c.train.batch;
-  const int64_t sentences = batch.by() == "sentences" ? batch.size() : std::max<int64_t>(1, batch.size() / 16);
+  const int64_t sentences =
+      (batch.by() == "sentences" ? batch.size() : std::max<int64_t>(1, batch.size() / 16)) / batch.shards();
   return std::max<int64_t>(1, sentences * c.model->step_products() / worth_a_thread);
 }
 
 }  // namespace
 
-ProcessSettings apply_process_settings(const Config& config) {
+ProcessSettings apply_process_settings(const Config& config, std::optional<int64_t> cores) {
   const DeviceChoice choice = choose_device(config.device());
   set_matmul_precision(precision_of(config.precision(), choice), choice.device);
   set_step_graphs(config.graphs());
   set_loss_tile_mib(config.logits_mib());
-  const auto cores = static_cast<int64_t>(std::max(1u, std::thread::hardware_concurrency()));
-  set_threads(
-      static_cast<int>(config.threads().value_or(std::min({cores, int64_t{16}, threads_worth_having(config)}))));
+  const int64_t all = std::max(1u, std::thread::hardware_concurrency()),
+                worth = std::min(int64_t{16}, threads_worth_having(config));
+  set_threads(static_cast<int>(config.threads().value_or(std::min(cores.value_or(all), worth))));
   if (choice.device == Device::cuda) return {Device::cuda, fmt::format("cuda, {}", backend(Device::cuda).describe())};
   return {Device::cpu, fmt::format("cpu, {}{}", counted(threads(), "thread"),
                                    choice.why_not_gpu.empty() ? "" : fmt::format(" (no GPU: {})", choice.why_not_gpu))};

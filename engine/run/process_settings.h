@@ -1,6 +1,8 @@
 // What a config asks of the whole process: threads, device, precision.
 #pragma once
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/core/backend.h"
 #include "engine/train/config.h"
@@ -10,9 +12,13 @@ namespace seqgrad {
 struct ProcessSettings {
   Device device;
   std::string text;  // "cpu, 2 threads (no GPU: built without CUDA)", the reason where `auto` chose
+  // Of several processes:
+  std::vector<std::string> hosts = {};  // of each
+  std::string mpi = {}, shared = {};    // "Open MPI 4.1.4"; "4 processes on 2 hosts", and what is odd about their cores
 };
 
-// Sets the thread count and chooses the device. Throws SystemError when the GPU is asked for and cannot be used.
-ProcessSettings apply_process_settings(const Config& config);
+// Sets the thread count and chooses the device. `cores`: that are for this process; none: all that it may run on.
+// Throws SystemError when the GPU is asked for and cannot be used.
+ProcessSettings apply_process_settings(const Config& config, std::optional<int64_t> cores = {});
 
 }  // namespace seqgrad

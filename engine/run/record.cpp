@@ -101,10 +101,30 @@ void require_run_directory(const std::string& path) {
   refuse("{}: error: no run directory; it holds no run.json, so no training has begun in it", shown_path(path));
 }
 
-std::string new_record(const Data& data, Device device, const std::string& device_text) {
+// Processes by host, or null for one that was not started among several.
+static json hosts_of(const ProcessSettings& settings) {
+  if (settings.hosts.empty()) return {};
+  json hosts;
+  for (const std::string& host : settings.hosts) hosts[host] = hosts.value(host, 0) + 1;
+  return {{"mpi", settings.mpi}, {"processes", hosts}};
+}
+
+void record_hosts(const std::string& run, const ProcessSettings& settings) {
+  json record = read_record(run);
+  const json now = hosts_of(settings);
+  if (record.value("hosts", json()) == now) return;
+  if (now.is_null())
+    record.erase("hosts");
+  else
+    record["hosts"] = now;
+  write_output(run + "/run.json", record.dump(2) + "\n");
+}
+
+std::string new_record(const Data& data, const ProcessSettings& settings) {
   json record;
-  for (const Member& m : surroundings(device)) record[m.name] = m.value;
-  record["device"] = device_text;
+  for (const Member& m : surroundings(settings.device)) record[m.name] = m.value;
+  record["device"] = settings.text;
+  if (!settings.hosts.empty()) record["hosts"] = hosts_of(settings);
   record["cpu"] = backend(Device::cpu).describe();
   record["threads"] = threads();
   for (const auto& [side, tokenizer] : {std::pair{"source", data.source}, {"target", data.target}})

@@ -5,6 +5,7 @@
 
 #include "engine/core/backend.h"
 #include "engine/run/fingerprint.h"
+#include "engine/run/process_settings.h"
 
 namespace seqgrad {
 
@@ -18,8 +19,11 @@ std::string run_around(const std::string& path);
 // The fingerprint of the "source" or "target" vocabulary that a run was begun with; "" when its run.json has none.
 std::string recorded_vocabulary(const std::string& run, const std::string& side);
 
-// The whole of run.json for a new run. `device` is in words.
-std::string new_record(const Data& data, Device device, const std::string& device_text);
+// The whole of run.json for a new run.
+std::string new_record(const Data& data, const ProcessSettings& settings);
+
+// Which hosts a run that goes on is made by from now on, where there are several processes or were.
+void record_hosts(const std::string& run, const ProcessSettings& settings);
 
 // What a resumed run finds otherwise than its run.json has it, in words; what run.json does not say is not compared.
 struct Found {

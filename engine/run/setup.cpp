@@ -3,6 +3,7 @@
 
 #include "engine/run/memory_need.h"
 #include "engine/run/run_files.h"
+#include "engine/run/start_together.h"
 #include "engine/train/loss_sources.h"
 #include "engine/train/scores.h"
 
@@ -32,9 +33,10 @@ static void check_training(const Config& config, const Setup& s) {
   check_batches(config, s.data, s.settings.device, model_bytes(config, sizes), batch_bytes(config, sizes.target_words));
 }
 
-Setup set_up(const Config& config, Purpose purpose, const std::string& run) {
+Setup set_up(const Config& config, Purpose purpose, const std::string& run, Processes& processes) {
   Setup s;
-  s.settings = apply_process_settings(config);
+  require_parts(config, processes, !run.empty());
+  s.settings = apply_process_settings(config, processes);
   const Vocabularies kept = run.empty() ? Vocabularies{} : load_vocabularies(run);
   s.data = load_data(config.data, static_cast<uint64_t>(config.seed()), kept.source, kept.target);
   check_loss_sources(config, s.data);
@@ -42,6 +44,11 @@ Setup set_up(const Config& config, Purpose purpose, const std::string& run) {
   if (purpose == Purpose::training) check_training(config, s);
   const Device device = purpose == Purpose::training ? s.settings.device : Device::cpu;
   s.model = make_model(config, sizes_of(s.data), device);
+  if (processes.count() > 1) {
+    RunValues values = decisive(config, device, processes);
+    add_data(values, s.data);
+    require_same(processes, values);
+  }
   if (run.empty()) s.initialised = config.model->init_weights(*s.model, s.data.source.get(), s.data.target.get());
   return s;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/comm/processes.h"
 #include "engine/run/process_settings.h"
 #include "engine/train/step.h"
 
@@ -26,7 +27,8 @@ enum class Purpose {
 };
 
 // `run`: a run directory that goes on, whose vocabularies these are and whose checkpoint has the weights; "": none.
-// InputError for all that cannot begin so, SystemError where the device is not to be had.
-Setup set_up(const Config& config, Purpose purpose, const std::string& run = "");
+// InputError for all that cannot begin so, SystemError where the device is not to be had. Several processes do it
+// together, and are refused where what decides the bytes of the run is not the same in all.
+Setup set_up(const Config& config, Purpose purpose, const std::string& run = "", Processes& processes = alone());
 
 }  // namespace seqgrad
