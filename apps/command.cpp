@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -59,7 +60,16 @@ std::string command_line(const std::vector<std::string>& arguments) {
   return out;
 }
 
-void note(const std::string& line) { std::fputs((message_for(line, STDERR_FILENO) + "\n").c_str(), stderr); }
+static bool silent = false;
+
+void say_nothing() {
+  silent = true;
+  if (!std::freopen("/dev/null", "w", stdout)) system_failure("/dev/null: cannot open ({})", std::strerror(errno));
+}
+
+void note(const std::string& line) {
+  if (!silent) std::fputs((message_for(line, STDERR_FILENO) + "\n").c_str(), stderr);
+}
 
 void print_text(const std::string& text) { fmt::print("{}", lines_for_terminal(text)); }
 

@@ -34,6 +34,9 @@ std::string command_line(const std::vector<std::string>& arguments);
 // and the work goes on.
 void note(const std::string& line);
 
+// From now on notes and what is printed on stdout are lost: another process tells.
+void say_nothing();
+
 // The same on stdout, for people: made safe for a terminal, line feeds kept, and none is added. For data see
 // engine/io/terminal.h.
 void print_text(const std::string& text);

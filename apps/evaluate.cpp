@@ -2,10 +2,13 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/run_options.h"
+#include "apps/shared_processes.h"
+#include "engine/comm/together.h"
 #include "engine/data/data_notes.h"
 #include "engine/data/surface.h"
 #include "engine/io/json_text.h"
 #include "engine/run/record.h"
+#include "engine/run/start_together.h"
 #include "engine/text/escape.h"
 #include "engine/text/numbers.h"
 #include "engine/train/evaluate.h"
@@ -98,12 +101,19 @@ void print_baselines(const LoadedRun& run, const Corpus& corpus) {
 }
 
 int evaluate_run(const Options& o) {
-  const auto run = o.run.open();
+  Processes& processes = shared_processes();
+  std::unique_ptr<LoadedRun> run;
+  Corpus corpus;
   Documents more;
-  const Corpus corpus = corpus_of(o, *run, more);
-  const LossSetup setup = make_loss_setup(run->config.loss, run->target->size());
-  const Evaluation e =
-      evaluate(*run->model, setup, corpus, *run->target, run->config.decode_options(), scores_of(o, run->config), more);
+  LossSetup setup;
+  together(processes, [&] {
+    run = o.run.open(processes);
+    corpus = corpus_of(o, *run, more);
+    require_same(processes, {{"text", fingerprint(corpus)}});
+    setup = make_loss_setup(run->config.loss, run->target->size());
+  });
+  const Evaluation e = evaluate(*run->model, setup, corpus, *run->target, run->config.decode_options(),
+                                scores_of(o, run->config), more, processes);
   const std::string unit = unit_of(setup.options), split = o.src.empty() ? o.split : o.src;
   if (o.json) {
     print_json(e, split, unit);

@@ -20,12 +20,12 @@ void RunOptions::declare(OptionSet app) {
   common.declare(app);
 }
 
-std::unique_ptr<LoadedRun> RunOptions::open() const {
+std::unique_ptr<LoadedRun> RunOptions::open(Processes& processes) const {
   std::vector<std::string> set = common.overrides();
   if (beam) set.push_back(fmt::format("decode.beam={}", *beam));
   if (length_penalty) set.push_back(fmt::format("decode.length_penalty={}", *length_penalty));
   if (average && !checkpoint.empty()) refuse("give --checkpoint or --average, not both");
-  auto out = open_run(run, set, checkpoint, average);
+  auto out = open_run(run, set, checkpoint, average, processes);
   if (!common.quiet && out->averaged.size() > 1)
     note(fmt::format("weights: the average of {} checkpoints: {}", out->averaged.size(),
                      fmt::join(out->averaged, ", ")));

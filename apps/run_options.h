@@ -12,7 +12,8 @@ struct RunOptions {
   std::optional<double> length_penalty;
 
   void declare(OptionSet app);
-  std::unique_ptr<LoadedRun> open() const;  // tells on stderr when the weights are an average
+  // Tells on stderr when the weights are an average. Several processes open the run together.
+  std::unique_ptr<LoadedRun> open(Processes& processes) const;
 };
 
 }  // namespace seqgrad

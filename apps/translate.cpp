@@ -11,6 +11,8 @@
 #include "apps/line_notes.h"
 #include "apps/options.h"
 #include "apps/run_options.h"
+#include "apps/shared_processes.h"
+#include "engine/comm/together.h"
 #include "engine/data/odd_text.h"
 #include "engine/data/surface.h"
 #include "engine/io/inputs.h"
@@ -54,7 +56,7 @@ class Input {
   Input(const Options& o, const LoadedRun& run, const Surface& surface)
       : o_(o), run_(run), surface_(surface), notes_(run, surface, o.run.common.quiet) {}
 
-  // At least one line, unless the input is at its end.
+  // At least one line; none at the end of the input.
   std::vector<Line> next() {
     std::vector<Line> lines;
     std::string typed;
@@ -65,7 +67,6 @@ class Input {
     return lines;
   }
 
-  bool ended() const { return ended_; }
   int64_t skipped() const { return skipped_; }
   // Throws what a line was refused for, once the lines before it have their answers.
   void rethrow() const {
@@ -146,19 +147,52 @@ DecodeOptions search_of(const Options& o, const LoadedRun& run) {
   return decode;
 }
 
+using Sources = std::vector<std::vector<int32_t>>;
+
+// What the first process has read, in all of them.
+Sources in_all(Processes& processes, const std::vector<Line>& lines) {
+  const std::string text = from_first(processes, [&] {
+    ByteWriter out;
+    out.add(lines.size());
+    for (const Line& line : lines) out.add_all(line.ids);
+    return text_of(out.take());
+  });
+  const Bytes bytes = bytes_of(text);
+  ByteReader in(bytes);
+  Sources sources(in.next<size_t>());
+  for (auto& ids : sources) ids = in.next_all<int32_t>();
+  return sources;
+}
+
+// Translates for the process that has the lines, until there are no more.
+void serve(Processes& processes, SequenceModel& model, const DecodeOptions& decode) {
+  for (;;) {
+    const Sources sources = in_all(processes, {});
+    if (sources.empty()) break;
+    decode_all(model, sources, decode, processes);
+  }
+  from_first(processes, {});  // whether all lines were taken
+}
+
 int translate(const Options& o) {
-  const auto run = o.run.open();
-  const DecodeOptions decode = search_of(o, *run);
+  Processes& processes = shared_processes();
+  std::unique_ptr<LoadedRun> run;
+  DecodeOptions decode;
+  together(processes, [&] {
+    run = o.run.open(processes);
+    decode = search_of(o, *run);
+  });
+  if (processes.rank() > 0) return serve(processes, *run->model, decode), static_cast<int>(ExitCode::done);
   std::optional<AttentionPage> page;
   remember_input("/dev/stdin");
   if (decode.attention) page.emplace(o.attention);
   const Surface surface(run->config.data, *run->source);
   Input input(o, *run, surface);
-  while (!input.ended()) {
+  for (;;) {
     const std::vector<Line> lines = input.next();
-    std::vector<std::vector<int32_t>> sources;
-    for (const Line& line : lines) sources.push_back(line.ids);
-    const auto found = decode_all(*run->model, sources, decode);
+    const Sources sources = in_all(processes, lines);
+    if (lines.empty()) break;
+    const auto found = decode_all(*run->model, sources, decode, processes);
     for (size_t i = 0; i < lines.size(); ++i) {
       const auto best = answers(o, *run, surface, found[i]);
       print(o, lines[i], best);
@@ -169,7 +203,7 @@ int translate(const Options& o) {
     if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());
   }
   if (page) page->write();
-  input.rethrow();
+  from_first(processes, [&] { return input.rethrow(), std::string(); });
   if (input.skipped() == 0) return static_cast<int>(ExitCode::done);
   note(fmt::format("{} line{} skipped", input.skipped(), input.skipped() == 1 ? " was" : "s were"));
   return static_cast<int>(ExitCode::no);

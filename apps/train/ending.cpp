@@ -1,12 +1,15 @@
 // How a run ends: stopped, broken off, or with the test and what to try next.
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
 
 #include "apps/train/train.h"
+#include "engine/comm/together.h"
 #include "engine/data/surface.h"
 #include "engine/io/signals.h"
+#include "engine/nn/broadcast.h"
 #include "engine/run/loaded_run.h"
 #include "engine/text/numbers.h"
 #include "engine/train/results.h"
@@ -17,8 +20,8 @@ namespace {
 // How the run did on the test splits, one line each.
 std::vector<std::string> test_lines(const Config& config, const TrainJob& job, Trainer& trainer) {
   if (job.data.test.size() == 0) return {};
-  const Evaluation e =
-      evaluate(job.model, job.loss, job.data.test, *job.data.target, job.decode, score_options(config));
+  const Evaluation e = evaluate(job.model, job.loss, job.data.test, *job.data.target, job.decode, score_options(config),
+                                {}, job.processes);
   const Task* task = task_of(config.data);
   trainer.record_result("test", e);
   std::string line =
@@ -31,7 +34,8 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job, T
   std::vector<std::string> lines = {line};
   for (const auto& [name, corpus] :
        job.data.reported) {  // what such a model may not be able to do: no part of the test
-    const Evaluation r = evaluate(job.model, job.loss, corpus, *job.data.target, job.decode, score_options(config));
+    const Evaluation r =
+        evaluate(job.model, job.loss, corpus, *job.data.target, job.decode, score_options(config), {}, job.processes);
     trainer.record_result(name, r);
     lines.push_back(fmt::format("{}: {}: {}", name, counted(r.sentences, "sentence"), scores_text(r)));
   }
@@ -39,7 +43,8 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job, T
 }
 
 void final_report(const Config& config, const TrainJob& job, Trainer& trainer) {
-  load_best(job.run, config.checkpoint.average(), false, job.model);
+  from_first(job.processes, [&] { return load_best(job.run, config.checkpoint.average(), false, job.model)[0]; });
+  broadcast(job.processes, job.model.store());
   const std::vector<std::string> lines = test_lines(config, job, trainer);
   trainer.write_report(lines);
   for (const std::string& line : lines) fmt::print("{}{}\n", &line == &lines[0] ? "" : "      ", line);
@@ -78,8 +83,9 @@ std::string resume_command(const std::string& run) { return command_line({"train
 }  // namespace
 
 int train_in(Trainer& trainer, const TrainJob& job, const Config& config) {
-  say_on_leaving("left without saving: what came after the last checkpoint is lost; go on with: " +
-                 resume_command(job.run) + "\n");
+  if (job.processes.rank() == 0)
+    say_on_leaving("left without saving: what came after the last checkpoint is lost; go on with: " +
+                   resume_command(job.run) + "\n");
   Ending ending{};
   try {
     ending = trainer.run();
@@ -88,7 +94,8 @@ int train_in(Trainer& trainer, const TrainJob& job, const Config& config) {
   }
   if (ending == Ending::stopped || ending == Ending::max_steps) {
     note(fmt::format("saved at step {}; go on with: {}", trainer.state().step, resume_command(job.run)));
-    return ending == Ending::stopped ? 128 + stop_signal() : 0;
+    const bool in_haste = ending == Ending::stopped && trainer.stop_signal() != SIGUSR1;
+    return in_haste ? 128 + trainer.stop_signal() : 0;
   }
   release_stop_signals();
   final_report(config, job, trainer);

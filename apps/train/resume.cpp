@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include "apps/train/train.h"
+#include "engine/comm/together.h"
 #include "engine/config/describe.h"
 #include "engine/io/directories.h"
 #include "engine/io/output.h"
@@ -43,9 +44,11 @@ TrainState state_at(const std::string& checkpoint) {
 }
 
 int try_out(const TrainCommand& o, const Config& before, const Config& config, const Setup& s) {
-  check_record(o, s.data, s.settings.device);
-  const std::string last = last_checkpoint(o.resume + "/checkpoints");
-  const TrainState state = last.empty() ? TrainState{} : load_checkpoint(last, *s.model);
+  const std::string last = from_first(*o.processes, [&] {
+    check_record(o, s.data, s.settings.device);
+    return last_checkpoint(o.resume + "/checkpoints");
+  });
+  const TrainState state = last.empty() ? TrainState{} : load_checkpoint(last, *s.model, *o.processes);
   check_length(before, config, state, s.data.train);
   if (!o.common.quiet) {
     describe_data(config, s.data);
@@ -56,19 +59,25 @@ int try_out(const TrainCommand& o, const Config& before, const Config& config, c
 
 int go_on(const TrainCommand& o, const Config& before, const Config& config, const Setup& s) {
   const std::string& run = o.resume;
-  std::vector<std::string> changes = check_record(o, s.data, s.settings.device);
+  std::vector<std::string> changes;
   const TrainJob job = job_of(o, config, s, run);
   Trainer trainer(job);
-  restore_replaced(run + "/checkpoints");
-  const std::string last = last_checkpoint(run + "/checkpoints");
-  check_length(before, config, state_at(last), s.data.train);
-  trainer.resume(last);
+  trainer.resume(from_first(*o.processes, [&] {
+    changes = check_record(o, s.data, s.settings.device);
+    restore_replaced(run + "/checkpoints");
+    const std::string last = last_checkpoint(run + "/checkpoints");
+    check_length(before, config, state_at(last), s.data.train);
+    return last;
+  }));
   const std::vector<std::string> set = config_changes(before, config);
-  if (!set.empty()) write_output(run + "/config.resolved.yaml", resolved_yaml(config, false));
   changes.insert(changes.end(), set.begin(), set.end());
-  record_changes(run, trainer.state().step, s.data, s.settings.device, changes);
+  if (o.writes()) {
+    if (!set.empty()) write_output(run + "/config.resolved.yaml", resolved_yaml(config, false));
+    record_changes(run, trainer.state().step, s.data, s.settings.device, changes);
+    record_hosts(run, s.settings);
+  }
   if (!o.common.quiet) {
-    describe(o, config, job, s.settings.text);
+    describe(o, config, job, s.settings);
     say_changes(before, config, trainer.state(), s.data.train);
   }
   return train_in(trainer, job, config);
@@ -78,16 +87,19 @@ int go_on(const TrainCommand& o, const Config& before, const Config& config, con
 
 int resume(const TrainCommand& o) {
   const std::string& run = o.resume;
-  if (!o.config.empty()) refuse("train: give a config file or --resume, not both");
-  check_resume_overrides(o.common.overrides());
-  require_run_directory(run);
   std::optional<RunLock> lock;
-  if (!o.dry_run) lock.emplace(run);  // before data are loaded: who comes second is told at once
   Config before, config;
-  config.reads_files = true;
-  load_run_config(before, run);
-  load_run_config(config, run, o.common.overrides());
-  const Setup s = set_up(config, Purpose::training, run);
+  Setup s;
+  together(*o.processes, [&] {
+    if (!o.config.empty()) refuse("train: give a config file or --resume, not both");
+    check_resume_overrides(o.common.overrides());
+    require_run_directory(run);
+    if (!o.dry_run && o.writes()) lock.emplace(run);  // before data are loaded: who comes second is told at once
+    config.reads_files = true;
+    load_run_config(before, run);
+    load_run_config(config, run, o.common.overrides());
+    s = set_up(config, Purpose::training, run, *o.processes);
+  });
   if (o.dry_run) return try_out(o, before, config, s);
   catch_stop_signals();
   return go_on(o, before, config, s);

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "apps/shared_processes.h"
+#include "engine/comm/together.h"
 #include "engine/config/describe.h"
 #include "engine/data/data_notes.h"
 #include "engine/io/directories.h"
@@ -56,9 +58,10 @@ void describe_data(const Config& config, const Data& data) {
   for (const std::string& text : loss_notes(config, data)) note("warning: " + text);
 }
 
-void describe(const TrainCommand& o, const Config& config, const TrainJob& job, const std::string& device) {
+void describe(const TrainCommand& o, const Config& config, const TrainJob& job, const ProcessSettings& settings) {
   const char* stage = std::getenv("SEQGRAD_STAGE");  // scripts/train.sh counts what it does
-  note(fmt::format("{}train: {}, {}", stage ? stage : "", describe_job(job), device));
+  note(fmt::format("{}train: {}, {}", stage ? stage : "", describe_job(job), settings.text));
+  if (!settings.shared.empty()) note(settings.shared);
   describe_data(config, job.data);
   if (o.common.verbose) {
     note(resolved_yaml(config));
@@ -68,36 +71,50 @@ void describe(const TrainCommand& o, const Config& config, const TrainJob& job, 
 }
 
 TrainJob job_of(const TrainCommand& o, const Config& config, const Setup& s, const std::string& run) {
-  return {config, *s.model, s.data, s.loss, config.decode_options(), run, o.max_steps, o.common.quiet};
+  return {config, *s.model,    s.data,         s.loss,         config.decode_options(),
+          run,    o.max_steps, o.common.quiet, steady_seconds, *o.processes};
 }
 
 namespace {
 
-int train(const TrainCommand& o) {
-  if (!o.resume.empty()) return resume(o);
+// All that is refused before a run begins, but for its directory.
+Setup begin(const TrainCommand& o, Config& config) {
   if (o.config.empty())
     refuse("train: a config file or --resume RUN is needed, e.g. seqgrad train configs/phrases.yaml");
   if (o.accept_changed_data) refuse("train: --accept-changed-data goes with --resume");
-  if (o.run_dir) refuse_taken(*o.run_dir);
-  Config config;
   config.reads_files = true;
   load(config, o.config, o.common.overrides());
-  const Setup s = set_up(config, Purpose::training);
+  return set_up(config, Purpose::training, "", *o.processes);
+}
+
+int train(const TrainCommand& o) {
+  if (!o.resume.empty()) return resume(o);
+  Config config;
+  Setup s;
+  from_first(*o.processes, [&] {
+    if (o.run_dir) refuse_taken(*o.run_dir);
+    return std::string();
+  });
+  together(*o.processes, [&] { s = begin(o, config); });
   if (!s.initialised.empty() && !o.common.quiet) note(s.initialised);
   if (o.dry_run) {
     if (!o.common.quiet) describe_data(config, s.data);
     return dry_run(o, config, s);
   }
 
-  const std::string run = o.run_dir ? *o.run_dir : new_run_directory(o.runs, config.name());
-  make_directories(run);
-  const RunLock lock(run);
-  refuse_taken(run);  // another process may have been quicker
+  std::optional<RunLock> lock;
+  const std::string run = from_first(*o.processes, [&] {
+    const std::string path = o.run_dir ? *o.run_dir : new_run_directory(o.runs, config.name());
+    make_directories(path);
+    lock.emplace(path);
+    refuse_taken(path);  // another process may have been quicker
+    return path;
+  });
   catch_stop_signals();
-  write_run_files(run, config, o.config, s.data, s.settings);
+  if (o.writes()) write_run_files(run, config, o.config, s.data, s.settings);
   const TrainJob job = job_of(o, config, s, run);
   Trainer trainer(job);
-  if (!o.common.quiet) describe(o, config, job, s.settings.text);
+  if (!o.common.quiet) describe(o, config, job, s.settings);
   write_out(config.data, s.data);  // as config.resolved.yaml has it, so that a resumed run's report is the same
   return train_in(trainer, job, config);
 }
@@ -116,7 +133,10 @@ std::function<int()> declare(OptionSet app) {
                "With --resume: go on although the data are not those that the run began with");
   app.add_flag("--dry-run", o->dry_run, "Load everything, run one batch, print the model, and stop");
   o->common.declare(app);
-  return [o] { return train(*o); };
+  return [o] {
+    o->processes = &shared_processes();
+    return train(*o);
+  };
 }
 
 const bool registered = register_command({"train",

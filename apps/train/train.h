@@ -15,6 +15,8 @@ struct TrainCommand {
   std::optional<std::string> run_dir;
   std::optional<int64_t> max_steps;
   bool dry_run = false, accept_changed_data = false;
+  Processes* processes = &alone();  // that train together
+  bool writes() const { return processes->rank() == 0; }
 };
 
 // Prints the model and what the next step would begin with, of a run that is at `state`.
@@ -28,9 +30,9 @@ TrainJob job_of(const TrainCommand& o, const Config& config, const Setup& s, con
 void describe_data(const Config& config, const Data& data);
 
 // On stderr: what is trained, on which data and device, and what is not at its default.
-void describe(const TrainCommand& o, const Config& config, const TrainJob& job, const std::string& device);
+void describe(const TrainCommand& o, const Config& config, const TrainJob& job, const ProcessSettings& settings);
 
-// Trains in a directory that this process has locked, to the last report; the exit code.
+// Trains in a directory that the first process has locked, to the last report; the exit code.
 int train_in(Trainer& trainer, const TrainJob& job, const Config& config);
 
 }  // namespace seqgrad

@@ -104,7 +104,7 @@ void require_run_directory(const std::string& path) {
 // Processes by host, or null for one that was not started among several.
 static json hosts_of(const ProcessSettings& settings) {
   if (settings.hosts.empty()) return {};
-  json hosts;
+  json hosts = json::object();
   for (const std::string& host : settings.hosts) hosts[host] = hosts.value(host, 0) + 1;
   return {{"mpi", settings.mpi}, {"processes", hosts}};
 }
