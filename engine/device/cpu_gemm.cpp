@@ -13,6 +13,7 @@
 #include "engine/device/gemm.h"
 #include "engine/device/onednn.h"
 #include "engine/device/onednn_start.h"
+#include "engine/device/panel_gemm.h"
 
 namespace seqgrad {
 namespace {
@@ -91,6 +92,9 @@ void gemm_on_cpu(const Gemm<T>& g) {
   const Matrix<const T>& a = g.a;
   const Matrix<T>& c = g.c;
   const bool accumulate = g.accumulate || g.bias;
+  if constexpr (std::is_same_v<T, float>)
+    if (g.b.panels && !a.transposed)
+      return panel_gemm(a, g.b, c, g.bias ? g.bias : g.accumulate ? c.data : nullptr, g.bias ? 0 : c.ld);
   if (g.bias) fill_rows(c, g.bias);
   if (nothing_to_multiply(a, c, accumulate)) return;
   if constexpr (std::is_same_v<T, float>)
@@ -119,6 +123,7 @@ void set_matmul_precision(MatmulPrecision precision, Device device) {
 void cpu_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate) {
   if (nothing_to_multiply(a, c, accumulate)) return;
   if (b.bf16) return bf16_gemm_here(a, b, c, accumulate);
+  if (b.panels && !a.transposed) return panel_gemm(a, b, c, accumulate ? c.data : nullptr, c.ld);
   use_one_onednn_thread();
   const auto status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.matrix.transposed ? 'T' : 'N', c.rows, c.cols, a.cols,
                                  1.0f, a.data, a.ld, b.matrix.data, b.matrix.ld, accumulate, c.data, c.ld);

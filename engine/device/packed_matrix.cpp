@@ -7,6 +7,8 @@
 #include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/bf16_gemm.h"
+#include "engine/device/f32_kernels.h"
+#include "engine/device/panel_gemm.h"
 
 namespace seqgrad {
 namespace {
@@ -38,8 +40,16 @@ PackedMatrix<T> pack(Device device, Matrix<const T> b) {
 
 template <class T>
 PackedMatrix<T> pack_for_few_rows(Device device, Matrix<const T> b) {
-  const PackedMatrix<T> packed = pack(device, b);
-  return device == Device::cpu && !packed.bf16 && b.transposed ? row_major(b) : packed;
+  PackedMatrix<T> packed = pack(device, b);
+  if (device != Device::cpu || packed.bf16) return packed;
+  if constexpr (std::is_same_v<T, float>)
+    if (f32_kernels()) {
+      auto* panels = Tape::current().scratch<float>(panel_size(b.rows, b.cols), Device::cpu);
+      lay_out_panels(b, panels);
+      packed.panels = panels;
+      return packed;
+    }
+  return b.transposed ? row_major(b) : packed;
 }
 
 template PackedMatrix<float> pack(Device, Matrix<const float>);

@@ -10,6 +10,7 @@ template <class T>
 struct PackedMatrix {
   Matrix<const T> matrix;
   const uint32_t* bf16 = nullptr;  // the same rounded, in panels (bf16_gemm.h): products with it are made in bfloat16
+  const float* panels = nullptr;   // the same in panels (panel_gemm.h), of float32
 
   PackedMatrix() = default;
   PackedMatrix(Matrix<const T> m) : matrix(m) {}
@@ -28,8 +29,9 @@ struct PackedMatrix {
 template <class T>
 PackedMatrix<T> pack(Device device, Matrix<const T> b /*[K,N]*/);
 
-// For products of few rows. Where pack() leaves a transposed b as it is, a copy whose rows lie in memory: oneDNN packs
-// an operand in every call, and reads a transposed one at two thirds of the speed.
+// For products of few rows, as those of a recurrence: in panels (panel_gemm.h) where this CPU has the kernels for them.
+// Else a transposed b is copied so that its rows lie in memory: oneDNN packs an operand in every call, and reads a
+// transposed one at two thirds of the speed.
 template <class T>
 PackedMatrix<T> pack_for_few_rows(Device device, Matrix<const T> b /*[K,N]*/);
 

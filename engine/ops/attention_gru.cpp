@@ -307,7 +307,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
                                        .source_lengths = source.lengths.as<int32_t>(),
                                        .lengths = lengths.as<int32_t>(),
                                        .gx = gx.as<T>(),
-                                       .w = pack<T>(device, as_matrix<T>(s.w)),
+                                       .w = pack_for_few_rows<T>(device, as_matrix<T>(s.w)),
                                        .b_hh = cell.b_hh.as<T>(),
                                        .b_query = cell.b_query.as<T>(),
                                        .v = cell.v.as<T>(),

@@ -9,6 +9,7 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
+#include "engine/device/prepared_weights.h"
 #include "engine/ops/cell_rows.h"
 #include "engine/ops/id_range.h"
 #include "engine/ops/write_grads.h"
@@ -101,7 +102,8 @@ using Directions = std::array<GruDirection, 2>;
 // W for the products of so many steps.
 template <class T>
 PackedMatrix<T> for_steps(const Tensor& w, int64_t steps) {
-  return steps > 1 ? pack<T>(w.device, as_matrix<T>(w)) : as_matrix<T>(w);
+  const PackedMatrix<T> known = prepared<T>(w);
+  return steps > 1 && !known.panels ? pack_for_few_rows<T>(w.device, as_matrix<T>(w)) : known;
 }
 
 void check(const char* op, const Directions& all, int64_t directions, const Tensor& lengths, Span span) {

@@ -7,6 +7,7 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
+#include "engine/device/prepared_weights.h"
 
 namespace seqgrad {
 namespace {
@@ -70,7 +71,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& bias, Span span) {
   Tensor y = empty(shape, x.dtype, x.device);
   dispatch(x.dtype, [&]<class T> {
     kernels::gemm<T>(x.device, {.a = as_matrix<T>(x),
-                                .b = as_matrix<T>(w),
+                                .b = prepared<T>(w),
                                 .c = as_matrix<T>(y),
                                 .accumulate = false,
                                 .bias = bias.as_or_null<T>()});

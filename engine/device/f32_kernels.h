@@ -1,0 +1,27 @@
+// The inner loop of products in float32 by a right factor that was laid out for it once: one tile of C. A table for
+// each instruction set that has fused multiply-add; all compute the same bits, which the plain one says.
+#pragma once
+#include <cstdint>
+#include <span>
+
+namespace seqgrad {
+
+struct F32Kernels {
+  static constexpr int64_t rows = 8;  // of C, that a call computes at the most
+
+  const char* isa;
+  int64_t columns;  // of a panel of B: as many as the kernel has sums in registers for
+
+  // C [height,span] = `start` + the sum over k, in order and fused, of a [height,k], whose rows lie lda apart, and a
+  // panel b [k,columns]. `start` is null, C itself or a row: its rows lie start_ld apart.
+  void (*tile)(int64_t k, const float* a, int64_t lda, const float* b, const float* start, int64_t start_ld, float* c,
+               int64_t ldc, int64_t height, int64_t span);
+};
+
+// The fastest that this CPU runs; null: it has no fused multiply-add.
+const F32Kernels* f32_kernels();
+
+// All that this CPU runs, the plain loops first.
+std::span<const F32Kernels* const> all_f32_kernels();
+
+}  // namespace seqgrad

@@ -1,0 +1,168 @@
+// Products by factors that are laid out once: the vector kernels against the plain loops, to the bit, whole products
+// against float64, and which products take them.
+#include "engine/device/panel_gemm.h"
+
+#include <cmath>
+#include <utility>
+
+#include "engine/core/isa.h"
+#include "engine/core/random.h"
+#include "engine/core/tape.h"
+#include "engine/core/thread_pool.h"
+#include "engine/device/f32_kernels.h"
+#include "engine/device/gemm.h"
+#include "engine/device/prepared_weights.h"
+#include "engine/ops/matmul.h"
+#include "tests/support/catch.h"
+
+using namespace seqgrad;
+
+namespace {
+
+constexpr uint64_t seed = 20261129;
+
+std::vector<float> noise(int64_t n, Random& random) {
+  std::vector<float> v(static_cast<size_t>(n));
+  for (float& x : v) x = static_cast<float>(random.normal());
+  return v;
+}
+
+// A product of random sizes, whose rows lie further apart than they are long.
+struct Product {
+  int64_t m, n, k, lda, ldc;
+  bool transposed;  // B
+  std::vector<float> a, b, bias, before;
+
+  explicit Product(Random& random) {
+    const auto below = [&](uint64_t most) { return static_cast<int64_t>(random.below(most)); };
+    m = 1 + below(20), n = 1 + below(150), k = below(70);
+    lda = k + below(3), ldc = n + below(3), transposed = random.below(2);
+    a = noise(m * lda, random), b = noise(k * n, random), bias = noise(n, random), before = noise(m * ldc, random);
+  }
+  Matrix<const float> left() const { return {a.data(), m, k, lda}; }
+  Matrix<const float> right() const {
+    const Matrix<const float> stored{b.data(), transposed ? n : k, transposed ? k : n};
+    return transposed ? stored.t() : stored;
+  }
+  std::vector<float> panels() const {
+    std::vector<float> out(static_cast<size_t>(panel_size(k, n)), 7.0f);
+    lay_out_panels(right(), out.data());
+    return out;
+  }
+  std::vector<float> first_panel(int64_t columns) const {
+    std::vector<float> out(static_cast<size_t>(k * columns), 0.0f);
+    for (int64_t i = 0; i < k; ++i)
+      for (int64_t j = 0; j < std::min(columns, n); ++j) out[static_cast<size_t>(i * columns + j)] = *right().at(i, j);
+    return out;
+  }
+};
+
+// C from `product` (begin, start, start_ld), by each of three beginnings: nothing, C itself, and a row.
+template <class F>
+void for_each_start(const Product& p, const F& f) {
+  for (const char* start : {"none", "c", "bias"}) {
+    std::vector<float> c = p.before;
+    const std::string s = start;
+    f(s, c, s == "none" ? nullptr : s == "c" ? c.data() : p.bias.data(), s == "c" ? p.ldc : 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("tiles have the bits of the plain loops in every instruction set, and write nothing beside C") {
+  Random random(seed, 1);
+  std::vector<std::string> names = {"plain"}, found;
+  if (isa() >= Isa::avx2) names.emplace_back("avx2");
+  if (isa() >= Isa::avx512) names.emplace_back("avx512");
+  for (const F32Kernels* kernels : all_f32_kernels()) found.emplace_back(kernels->isa);
+  CHECK(found == names);
+  for (int trial = 0; trial < 200; ++trial) {
+    const Product p(random);
+    const int64_t height = std::min(p.m, F32Kernels::rows);
+    const F32Kernels& plain = *all_f32_kernels()[0];
+    for (const F32Kernels* kernels : all_f32_kernels()) {
+      const int64_t span = std::min({p.n, kernels->columns, plain.columns});
+      const std::vector<float> panel = p.first_panel(kernels->columns), plain_panel = p.first_panel(plain.columns);
+      for_each_start(p, [&](const std::string& start, std::vector<float>& c, const float* from, int64_t ld) {
+        std::vector<float> want = p.before;
+        plain.tile(p.k, p.a.data(), p.lda, plain_panel.data(), start == "c" ? want.data() : from, ld, want.data(),
+                   p.ldc, height, span);
+        kernels->tile(p.k, p.a.data(), p.lda, panel.data(), from, ld, c.data(), p.ldc, height, span);
+        CAPTURE(seed, trial, kernels->isa, start, p.m, p.n, p.k);
+        REQUIRE(c == want);
+        for (int64_t r = 0; r < p.m; ++r)
+          for (int64_t j = 0; j < p.ldc; ++j)
+            if (const auto at = static_cast<size_t>(r * p.ldc + j); r >= height || j >= span)
+              REQUIRE(c[at] == p.before[at]);
+      });
+    }
+  }
+}
+
+TEST_CASE("a product of panels is the product, of the same bits for a row alone and on any number of threads") {
+  if (!f32_kernels()) return;
+  Random random(seed, 2);
+  for (int trial = 0; trial < 100; ++trial) {
+    const Product p(random);
+    const std::vector<float> panels = p.panels();
+    PackedMatrix<float> b = p.right();
+    b.panels = panels.data();
+    for_each_start(p, [&](const std::string& start, std::vector<float>& c, const float* from, int64_t ld) {
+      CAPTURE(seed, trial, start, p.m, p.n, p.k, p.transposed);
+      std::vector<float> alone = p.before, threaded = p.before;
+      const auto same_start = [&](std::vector<float>& to) { return start == "c" ? to.data() : from; };
+      panel_gemm(p.left(), b, {c.data(), p.m, p.n, p.ldc}, from, ld);
+      set_threads(3);
+      panel_gemm(p.left(), b, {threaded.data(), p.m, p.n, p.ldc}, same_start(threaded), ld);
+      set_threads(1);
+      for (int64_t r = 0; r < p.m; ++r)
+        panel_gemm(p.left().block(r, 0, 1, p.k), b, {alone.data() + r * p.ldc, 1, p.n, p.ldc},
+                   from ? same_start(alone) + r * ld : nullptr, ld);
+      REQUIRE(threaded == c);
+      REQUIRE(alone == c);
+      for (int64_t r = 0; r < p.m; ++r)
+        for (int64_t j = 0; j < p.n; ++j) {
+          const auto at = static_cast<size_t>(r * p.ldc + j);
+          double sum = start == "none" ? 0.0 : start == "c" ? p.before[at] : p.bias[static_cast<size_t>(j)];
+          double terms = std::abs(sum);
+          for (int64_t i = 0; i < p.k; ++i) {
+            const double term = static_cast<double>(*p.left().at(r, i)) * static_cast<double>(*p.right().at(i, j));
+            sum += term, terms += std::abs(term);
+          }
+          REQUIRE(std::abs(static_cast<double>(c[at]) - sum) <= static_cast<double>(p.k + 1) * 0x1p-24 * terms);
+        }
+    });
+  }
+}
+
+TEST_CASE("weights are prepared while somebody says that they do not change, and parameters alone") {
+  Tape::current().reset();
+  Random random(seed, 3);
+  std::vector<float> memory = noise(50 * 70, random);
+  const Tensor parameter = wrap(memory.data(), {50, 70}), of_the_tape = from_host(memory, {50, 70});
+  const auto panels = [](const Tensor& w, bool transposed = false) { return prepared<float>(w, transposed).panels; };
+  CHECK(panels(parameter) == nullptr);
+  const Tensor x = from_host(noise(3 * 50, random), {3, 50});
+  const std::vector<float> unprepared = to_host<float>(linear(x, parameter, {}));
+  {
+    const PreparedWeights outer;
+    const float* const kept = panels(parameter);
+    CHECK((kept != nullptr) == (f32_kernels() != nullptr));
+    {
+      const PreparedWeights inner;
+      CHECK(panels(parameter) == kept);
+    }
+    CHECK(panels(parameter) == kept);
+    if (kept) CHECK(panels(parameter, true) != kept);
+    CHECK(panels(of_the_tape) == nullptr);
+    CHECK(prepared<double>(wrap(static_cast<double*>(nullptr), {0, 0})).panels == nullptr);
+    const std::vector<float> y = to_host<float>(linear(x, parameter, {}));
+    for (size_t i = 0; i < y.size(); ++i) CHECK(std::abs(y[i] - unprepared[i]) < 1e-4f);
+    const float before =
+        std::exchange(memory[0], 1000.0f);  // against what was said: it is not seen, for panels are read
+    if (kept) CHECK(to_host<float>(linear(x, parameter, {})) == y);
+    memory[0] = before;
+  }
+  CHECK(panels(parameter) == nullptr);
+  CHECK(to_host<float>(linear(x, parameter, {})) == unprepared);
+}
