@@ -15,6 +15,7 @@
 #include "engine/comm/together.h"
 #include "engine/data/odd_text.h"
 #include "engine/data/surface.h"
+#include "engine/device/prepared_weights.h"
 #include "engine/io/inputs.h"
 #include "engine/io/line_reader.h"
 #include "engine/io/terminal.h"
@@ -188,6 +189,7 @@ int translate(const Options& o) {
   if (decode.attention) page.emplace(o.attention);
   const Surface surface(run->config.data, *run->source);
   Input input(o, *run, surface);
+  const PreparedWeights prepared;  // once for all lines
   for (;;) {
     const std::vector<Line> lines = input.next();
     const Sources sources = in_all(processes, lines);

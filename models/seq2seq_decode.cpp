@@ -1,12 +1,13 @@
-// Decoding: the beams of all sentences of a batch move together, a row of the batch for each live hypothesis.
+// Decoding: the beams of all sentences of a batch move together, a row of a step for each live hypothesis.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/core/simd.h"
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
 #include "engine/ops/embedding.h"
-#include "engine/ops/vector_math.h"
+#include "engine/ops/row_passes.h"
 #include "engine/ops/view.h"
 #include "models/beam.h"
 #include "models/seq2seq_gru.h"
@@ -14,30 +15,61 @@
 namespace seqgrad {
 namespace {
 
+constexpr int64_t block = 64;  // of words, of which the best one tells whether any is worth a look
+
+// The largest of a block of logits, which a compiler vectorises; NaN is none.
 template <class T>
-SEQGRAD_SIMD T sum_exp(const T* z, T top, int64_t n) {
-  T sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += fast_exp(z[i] - top);
-  return sum;
+SEQGRAD_SIMD T block_maximum(const T* z) {
+  constexpr int64_t lanes = 16;
+  T top[lanes];
+  std::fill_n(top, lanes, -std::numeric_limits<T>::infinity());
+  for (int64_t i = 0; i < block; i += lanes)
+    for (int64_t j = 0; j < lanes; ++j) top[j] = z[i + j] > top[j] ? z[i + j] : top[j];
+  return *std::max_element(top, top + lanes);
 }
 
-// The likeliest words of a row of logits, as many as `out` has room for, best first, equals by id. Padding and bos are
-// never written; a sentence that must end has room for eos alone.
+// The likeliest of some words, as many as there is room for, best first, equals by id, when they come in that order.
+template <class T>
+class Likeliest {
+ public:
+  Likeliest(const T* z, std::vector<Extension>& out) : z_(z), out_(out) {}
+  bool wants(T best) const { return found_ < out_.size() || best > z_[out_.back().word]; }
+  void see(int64_t word) {
+    if (!wants(z_[word])) return;
+    size_t at = found_ < out_.size() ? found_++ : out_.size() - 1;
+    for (; at > 0 && z_[word] > z_[out_[at - 1].word]; --at) out_[at].word = out_[at - 1].word;
+    out_[at].word = static_cast<int32_t>(word);
+  }
+
+ private:
+  const T* z_;
+  std::vector<Extension>& out_;
+  size_t found_ = 0;
+};
+
+// The likeliest words of a row of logits, which it overwrites, as many as `out` has room for. Padding and bos are never
+// written; a sentence that must end has room for eos alone.
 template <class T>
 void rank_words(T* z, int64_t classes, double softcap, bool must_end, std::vector<Extension>& out) {
-  const auto count = static_cast<int64_t>(out.size());
   if (softcap > 0)
     for (int64_t i = 0; i < classes; ++i) z[i] = static_cast<T>(softcap * std::tanh(z[i] / softcap));
-  int64_t found = 0;
-  for (int64_t i = eos_id; i < (must_end ? eos_id + 1 : classes); ++i) {
-    if (found == count && !(z[i] > z[out.back().word])) continue;
-    size_t at = static_cast<size_t>(found < count ? found++ : count - 1);
-    for (; at > 0 && z[i] > z[out[at - 1].word]; --at) out[at].word = out[at - 1].word;
-    out[at].word = static_cast<int32_t>(i);
+  Likeliest<T> likeliest(z, out);
+  T top = -std::numeric_limits<T>::infinity();
+  for (int64_t begin = 0; begin < classes; begin += block) {
+    const int64_t end = std::min(begin + block, classes), last = must_end ? std::min<int64_t>(end, eos_id + 1) : end;
+    T best = top;
+    if (end - begin == block)
+      best = block_maximum(z + begin);
+    else
+      for (int64_t i = begin; i < end; ++i) best = std::max(best, z[i]);
+    top = std::max(top, best);
+    if (!likeliest.wants(best)) continue;
+    for (int64_t i = std::max<int64_t>(begin, eos_id); i < last; ++i) likeliest.see(i);
   }
-  const T top = *std::max_element(z, z + classes);
-  const double log_total = static_cast<double>(top) + std::log(static_cast<double>(sum_exp(z, top, classes)));
-  for (Extension& e : out) e.log_p = static_cast<double>(z[e.word]) - log_total;
+  for (Extension& e : out) e.log_p = static_cast<double>(z[e.word]);
+  const ExpSums sums = row_passes<T>().exponentials(z, top, z, classes, Distance::none, nullptr, nullptr);
+  const double log_total = static_cast<double>(top) + std::log(static_cast<double>(sums.maxima) + sums.tail);
+  for (Extension& e : out) e.log_p -= log_total;
 }
 
 // Rows of a tensor by index: [N,...].
@@ -56,63 +88,40 @@ std::vector<float> as_floats(const Tensor& t) {
   });
 }
 
-// Which rows are whose: sentence order[i] has rows i·slots to (i+1)·slots.
-struct Layout {
-  std::vector<size_t> order;
-  size_t slots = 1;
-  size_t rows() const { return order.size() * slots; }
-};
-
-// Rows without a hypothesis are dropped when they are half of all: seldom, since the source is copied then.
-Layout next_layout(const Layout& now, const std::vector<Beam>& beams, int64_t beam) {
-  Layout next = now;
-  std::erase_if(next.order, [&](size_t i) { return beams[i].done(); });
-  const bool begun = !next.order.empty() && beams[next.order[0]].live()[0].node >= 0;
-  next.slots = begun ? static_cast<size_t>(beam) : 1;
-  return next.slots == now.slots && 2 * next.order.size() > now.order.size() ? now : next;
-}
-
-// What stands in each row of a layout, in terms of the rows of the layout before.
+// What stands in each row of a step: a live hypothesis, those of a sentence side by side, best first.
 struct Rows {
-  std::vector<int32_t> words, active;
-  std::vector<int32_t> parents;  // the row that each goes on from
-  std::vector<int32_t> source;   // any row of the same sentence
-  std::vector<int32_t> lengths;  // of the source
+  std::vector<int32_t> words;    // that it ends with
+  std::vector<int32_t> parents;  // the row, of those of the step before, that it goes on from
+  std::vector<int32_t> sentences;
+  std::vector<bool> must_end;
+  size_t count() const { return words.size(); }
 };
 
-Rows assign_rows(const Layout& next, const Layout& now, const std::vector<Beam>& beams,
-                 const std::vector<int32_t>& lengths) {
+Rows live_rows(const std::vector<Beam>& beams, const std::vector<size_t>& first_rows) {
   Rows rows;
-  size_t old = 0;  // both are in the order of sentences
-  for (const size_t i : next.order) {
-    while (now.order[old] != i) ++old;
-    const auto& live = beams[i].live();
-    for (size_t k = 0; k < next.slots; ++k) {
-      const bool lives = k < live.size();
-      rows.active.push_back(lives);
-      rows.words.push_back(lives ? live[k].word : pad_id);
-      rows.source.push_back(static_cast<int32_t>(old * now.slots));
-      rows.parents.push_back(rows.source.back() + (lives ? live[k].parent : 0));
-      rows.lengths.push_back(lengths[i]);
+  for (size_t i = 0; i < beams.size(); ++i)
+    for (const Beam::Live& live : beams[i].live()) {
+      rows.words.push_back(live.word);
+      rows.parents.push_back(static_cast<int32_t>(first_rows[i]) + live.parent);
+      rows.sentences.push_back(static_cast<int32_t>(i));
+      rows.must_end.push_back(beams[i].must_end());
     }
-  }
   return rows;
 }
 
-// The best `count` extensions of each row, of rows without a hypothesis none.
-std::vector<std::vector<Extension>> rank(const Tensor& logits, const Layout& layout, const std::vector<Beam>& beams,
-                                         int64_t count, double softcap) {
-  std::vector<std::vector<Extension>> ranked(layout.rows());
+// The best `count` extensions of each row.
+std::vector<std::vector<Extension>> rank(const Tensor& logits, const Rows& rows, int64_t count, double softcap) {
+  std::vector<std::vector<Extension>> ranked(rows.count());
   dispatch(logits.dtype, [&]<class T> {
-    std::vector<T> z = to_host<T>(logits);
     const int64_t classes = logits.shape[1];
+    std::vector<T> copy;
+    if (logits.device != Device::cpu) copy = to_host<T>(logits);
+    T* const z = logits.device == Device::cpu ? logits.as<T>() : copy.data();
     parallel_ranges(logits.shape[0], 4, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
         const auto at = static_cast<size_t>(r);
-        const Beam& beam = beams[layout.order[at / layout.slots]];
-        if (at % layout.slots >= beam.live().size()) continue;
-        ranked[at].resize(static_cast<size_t>(beam.must_end() ? 1 : count));
-        rank_words<T>(z.data() + r * classes, classes, softcap, beam.must_end(), ranked[at]);
+        ranked[at].resize(static_cast<size_t>(rows.must_end[at] ? 1 : count));
+        rank_words<T>(z + r * classes, classes, softcap, rows.must_end[at], ranked[at]);
       }
     });
   });
@@ -128,37 +137,36 @@ struct Seq2SeqGru::Search {
   const DecodeOptions& options;
   Pass& pass;
   Source source;
-  State state = model.first_state(source);
   std::vector<Beam> beams = {};
-  Layout layout = {};
-  bool first = true;
+  std::vector<size_t> first_rows = {};  // of each sentence, in the step before
+  State state = {};                     // after the step before; a row for each hypothesis that was live in it
+  State memory = {};                    // of all states: steps write it anew, with as many rows as they have
 
   void begin() {
     for (const int32_t length : batch.source_lengths) {
-      layout.order.push_back(beams.size());
+      first_rows.push_back(beams.size());
       beams.emplace_back(options, length);
     }
+    state = model.first_state(source);
+    memory = state;
+    for (Tensor* x : recurrent(memory)) *x = empty({options.beam * x->shape[0], x->shape[1]}, x->dtype, x->device);
   }
 
   // Takes a step; false when all beams are done.
   bool step() {
-    const Layout next = next_layout(layout, beams, options.beam);
-    if (next.order.empty()) return false;
-    const Rows rows = assign_rows(next, layout, beams, batch.source_lengths);
-    const bool moves = first || next.rows() != layout.rows() || next.slots != layout.slots;
-    if (moves) move_to(next, rows);
+    const Rows rows = live_rows(beams, first_rows);
+    if (rows.count() == 0) return false;
     const ArenaMark one_step(device());
-    State after = state;
-    if (!moves) select_rows(after, rows.parents);
+    for (Tensor* x : recurrent(state)) *x = rows_of(*x, index(rows.parents));
+    source.rows = index(rows.sentences);
     Tensor weights;
-    const Tensor hidden = model.step(source, model.target_embedding_(index(rows.words)), after, index(rows.active),
-                                     pass, 0, saves_attention() ? &weights : nullptr);
+    const Tensor active = index(std::vector<int32_t>(rows.count(), 1)),
+                 hidden = model.step(source, model.target_embedding_(index(rows.words)), state, active, pass, 0,
+                                     saves_attention() ? &weights : nullptr);
     const int64_t count = std::min(options.beam + 1, model.out_weight_->shape[0] - eos_id);
-    const auto ranked = rank(model.logits(hidden), layout, beams, count, options.softcap);
-    const std::vector<Tensor*> from = recurrent(after), to = recurrent(state);
-    for (size_t i = 0; i < to.size(); ++i) backend(device()).copy(to[i]->data, from[i]->data, to[i]->bytes());
+    const auto ranked = rank(model.logits(hidden), rows, count, options.softcap);
+    keep_state();
     advance_beams(ranked, saves_attention() ? as_floats(weights) : std::vector<float>());
-    first = false;
     return true;
   }
 
@@ -175,35 +183,34 @@ struct Seq2SeqGru::Search {
     if (model.input_feeding_) tensors.push_back(&s.readout);
     return tensors;
   }
-  void select_rows(State& s, const std::vector<int32_t>& at) const {
-    const Tensor rows = index(at);
-    for (Tensor* x : recurrent(s)) *x = rows_of(*x, rows);
-  }
 
-  // Source and state get rows for another layout, the state in memory that each step then writes anew.
-  void move_to(const Layout& next, const Rows& rows) {
-    if (!first || next.slots != layout.slots) {
-      const Tensor at = index(rows.source);
-      source.states = rows_of(source.states, at);
-      if (source.keys.defined()) source.keys = model.attention_ == "dot" ? source.states : rows_of(source.keys, at);
-      source.lengths = index(rows.lengths);
+  // What the step has made is copied to where it outlives the step.
+  void keep_state() {
+    const std::vector<Tensor*> made = recurrent(state), kept = recurrent(memory);
+    for (size_t i = 0; i < made.size(); ++i) {
+      backend(device()).copy(kept[i]->data, made[i]->data, made[i]->bytes());
+      const Shape shape = made[i]->shape;
+      *made[i] = *kept[i];
+      made[i]->shape = shape;
     }
-    layout = next;
-    select_rows(state, rows.parents);
   }
 
   void advance_beams(const std::vector<std::vector<Extension>>& ranked, const std::vector<float>& weights) {
-    for (size_t i = 0; i < layout.order.size(); ++i) {
-      Beam& beam = beams[layout.order[i]];
-      if (beam.done()) continue;
+    size_t row = 0;
+    for (size_t i = 0; i < beams.size(); ++i) {
+      first_rows[i] = row;
+      const size_t live = beams[i].live().size();
+      if (live == 0) continue;
       std::vector<Extension> extensions;
-      for (size_t k = 0; k < beam.live().size(); ++k)
-        for (Extension e : ranked[i * layout.slots + k]) {
+      for (size_t k = 0; k < live; ++k)
+        for (Extension e : ranked[row + k]) {
           e.parent = static_cast<int32_t>(k);
           extensions.push_back(e);
         }
-      const auto row = static_cast<int64_t>(i * layout.slots) * batch.source_steps;
-      beam.advance(extensions, weights.empty() ? nullptr : weights.data() + row, batch.source_steps);
+      const float* attention =
+          weights.empty() ? nullptr : weights.data() + static_cast<int64_t>(row) * batch.source_steps;
+      beams[i].advance(extensions, attention, batch.source_steps);
+      row += live;
     }
   }
 };

@@ -6,6 +6,8 @@
 
 #include "engine/core/phases.h"
 #include "engine/data/vocabulary.h"
+#include "engine/device/gemm.h"
+#include "engine/device/prepared_weights.h"
 #include "engine/ops/argmax.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/elementwise.h"
@@ -96,7 +98,15 @@ Seq2SeqGru::State Seq2SeqGru::first_state(const Source& source) const {
 }
 
 Tensor Seq2SeqGru::logits(const Tensor& hidden) const {
-  return add(matmul(hidden, out_weight_->tensor, false, true), out_bias_->tensor);
+  const Tensor y = empty({hidden.shape[0], out_weight_->shape[0]}, hidden.dtype, hidden.device);
+  dispatch(hidden.dtype, [&]<class T> {
+    kernels::gemm<T>(hidden.device, {.a = as_matrix<T>(hidden),
+                                     .b = prepared<T>(out_weight_->tensor, true),
+                                     .c = as_matrix<T>(y),
+                                     .accumulate = false,
+                                     .bias = out_bias_->tensor.as<T>()});
+  });
+  return y;
 }
 
 Tensor Seq2SeqGru::run_layers(const Source& source, Pass& pass) const {
@@ -169,8 +179,9 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
   Tensor x = embedded, context;
   if (attention_ == "additive") {
     const Phase phase("attention");
-    context = additive_attention(query_(state.layers[0], Span::time_step), source.keys,
-                                 reshape(v_->tensor, {state_width_}), source.states, source.lengths, weights);
+    context =
+        additive_attention(query_(state.layers[0], Span::time_step), source.keys, reshape(v_->tensor, {state_width_}),
+                           source.states, source.lengths, weights, source.rows);
     x = concat(embedded, context);
   }
   if (input_feeding_) x = concat(embedded, state.readout);
@@ -183,9 +194,9 @@ Tensor Seq2SeqGru::step(const Source& source, const Tensor& embedded, State& sta
   if (attention_ == "none") return x;
   if (attention_ != "additive") {
     const Phase phase("attention");
-    context =
-        reshape(attention(reshape(x, {batch, 1, state_width_}), source.keys, source.states, source.lengths, weights),
-                {batch, context_width_});
+    context = reshape(attention(reshape(x, {batch, 1, state_width_}), source.keys, source.states, source.lengths,
+                                weights, source.rows),
+                      {batch, context_width_});
     if (weights) *weights = reshape(*weights, {batch, weights->shape[2]});
   }
   const Phase phase("readout");

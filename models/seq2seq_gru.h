@@ -30,6 +30,7 @@ class Seq2SeqGru : public SequenceModel {
     Tensor keys;     // [B,S,D], what queries are compared with; no data where attention is none
     Tensor lengths;  // [B] i32
     Tensor first;    // [B,D], the decoder's first state
+    Tensor rows;     // [rows of the decoder] i32, whose sentence each is; none where row b is of sentence b
   };
   struct State {
     std::vector<Tensor> layers;  // of [B,D]
@@ -57,7 +58,7 @@ class Seq2SeqGru : public SequenceModel {
   Tensor step(const Source& source, const Tensor& embedded /*[B,E]*/, State& state,
               const Tensor& active /*[B] i32 0/1*/, Pass& pass, int64_t t,
               Tensor* weights /*[B,S]*/ = nullptr) const;                       // [B,O]
-  Tensor logits(const Tensor& hidden /*[B,O]*/) const;                          // [B,V]
+  Tensor logits(const Tensor& hidden /*[B,O]*/) const;                          // [B,V], without a gradient
   bool has_cell() const { return attention_ == "additive" || input_feeding_; }  // the context or readout joins input
 
   ParameterStore store_;

@@ -32,18 +32,18 @@ template <class T>
 void attention_cpu(const kernels::Attention<T>& k) {
   const int64_t d = k.key_width, c = k.value_width, s = k.source;
   parallel_blocks(k.batch, [&](int64_t b) {
-    const int64_t n = k.lengths[b];
+    const int64_t from = k.sentence(b), n = k.lengths[from];
     T *a = k.weights + b * k.steps * s, *context = k.context + b * k.steps * c;
     for (int64_t t = 0; t < k.steps; ++t) std::fill_n(a + t * s + n, s - n, T{0});
     if (n == 0) return void(std::fill_n(context, k.steps * c, T{0}));
-    const T *q = k.query + b * k.steps * d, *keys = k.keys + b * s * d;
+    const T *q = k.query + b * k.steps * d, *keys = k.keys + from * s * d;
     const Matrix<T> weights{a, k.steps, n, s};
     if (k.v)
       for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, keys + i * d, k.v, d);
     else
       multiply<T>(Matrix{q, k.steps, d}, Matrix{keys, n, d}.t(), weights, false);
     for (int64_t t = 0; t < k.steps; ++t) softmax_row(a + t * s, n);
-    multiply<T>(weights, Matrix{k.values + b * s * c, n, c}, Matrix{context, k.steps, c}, false);
+    multiply<T>(weights, Matrix{k.values + from * s * c, n, c}, Matrix{context, k.steps, c}, false);
   });
 }
 
@@ -77,18 +77,26 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
 
 // Both kinds: query [B,T,D] (T = 1 and v for additive); the result is [B,T,C].
 Tensor attend(const char* op, const Tensor& query, const Tensor& keys, const Tensor& v, const Tensor& values,
-              const Tensor& lengths, Tensor* weights) {
+              const Tensor& lengths, const Tensor& source_rows, Tensor* weights) {
   const int64_t batch = query.shape[0], steps = query.shape[1], source = keys.shape[1], d = keys.shape[2],
                 c = values.shape[2];
   check_lengths(op, "lengths", lengths, source);
+  if (source_rows.defined())
+    if (const auto bad = first_outside(source_rows, 0, keys.shape[0] - 1))
+      refuse("{}: source_rows[{}]={} is no sentence of {}", op, bad->at, bad->value, keys.shape[0]);
   Tensor y = empty({batch, steps, c}, query.dtype, query.device);
   const Tensor a = empty({batch, steps, source}, query.dtype, query.device);
   dispatch(query.dtype, [&]<class T> {
-    kernels::attention<T>(query.device, {query.as<T>(), keys.as<T>(), v.as_or_null<T>(), values.as<T>(),
-                                         lengths.as<int32_t>(), a.as<T>(), y.as<T>(), batch, steps, source, d, c});
+    kernels::attention<T>(query.device,
+                          {query.as<T>(), keys.as<T>(), v.as_or_null<T>(), values.as<T>(), lengths.as<int32_t>(),
+                           source_rows.as_or_null<int32_t>(), a.as<T>(), y.as<T>(), batch, steps, source, d, c});
   });
   if (weights) *weights = a;
   const std::initializer_list<Tensor> inputs = {query, keys, v, values};
+  if (source_rows.defined()) {
+    Tape::current().record_not_differentiable(y, inputs, op);
+    return y;
+  }
   Tape::current().record(y, {.inputs = inputs, .saves = inputs}, [=](const Tensor& dy) {
     dispatch(query.dtype, [&]<class T> {
       // The additive form adds to all three at once; where one is not wanted, scratch takes it.
@@ -117,24 +125,39 @@ const bool registered = install<Device::cpu>(kernels::attention<float>, attentio
 
 }  // namespace
 
-Tensor attention(const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& lengths,
-                 Tensor* weights) {
-  expect("attention", {{"query", query, "[B,T,D]"},
-                       {"keys", keys, "[B,S,D]"},
-                       {"values", values, "[B,S,C]"},
-                       {"lengths", lengths, "[B] i32"}});
-  return attend("attention", query, keys, {}, values, lengths, weights);
+Tensor attention(const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& lengths, Tensor* weights,
+                 const Tensor& source_rows) {
+  if (source_rows.defined())
+    expect("attention", {{"query", query, "[B,T,D]"},
+                         {"keys", keys, "[N,S,D]"},
+                         {"values", values, "[N,S,C]"},
+                         {"lengths", lengths, "[N] i32"},
+                         {"source_rows", source_rows, "[B] i32"}});
+  else
+    expect("attention", {{"query", query, "[B,T,D]"},
+                         {"keys", keys, "[B,S,D]"},
+                         {"values", values, "[B,S,C]"},
+                         {"lengths", lengths, "[B] i32"}});
+  return attend("attention", query, keys, {}, values, lengths, source_rows, weights);
 }
 
 Tensor additive_attention(const Tensor& query, const Tensor& keys, const Tensor& v, const Tensor& values,
-                          const Tensor& lengths, Tensor* weights) {
-  expect("additive_attention", {{"query", query, "[B,D]"},
-                                {"keys", keys, "[B,S,D]"},
-                                {"v", v, "[D]"},
-                                {"values", values, "[B,S,C]"},
-                                {"lengths", lengths, "[B] i32"}});
+                          const Tensor& lengths, Tensor* weights, const Tensor& source_rows) {
+  if (source_rows.defined())
+    expect("additive_attention", {{"query", query, "[B,D]"},
+                                  {"keys", keys, "[N,S,D]"},
+                                  {"v", v, "[D]"},
+                                  {"values", values, "[N,S,C]"},
+                                  {"lengths", lengths, "[N] i32"},
+                                  {"source_rows", source_rows, "[B] i32"}});
+  else
+    expect("additive_attention", {{"query", query, "[B,D]"},
+                                  {"keys", keys, "[B,S,D]"},
+                                  {"v", v, "[D]"},
+                                  {"values", values, "[B,S,C]"},
+                                  {"lengths", lengths, "[B] i32"}});
   const Tensor y = attend("additive_attention", reshape(query, {query.shape[0], 1, query.shape[1]}), keys, v, values,
-                          lengths, weights);
+                          lengths, source_rows, weights);
   if (weights) *weights = reshape(*weights, {weights->shape[0], weights->shape[2]});
   return reshape(y, {y.shape[0], y.shape[2]});
 }

@@ -13,8 +13,9 @@ constexpr size_t shared = warps * sizeof(double);
 // One block for each target position (b,t).
 template <class T>
 __global__ void attention_kernel(kernels::Attention<T> k) {
-  const int64_t bt = blockIdx.x, b = bt / k.steps, n = k.lengths[b], d = k.key_width, c = k.value_width;
-  const T *q = k.query + bt * d, *keys = k.keys + b * k.source * d, *values = k.values + b * k.source * c;
+  const int64_t bt = blockIdx.x, from = k.sentence(bt / k.steps), n = k.lengths[from], d = k.key_width,
+                c = k.value_width;
+  const T *q = k.query + bt * d, *keys = k.keys + from * k.source * d, *values = k.values + from * k.source * c;
   T *a = k.weights + bt * k.source, *context = k.context + bt * c, *memory = gpu::shared_memory<T>();
   for (int64_t s = n + threadIdx.x; s < k.source; s += threads) a[s] = 0;
   by_warps(a, n, [&](int64_t s) {

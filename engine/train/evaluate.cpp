@@ -6,6 +6,7 @@
 
 #include "engine/comm/deal.h"
 #include "engine/core/tape.h"
+#include "engine/device/prepared_weights.h"
 
 namespace seqgrad {
 namespace {
@@ -145,6 +146,7 @@ std::vector<std::vector<size_t>> decoded_batches(std::span<const std::vector<int
 
 std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<const std::vector<int32_t>> sources,
                                                 const DecodeOptions& decode, Processes& processes) {
+  const PreparedWeights prepared;
   std::vector<std::vector<Hypothesis>> out(sources.size());
   for (size_t i = 0; i < sources.size(); ++i)
     if (sources[i].empty()) out[i].resize(1);

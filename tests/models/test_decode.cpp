@@ -8,6 +8,7 @@
 #include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
+#include "engine/device/prepared_weights.h"
 #include "engine/run/setup.h"
 #include "engine/train/config.h"
 #include "engine/train/step.h"
@@ -66,6 +67,13 @@ std::vector<Words> sources(uint64_t seed, size_t count, int32_t words, size_t lo
   return out;
 }
 
+std::vector<double> as_doubles(const Tensor& t) {
+  return dispatch(t.dtype, [&]<class T> {
+    const std::vector<T> v = to_host<T>(t);
+    return std::vector<double>(v.begin(), v.end());
+  });
+}
+
 // log p of each word at each step of a target that is read as it stands: [target.size() + 1][V].
 std::vector<std::vector<double>> teacher_forced(SequenceModel& model, const Words& source, const Words& target,
                                                 double softcap = 0) {
@@ -79,7 +87,7 @@ std::vector<std::vector<double>> teacher_forced(SequenceModel& model, const Word
   Tape::current().reset();
   const NoGrad guard;
   const Readout r = model.forward(b, {});
-  const auto h = to_host<double>(r.hidden), w = to_host<double>(r.weight), bias = to_host<double>(r.bias);
+  const auto h = as_doubles(r.hidden), w = as_doubles(r.weight), bias = as_doubles(r.bias);
   const size_t d = h.size() / steps;
   std::vector<std::vector<double>> out;
   for (size_t t = 0; t < steps; ++t) {
@@ -255,6 +263,24 @@ TEST_CASE("a sentence is translated alone as among others, to the bit, on any nu
           }
         }
       }
+    }
+  }
+}
+
+TEST_CASE("prepared weights change no translation, and their scores by rounding alone") {
+  const uint64_t seed = seed_of_the_day();
+  CAPTURE(seed);
+  for (const Wiring& w : wirings) {
+    CAPTURE(w.attention);
+    const auto model = model_of(w, 97, seed + 5, "fp32");
+    const auto in = sources(seed, 9, 97, 7);
+    const auto plain = decode(*model, in, options_of(10, 1, 0.6));
+    const PreparedWeights prepared;
+    const auto found = decode(*model, in, options_of(10, 1, 0.6));
+    for (size_t s = 0; s < in.size(); ++s) {
+      // Words of equal likelihood, to rounding, may change places.
+      if (found[s][0].ids == plain[s][0].ids) CHECK(std::abs(found[s][0].log_p - plain[s][0].log_p) < 1e-3);
+      CHECK(std::abs(found[s][0].log_p - log_p(*model, in[s], found[s][0].ids)) < 1e-3);
     }
   }
 }

@@ -263,6 +263,17 @@ TEST_CASE("a GRU and attention refuse each tensor and length that does not fit")
        },
        "additive_attention: query float32 [2,5], keys float32 [2,3,5], v float32 [5], values float32 [2,4,7], lengths "
        "int32 [2]; expected query [B,D], keys [B,S,D], v [D], values [B,S,C], lengths [B] i32"},
+      {[&] { attention(query, keys, values, good, nullptr, ints({0})); },
+       "attention: query float32 [2,4,5], keys float32 [2,3,5], values float32 [2,3,7], lengths int32 [2], source_rows "
+       "int32 [1]; expected query [B,T,D], keys [N,S,D], values [N,S,C], lengths [N] i32, source_rows [B] i32"},
+      {[&] {
+         attention(query, keys, values, good, nullptr, ints({0, 2}));
+       },
+       "attention: source_rows[1]=2 is no sentence of 2"},
+      {[&] {
+         additive_attention(one, keys, f32({5}), values, good, nullptr, ints({-1, 0}));
+       },
+       "additive_attention: source_rows[0]=-1 is no sentence of 2"},
   });
 }
 
