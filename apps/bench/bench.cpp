@@ -53,16 +53,20 @@ void check_belongs(const Option& option, const std::string& what) {
 std::function<int()> declare(OptionSet app) {
   auto all = std::make_shared<Options>();
   BenchOptions* o = &all->bench;
-  app.add_option("what", all->what, "step, loss or gru").type_name(names());
-  app.add_option("--preset", o->preset, "step, gru: small, ref8k or ref32k, or with gpu_ before it; gru: its decoder")
+  app.add_option("what", all->what, "step, loss, gru, decode or products").type_name(names());
+  app.add_option("--preset", o->preset,
+                 "step, gru, products: small, ref8k or ref32k, or with gpu_ before it; gru: its decoder")
       .type_name("NAME");
   app.add_option("--attention", o->attention, "step: kind of attention").type_name("none|dot|general|additive");
   app.add_option("--precision", o->precision, "step, loss: arithmetic; fp64 of a step only")
       .type_name("fp32|tf32|bf16|fp64");
-  app.add_device(o->device).description("step, loss: where tensors live");
-  app.add_option("--axis", o->axes, "step, gru: another size for E, H (encoder H/2 each way), V, B or T, as V=64000")
+  app.add_device(o->device).description("step, loss, decode: where tensors live");
+  app.add_option("--axis", o->axes,
+                 "step, gru, products: another size for E, H (encoder H/2 each way), V, B or T, as V=64000")
       .type_name("SIZE=N");
-  app.add_option("--rows", o->rows, "loss: rows of logits").type_name("N").check(whole(1, most));
+  app.add_option("--rows", o->rows, "loss, decode: rows of logits; test sentences at the most")
+      .type_name("N")
+      .check(whole(1, most));
   app.add_option("--vocab", o->vocab, "loss: classes").type_name("V").check(whole(1, most));
   app.add_option("--hidden", o->hidden, "loss: width of hidden states; then the output projection is part of it")
       .type_name("D")
@@ -75,6 +79,11 @@ std::function<int()> declare(OptionSet app) {
       .type_name("none|uniform|others|others_excluding|prior")
       .check(one_of({"none", "uniform", "others", "others_excluding", "prior"}));
   app.add_flag("--class-weights", o->class_weights, "loss: a weight for each class");
+  app.add_option("--run", o->run, "decode: the trained run whose test sentences are translated").type_name("RUN");
+  app.add_option("--beam", o->beam, "decode: live hypotheses of a sentence").type_name("K").check(whole(1, most));
+  app.add_flag("--one-at-a-time", o->one_at_a_time, "decode: each sentence by itself, not in batches");
+  app.add_option("--out", o->out, "decode: write the words of each translation as ids, and its log p")
+      .type_name("FILE");
   app.add_option("--threads", o->threads, "CPU threads").type_name("N").check(whole(1, 256));
   app.add_option("--steps", o->steps, "counted repetitions").type_name("N").check(whole(1, most));
   app.add_option("--warmup", o->warmup, "repetitions before them").type_name("N").check(whole(0, most));
@@ -86,11 +95,12 @@ std::function<int()> declare(OptionSet app) {
   return [all] { return bench(*all); };
 }
 
-const bool bench_registered = register_command({"bench",
-                                          "Time a training step, the loss layer or a GRU layer",
-                                          "seqgrad bench step --preset small --attention general --threads 1",
-                                          declare,
-                                          {"benchmark", "profile", "speed"}});
+const bool bench_registered =
+    register_command({"bench",
+                      "Time a training step, the loss layer, a GRU layer, decoding or products",
+                      "seqgrad bench step --preset small --attention general --threads 1",
+                      declare,
+                      {"benchmark", "profile", "speed"}});
 
 }  // namespace
 

@@ -20,6 +20,9 @@ struct BenchOptions {
   std::string target = "ids", smoothing = "none";
   bool class_weights = false;
   bool phases = false;
+  std::string run, out;
+  int64_t beam = 1;
+  bool one_at_a_time = false;
 };
 
 struct Benchmark {

@@ -21,4 +21,20 @@ StepCost step_cost(const ReferenceModel& m, const std::string& attention, double
   return {6e-9 * products, 32 * parameters, 16 * parameters + 4 * numbers};
 }
 
+double decode_gflop(const DecodeSizes& z, double source_words, double target_words, double beam) {
+  const auto n = [](int64_t x) { return static_cast<double>(x); };
+  const double e = n(z.embedding), h = n(z.encoder_hidden), d = n(z.decoder_hidden), o = n(z.readout),
+               c = h * n(z.directions), v = n(z.vocabulary);
+  const bool additive = z.attention == "additive", attends = z.attention != "none";
+
+  double source = c * 3 * (e + h) + n(z.encoder_layers - 1) * c * 3 * (c + h);
+  if (z.attention == "general" || additive) source += c * d;  // keys
+
+  const double joined = additive ? c : z.input_feeding ? o : 0;  // what the first layer reads beside the word
+  double word = 3 * d * (e + joined + d) + n(z.decoder_layers - 1) * 3 * d * 2 * d + o * v;
+  if (attends) word += source_words * (d + c) + (d + c) * o;  // scores, context; readout
+  if (additive) word += d * d;                                // query
+  return 2e-9 * (source_words * source + c * d + beam * target_words * word);
+}
+
 }  // namespace seqgrad

@@ -1,5 +1,8 @@
-// What a training step of a reference model costs by formula: the limits that `bench` holds times and peaks against.
+// What a training step of a reference model and a translation cost by formula: the limits that `bench` holds times and
+// peaks against.
 #pragma once
+#include <string>
+
 #include "apps/bench/reference_model.h"
 
 namespace seqgrad {
@@ -17,5 +20,16 @@ struct StepCost {
 
 // `target_words` are the real ones of a batch, `parameters` those of the model; float32.
 StepCost step_cost(const ReferenceModel& model, const std::string& attention, double target_words, double parameters);
+
+// What decides about the products of a translation.
+struct DecodeSizes {
+  int64_t embedding, encoder_hidden, directions, encoder_layers, decoder_hidden, decoder_layers, readout, vocabulary;
+  std::string attention;
+  bool input_feeding;
+};
+
+// 10^9 multiplications and additions of the products of one sentence: its source of so many words read once, and a
+// target of so many, its end included, written by each of `beam` hypotheses.
+double decode_gflop(const DecodeSizes& sizes, double source_words, double target_words, double beam);
 
 }  // namespace seqgrad

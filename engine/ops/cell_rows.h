@@ -14,11 +14,13 @@ struct SentenceBlock {
   int64_t rows() const { return end - begin; }
 };
 
-// Calls f(block) for all sentences in parallel. The height of blocks is a function of the layer's size alone: larger
-// layers need taller ones to amortise reading W.
+// Larger layers need taller blocks to amortise reading W. A function of the layer's size alone.
+inline int64_t sentence_block_height(int64_t hidden) { return hidden <= 128 ? 16 : 32; }
+
+// Calls f(block) for all sentences in parallel.
 template <class F>
 void for_each_sentence_block(int64_t directions, int64_t batch, int64_t hidden, const int32_t* lengths, const F& f) {
-  const int64_t height = hidden <= 128 ? 16 : 32, blocks = (batch + height - 1) / height;
+  const int64_t height = sentence_block_height(hidden), blocks = (batch + height - 1) / height;
   parallel_blocks(directions * blocks, [&](int64_t i) {
     const int64_t begin = i % blocks * height, end = std::min(begin + height, batch);
     f(SentenceBlock{i / blocks, begin, end, *std::max_element(lengths + begin, lengths + end)});

@@ -180,6 +180,14 @@ TEST_CASE("bench prints what it was asked to time") {
                            "--smoothing others_excluding", "--smoothing prior"})
     values.insert(bench(fmt::format("loss --rows 30 --vocab 50 --steps 1 {}", more))["value"].get<double>());
   CHECK(values.size() == 7);
+  const json products = bench("products --preset small --axis H=8 --axis V=50 --axis E=6 --steps 3")["products"];
+  REQUIRE(products.size() == 8);
+  CHECK(products[0]["k"] == 4);
+  CHECK(products[0]["n"] == 12);
+  CHECK(products[3]["k"] == 24);
+  CHECK(products[7]["rows"] == 5);
+  CHECK(products[7]["n"] == 50);
+  for (const json& product : products) CHECK(product["gflops"] > 0);
   const auto refused = [&](const std::string& options, const std::string& why) {
     const Result r = run_seqgrad(dir, "bench " + options);
     CAPTURE(options, r.err);
@@ -187,11 +195,12 @@ TEST_CASE("bench prints what it was asked to time") {
     CHECK(r.out.empty());
     CHECK(has(first_line(r.err), why));
   };
-  refused("nothing", "expected gru|loss|step, got 'nothing'");
+  refused("nothing", "expected decode|gru|loss|products|step, got 'nothing'");
   for (const char* axis : {"V", "V=", "V=1", "V=1000001", "V=3x", "X=3", "v=3", "=3", "VV=3"})
     refused(std::string("step --axis ") + axis, "--axis: expected E, H, V, B or T = 2 to 1000000, got '");
   refused("step --axis B=1000000 --axis T=1000000", "error: a step needs about ");
   refused("gru --axis B=1000000 --axis T=1000000", "error: the layer needs about ");
+  refused("decode", "bench decode: name a trained run: --run DIR");
   refused("step --preset huge", "expected small, ref8k or ref32k");
   refused("step --attention most", "expected one of none, dot, general, additive, got 'most'");
   refused("loss --rows 1000000000 --vocab 1000000000", "error: the tensors need about ");
@@ -201,6 +210,41 @@ TEST_CASE("bench prints what it was asked to time") {
           "--smoothing: expected none or uniform or others or others_excluding or prior");
   refused("loss --masked nan", "--masked: expected a number from 0 to 1, got 'nan'");
   if (!no_gpu(dir).empty()) CHECK(run_seqgrad(dir, "bench step --device cuda").code == 3);
+}
+
+TEST_CASE("bench decode translates the test sentences of a run, together or one at a time") {
+  const Scratch dir;
+  const std::string run = dir / "run";
+  REQUIRE(run_seqgrad(dir, "train " + tiny_config(dir) + " -q --run-dir " + run).code == 0);
+  const auto bench = [&](const std::string& options) {
+    const Result r =
+        run_seqgrad(dir, "bench decode --threads 1 --device cpu --steps 2 --warmup 1 --run " + run + " " + options);
+    CAPTURE(r.err);
+    REQUIRE(r.code == 0);
+    return json::parse(r.out);
+  };
+  const json together = bench("--out " + (dir / "together")),
+             alone = bench("--one-at-a-time --rows 3 --out " + (dir / "alone")), beam = bench("--beam 3");
+  const std::string all = slurp(dir / "together"), some = slurp(dir / "alone");
+  CHECK(lines(all) == together["sentences"]);
+  CHECK(together["total_ms"]["n"] == 2);
+  CHECK(!together.contains("sentence_ms"));
+  CHECK(together["words"] >= together["sentences"]);
+  CHECK(beam["beam"] == 3);
+  CHECK(beam["gflop"] > together["gflop"]);
+  CHECK(beam["share_of_products"] > 0);
+  CHECK(alone["sentences"] == 3);
+  CHECK(alone["sentence_ms"]["n"] == 6);
+  CHECK(!alone.contains("share_of_products"));
+  CHECK(lines(some) == 3);
+  // Of each line the words, without log p, whose last digit rounds.
+  const auto words = [](const std::string& text, int count) {
+    std::string out;
+    std::istringstream in(text);
+    for (std::string line; count-- > 0 && std::getline(in, line);) out += line.substr(0, line.rfind(' ')) + "\n";
+    return out;
+  };
+  CHECK(words(all, 3) == words(some, 3));
 }
 
 TEST_CASE("info: what this build knows by name") {

@@ -32,3 +32,32 @@ TEST_CASE("the cost of a step at a size that is counted by hand") {
   CHECK(step_cost(m, "none", 2, 100).update_bytes == 3200);
   CHECK(step_cost(m, "none", 2, 100).memory_bytes - step_cost(m, "none", 2, 0).memory_bytes == 1600);
 }
+
+TEST_CASE("the cost of a translation at a size that is counted by hand") {
+  DecodeSizes z{.embedding = 2,
+                .encoder_hidden = 1,
+                .directions = 2,
+                .encoder_layers = 1,
+                .decoder_hidden = 2,
+                .decoder_layers = 1,
+                .readout = 3,
+                .vocabulary = 5,
+                .attention = "none",
+                .input_feeding = false};
+  // Source 3 words x 2 directions x 3 gates x (2 + 1) = 54; bridge 2 x 2 = 4; each of 2 words 6 x (2 + 2) + 2 x 5 = 34,
+  // where the readout is as wide as the state.
+  z.readout = 2;
+  CHECK(decode_gflop(z, 3, 2, 1) == Approx(2e-9 * (54 + 4 + 68)));
+  CHECK(decode_gflop(z, 3, 2, 5) == Approx(2e-9 * (54 + 4 + 5 * 68)));
+  // Scores and context 3 x (2 + 2) = 12 a word; readout (2 + 2) x 3 = 12, and 5 more products a word of its width.
+  z.readout = 3, z.attention = "dot";
+  CHECK(decode_gflop(z, 3, 2, 1) == Approx(2e-9 * (54 + 4 + 2 * (24 + 15 + 12 + 12))));
+  z.attention = "general";  // keys 3 x 2 x 2
+  CHECK(decode_gflop(z, 3, 2, 1) == Approx(2e-9 * (54 + 12 + 4 + 2 * (24 + 15 + 12 + 12))));
+  z.input_feeding = true;  // the readout of 3 joins the input of 6 gates
+  CHECK(decode_gflop(z, 3, 2, 1) == Approx(2e-9 * (54 + 12 + 4 + 2 * (24 + 18 + 15 + 12 + 12))));
+  z.input_feeding = false, z.attention = "additive";  // the context of 2 does, and a query 2 x 2
+  CHECK(decode_gflop(z, 3, 2, 1) == Approx(2e-9 * (54 + 12 + 4 + 2 * (24 + 12 + 15 + 12 + 12 + 4))));
+  z.attention = "none", z.readout = 2, z.encoder_layers = 2, z.decoder_layers = 2;
+  CHECK(decode_gflop(z, 3, 2, 1) == Approx(2e-9 * (54 + 3 * 2 * 3 * (2 + 1) + 4 + 2 * (34 + 24))));
+}

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "apps/command.h"
+#include "engine/core/error.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -181,6 +182,8 @@ TEST_CASE("a wrong value of an option is refused by its name, with what to write
         CHECK(said.starts_with(command + ": " + name_of(option) + ": expected "));
         CHECK(has(said, ", got '" + bad + "' (see seqgrad " + command + " --help)"));
         ++refused;
+      } catch (const InputError& e) {  // any text may be its value, but not beside the command's other arguments
+        CHECK(has(e.what(), command + " step: " + name_of(option) + " belongs to " + command));
       }
     }
   });
@@ -251,9 +254,9 @@ TEST_CASE("a command line that is wrong is told what it should be") {
         "2 train: --resume does not go with --run-dir (see seqgrad train --help)");
   CHECK(has(said({"evaluate", "a", "--src", "b", "--ref", "c", "--split", "dev"}), "--split does not go with --src"));
   CHECK(has(said({"data", "a", "--all", "--head", "3"}), "--head does not go with --all"));
-  CHECK(said({"bench", "step", "--rows", "3"}) == "2 bench step: --rows belongs to bench loss");
+  CHECK(said({"bench", "step", "--rows", "3"}) == "2 bench step: --rows belongs to bench loss, decode");
   CHECK(said({"bench", "gru", "--phases"}) == "2 bench gru: --phases belongs to bench step");
-  CHECK(said({"bench", "loss", "--axis", "V=3"}) == "2 bench loss: --axis belongs to bench step, gru");
+  CHECK(said({"bench", "loss", "--axis", "V=3"}) == "2 bench loss: --axis belongs to bench step, gru, products");
   CHECK(said({"bench", "step", "--class-weights"}) == "2 bench step: --class-weights belongs to bench loss");
   CHECK(said({"bench", "loss", "--attention", "dot"}) == "2 bench loss: --attention belongs to bench step");
   CHECK(said({"train", std::string(5000, 'x'), "--\x1b" + std::string(5000, 'y')}).size() < 400);
