@@ -2,21 +2,26 @@
 # Measures every CPU target beside PyTorch (as tuned as its user could, and as installed) and JAX, and prints one table:
 # medians of interleaved rounds, ratios, memory, and the share of the limit that the arithmetic or memory of this machine sets.
 #   scripts/bench/compare_cpu.sh [--python PY]… [--peers DIR] [--rounds N] [--threads "2 1"] [--out FILE] [--fresh]
-#                                [--tries N] [--table] [ROW…]
+#                                [--tries N] [--table] [--quick] [--run DIR] [--record FILE] [ROW…]
 # Results go to FILE (build/bench/compare_cpu.jsonl), a line a measurement, and FILE.json (the table); a call that was cut
 # off goes on where it was, another build or machine starts afresh. ROW selects rows by their name or a part of it; --table only
-# prints. A measurement during which other processes took more than 0.15 of a core is repeated, N times (3) at the most,
+# prints; --quick is one round on two threads of the rows that take seconds. --run: a trained run with a test split, by which
+# decoding is measured (rows of decoding are left out without it). --record puts the table into FILE in place of the older
+# one of this machine, and the best rates that were seen on it, 5 % below which a limit counts as disturbed;
+# scripts/bench/compare/machines.md, which has a block a machine, is where they are read without it. A measurement during which other processes took more than 0.15 of a core is repeated, N times (3) at the most,
 # then kept and marked. --python: with torch or with jax and optax; without it those of SEQGRAD_PEERS (colon-separated) or
 # SEQGRAD_PYTHON, else the virtual environment build/peers, where there is one, and python3 (Debian's python3-torch).
 # Exit 1 when a target is missed, 77 when something could not be measured.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source scripts/bench/compare/measure.sh
+source scripts/bench/compare/machines.sh
 build=${SEQGRAD_BUILD:-build}
-rounds=3 threads="2 1" out=build/bench/compare_cpu.jsonl tries=3 fresh=0 table=0 peers=scripts/bench/peers pythons=() wanted=()
+rounds=3 threads="2 1" out=build/bench/compare_cpu.jsonl tries=3 fresh=0 table=0 quick=0 record=0 run="" peers=scripts/bench/peers pythons=() wanted=()
+machines=scripts/bench/compare/machines.md
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --python | --peers | --rounds | --threads | --out | --tries)
+    --python | --peers | --rounds | --threads | --out | --tries | --run | --record)
       [[ $# -gt 1 ]] || { echo "error: $1 needs a value" >&2; exit 2; }
       case $1 in
         --python) pythons+=("$2") ;;
@@ -25,10 +30,13 @@ while [[ $# -gt 0 ]]; do
         --threads) threads=$2 ;;
         --out) out=$2 ;;
         --tries) tries=$2 ;;
+        --run) run=$2 ;;
+        --record) record=1 machines=$2 ;;
       esac
       shift 2 ;;
     --fresh) fresh=1; shift ;;
     --table) table=1; shift ;;
+    --quick) quick=1 rounds=1 threads=2; shift ;;
     -*) echo "error: unknown option $1" >&2; exit 2 ;;
     *) wanted+=("$1"); shift ;;
   esac
@@ -39,11 +47,15 @@ command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y
 rows=$(jq -c --args 'map(.row) as $names | .[] | .row as $r | select($ARGS.positional == [] or any($ARGS.positional[];
   . as $w | $r == $w or (any($names[]; . == $w) | not) and ($r | contains($w))))' \
   "${wanted[@]}" <scripts/bench/compare/rows.json)
+[[ $quick -eq 0 ]] || rows=$(jq -c 'select(.quick)' <<<"$rows")
+[[ -n $run ]] || rows=$(jq -c 'select(.kind != "decode")' <<<"$rows")
 [[ -n $rows ]] || { echo "error: no row has a name with ${wanted[*]}" >&2; exit 2; }
 
 print_table() {
   [[ -s $out ]] || { echo "error: $out: nothing measured yet" >&2; exit 77; }
-  jq -s --slurpfile rows <(printf '%s\n' "$rows") -f scripts/bench/compare/table.jq "$out" >"$out.json"
+  jq -s --slurpfile rows <(printf '%s\n' "$rows") --slurpfile best <(best_rates "$(head -n 1 "$out" | jq -r .cpu)") \
+    -f scripts/bench/compare/table.jq "$out" >"$out.json"
+  [[ $record -eq 0 ]] || record_block
   jq -r -f scripts/bench/compare/print.jq "$out.json"
   case $(jq -r .verdict "$out.json") in met) exit 0 ;; missed) exit 1 ;; *) exit 77 ;; esac
 }
@@ -71,6 +83,7 @@ while IFS= read -r row; do
     jq -e --argjson n "$n" '.threads == null or any(.threads[]; . == $n)' <<<"$row" >/dev/null || continue
     for ((round = 1; round <= rounds; ++round)); do
       read -ra ours < <(jq -r .ours <<<"$row")
+      [[ $kind != decode ]] || ours+=(--run "$run")
       measure seqgrad "" "$build/seqgrad" bench "${ours[@]}" --threads "$n" --json
       ours_failed && continue
       while IFS=$'\t' read -r python framework version variant flags; do
@@ -78,6 +91,7 @@ while IFS= read -r row; do
         read -ra args < <(jq -r --arg f "$framework" '(if $f == "jax" then .jax else .peer end) // ""' <<<"$row")
         read -ra more <<<"$flags"
         [[ ${#args[@]} -gt 0 ]] || continue
+        [[ $kind != decode ]] || args+=("$run")
         read -ra script < <(script_of "$kind" "$framework") || true  # none: the program is the peer
         measure "$framework $variant" "$version" "$python" "${script[@]}" "${args[@]}" "${more[@]}" --threads "$n"
       done < <(variants "$kind")

@@ -54,7 +54,34 @@ code=0
 compare 3 --table || code=$?
 [[ $code -eq 1 ]] || fail "a missed target does not end in 1"
 jq -e '.rows[0] | .seqgrad_ms == 40 and .tuned.ms == 161 and .tuned_ratio == 4.03 and .installed_ratio == 6.98 and .jax_ratio == 2.5
-  and .limit_ms == 20 and .share_of_limit == 0.5 and .verdicts == {tuned: "met", installed: "missed", jax: "met"}' "$work/out.json" >/dev/null ||
+  and .limit_ms == 20 and .share_of_limit == 0.5 and .verdicts == {share: "missed", tuned: "met", installed: "missed", jax: "met"}' "$work/out.json" >/dev/null ||
   { cat "$work/out.json" >&2; fail "the table does not follow from its figures"; }
-[[ $(tail -n 1 "$work/said") == "2 of 3 targets met; missed: small, none, 2 thr, installed" ]] || fail "the summary is another"
+[[ $(tail -n 1 "$work/said") == "2 of 4 targets met; missed: small, none, 2 thr, share; missed: small, none, 2 thr, installed" ]] || fail "the summary is another"
+
+# A row that is held against another one of ours, and limits that are not the machine's own: a record of 110 GFLOP/s.
+table() { scripts/bench/compare_cpu.sh --out "$work/out" --table --record "$work/machines.md" "$@" >"$work/said" 2>&1 || true; }
+loss() {  # ROW MS COPY
+  echo "{\"row\": \"$1\", \"threads\": 1, \"round\": 1, \"who\": \"seqgrad\", \"version\": \"9\", \"foreign\": 0, \"ms\": $2, \"result\": {\"bytes\": 1e8, \"copy_gb_per_s\": $3}}"
+}
+{
+  jq -c '.cpu = "A, 2 cores"' <(head -n 1 "$work/out")
+  loss "loss, V=8000" 10 9.8
+  loss "loss, V=8000, class weights" 11.5 9.8
+  loss "loss, V=8000, dense targets" 16.5 9.8
+} >"$work/figures"
+cp "$work/figures" "$work/out"
+table "loss, V=8000" "class weights" "dense targets"
+jq -e '[.rows[] | [.base_ratio, .disturbed, .verdicts]] == [[null, true, {share: "disturbed"}], [1.15, false, {plain: "met"}],
+  [1.65, false, {plain: "missed"}]]' "$work/out.json" >/dev/null || { cat "$work/out.json" >&2; fail "a row is not held against the plain one"; }
+sed 's/"A, /"B, /; s/9\.8}/10}/' "$work/figures" >"$work/out"
+table "loss, V=8000"
+[[ $(jq -r '.rows[0] | "\(.disturbed) \(.verdicts.share)"' "$work/out.json") == "false met" ]] || fail "a row at its limit is not met"
+measured seqgrad 40 '"gflop": 2, "gemm_gflops": 110' >>"$work/out"
+table "small, none"
+sed -i 's/"gemm_gflops": 110/"gemm_gflops": 104/; s/"gflop": 2/"gflop": 4/' "$work/out"
+table "small, none"
+[[ $(jq -r '.rows[0] | "\(.disturbed) \(.verdicts.share)"' "$work/out.json") == "true disturbed" ]] || fail "a limit below the recorded rate is believed"
+[[ $(grep '^## ' "$work/machines.md") == $'## A, 2 cores\n## B, 2 cores' ]] || fail "machines.md has not a block a machine"
+[[ $(grep -c '^Best rates: ' "$work/machines.md") -eq 2 ]] || fail "machines.md has not the best rates of each machine"
+grep -qxF 'Best rates: {"1":{"copy_gb_per_s":10},"2":{"gemm_gflops":110}}' "$work/machines.md" || { cat "$work/machines.md" >&2; fail "the best rates are others"; }
 echo "compare_cpu.sh measures, leaves out, resumes and judges as it says"

@@ -46,6 +46,7 @@ script_of() {  # KIND FRAMEWORK
     step:jax) echo "$peers/jax_cpu_step.py" ;;
     loss:torch | linear:torch) echo "$peers/torch_ce.py" ;;
     gru:torch) echo scripts/bench/compare/torch_gru.py ;;
+    decode:torch) echo "$peers/torch_decode.py" ;;
   esac
 }
 
@@ -69,6 +70,8 @@ variants() {
       torch:linear:1.*) ways=("tuned:$linear $heap --drop-pad" "installed:$linear") ;;
       torch:linear:*) ways=("tuned:$linear $heap --drop-pad" "compiled:$linear $heap --drop-pad --impl compile"
         "chunked:$linear $heap --drop-pad --impl chunked" "installed:$linear") ;;
+      torch:decode:1.*) ways=("tuned:--keep-heap") ;;
+      torch:decode:*) ways=("tuned:--keep-heap" "compiled:--keep-heap --compile") ;;
       torch:gru:*) ways=("tuned:$heap" "installed:") ;;
       onednn:gru:*) ways=("primitive:") ;;
       jax:step:*) ways=("jit:") ;;
