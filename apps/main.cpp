@@ -11,18 +11,21 @@
 #include <system_error>
 
 #include "apps/command.h"
+#include "engine/comm/launched.h"
+#include "engine/comm/together.h"
 #include "engine/core/error.h"
 #include "engine/text/escape.h"
 
 namespace seqgrad {
 namespace {
 
-// "FILE:LINE:COL: error: …" and a config's report stand as they are, other messages get their "error: ".
-void report(const std::string& message) {
+// "FILE:LINE:COL: error: …" and a config's report stand as they are, other messages get their "error: "; `who` stands
+// first.
+void report(const std::string& message, const std::string& who = "") {
   constexpr size_t longest = 400;  // bytes of the first line
   const std::string first = message.substr(0, message.find('\n'));
   const bool located = first.starts_with("error: ") || first.find(": error: ") != std::string::npos;
-  std::string line = for_terminal((located ? "" : "error: ") + first);
+  std::string line = for_terminal(who + (located ? "" : "error: ") + first);
   const std::string rest = message.substr(first.size());
   if (line.size() > longest) {
     size_t end = longest - 3;
@@ -39,11 +42,47 @@ void open_standard_streams() {
     if (fcntl(fd, F_GETFD) < 0) static_cast<void>(open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY));
 }
 
-// The exit code when standard output took no more: a reader that left has what it wanted.
-int output_failed(int error) {
-  if (error == EPIPE) return static_cast<int>(ExitCode::done);
-  report(fmt::format("standard output: cannot write ({})", error == EBADF ? "it is closed" : std::strerror(error)));
-  return static_cast<int>(ExitCode::system);
+// How a command ended. `alike`: where several processes share the work, in all of them.
+struct Ending {
+  int code = static_cast<int>(ExitCode::system);
+  std::string error = "";
+  bool alike = false;
+};
+
+// When standard output took no more: a reader that left has what it wanted.
+Ending output_failed(int error) {
+  if (error == EPIPE) return {static_cast<int>(ExitCode::done)};
+  return {.error = fmt::format("standard output: cannot write ({})",
+                               error == EBADF ? "it is closed" : std::strerror(error))};
+}
+
+Ending run(const std::vector<std::string>& arguments) {
+  try {
+    const int code = parse_command_line(arguments)();
+    return std::fflush(stdout) == 0 ? Ending{code, "", true} : output_failed(errno);
+  } catch (const Error& e) {
+    return {static_cast<int>(e.code()), e.what(), dynamic_cast<const AgreedError*>(&e) != nullptr};
+  } catch (const std::bad_alloc&) {
+    return {.error = "out of memory"};
+  } catch (const std::filesystem::filesystem_error& e) {
+    return {.error = fmt::format("{}: {}", shown_path(e.path1().string()), std::strerror(e.code().value()))};
+  } catch (const std::system_error& e) {
+    return std::ferror(stdout) ? output_failed(e.code().value()) : Ending{.error = std::strerror(e.code().value())};
+  } catch (const std::exception& e) {
+    return {.error = e.what()};
+  }
+}
+
+// Says the error, once for all processes where all have come to it, and leaves with them; else ends the others too,
+// which wait for this one.
+int ended(const Ending& ending) {
+  Processes& all = opened_processes();
+  const bool alone_in_it = all.count() > 1 && !ending.alike;
+  if (!ending.error.empty() && (alone_in_it || all.rank() == 0))
+    report(ending.error, alone_in_it ? fmt::format("rank {} (host {}): ", all.rank(), all.host()) : "");
+  if (alone_in_it) all.abandon(ending.code);
+  all.leave();
+  return ending.code;
 }
 
 }  // namespace
@@ -55,24 +94,5 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // the write fails, and says so
   std::signal(SIGXFSZ, SIG_IGN);
   if (argc > 0) set_program(argv[0]);
-  int code = static_cast<int>(ExitCode::system);
-  try {
-    code = parse_command_line({argv, argv + argc})();
-    if (std::fflush(stdout) != 0) code = output_failed(errno);
-  } catch (const Error& e) {
-    report(e.what());
-    code = static_cast<int>(e.code());
-  } catch (const std::bad_alloc&) {
-    report("out of memory");
-  } catch (const std::filesystem::filesystem_error& e) {
-    report(fmt::format("{}: {}", shown_path(e.path1().string()), std::strerror(e.code().value())));
-  } catch (const std::system_error& e) {
-    if (std::ferror(stdout))
-      code = output_failed(e.code().value());
-    else
-      report(std::strerror(e.code().value()));
-  } catch (const std::exception& e) {
-    report(e.what());
-  }
-  return code;
+  return ended(run({argv, argv + argc}));
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that seqgrad needs and does not find; says nothing to do when all are there.
-#   scripts/setup.sh [build|test|check]     (build: the executable; test: and Catch2, ccache; check: and clang-format)
+#   scripts/setup.sh [build|test|check|processes]     (build: the executable; test: and Catch2, ccache; check: and clang-format;
+#                                                      processes: the executable with Open MPI)
 set -euo pipefail
 
 packages=(g++ cmake ninja-build libdnnl-dev ocl-icd-opencl-dev libyaml-cpp-dev libcli11-dev libfmt-dev
@@ -9,7 +10,8 @@ case "${1:-build}" in
   build) ;;
   test) packages+=(catch2 jq git ccache nodejs pkgconf locales hunspell hunspell-de-de hunspell-en-us) ;;
   check) packages+=(catch2 jq git ccache nodejs pkgconf locales hunspell hunspell-de-de hunspell-en-us clang libclang-rt-14-dev libomp-dev clang-format gcovr python3 python3-numpy python3-venv) ;;
-  *) echo "error: expected build, test or check, got '$1'" >&2; exit 2 ;;
+  processes) packages+=(openmpi-bin libopenmpi-dev openssh-client) ;;
+  *) echo "error: expected build, test, check or processes, got '$1'" >&2; exit 2 ;;
 esac
 
 missing=()

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "apps/command.h"
+#include "engine/comm/launched.h"
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/core/registry.h"
@@ -36,7 +37,8 @@ constexpr int64_t most = 1000000000;  // of anything that is counted
 int bench(const Options& o) {
   const auto found = registry().find(o.what);
   if (found == registry().end()) refuse("bench: expected {}, got '{}'", names(), shown(o.what));
-  fmt::print("{}\n", printed_json(found->second.run(o.bench), o.json ? -1 : 2));
+  const auto measured = found->second.run(o.bench);
+  if (opened_processes().rank() == 0) fmt::print("{}\n", printed_json(measured, o.json ? -1 : 2));
   return 0;
 }
 
@@ -53,7 +55,7 @@ void check_belongs(const Option& option, const std::string& what) {
 std::function<int()> declare(OptionSet app) {
   auto all = std::make_shared<Options>();
   BenchOptions* o = &all->bench;
-  app.add_option("what", all->what, "step, loss, gru, decode or products").type_name(names());
+  app.add_option("what", all->what, "step, loss, gru, decode, products or exchange").type_name(names());
   app.add_option("--preset", o->preset,
                  "step, gru, products: small, ref8k or ref32k, or with gpu_ before it; gru: its decoder")
       .type_name("NAME");
@@ -84,6 +86,10 @@ std::function<int()> declare(OptionSet app) {
   app.add_flag("--one-at-a-time", o->one_at_a_time, "decode: each sentence by itself, not in batches");
   app.add_option("--out", o->out, "decode: write the words of each translation as ids, and its log p")
       .type_name("FILE");
+  app.add_option("--shards", o->shards, "step: parts of a batch, which processes share")
+      .type_name("N")
+      .check(whole(1, 64));
+  app.add_option("--megabytes", o->megabytes, "exchange: of gradients").type_name("N").check(whole(1, 100000));
   app.add_option("--threads", o->threads, "CPU threads").type_name("N").check(whole(1, 256));
   app.add_option("--steps", o->steps, "counted repetitions").type_name("N").check(whole(1, most));
   app.add_option("--warmup", o->warmup, "repetitions before them").type_name("N").check(whole(0, most));
@@ -97,7 +103,7 @@ std::function<int()> declare(OptionSet app) {
 
 const bool bench_registered =
     register_command({"bench",
-                      "Time a training step, the loss layer, a GRU layer, decoding or products",
+                      "Time a training step, the loss layer, a GRU layer, decoding, products or a sum over processes",
                       "seqgrad bench step --preset small --attention general --threads 1",
                       declare,
                       {"benchmark", "profile", "speed"}});

@@ -15,7 +15,7 @@ struct BenchOptions {
   std::string preset = "small", attention = "none", precision = "fp32", device = "cpu";
   std::vector<std::string> axes;  // "V=64000"
   int threads = 2, steps = 20, warmup = 5;
-  int64_t rows = 1600, vocab = 8000, hidden = 0;
+  int64_t rows = 1600, vocab = 8000, hidden = 0, shards = 1, megabytes = 45;
   double masked = 0;
   std::string target = "ids", smoothing = "none";
   bool class_weights = false;

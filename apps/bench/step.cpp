@@ -5,6 +5,7 @@
 #include "apps/bench/bench.h"
 #include "apps/bench/cost.h"
 #include "apps/bench/measure.h"
+#include "engine/comm/launched.h"
 #include "engine/core/phases.h"
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
@@ -117,6 +118,8 @@ struct CpuSteps {
 CpuSteps run_on_cpu(const BenchOptions& o, SequenceModel& model, const LossSetup& loss, const std::vector<Batch>& data,
                     const StepCost& cost) {
   CpuSteps out;
+  ProcessSum processes(launched_processes());
+  const Sharing sharing{o.shards, launched_processes().count() > 1 ? &processes : nullptr};
   int64_t faults = 0;
   for (int i = 0; i < o.warmup + o.steps; ++i) {
     const Batch& batch = data[static_cast<size_t>(i) % data.size()];
@@ -124,7 +127,7 @@ CpuSteps run_on_cpu(const BenchOptions& o, SequenceModel& model, const LossSetup
     if (o.phases && i >= o.warmup) Tape::current().phases().start();
     const double start = now_ms(), cpu = cpu_ms();
     const ForwardContext context{true, 1, static_cast<uint64_t>(i), 0};
-    out.loss = accumulate_gradients(model, loss, {&batch, 1}, context).loss.value(loss.options);
+    out.loss = accumulate_gradients(model, loss, {&batch, 1}, context, sharing).loss.value(loss.options);
     {
       const Phase phase("optimiser");
       optimizers().at("adam")(model.store(), {}, i + 1);
@@ -153,6 +156,8 @@ Json on_cpu(const BenchOptions& o, SequenceModel& model, const LossSetup& loss, 
               {"precision", o.precision},
               {"device", backend(Device::cpu).describe()},
               {"threads", threads()},
+              {"shards", o.shards},
+              {"processes", launched_processes().count()},
               {"params", model.store().count()},
               {"ms_per_step", quartiles(steps.ms)},
               {"target_tokens_per_s", quartiles(steps.target_tokens_per_s)["median"]},

@@ -16,5 +16,6 @@ only_in '^(apps/(options|command)|tests/apps/test_flags)\.cpp$' 'CLI/'
 only_in '^engine/(io/[a-z_]+|data/bpe_tokenizer)\.cpp$' 'protozero/'
 only_in '^engine/data/bpe_tokenizer\.cpp$' 'sentencepiece_'
 only_in '^engine/text/unicode\.cpp$' 'utf8proc'
+only_in '^engine/comm/comm_mpi\.cpp$' 'mpi\.h'
 only_in '^engine/device/gpu_cuda\.cuh$' 'cu(da|blas)'
 exit $bad

@@ -175,6 +175,13 @@ TEST_CASE("bench prints what it was asked to time") {
   CHECK(loss["vocab"] == 50);
   CHECK(loss["total_ms"]["n"] == 3);
   CHECK(bench("loss --rows 30 --vocab 50 --hidden 8 --steps 1")["hidden"] == 8);
+  const json dealt = bench("step --preset small --shards 3 --threads 1 --steps 1 --warmup 0");
+  CHECK(dealt["shards"] == 3);
+  CHECK(dealt["processes"] == 1);
+  const json exchange = bench("exchange --megabytes 1 --steps 2 --warmup 0 --threads 1");  // with nobody
+  CHECK(exchange["sum_ms"]["n"] == 2);
+  CHECK(exchange["bytes_out_of_each"] == 0);
+  CHECK(!exchange.contains("allreduce_ms"));
   std::set<double> values;  // of other losses of the same logits
   for (const char* more : {"", "--class-weights", "--target dense", "--smoothing uniform", "--smoothing others",
                            "--smoothing others_excluding", "--smoothing prior"})
@@ -195,7 +202,7 @@ TEST_CASE("bench prints what it was asked to time") {
     CHECK(r.out.empty());
     CHECK(has(first_line(r.err), why));
   };
-  refused("nothing", "expected decode|gru|loss|products|step, got 'nothing'");
+  refused("nothing", "expected decode|exchange|gru|loss|products|step, got 'nothing'");
   for (const char* axis : {"V", "V=", "V=1", "V=1000001", "V=3x", "X=3", "v=3", "=3", "VV=3"})
     refused(std::string("step --axis ") + axis, "--axis: expected E, H, V, B or T = 2 to 1000000, got '");
   refused("step --axis B=1000000 --axis T=1000000", "error: a step needs about ");

@@ -1,5 +1,4 @@
 // Threads that stand for processes: what each hands to which, and how all end.
-#include <cstring>
 #include <mutex>
 #include <set>
 
@@ -7,21 +6,10 @@
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "tests/support/catch.h"
+#include "tests/support/conversation.h"
 #include "tests/support/scratch.h"
 
 using namespace seqgrad;
-
-namespace {
-
-std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
-
-// What process `from` says to process `to` in a round: of any length, none included.
-std::string said(int from, int to, int round) {
-  return std::string(static_cast<size_t>((7 * from + 3 * to + round) % 5), static_cast<char>('a' + from)) +
-         (round % 2 ? std::to_string(to) : "");
-}
-
-}  // namespace
 
 TEST_CASE("each process gets what each other has for it, in order, for any number of them") {
   for (int count = 1; count <= 6; ++count) {
@@ -32,36 +20,7 @@ TEST_CASE("each process gets what each other has for it, in order, for any numbe
         const std::scoped_lock lock(mutex);
         ranks.insert(p.rank());
       }
-      bool right = p.count() == count && p.local_rank() == p.rank();
-      for (int round = 0; round < 20; ++round) {
-        std::vector<std::string> texts, got;
-        std::vector<Outgoing> mine;
-        std::vector<Incoming> wanted;
-        for (int r = 0; r < count; ++r)
-          for (int piece = 0; piece < 2 && r != p.rank(); ++piece) {
-            texts.push_back(said(p.rank(), r, round + piece));
-            got.emplace_back(said(r, p.rank(), round + piece).size(), '?');
-          }
-        size_t i = 0;
-        for (int r = 0; r < count; ++r)
-          for (int piece = 0; piece < 2 && r != p.rank(); ++piece, ++i) {
-            mine.push_back({r, bytes_of(texts[i])});
-            wanted.push_back({r, std::as_writable_bytes(std::span(got[i]))});
-          }
-        p.exchange(mine, wanted);
-        i = 0;
-        for (int r = 0; r < count; ++r)
-          for (int piece = 0; piece < 2 && r != p.rank(); ++piece, ++i)
-            right &= got[i] == said(r, p.rank(), round + piece);
-        const std::string own = said(p.rank(), 0, round);
-        const auto all = p.gather_all(bytes_of(own));
-        right &= static_cast<int>(all.size()) == count;
-        for (int r = 0; r < count; ++r) {
-          const std::string want = said(r, 0, round);
-          const auto& have = all[static_cast<size_t>(r)];
-          right &= have.size() == want.size() && std::memcmp(have.data(), want.data(), want.size()) == 0;
-        }
-      }
+      const bool right = converse(p) && p.count() == count && p.local_rank() == p.rank();
       if (!right) refuse("process {} got something else", p.rank());
     });
     CHECK(static_cast<int>(ranks.size()) == count);
