@@ -25,8 +25,20 @@ static void say_notices(const Config& config, const Data& data, const RunLength&
     if (said.insert(w.kind).second) note("warning: loss: " + w.text);
 }
 
+// How even the work of shards is, over the first epoch.
+static void print_shards(const Config& config, const Corpus& train) {
+  const int64_t shards = config.train.batch.shards();
+  if (shards == 1) return;
+  Batcher batcher(train, batch_options(config));
+  std::vector<Batch> batches;
+  for (int64_t i = batcher.batches(0); i > 0; --i) batches.push_back(batcher.next());
+  fmt::print("shards: {} of a batch; processes that wait for the largest lose {:.1f} % of an epoch\n", shards,
+             100 * imbalance(batches, shards));
+}
+
 int dry_run(const TrainCommand& o, const Config& config, const Setup& s, const TrainState& state) {
   print_model(*s.model);
+  print_shards(config, s.data.train);
   const RunLength length(config, s.data.train);
   Batcher batcher(s.data.train, batch_options(config));
   batcher.seek({state.epoch, state.index});

@@ -64,4 +64,16 @@ std::vector<Batch> shards_of(std::span<const Batch> batches, int64_t shards) {
   return out;
 }
 
+double imbalance(std::span<const Batch> batches, int64_t shards) {
+  int64_t all = 0, largest = 0;
+  for (const Batch& batch : batches) {
+    int64_t most = 0;
+    for (const Batch& shard : shards_of({&batch, 1}, shards))
+      most = std::max(most, shard.source_tokens() + shard.target_tokens());
+    all += batch.source_tokens() + batch.target_tokens();
+    largest += most;
+  }
+  return largest == 0 ? 0 : 1 - static_cast<double>(all) / static_cast<double>(shards * largest);
+}
+
 }  // namespace seqgrad

@@ -19,4 +19,8 @@ Batch index_select(const Batch& batch, std::span<const int64_t> sentences);
 // The shards of each batch, one after the other.
 std::vector<Batch> shards_of(std::span<const Batch> batches, int64_t shards);
 
+// 1 − mean/largest of the shards' tokens, over all batches: what is lost by processes that each compute a shard and
+// wait for the largest.
+double imbalance(std::span<const Batch> batches, int64_t shards);
+
 }  // namespace seqgrad

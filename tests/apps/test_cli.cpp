@@ -148,6 +148,8 @@ TEST_CASE("evaluate, data, config, info and gradcheck answer") {
   CHECK(g.code == 0);
   CHECK(g.out.find("all gradients agree") != std::string::npos);
   CHECK(run_seqgrad(dir, "train " + config + " --dry-run").out.find("first batch: 16 sentences") != std::string::npos);
+  const std::string dealt = run_seqgrad(dir, "train " + config + " --dry-run --set train.batch.shards=3").out;
+  CHECK_THAT(dealt, Catch::Matchers::Contains("shards: 3 of a batch; processes that wait for the largest lose "));
 }
 
 TEST_CASE("a damaged checkpoint is refused with tensor and reason") {
