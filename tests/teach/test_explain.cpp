@@ -199,7 +199,7 @@ TEST_CASE("the first batch of a config is explained with its words and the loss 
 
 TEST_CASE("experiments have an answer with its reason, and a prediction that none of their mistakes is") {
   const Explanation e = explain(make_case(parse_yaml(two_sentences, "c.yaml"), std::nullopt, "c.yaml"));
-  CHECK(e.experiments.size() == 13);  // all but pad_is_eos (no common end) and smoothing (three classes)
+  CHECK(e.experiments.size() == 14);  // all but pad_is_eos (no common end) and smoothing (three classes)
   for (const Experiment& x : e.experiments) {
     CAPTURE(x.id);
     CHECK(!x.question.empty());
@@ -236,6 +236,7 @@ TEST_CASE("what an experiment says of the batch is what arithmetic says") {
   CHECK(prediction("mask_or_weight") == Approx(4 * ln2 / 4));
   CHECK(prediction("double_division") == Approx(4 * ln2 / 9));
   CHECK(prediction("micro_batches") == Approx((1.5 + 1) / 2 * ln2));
+  CHECK(prediction("processes") == Approx((1.5 + 1) / 2 * ln2));
   CHECK(prediction("nothing_counts") == 0);
   CHECK(prediction("nan_in_padding") == Approx(4 * ln2 / 3));
   CHECK(prediction("learning_rate") == Approx(1.5));

@@ -23,7 +23,7 @@ std::string lesson(const std::string& name) { return folder + "/" + name + ".yam
 
 TEST_CASE("each lesson fails as it stands, and passes when it is repaired") {
   const std::vector<std::string> lessons = find_lessons(folder);
-  CHECK(lessons.size() == 12);
+  CHECK(lessons.size() == 13);
   for (const std::string& path : lessons) {
     CAPTURE(path);
     const CaseReport flawed = check_case(path, {}), mended = check_case(read_case(path, true), {});
@@ -62,7 +62,7 @@ TEST_CASE("each lesson asks, answers, shows its experiments, and its number is r
     CAPTURE(kind.id);
     CHECK(std::count(shown.begin(), shown.end(), kind.id) == 1);  // every experiment has its lesson
   }
-  CHECK(experiment_kinds().size() == 15);
+  CHECK(experiment_kinds().size() == 16);
 }
 
 TEST_CASE("a guess is right, or the mistake that gives it is named") {
@@ -100,6 +100,29 @@ TEST_CASE("a lesson's experiment has something to show") {
   const Explanation e = explain_lesson(lesson("08_ignored_class"));
   CHECK(e.experiments.at(0).prediction == Approx(1.5 * std::log(2.0)));
   CHECK(e.experiments[0].mistakes.at(0).value == Approx(1.5 * std::log(2.0) + std::log(1.25)));
+}
+
+TEST_CASE("the same batch on one, two and four processes: their means differ, one divisor gives one loss") {
+  const Explanation e = explain_lesson(lesson("13_processes"));
+  const double ln2 = std::log(2.0), batch = 1.7 * ln2, two = (10.0 / 7 + 7.0 / 3) / 2 * ln2, four = 2 * ln2;
+  const auto numbers = [](const DataTable& table, size_t column) {
+    std::vector<double> out;
+    for (const auto& row : table.rows) out.push_back(std::get<double>(row.at(column)));
+    return out;
+  };
+  const auto near = [](const std::vector<double>& a, const std::vector<double>& b) {
+    CHECK(a.size() == b.size());
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) CHECK(a[i] == Approx(b[i]).margin(1e-12));
+  };
+  const Experiment& x = e.experiments.at(0);
+  near(numbers(x.tables.at(0), 1), {batch, two, four});
+  near(numbers(x.tables[0], 3), {1, 10.0 / (2 * 3), 10.0 / 4});        // words of the process with the fewest
+  near(numbers(x.tables[0], 4), {1, 10.0 / (2 * 7), 10.0 / (4 * 4)});  // and with the most
+  CHECK(numbers(x.tables[0], 2).at(0) == 0);
+  CHECK(numbers(x.tables[0], 2)[2] > numbers(x.tables[0], 2)[1]);
+  near(numbers(x.tables.at(1), 1), {batch, batch, batch});
+  near(numbers(x.tables[1], 2), {0, 0, 0});
+  near(numbers(x.tables[1], 3), {batch, batch / 2, batch / 4});
 }
 
 TEST_CASE("a lesson keeps its answer until it is asked for") {

@@ -9,25 +9,13 @@
 namespace seqgrad {
 namespace {
 
-struct Split {
-  double value = 0;
-  std::vector<double> gradient;  // of the whole batch, in its own order
-};
-
 // Mean of means over `parts` equal cuts of the order; parts without active tokens count as 0, as loops have it.
-Split mean_of_means(const LessonBatch& s, const std::vector<int64_t>& order, int64_t parts) {
-  const int64_t b = s.inputs.batch, width = s.inputs.steps * s.inputs.classes;
-  Split out{0, std::vector<double>(s.x.size(), 0.0)};
-  for (int64_t k = 0; k < parts; ++k) {
-    const std::vector<int64_t> rows(order.begin() + k * b / parts, order.begin() + (k + 1) * b / parts);
-    const Outcome o = evaluate(sentences(s, rows));
-    out.value += o.value() / static_cast<double>(parts);
-    for (size_t i = 0; i < rows.size(); ++i)
-      for (int64_t j = 0; j < width; ++j)
-        out.gradient[static_cast<size_t>(rows[i] * width + j)] =
-            o.gradient[i * static_cast<size_t>(width) + static_cast<size_t>(j)] / static_cast<double>(parts);
-  }
-  return out;
+PartsSum mean_of_means(const LessonBatch& s, const std::vector<int64_t>& order, int64_t parts) {
+  const int64_t b = s.inputs.batch;
+  std::vector<std::vector<int64_t>> cuts;
+  for (int64_t k = 0; k < parts; ++k)
+    cuts.emplace_back(order.begin() + k * b / parts, order.begin() + (k + 1) * b / parts);
+  return sum_of_parts(s, cuts, 1 / static_cast<double>(parts));
 }
 
 std::vector<int64_t> in_order(int64_t n) {
@@ -64,7 +52,7 @@ std::optional<Experiment> show_micro_batches(const LessonBatch& batch) {
     for (int draw = 0; draw < draws; ++draw) {
       std::vector<int64_t> order = in_order(b);
       random.shuffle(order);
-      const Split split = mean_of_means(s, order, parts);
+      const PartsSum split = mean_of_means(s, order, parts);
       values.push_back(split.value);
       errors.push_back(relative_difference(split.gradient, whole.gradient));
     }

@@ -43,6 +43,19 @@ LessonBatch sentences(const LessonBatch& s, const std::vector<int64_t>& rows) {
   return out;
 }
 
+PartsSum sum_of_parts(const LessonBatch& s, const std::vector<std::vector<int64_t>>& parts, double share) {
+  const auto width = static_cast<size_t>(s.inputs.steps * s.inputs.classes);
+  PartsSum out{0, std::vector<double>(s.x.size(), 0.0)};
+  for (const std::vector<int64_t>& rows : parts) {
+    const Outcome o = evaluate(sentences(s, rows));
+    out.value += o.value() * share;
+    for (size_t i = 0; i < rows.size(); ++i)
+      for (size_t j = 0; j < width; ++j)
+        out.gradient[static_cast<size_t>(rows[i]) * width + j] = o.gradient[i * width + j] * share;
+  }
+  return out;
+}
+
 std::vector<uint8_t> active_cells(const LessonBatch& s) {
   const LossInputs& in = s.inputs;
   std::vector<uint8_t> out(s.cells(), 1);

@@ -13,6 +13,14 @@ LessonBatch reduced(const LessonBatch& s, const char* divisor);
 // The sentences `rows`, in that order.
 LessonBatch sentences(const LessonBatch& s, const std::vector<int64_t>& rows);
 
+// The sentences of each part evaluated by themselves; values and gradients times `share`, added up. The gradient is
+// [B,T,V], in the batch's own order.
+struct PartsSum {
+  double value = 0;
+  std::vector<double> gradient;
+};
+PartsSum sum_of_parts(const LessonBatch& s, const std::vector<std::vector<int64_t>>& parts, double share);
+
 // 0 or 1 for each cell: lengths, mask and ignore_index in one.
 std::vector<uint8_t> active_cells(const LessonBatch& s);
 // Every cell counts: without lengths, mask and ignore_index (weights stay).
