@@ -72,7 +72,7 @@ class MpiProcesses final : public Processes {
       : Processes(p.rank, p.count, p.local_rank, std::move(p.host), std::move(p.library)),
         world_(world),
         longest_(longest),
-        patience_(p.local_count > static_cast<int>(std::thread::hardware_concurrency()) ? 100 : 20'000) {}
+        patience_(p.local_count > static_cast<int>(std::thread::hardware_concurrency()) ? 100 : 1'000'000) {}
 
   void exchange(std::span<const Outgoing> mine, std::span<const Incoming> wanted) override {
     requests_.clear();
