@@ -19,7 +19,8 @@ config=$(sed -n 's/^CMAKE_BUILD_TYPE:STRING=//p' "$build/CMakeCache.txt")
 diff <(cd "$work/prefix" && find . ! -type d | sort) <(printf '%s\n' ./bin/seqgrad ./include/seqgrad/seqgrad.h \
   ./share/{bash-completion/completions/seqgrad,zsh/site-functions/_seqgrad,fish/vendor_completions.d/seqgrad.fish,man/man1/seqgrad.1} \
   "./$lib/libseqgrad.so" "./$lib/libseqgrad.so.${version%.*}" "./$lib/libseqgrad.so.$version" "./$lib/pkgconfig/seqgrad.pc" \
-  "./$lib/cmake/seqgrad/seqgrad"{Config,ConfigVersion,Targets,Targets-"${config,,}"}.cmake | sort)
+  "./$lib/cmake/seqgrad/seqgrad"{Config,ConfigVersion,Targets,Targets-"${config,,}"}.cmake \
+  $(cd "$build" && ls libseqgrad_*mpi*.so 2>/dev/null | sed "s|^|./$lib/|") | sort)
 [[ $("$work/prefix/bin/seqgrad" --version) == *"$version"* ]]
 if objdump -p "$work/prefix/bin/seqgrad" | grep -E 'R(UN)?PATH'; then echo "error: what is installed looks for libraries elsewhere"; exit 1; fi
 shown=$(nm --dynamic --demangle --defined-only "$work/prefix/$lib/libseqgrad.so" | cut -d' ' -f3- |
