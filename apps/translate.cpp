@@ -167,6 +167,7 @@ Sources in_all(Processes& processes, const std::vector<Line>& lines) {
 
 // Translates for the process that has the lines, until there are no more.
 void serve(Processes& processes, SequenceModel& model, const DecodeOptions& decode) {
+  const PreparedWeights prepared;  // once for all lines
   for (;;) {
     const Sources sources = in_all(processes, {});
     if (sources.empty()) break;

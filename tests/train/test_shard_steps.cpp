@@ -1,4 +1,5 @@
 // Steps whose micro-batches are computed in shards: sums in one order, the loss and gradient of the whole.
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -103,6 +104,25 @@ double largest_of(const std::vector<double>& values) {
 }
 
 }  // namespace
+
+TEST_CASE("the live rows of some sentences are theirs, with the divisor and the counts of all") {
+  LossSetup setup = make_loss_setup(Config().loss, 17);
+  use_weights(setup);
+  const LiveRows all = build_live_rows(loss_inputs(weighted_batch(3, 9), setup), setup.options);
+  const std::vector<int64_t> some = {1, 2, 7};
+  const LiveRows part = index_select(all, some, setup.options);
+  CHECK(part.divisor == all.divisor);
+  CHECK(part.divisor > 1);
+  CHECK(part.batch == 3);
+  const std::vector<size_t> places = live_rows_of(all, some);
+  REQUIRE(places.size() == part.rows.size());
+  for (size_t i = 0; i < places.size(); ++i) {
+    const int64_t row = all.rows[places[i]].row, from = row / all.steps;
+    const int64_t to = std::find(some.begin(), some.end(), from) - some.begin();
+    CHECK(part.rows[i].row == to * all.steps + row % all.steps);
+    CHECK(part.rows[i].weight == all.rows[places[i]].weight);
+  }
+}
 
 TEST_CASE("gradients of shards are added in pairs, the pairs in pairs: to the bit, for any number of shards") {
   for (const char* attention : {"none", "dot", "general", "additive"})
