@@ -106,7 +106,8 @@ double entry_divisor(const Counts& counts, const LossOptions& options) {
 }
 
 double empty_value(const LossOptions& options) {
-  return options.on_zero == OnZero::nan && options.divide_eps == 0 ? std::numeric_limits<double>::quiet_NaN() : 0.0;
+  const bool is_kept_from_zero = options.divide_eps > 0 && !options.divide.nested();  // else it is the inner divisor's
+  return options.on_zero == OnZero::nan && !is_kept_from_zero ? std::numeric_limits<double>::quiet_NaN() : 0.0;
 }
 
 }  // namespace seqgrad

@@ -56,7 +56,7 @@ LossResult report_rows(const LossInputs& inputs, const LiveRows& rows, std::span
   if (const std::string why = empty_reason(rows, options, divisor); !why.empty())
     out.warnings.push_back(
         {"empty", fmt::format("{}: its loss is {} and its gradient 0", why,
-                              options.on_zero == OnZero::nan && options.divide_eps == 0 ? "nan" : "0")});
+                              std::isnan(empty_value(options)) ? "nan" : "0")});
   return out;
 }
 

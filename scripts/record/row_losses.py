@@ -42,6 +42,13 @@ def add(name, about, loss, provenance, reduce, seed, empty=True):
               {"value": value.detach().numpy(), "d_row_loss": leaf.grad.numpy()}, provenance)
 
 
+def add_nothing(name, loss, provenance, reduce):
+    """The value where no position counts, alone: where the peer's is NaN so is its gradient, and ours is 0."""
+    value = reduce(torch.ones(3, 2, dtype=torch.float64), torch.zeros(3, 2, dtype=torch.float64))
+    cases.add(f"{name}_nothing", "no position counts", loss, {"row_loss": np.full((3, 2), np.nan), "lengths": np.zeros(3, int)},
+              {"value": value.numpy()}, provenance, nan=bool(value.isnan()))
+
+
 def verl(version):
     root = pathlib.Path(sys.argv[2]) / version / "verl"
     functions = types.SimpleNamespace()
@@ -59,8 +66,10 @@ for i, (name, version, mode, empty) in enumerate((
         ("verl.seq-mean-token-mean", "0.9.1", "seq-mean-token-mean", True),
         ("verl.seq-mean-token-sum-norm", "0.9.1", "seq-mean-token-sum-norm", True),
         ("verl.seq-mean-token-sum-norm@0.6", "0.6.1", "seq-mean-token-sum-norm", True))):
-    add(name.replace(".", "_").replace("@", "_"), f"losses of positions reduced as {mode}", {"preset": name},
-        f"verl {version} core_algos.agg_loss, run from its source on torch {torch.__version__}", verl(version)(mode), 70 + i, empty)
+    folder, reduce = name.replace(".", "_").replace("@", "_"), verl(version)(mode)
+    provenance = f"verl {version} core_algos.agg_loss, run from its source on torch {torch.__version__}"
+    add(folder, f"losses of positions reduced as {mode}", {"preset": name}, provenance, reduce, 70 + i, empty)
+    add_nothing(folder, {"preset": name}, provenance, reduce)
 
 TRL = {"trl.grpo": (lambda x, m: ((x * m).sum(-1) / m.sum(-1).clamp(min=1)).mean(), {}),
        "trl.bnpo": (lambda x, m: (x * m).sum() / m.sum().clamp(min=1), {}),

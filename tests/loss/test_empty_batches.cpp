@@ -72,7 +72,8 @@ std::vector<double> expected(const LossOptions& o, Size size) {
                                                                      : 1);
   const int64_t cells = o.over == Over::time ? t : o.over == Over::batch ? b : o.over == Over::none ? 1 : b * t;
   const double d = divisor_of(o.divide.nested() ? o.divide.batch : o.divide.flat, o.divide.k, size, cells);
-  const double value = d == 0 && o.divide_eps == 0 && o.on_zero == OnZero::nan ? NaN : 0;
+  const bool plus_eps = o.divide_eps > 0 && !o.divide.nested();  // a nested one adds it to its inner divisors
+  const double value = d == 0 && !plus_eps && o.on_zero == OnZero::nan ? NaN : 0;
   return std::vector<double>(entries, value);
 }
 

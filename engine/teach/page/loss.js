@@ -64,6 +64,12 @@ const Loss = (() => {
     return parts.map(part => count(part, batch, steps, positions));
   }
 
+  // What a divisor of 0 gives; an epsilon of a nested form is its inner divisors'.
+  function emptyValue(mode) {
+    const nested = typeof mode.divide === "object" && "time" in mode.divide;
+    return mode.on_zero === "nan" && (nested || number(mode.divide_eps) === 0) ? NaN : 0;
+  }
+
   // One mode of the edited batch: value, numerator and divisor of each entry; for each cell its coefficient s·ω and its
   // loss ω·ℓ; |gradient|. `refused` says why there are none.
   function compute(data, edit, mode) {
@@ -81,7 +87,7 @@ const Loss = (() => {
       return {refused: whole.active === 0 ? "no active target in this batch" : "a divisor is 0"};
     const scales = divisors.map(d => reciprocal(d, nested ? 0 : eps));
     const outer = mode.then === "mean" ? reciprocal(divisors.length, 0) : 1;
-    const empty = mode.on_zero === "nan" && eps === 0 ? NaN : 0;
+    const empty = emptyValue(mode);
 
     const term = cell => cell.weight === 0 ? [] : [cell.weight * number(cell.alone.loss)];
     const numerators = nested
@@ -107,8 +113,7 @@ const Loss = (() => {
     if (mode.over !== "all" && !mode.then) return 0;
     if (!mode.report) return values[0];
     const d = divisor(data, mode.report.divide, whole);
-    const empty = mode.on_zero === "nan" && number(mode.divide_eps) === 0 ? NaN : 0;
-    const x = d === 0 ? empty : numerators[0] * reciprocal(d, 0);
+    const x = d === 0 ? emptyValue(mode) : numerators[0] * reciprocal(d, 0);
     return mode.report.exponential ? Math.exp(x) : x;
   }
 
