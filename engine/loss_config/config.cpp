@@ -29,9 +29,9 @@ std::string name_problem(const Node& node, std::string& name) {
 }
 
 // The row of the table that preset, flags and inputs name; the caller has checked that there is one.
-const Preset& row_of(const LossConfig& c, bool class_weights) {
+const Preset& row_of(const LossConfig& c, bool class_weights, bool dense = false) {
   const std::string name = c.preset().value_or("token_mean");
-  const Given given = c.target() == "dense"                                      ? Given::dense
+  const Given given = c.target() == "dense" || dense                             ? Given::dense
                       : class_weights || !c.weights.classes.file().value.empty() ? Given::class_weight
                                                                                  : Given::anything;
   const Preset& first = preset(name, -1, given);
@@ -249,8 +249,8 @@ std::string LossConfig::prediction() const {
   return row_of(*this, false).row.input == Input::probs ? "probs" : "hidden";
 }
 
-LossOptions LossConfig::options(bool class_weights) const {
-  LossOptions o = options_of(row_of(*this, class_weights));
+LossOptions LossConfig::options(bool class_weights, bool dense) const {
+  LossOptions o = options_of(row_of(*this, class_weights, dense));
   o.over = pick(reduce.over(), over_names, o.over);
   o.divide = reduce.divide().value_or(o.divide);
   o.divide_eps = reduce.divide_eps().value_or(o.divide_eps);

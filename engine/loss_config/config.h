@@ -152,8 +152,9 @@ struct LossConfig : Section {
   // Contradictions: an unknown set of flags, or explicit fields that say other than the preset (E14, E15).
   void check(Problems& problems) const override;
   bool is_defined() const;  // the preset has this set of flags; without that it has no options
-  // `class_weights`: they are given otherwise than by weights.class.file (a case's tensor).
-  LossOptions options(bool class_weights = false) const;
+  // `class_weights`: they are given otherwise than by weights.class.file (a case's tensor); `dense`: so are targets
+  // that `target` does not declare.
+  LossOptions options(bool class_weights = false, bool dense = false) const;
   std::string prediction() const;  // hidden, logits or probs
 
  private:

@@ -84,8 +84,9 @@ std::string words_of(const Divide& d) {
 
 namespace {
 
-// " / Σ m", or "" for a divisor of 1.
-std::string over(const std::string& name, double k) {
+// " / Σ m", or "" for a divisor of 1; " / (Σ m + 1e-07)" with an epsilon.
+std::string over(const std::string& name, double k, double eps) {
+  if (eps > 0) return fmt::format(" / ({} + {:g})", name == "one" ? "1" : over(name, k, 0).substr(3), eps);
   if (name == "one") return "";
   if (name == "const") return fmt::format(" / {:g}", k);
   for (const auto& [divide, symbol] : {std::pair{"positions", "(B·T)"},
@@ -106,12 +107,11 @@ std::string sentence_of(const LossOptions& o) {
   const Divide& d = o.divide;
   std::string out;
   if (d.nested()) {
-    out = fmt::format("Σ_b(Σ_t ωℓ{}){}", over(d.time, d.k), over(d.batch, d.k));
+    out = fmt::format("Σ_b(Σ_t ωℓ{}){}", over(d.time, d.k, o.divide_eps), over(d.batch, d.k, 0));
   } else {
     const char* sums[] = {"Σ ωℓ", "[B]: Σ_t ωℓ", "[T]: Σ_b ωℓ", "[B,T]: ωℓ"};
-    out = sums[static_cast<int>(o.over)] + over(d.flat, d.k);
+    out = sums[static_cast<int>(o.over)] + over(d.flat, d.k, o.divide_eps);
   }
-  if (o.divide_eps > 0) out += fmt::format(" + {:g}", o.divide_eps);
   if (d.nested() || d.flat != "one") out += ", " + words_of(d);
   if (o.then != Then::nothing) out += o.then == Then::sum ? ", added up" : ", averaged";
   return out;

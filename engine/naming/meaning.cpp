@@ -85,9 +85,10 @@ std::shared_ptr<const LossConfig> config_of(const std::string& text) {
 LossMeaning meaning_of(const std::string& text) { return {text, config_of(text), {}}; }
 
 LossOptions options_for(const LossMeaning& meaning, const LossBatch& batch) {
-  LossOptions o = meaning.config->options(batch.inputs.class_weight.has_value());
+  const bool dense = !batch.inputs.dense.empty();
+  LossOptions o = meaning.config->options(batch.inputs.class_weight.has_value(), dense);
   o.input = batch.kind == PredictionKind::probs ? Input::probs : Input::logits;
-  o.target = batch.inputs.dense.empty() ? Target::ids : Target::dense;
+  o.target = dense ? Target::dense : Target::ids;
   if (meaning.fixed.smoothing > 0) o.smoothing = meaning.fixed.smoothing;
   if (meaning.fixed.z_loss > 0) o.z_loss = meaning.fixed.z_loss;
   if (meaning.fixed.softcap) o.softcap = meaning.fixed.softcap;

@@ -74,6 +74,8 @@ std::vector<const Reducer*> Search::fitting(World& world, bool forms, const Made
     std::erase_if(left, [&](const Reducer* r) { return !bench.fits(*r, made); });
     if (left.empty()) break;
   }
+  // An epsilon that makes no difference names nothing.
+  std::stable_partition(left.begin(), left.end(), [&](const Reducer* r) { return r->options.divide_eps == 0; });
   std::stable_partition(left.begin(), left.end(), [&](const Reducer* r) { return r == world.meant; });
   return left;
 }

@@ -97,8 +97,10 @@ std::string torch_of(const LossOptions& o, const TorchInputs& in) {
   TorchInputs of_sentence = in;
   of_sentence.num_items = of_sentence.guarded = false;
   std::string inner = along(divided(terms + ".sum()", o.divide.time, o, of_sentence), 1);
-  if (o.divide.time != "one" && o.divide.time != "const") inner += ".clamp(min=1e-12)";
-  return divided("(" + inner + ").sum()", o.divide.batch, o, in);
+  LossOptions outer = o;
+  outer.divide_eps = 0;  // the inner divisors' alone
+  if (o.divide.time != "one" && o.divide.time != "const" && o.divide_eps == 0) inner += ".clamp(min=1e-12)";
+  return divided("(" + inner + ").sum()", o.divide.batch, outer, in);
 }
 
 std::string torch_of(const LossOptions& o) {

@@ -42,7 +42,7 @@ void expect_conforms(const std::string& name, const Form& form, const std::strin
   Metadata hello = more;
   hello["gradients"] = form.gradients;
   const bool class_weights = has(form.takes, "class_weight");
-  LossOptions options = meaning.config->options(class_weights);
+  LossOptions options = meaning.config->options(class_weights, has(form.takes, "dense"));
   hello["axis"] = axis_of(options.over);
   const Program p = program(form.takes, dtype, hello);
   options.input = p.kind == PredictionKind::probs ? Input::probs : Input::logits;

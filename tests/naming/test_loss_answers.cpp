@@ -3,6 +3,7 @@
 
 #include "engine/naming/edits.h"
 #include "engine/naming/findings.h"
+#include "engine/naming/forms.h"
 #include "engine/naming/reducers.h"
 #include "engine/naming/torch.h"
 #include "tests/naming/draw_batches.h"
@@ -88,6 +89,10 @@ TEST_CASE("meanings are named on the command line, with flags and constants") {
   CHECK(options_for(meaning_of("tfa.sequence_loss[no flag]"), b).over == Over::none);
   CHECK(options_for(meaning_of("trl.dr_grpo[k=10]"), b).divide == Divide{"", "const", "batch", 10});
   CHECK(options_for(meaning_of("trl.dr_grpo"), b).divide.k == 512);
+  LossBatch dense = b;  // of which PyTorch divides by another number
+  dense.inputs.dense.assign(b.x.size(), 1 / static_cast<double>(b.inputs.classes));
+  CHECK(options_for(meaning_of("torch.mean"), b).divide.flat == "active");
+  CHECK(options_for(meaning_of("torch.mean"), dense).divide.flat == "positions");
   CHECK(message_of([] { meaning_of("torch.men"); }).find("did you mean 'torch.mean'?") != std::string::npos);
   CHECK(message_of([] { meaning_of("torch.mean[k=3]"); }) == "--means: torch.mean has no constant k");
   CHECK(message_of([] {
@@ -110,6 +115,9 @@ TEST_CASE("every finding that the search can tell stands in the table, once") {
   CHECK(mend_of(finding("divisor:positions")).ends_with("(nll * mask).sum() / mask.sum()"));
   const LossOptions by_sentence = options_for(meaning_of("sentence_mean"), b);
   CHECK(torch_of(by_sentence) == "((nll * mask).sum(1) / mask.sum(1).clamp(min=1e-12)).sum() / mask.any(1).sum()");
+  const LossOptions inner_epsilon = options_for(meaning_of("verl.seq-mean-token-mean"), b);
+  CHECK(torch_of(inner_epsilon) == "((nll * mask).sum(1) / (mask.sum(1) + 1e-08)).sum() / mask.any(1).sum()");
+  CHECK(sentence_of(inner_epsilon).starts_with("Σ_b(Σ_t ωℓ / (Σ m + 1e-08)) / B⁺,"));
 }
 
 TEST_CASE("wrong gradients of a right value are told") {
