@@ -14,7 +14,7 @@ from .defaults import TAKEN, check_names, defaults
 from .program import SETTINGS, Program
 from .protocol import Outcome, converse
 from .scope import of_micro_batches
-from .step import StepProgram
+from .step import StepPart, StepProgram
 
 
 @dataclass
@@ -112,11 +112,7 @@ def _run(program, means, only, skip, seed, batches, save, more) -> Report:
         outcome: Outcome = converse(program, options)
     if outcome.exit > 1:
         raise SeqgradError(outcome.text.strip()) from outcome.error
-    report = Report(outcome.text, outcome.report, outcome.html, outcome.batch, outcome.exit)
-    framework = report.data.get("framework", "")
-    if "\n  mend " in report.text and framework and "torch" not in framework:
-        report.add_note(f"the mend is written in PyTorch, the loss in {framework.split()[0]}")
-    return report
+    return Report(outcome.text, outcome.report, outcome.html, outcome.batch, outcome.exit)
 
 
 def _judge(report: Report, save) -> Report:
@@ -162,6 +158,21 @@ def check(fn: Callable, means: Any = None, *, framework: str | None = None, take
     return _judge(report, save or defaults.get("save"))
 
 
+def _check_parts(fn: Callable, own: str, micro_batches: int, ranks: int, framework: str | None, options: tuple) -> Report:
+    """The report of the first micro-batch that is not `own`, else of the last one."""
+    __tracebackhide__ = True
+    for part in dict.fromkeys((0, micro_batches - 1)):
+        program = StepPart(fn, micro_batches, ranks, part, framework)
+        report = _run(program, *options)
+        if "divisor:epsilon" in report.findings:
+            report.add_note(f"the other micro-batches have {program.tokens_beside} tokens that count: a divisor with them in it is not "
+                            "that of one micro-batch")
+        if "constant:1/k" in report.findings:
+            report.add_note(f"of {own} the gradients of micro-batches are added up: a step that divides by their number has another loss")
+        _judge(report, options[5] or defaults.get("save"))
+    return report
+
+
 def check_step(fn: Callable, means: Any = None, *, micro_batches: int = 2, ranks: int = 1, framework: str | None = None,
                only: Sequence[str] | str | None = None, skip: Sequence[str] | str | None = None, seed: int | None = None,
                batches: int | None = None, save=None, sizes: str | None = None, strict: bool = False) -> Report:
@@ -174,16 +185,15 @@ def check_step(fn: Callable, means: Any = None, *, micro_batches: int = 2, ranks
     `ranks` it is called once a rank, with `num_items` of all ranks, and the gradients are averaged over them, as
     DistributedDataParallel does: a sum over num_items has to be multiplied by the number of ranks.
 
-    A loss of each micro-batch (scope: micro in `seqgrad info --presets`) is judged with micro_batches=1 only.
+    Of a loss of each micro-batch (scope: micro in `seqgrad info --presets`) the gradients of its parts are those of no loss of
+    the whole batch. There the first and the last micro-batch are judged, each beside others and before ranks are averaged.
     """
     __tracebackhide__ = True
-    if (micro_batches, ranks) != (1, 1):
-        own = of_micro_batches(defaults.get("means") if means is None else means)
-        if own:
-            raise ValueError(f"{own} is a loss of each micro-batch (scope: micro): the gradients of its parts are not those of one loss "
-                             "of the whole batch, which check_step compares with; judge one part: micro_batches=1, or seqgrad.check")
-    program = StepProgram(fn, micro_batches, ranks, framework)
-    report = _run(program, means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict or None})
+    options = (means, only, skip, seed, batches, save, {"sizes": sizes, "strict": strict or None})
+    own = "" if (micro_batches, ranks) == (1, 1) else of_micro_batches(defaults.get("means") if means is None else means)
+    if own:
+        return _check_parts(fn, own, micro_batches, ranks, framework, options)
+    report = _run(StepProgram(fn, micro_batches, ranks, framework), *options)
     if ranks > 1 and "constant:1/k" in report.findings:
         report.add_note(f"gradients are averaged over the {ranks} ranks, as DistributedDataParallel does: a sum over num_items of all "
                         f"ranks is to be taken times {ranks}")

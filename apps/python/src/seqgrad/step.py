@@ -47,6 +47,8 @@ def implied_value(x: dict, gradient: np.ndarray) -> np.ndarray:
 
 
 class StepProgram:
+    whose = ""  # logits it is about, where not those of all
+
     def __init__(self, function: Callable, micro_batches: int, ranks: int, framework: str | None = None):
         for name, n in (("micro_batches", micro_batches), ("ranks", ranks)):
             if not isinstance(n, (int, np.integer)) or isinstance(n, bool):
@@ -71,7 +73,7 @@ class StepProgram:
             raise FrameworkError(raised(self.name, error, self.framework_name, framework is None)) from error
         if not reached:
             how = ", or call backward() on a loss of them" if self.framework.name == "torch" else ""
-            raise FrameworkError(f"{self.name}: no gradient reached the logits; return the gradient of each batch's logits{how}")
+            raise FrameworkError(f"{self.name}: no gradient reached the logits{self.whose}; return the gradient of each batch's logits{how}")
 
     def hello(self) -> dict:
         return {"protocol": "1", "name": f"{self.name} over {self.parts}", "framework": framework_text(self.framework_name, self.framework),
@@ -122,3 +124,31 @@ class StepProgram:
         told = [v for v in values if v is not None]
         value = sum(float(to_numpy(v)[0]) for v in told) / self.ranks if told else implied_value(x, gradient) / self.ranks
         return np.asarray(value, np.float64), {"logits": gradient.astype(np.float64) * scale}
+
+
+class StepPart(StepProgram):
+    """One micro-batch of a step, numbered from 0, beside others that are always the same: what a loss of each micro-batch is
+    judged by. Its gradient is to be its own whatever the others are, and is taken before ranks are averaged."""
+
+    def __init__(self, function: Callable, micro_batches: int, ranks: int, part: int, framework: str | None = None):
+        self.part, self.whose = part, f" of micro-batch {part + 1} of {micro_batches}"
+        super().__init__(function, micro_batches, ranks, framework)
+        self.name += f" over micro-batch {part + 1} of {micro_batches}"
+        self.tokens_beside = int(self._other(5)["mask"].sum()) * (micro_batches * ranks - 1)
+
+    def hello(self) -> dict:
+        return {**super().hello(), "name": self.name}
+
+    @staticmethod
+    def _other(classes: int, dtype=np.float64) -> dict:
+        return {n: v for n, v in trial_batch(classes=classes, steps=3, dtype=dtype).items() if n in TAKES}
+
+    def answer(self, x: dict, dtype: str | None = None, upstream=None, want_gradient: bool = True):
+        x = {n: v for n, v in x.items() if n in TAKES}
+        other = self._other(x["logits"].shape[-1], x["logits"].dtype)
+        num_items = int(x["mask"].sum() + other["mask"].sum() * (self.micro_batches * self.ranks - 1))
+        whole = [x if i == self.part else other for i in range(self.micro_batches)]
+        _, found = self._gradients([self._batch(b, dtype or "F64", slice(None), num_items) for b in whole])
+        gradient = np.asarray(found[self.part], np.float64)
+        scale = 1.0 if upstream is None else float(upstream)
+        return np.asarray(implied_value(x, gradient), np.float64), {"logits": gradient * scale}
