@@ -1,6 +1,7 @@
 // `seqgrad conform`: holds a program's loss against the one that is meant, and says in words which loss it is.
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <random>
 
@@ -86,18 +87,47 @@ void check_outputs(const Options& o) {
                      shown_path(o.save), counted(static_cast<int64_t>(older.size()), "entry", "entries")));
 }
 
+// One line on a terminal that says what is waited for, and goes.
+class WaitingLine {
+ public:
+  explicit WaitingLine(bool wanted) : is_shown_(wanted && is_smart_terminal(STDERR_FILENO)) {}
+  ~WaitingLine() { clear(); }
+  WaitingLine(const WaitingLine&) = delete;
+  WaitingLine& operator=(const WaitingLine&) = delete;
+
+  bool is_shown() const { return is_shown_; }
+  void show(const std::string& what) const {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin_;
+    fmt::print(stderr, "{}waits for {}, {:.0f} s so far", erase_line, what, passed.count());
+    std::fflush(stderr);
+  }
+  void clear() const {
+    if (is_shown_) fmt::print(stderr, "{}", erase_line);
+  }
+
+ private:
+  static constexpr const char* erase_line = "\r\x1b[K";
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  bool is_shown_;
+};
+
 int talk(const Options& o, Connection& connection, ConformOptions options) {
-  const auto log = [](const std::string& line) { note(line); };
+  WaitingLine progress(!o.stdio && !o.verbose);
+  Onlooker onlooker;
+  if (progress.is_shown()) onlooker.asks = [&](const std::string& what) { progress.show(what); };
+  if (o.verbose) onlooker.answered = [](const std::string& line) { note(line); };
   Session session = [&] {
     try {
-      return Session(connection, o.time, o.verbose ? log : std::function<void(const std::string&)>{});
+      return Session(connection, o.time, onlooker);
     } catch (const ProgramFault& e) {
       if (e.fault == Fault::stopped) throw;
       refuse("conform: before its hello {}", e.what());
     }
   }();
   ConformReport report = conform(session, options);
+  progress.clear();
   report.rounds = session.rounds();
+  report.answers = session.answer_seconds();
   report.repeat = options.repeat + (broken_list(report).empty() ? "" : " --only " + broken_list(report));
   const std::string text = report_text(report, o.verbose), json = report_json(report);
   Metadata done{{"done", "1"}, {"exit", fmt::format("{}", report.exit)}, {"report", json}, {"text", text}};

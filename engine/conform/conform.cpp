@@ -199,8 +199,9 @@ Shows shows_of(Trial& t, const Property& p, const std::string& id) {
   if (property == "value") return [&t](const LossBatch& b) { return shows_value(t, b); };
   if (property == "gradient") return [&t](const LossBatch& b) { return shows_gradient(t, b); };
   if (property == "poison") return [&t](const LossBatch& b) { return shows_poison(t, b); };
-  // A dtype needs many tokens, an empty batch has none; the others are shown by the value.
-  if (property == "dtype" || property == "extras" || property == "control" || property == "empty") return {};
+  // A dtype and a size need many tokens, an empty batch has none; the others are shown by the value.
+  if (property == "dtype" || property == "size" || property == "extras" || property == "control" || property == "empty")
+    return {};
   return [&t, &p, id](const LossBatch& b) { return shows_again(t, p, id, b); };
 }
 
@@ -272,6 +273,7 @@ void judge(Trial& trial, Subject& subject, const std::vector<LossBatch>& drawn, 
   } else {
     report.named_batches = name_it(trial);
     report.naming = trial.naming;
+    report.would_fit_shifted = would_fit_shifted(trial);
     run_properties(trial, o, report);
     find_smallest(trial, report);
   }
@@ -287,17 +289,21 @@ int exit_of(const ConformReport& r) {
 
 }  // namespace
 
-std::vector<std::string> ConformReport::finding_ids() const {
+static std::vector<std::string> ids_of(const ConformReport& r, bool with_notes) {
   std::vector<std::string> out;
   const auto add = [&](const std::string& id) {
     if (!id.empty() && std::find(out.begin(), out.end(), id) == out.end()) out.push_back(id);
   };
-  if (!naming.fits.empty())
-    for (const std::string& id : naming.fits[0].ids) add(id);
-  for (const PropertyResult& p : properties)
-    for (const Evidence& e : p.evidence) add(e.id);
+  if (!r.naming.fits.empty())
+    for (const std::string& id : r.naming.fits[0].ids) add(id);
+  for (const PropertyResult& p : r.properties)
+    for (const Evidence& e : p.evidence)
+      if (with_notes || !e.is_note || p.verdict == Verdict::broken) add(e.id);
   return out;
 }
+
+std::vector<std::string> ConformReport::finding_ids() const { return ids_of(*this, true); }
+std::vector<std::string> ConformReport::fault_ids() const { return ids_of(*this, false); }
 
 size_t ConformReport::count(Verdict verdict) const {
   return static_cast<size_t>(std::count_if(properties.begin(), properties.end(),

@@ -36,18 +36,28 @@ struct ConformReport {
   size_t batches = 0, named_batches = 0;                        // all, and those that the name fits
   int64_t rounds = 0;
   double seconds = 0;
+  AnswerSeconds answers;  // of these
   Naming naming;
   std::vector<PropertyResult> properties;
   std::optional<Smallest> smallest;
   std::string failure;  // what ended the run early: the program crashed, hung, closed its pipe
   int exit = 0;
 
+  bool would_fit_shifted = false;  // answers are those that are meant where `shifts` of the hello is the other way
   std::vector<std::string> finding_ids() const;  // of all evidence and of the name, each once, in order
+  std::vector<std::string> fault_ids() const;    // the same without those of notes
   size_t count(Verdict verdict) const;
 };
 
 // Throws InputError for options that fit no program of this kind. A program that fails on its way is in the report.
 ConformReport conform(Subject& subject, const ConformOptions& options);
+
+// Whether all answers are those of a program that shifts by itself though its hello does not say so, or the other way
+// round.
+bool would_fit_shifted(const Trial& trial);
+
+// What to say in the hello, where that may be all that is wrong: the function shifts by itself, has smoothing built in.
+std::vector<std::string> hints_of(const ConformReport& report);
 
 // What mends it, in PyTorch: one loss for all findings, the meant one, or without a meaning the right loss of the
 // reduction that was named; of the upstream's findings their own line. Empty where nothing of that can be told.

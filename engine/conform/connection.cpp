@@ -15,6 +15,7 @@
 #include "engine/conform/frame.h"
 #include "engine/io/signals.h"
 #include "engine/text/escape.h"
+#include "engine/text/numbers.h"
 
 namespace seqgrad {
 namespace {
@@ -28,6 +29,9 @@ constexpr size_t read_at_once = 1 << 16;  // bytes
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::string seconds_text(double seconds) { return fmt::format("{:g} second{}", seconds, seconds == 1 ? "" : "s"); }
+std::string bytes_text(size_t n) { return counted(static_cast<int64_t>(n), "byte"); }
 
 bool try_again(int error) { return error == EINTR || error == EAGAIN || error == EWOULDBLOCK; }
 
@@ -86,12 +90,12 @@ void Connection::fail_closed() {
 
 void Connection::fail_late(double seconds) const {
   if (received_.empty())
-    fail(Fault::hung, fmt::format("gave no answer in {:g} seconds (--time gives it more)", seconds));
+    fail(Fault::hung, fmt::format("gave no answer in {} (--time gives it more)", seconds_text(seconds)));
   const size_t text = text_in_front(received_);
   const std::string words =
       text > 1 ? fmt::format(", which begin with the text '{}'", shown(received_.substr(0, text))) : "";
-  fail(Fault::hung,
-       fmt::format("sent {} bytes of a frame and no more in {:g} seconds{}", received_.size(), seconds, words));
+  fail(Fault::hung, fmt::format("sent {} of a frame and no more in {}{}", bytes_text(received_.size()),
+                                seconds_text(seconds), words));
 }
 
 void Connection::wait_for_something(bool writing, double seconds) const {
@@ -145,13 +149,15 @@ std::optional<std::string> Connection::whole_frame() {
   }
   if (received_.size() < frame_prefix + length) return std::nullopt;
   if (received_.size() > frame_prefix + length)
-    fail(Fault::garbage, fmt::format("sent {} bytes more than one frame", received_.size() - frame_prefix - length));
+    fail(Fault::garbage,
+         fmt::format("sent a frame and {} behind it", bytes_text(received_.size() - frame_prefix - length)));
   received_.erase(0, frame_prefix);
   return std::exchange(received_, {});
 }
 
 std::string Connection::exchange(std::string_view frame, double seconds) {
-  if (!received_.empty()) fail(Fault::garbage, fmt::format("sent {} bytes that nobody asked for", received_.size()));
+  if (!received_.empty())
+    fail(Fault::garbage, fmt::format("sent {} that nobody asked for", bytes_text(received_.size())));
   const auto begin = Clock::now();
   bool has_ended = false;
   for (std::string_view rest = frame;;) {

@@ -284,6 +284,12 @@ std::vector<LossBatch> draw_all(const Program& p, const DrawOptions& o, uint64_t
 
 }  // namespace
 
+LossBatch draw_ragged(const Program& p, const DrawOptions& o) {
+  Random random(o.seed, 0);
+  const int64_t classes = p.kind == PredictionKind::row_loss ? 1 : p.classes.value_or(o.classes);
+  return draw_one(p, reasons[0], {o.batch, p.steps.value_or(o.steps), classes}, random);
+}
+
 std::vector<LossBatch> draw_batches(const Program& p, const DrawOptions& o) {
   constexpr uint64_t attempts = 50;
   constexpr size_t in_three = 3;

@@ -18,6 +18,10 @@ struct DrawOptions {
 // least (of 40), so that no coincidence of one batch names a loss.
 std::vector<LossBatch> draw_batches(const Program& program, const DrawOptions& options);
 
+// One ragged batch, of other sizes than those: as many examples, steps and classes as the options say, but where the
+// program has fixed them.
+LossBatch draw_ragged(const Program& program, const DrawOptions& options);
+
 // The most telling of them, at most `most`: ragged, with dead cells and several examples, of different shapes.
 std::vector<size_t> most_telling(const std::vector<LossBatch>& batches, size_t most);
 

@@ -91,11 +91,14 @@ uint64_t frame_length(std::string_view prefix) {
   if (const size_t text = text_in_front(prefix); text > 1)
     refuse("text instead of a frame: '{}'; nothing but frames may go to standard output, prints go to standard error",
            shown(prefix.substr(0, text)));
-  refuse("a frame of {} bytes is announced; at most {} are read", length, most_frame_bytes);
+  refuse("the beginning of a frame of {} bytes; at most {} are read", length, most_frame_bytes);
 }
 
-SafetensorsFile decode_frame(std::string_view bytes) {
-  return parse_safetensors("the frame", bytes, HalfFloats::widened);
+SafetensorsFile decode_frame(std::string_view bytes) try {
+  return parse_safetensors("frame", bytes, HalfFloats::widened);
+} catch (const InputError& e) {
+  const std::string_view text = e.what(), before = "frame: error: ";
+  refuse("it is no safetensors file: {}", text.starts_with(before) ? text.substr(before.size()) : text);
 }
 
 }  // namespace seqgrad

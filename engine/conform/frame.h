@@ -40,7 +40,7 @@ uint64_t frame_length(std::string_view prefix);
 // How many characters of plain text the bytes begin with: what somebody printed where a frame belongs.
 size_t text_in_front(std::string_view bytes);
 
-// Without its length; half floats are widened to float32. Throws InputError, as parse_safetensors does.
+// Without its length; half floats are widened to float32. Throws InputError, which says what is wrong with "it".
 SafetensorsFile decode_frame(std::string_view bytes);
 
 }  // namespace seqgrad

@@ -1,4 +1,4 @@
-// The hello, key by key; keys that are not known here are another version's and let be.
+// The hello, key by key. Keys that are not known here may be another version's: they are let be, and told.
 #include "engine/conform/program.h"
 
 #include <fmt/ranges.h>
@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "engine/config/field.h"
+#include "engine/text/edit_distance.h"
 #include "engine/text/words.h"
 
 namespace seqgrad {
@@ -15,6 +16,9 @@ namespace {
 constexpr const char* known_inputs[] = {
     "logits", "probs", "log_probs", "hidden",  "weight",       "bias",      "row_loss",       "targets",
     "labels", "dense", "mask",      "lengths", "token_weight", "num_items", "example_weight", "class_weight"};
+constexpr const char* known_keys[] = {"protocol", "name",  "framework", "takes",   "gradients",
+                                      "dtypes",   "axis",  "layout",    "shifts",  "ignore",
+                                      "classes",  "steps", "smoothing", "softcap", "z_loss"};
 constexpr PredictionKind kinds[] = {PredictionKind::logits, PredictionKind::probs, PredictionKind::log_probs,
                                     PredictionKind::hidden, PredictionKind::row_loss};
 constexpr std::pair<const char*, Over> axes[] = {
@@ -49,6 +53,7 @@ class Reader {
     p.fixed.smoothing = number("smoothing").value_or(0);
     p.fixed.z_loss = number("z_loss").value_or(0);
     p.fixed.softcap = number("softcap");
+    read_unknown_keys(p);
     return p;
   }
 
@@ -57,9 +62,12 @@ class Reader {
     const auto found = metadata_.find(key);
     return found == metadata_.end() ? "" : found->second;
   }
+  // A list of another language is one word with brackets, quotes and commas in it.
   std::vector<std::string> words(const std::string& key) const {
     std::vector<std::string> out;
     const std::string line = text(key);
+    if (line.find_first_of("[](){},;'\"") != std::string::npos)
+      refuse("hello: {} is '{}'; expected names with blanks between them", key, shown(line));
     for (const std::string_view word : split_whitespace(line)) out.emplace_back(word);
     return out;
   }
@@ -133,6 +141,16 @@ class Reader {
     const auto found = std::find_if(std::begin(axes), std::end(axes), [&](const auto& a) { return axis == a.first; });
     if (found == std::end(axes)) refuse("hello: axis is '{}'; expected all, time, batch or none", shown(axis));
     p.axis = found->second;
+  }
+
+  void read_unknown_keys(Program& p) const {
+    const std::vector<std::string> known{std::begin(known_keys), std::end(known_keys)};
+    for (const auto& [key, value] : metadata_) {
+      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+      const std::string like = closest(key, known);
+      p.unknown_keys.push_back(fmt::format("'{}' is no key of a hello and changes nothing{}", shown(key),
+                                           like.empty() ? "" : fmt::format("; did you mean '{}'?", like)));
+    }
   }
 
   const Metadata& metadata_;

@@ -22,6 +22,7 @@ struct Program {
   int64_t ignore = -100;                  // the id of dead cells, of labels
   std::optional<int64_t> classes, steps;  // where it takes no others
   RowLossFixed fixed;
+  std::vector<std::string> unknown_keys;  // what it says of each, for people: another version's, or a slip
 
   bool takes_input(const char* input) const { return takes.count(input) > 0; }
   const char* prediction() const { return seqgrad::name_of(kind); }  // the input's name: "logits"

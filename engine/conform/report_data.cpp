@@ -72,6 +72,7 @@ std::string report_json(const ConformReport& r) {
            {"name", r.program.name},
            {"framework", r.program.framework},
            {"takes", r.program.takes_text()},
+           {"unknown_keys", r.program.unknown_keys},
            {"dtype", word_for(r.dtype)},
            {"meant", r.meant.empty() ? Json(nullptr) : Json(r.meant)},
            {"seed", r.seed},
@@ -79,6 +80,7 @@ std::string report_json(const ConformReport& r) {
            {"up_to", {{"B", r.most_examples}, {"T", r.most_steps}, {"V", r.most_classes}}},
            {"rounds", r.rounds},
            {"seconds", r.seconds},
+           {"answers", {{"first", r.answers.first}, {"shapes", r.answers.shapes}, {"others", r.answers.others}}},
            {"exit", r.exit},
            {"failure", r.failure.empty() ? Json(nullptr) : Json(r.failure)},
            {"is", name_json(r.naming)}};
@@ -90,6 +92,7 @@ std::string report_json(const ConformReport& r) {
       if (id == f.id) one["sentence"] = f.sentence, one["code"] = f.code, one["mend"] = mend_of(r, f);
     out["findings"].push_back(std::move(one));
   }
+  out["hints"] = hints_of(r);
   out["properties"] = Json::array();
   for (const PropertyResult& p : r.properties) out["properties"].push_back(property_json(p));
   out["smallest"] = nullptr;

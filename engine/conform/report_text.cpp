@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t id_column = 112;
 constexpr size_t most_names = 4, most_evidence = 3;
+constexpr double worth_telling = 3;  // seconds
 
 std::string line_with_id(const std::string& text, const std::string& id) {
   const int64_t gap = std::max<int64_t>(3, id_column - text_columns(text));
@@ -85,8 +86,10 @@ std::string smallest_text(const ConformReport& r, const Smallest& s) {
   if (s.property == "failure") return text + ": asked when it failed";
   if (s.property != "value" && s.property != "gradient" && s.property != "poison") return text + " shows " + s.property;
   const char* what = s.property == "gradient" ? "a gradient of " : "";
-  text += fmt::format(": got {}{}, {} {}", what, value_text(s.got), r.meant, value_text(s.want));
-  if (s.got.size() != 1 || s.want.size() != 1 || s.want[0] == 0 || !std::isfinite(s.got[0])) return text;
+  text += fmt::format(": got {}{}, {} {}", what, value_text(s.got),
+                      r.meant.empty() ? "the loss that was named" : r.meant, value_text(s.want));
+  if (s.got.size() != 1 || s.want.size() != 1 || s.want[0] == 0 || s.got[0] == 0 || !std::isfinite(s.got[0]))
+    return text;
   const double ratio = s.got[0] / s.want[0];
   const std::string exact = fraction(ratio);
   return text + (exact.empty() ? fmt::format(" (x {:.4g})", ratio) : exact == "1" ? "" : " (" + exact + ")");
@@ -167,13 +170,24 @@ std::string mend_lines(const ConformReport& r) {
 std::string tally_line(const ConformReport& r, size_t findings) {
   const auto holds = static_cast<int64_t>(r.count(Verdict::holds)),
              described = static_cast<int64_t>(r.count(Verdict::described));
-  std::string out = fmt::format("{}; {} broken, {} {}", counted(static_cast<int64_t>(findings), "finding"),
+  const bool no_name = findings == 0 && r.count(Verdict::broken) > 0;
+  std::string out = fmt::format("{}; {} broken, {} {}",
+                                no_name ? "no finding with a name" : counted(static_cast<int64_t>(findings), "finding"),
                                 counted(static_cast<int64_t>(r.count(Verdict::broken)), "property", "properties"),
                                 holds, holds == 1 ? "holds" : "hold");
   if (const size_t notes = r.count(Verdict::note))
     out += fmt::format(", {}", counted(static_cast<int64_t>(notes), "note"));
   if (described > 0) out += fmt::format(", {} described", described);
   return out + fmt::format(", {} not tried\n", r.count(Verdict::not_tried));
+}
+
+// A function that is compiled takes its time where a shape is new, and for nothing else.
+std::string time_text(const ConformReport& r) {
+  const AnswerSeconds& a = r.answers;
+  return fmt::format(
+      "{:.2f} s: {:.2f} in the first rounds of {}, in which functions are compiled; {:.2f} in the other {} rounds; "
+      "{:.2f} to find its name",
+      r.seconds, a.first, counted(a.shapes, "shape"), a.others, r.rounds - a.shapes, r.naming.seconds);
 }
 
 }  // namespace
@@ -189,6 +203,7 @@ std::string report_text(const ConformReport& r, bool verbose) {
     if (r.smallest) out += labelled("batch", smallest_text(r, *r.smallest));
     return out;
   }
+  for (const std::string& key : r.program.unknown_keys) out += labelled("hello", key);
   out += naming_lines(r);
   if (r.smallest) {
     out += labelled("smallest", smallest_text(r, *r.smallest));
@@ -196,13 +211,11 @@ std::string report_text(const ConformReport& r, bool verbose) {
   }
   out += evidence_lines(r) + others_line(r);
   if (r.count(Verdict::not_tried) == r.properties.size()) out += "  nothing was tried\n";
-  const std::vector<std::string> ids = r.finding_ids();
+  for (const std::string& hint : hints_of(r)) out += labelled("hint", hint);
   out += mend_lines(r);
   if (r.count(Verdict::broken) > 0) out += labelled("again", r.repeat);
-  if (verbose)
-    out += labelled("time", fmt::format("{:.2f} s, {} rounds, {:.2f} s of them to find its name", r.seconds, r.rounds,
-                                        r.naming.seconds));
-  return out + tally_line(r, ids.size());
+  if (verbose || r.seconds > worth_telling) out += labelled("time", time_text(r));
+  return out + tally_line(r, r.fault_ids().size());
 }
 
 }  // namespace seqgrad

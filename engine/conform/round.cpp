@@ -71,10 +71,10 @@ std::string find(const Metadata& metadata, const std::string& key) {
 
 const NamedArray& tensor_of(const SafetensorsFile& file, const std::string& name, Dims want, bool or_one = false) {
   const NamedArray* a = file.find(name);
-  if (!a) refuse("an answer without the tensor '{}'", name);
-  if (!is_floating(a->dtype)) refuse("{} of dtype {}; expected floating-point numbers", name, name_of(a->dtype));
+  if (!a) refuse("it has no tensor '{}'", name);
+  if (!is_floating(a->dtype)) refuse("its {} is of dtype {}; expected floating-point numbers", name, name_of(a->dtype));
   if (a->shape != want && !(or_one && a->shape == Dims{1}))
-    refuse("{} of shape [{}]; expected [{}]", name, fmt::join(a->shape, ","), fmt::join(want, ","));
+    refuse("its {} is of shape [{}]; expected [{}]", name, fmt::join(a->shape, ","), fmt::join(want, ","));
   return *a;
 }
 
@@ -142,7 +142,7 @@ Reply decode_reply(const Program& p, const LossBatch& batch, std::string_view fr
                    const Question& question) {
   const SafetensorsFile file = decode_frame(frame);
   if (const std::string got = find(file.metadata, "round"); got != fmt::format("{}", round))
-    refuse("an answer to round '{}'; round {} was asked", shown(got), round);
+    refuse("its round is '{}'; round {} was asked", shown(got), round);
   Reply reply;
   reply.refusal = find(file.metadata, "error");
   reply.changed = words_of(find(file.metadata, "changed"));

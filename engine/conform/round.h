@@ -25,7 +25,8 @@ std::vector<WireTensor> wire_tensors(const Program& program, const LossBatch& ba
 std::string encode_question(const Program& program, const LossBatch& batch, FloatType type, int64_t round,
                             const Question& question);
 
-// Throws InputError for a reply to another round, and for tensors that are missing, or whose shape or dtype is wrong.
+// Throws InputError for a reply to another round, and for tensors that are missing, or whose shape or dtype is wrong;
+// its message says what is wrong with "it", the answer.
 Reply decode_reply(const Program& program, const LossBatch& batch, std::string_view frame, int64_t round,
                    const Question& question);
 

@@ -118,6 +118,7 @@ Worst worst_of(const std::vector<double>& got, const std::vector<double>& want, 
 std::string number_text(double x) {
   if (std::isnan(x)) return "NaN";
   if (std::isinf(x)) return x > 0 ? "inf" : "-inf";
+  if (x == 0) return "0";  // -0 too
   return std::abs(x) >= 1e-3 && std::abs(x) < 1e5 ? fmt::format("{:.4f}", x) : fmt::format("{:.4g}", x);
 }
 
@@ -135,9 +136,8 @@ PropertyResult judged(const char* id, std::vector<Evidence> evidence, Verdict ot
   PropertyResult out{id, otherwise, text, {}};
   std::stable_partition(evidence.begin(), evidence.end(), [](const Evidence& e) { return !e.is_note; });
   for (Evidence& e : evidence) {
-    const bool known = std::any_of(out.evidence.begin(), out.evidence.end(), [&](const Evidence& k) {
-      return k.id == e.id && k.is_note == e.is_note && (!e.id.empty() || k.text == e.text);
-    });
+    const bool known = std::any_of(out.evidence.begin(), out.evidence.end(),
+                                   [&](const Evidence& k) { return k.id == e.id && k.is_note == e.is_note; });
     if (!known) out.evidence.push_back(std::move(e));
   }
   if (!out.evidence.empty()) out.verdict = out.evidence[0].is_note ? Verdict::note : Verdict::broken;

@@ -14,7 +14,7 @@ except ImportError:
 MEAN = "(nll * mask).sum() / mask.sum()"  # what {loss} stands for there
 SAME = {"mask:multiplied", "targets:cast", "targets:read_before_mask", "extremes:zero_times_infinity", "dtype:summed", "empty:zero", "empty:nan",
         "padding:width", "padding:left", "order:examples", "extremes:overflow", "micro:num_items_ignored", "micro:sum",
-        "gradient:scaled", "gradient:sign", "gradient:zero"}  # the value is right, on this batch or always
+        "gradient:scaled", "gradient:sign", "gradient:zero", "size:steps", "size:examples", "size:other"}  # the value is right, on this batch or always
 
 
 def table(text):

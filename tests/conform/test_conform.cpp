@@ -5,9 +5,13 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "engine/conform/program.h"
 #include "tests/fuzz/markup_problem.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
+#include "tests/support/terminal.h"
+
+using namespace seqgrad;
 
 namespace {
 
@@ -16,13 +20,14 @@ const std::string reference = SEQGRAD_CONFORM_REFERENCE;
 Result conform(const Scratch& dir, const std::string& arguments) { return run_seqgrad(dir, "conform " + arguments); }
 
 // A program that says hello as the reference does and then goes its own way, in sh.
-std::string after_hello(const Scratch& dir, const std::string& then) {
+std::string after_hello(const Scratch& dir, const std::string& then, const std::string& more = "") {
   const std::string request = "head -c $(od -An -tu8 -N8 | tr -d ' ') >/dev/null";
   return dir.write(
       "program.sh",
       request +
           "\ncat <<'END' | head -c -1 >hello.json\n"
-          R"({"__metadata__":{"protocol":"1","name":"sh","takes":"logits targets mask","gradients":"d_logits"}})"
+          R"({"__metadata__":{"protocol":"1","name":"sh","takes":"logits targets mask","gradients":"d_logits")" +
+          more + "}}" +
           "\nEND\n"
           "frame() { n=$(wc -c <$1); printf \"\\\\$(printf %03o $((n + 8)))\\\\0\\\\0\\\\0\\\\0\\\\0\\\\0\\\\0\"; "
           "printf \"\\\\$(printf %03o $n)\\\\0\\\\0\\\\0\\\\0\\\\0\\\\0\\\\0\"; cat $1; }\n"
@@ -88,7 +93,11 @@ TEST_CASE("JSON names findings, properties and the smallest batch") {
   const auto json = nlohmann::json::parse(r.out);
   CHECK(json["exit"] == 1);
   CHECK(json["findings"][0]["id"] == "divisor:active");
-  CHECK(json["properties"].size() == 14);
+  CHECK(json["properties"].size() == 15);
+  CHECK(json["answers"]["shapes"] > 6);
+  CHECK(json["answers"]["shapes"] < json["rounds"]);
+  CHECK(json["answers"]["first"].get<double>() + json["answers"]["others"].get<double>() <= json["seconds"]);
+  CHECK(json["unknown_keys"].empty());
   const auto& batch = json["smallest"]["batch"];
   CHECK(batch["B"].get<int>() * batch["T"].get<int>() <= 6);
   CHECK(batch["V"].get<int>() <= 3);
@@ -138,24 +147,53 @@ TEST_CASE("programs that fail after their hello: exit 3, with the batch") {
   check("sleep 60", "gave no answer in 0.5 seconds");
   check("exec yes", "text instead of a frame");
   check("echo 'step 1'; sleep 60", "which begin with the text 'step 1\\n'");
-  check("frame hello.json; sleep 60", "an answer to round ''; round 1 was asked");
-  check("head -c 5000 /dev/zero; sleep 60", "more than one frame");
+  check("frame hello.json; sleep 60",
+        "the program's answer to round 1 cannot be read: its round is ''; round 1 was asked");
+  check("head -c 5000 /dev/zero; sleep 60", "the program sent a frame and ");
   check("printf '\\377\\377\\377\\177\\377\\377\\377\\377'; sleep 60", "at most 1073741824 are read");
   check("exec <&- >&-; sleep 60", "closed its pipe and runs on");
-  check("printf '{\"__metadata__\":{\"round\":\"1\"}}' >a; frame a; sleep 60", "an answer without the tensor 'value'");
+  check("printf '{\"__metadata__\":{\"round\":\"1\"}}' >a; frame a; sleep 60",
+        "the program's answer to round 1 cannot be read: it has no tensor 'value'");
 }
 
-TEST_CASE("a program that refuses every batch is told in its words: exit 1") {
+TEST_CASE("a program that refuses every batch is told in its words: exit 1; so is a key that is none") {
   const Scratch dir;
   const std::string script =
       after_hello(dir,
                   "for i in 1 2 3 4 5 6; do printf '{\"__metadata__\":{\"round\":\"%d\",\"error\":\"no GPU here\"}}' "
                   "$i >a; frame a; "
-                  "head -c $(od -An -tu8 -N8 | tr -d ' ') >/dev/null; done");
+                  "head -c $(od -An -tu8 -N8 | tr -d ' ') >/dev/null; done",
+                  ",\"shift\":\"1\"");
   const Result r = conform(dir, "--seed 1 -- sh " + script);
   CAPTURE(r.out, r.err);
   CHECK(r.code == 1);
   CHECK(has(r.out, "no GPU here"));
+  CHECK(has(r.out, "  hello      'shift' is no key of a hello and changes nothing; did you mean 'shifts'?\n"));
+}
+
+TEST_CASE("a hello with a list where words belong is told how to write them") {
+  const auto refused = [](const std::string& key, const std::string& value) {
+    Metadata m{{"protocol", "1"}, {"takes", "logits targets mask"}};
+    m[key] = value;
+    return error_of([&] { read_hello(m); });
+  };
+  CHECK(has(refused("takes", "['logits', 'targets', 'mask']"),
+            "takes is '['logits', 'targets', 'mask']'; expected names"));
+  CHECK(has(refused("dtypes", "F64,F32"), "dtypes is 'F64,F32'; expected names with blanks between them"));
+  CHECK(has(refused("gradients", "d_mask"), "gradients has 'd_mask'; expected d_logits"));
+}
+
+TEST_CASE("on a terminal a line says what is waited for, and is gone before the report") {
+  const std::string arguments = "conform --seed 3 --batches 5 -- " + reference;
+  const std::string seen = on_terminal(arguments, 100, "TERM=xterm");
+  CHECK(has(seen, "waits for the program's hello, 0 s so far"));
+  CHECK(has(seen, "waits for round 5: value"));
+  const size_t last = seen.rfind("waits for"), report = seen.find("reference (C++");
+  REQUIRE(report != std::string::npos);
+  CHECK(last < report);
+  CHECK(seen.substr(last, report - last).ends_with("\r\x1b[K"));
+  CHECK_FALSE(has(on_terminal(arguments, 100, "TERM=dumb"), "waits for"));
+  CHECK_FALSE(has(on_terminal("conform -v" + arguments.substr(7), 100, "TERM=xterm"), "waits for"));
 }
 
 TEST_CASE("a parent that starts seqgrad speaks the same protocol on its standard input and output") {
@@ -197,6 +235,6 @@ TEST_CASE("batches are counted, properties left out, notes made strict, rounds p
   CHECK(has(r.out, "; 5 batches up to B="));
   CHECK(has(r.out, ", 4 not tried\n"));
   CHECK(has(r.err, "round 1 value [B="));
-  CHECK(has(r.out, " rounds, "));
+  CHECK(has(r.out, "in which functions are compiled"));
   CHECK(has(conform(dir, "--skip nothing -- true").err, "--skip: no property 'nothing'"));
 }

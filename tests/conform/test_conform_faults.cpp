@@ -1,9 +1,11 @@
 // One fault at a time in our own answers: the property that looks for it finds it, by name, and the others hold.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/conform/cells.h"
 #include "engine/conform/conform.h"
+#include "engine/conform/subsets.h"
 #include "tests/conform/own_loss.h"
 #include "tests/support/catch.h"
 
@@ -137,7 +139,7 @@ TEST_CASE("a state, an order, micro-batches that divide by their own count, and 
 
 TEST_CASE("padding that counts, dtypes that lose, and large logits that overflow") {
   const Run padding = run([](const LossBatch& b, LossAnswer& a) {
-    if (b.inputs.steps > 20) times(a, 0.5, 0.5);
+    if (b.inputs.steps > 20 && b.inputs.batch < 20) times(a, 0.5, 0.5);
   });
   CHECK(padding.broken == Words{"padding"});
   CHECK(padding.ids == Words{"padding:width"});
@@ -146,6 +148,37 @@ TEST_CASE("padding that counts, dtypes that lose, and large logits that overflow
   });
   CHECK(large.notes == Words{"extremes"});
   CHECK(large.ids == Words{"extremes:overflow"});
+}
+
+TEST_CASE("a loss that leaves out steps or examples beyond some number is told so, with the number") {
+  const LossMeaning meaning = meaning_of("token_mean");
+  const auto cut = [&](int64_t examples, int64_t steps) -> Change {
+    return [&meaning, examples, steps](const LossBatch& b, LossAnswer& a) {
+      std::vector<int64_t> rows(static_cast<size_t>(std::min(examples, b.inputs.batch)));
+      std::vector<int64_t> columns(static_cast<size_t>(std::min(steps, b.inputs.steps)));
+      std::iota(rows.begin(), rows.end(), 0), std::iota(columns.begin(), columns.end(), 0);
+      a.value = answer_of(meaning, with_steps(with_examples(b, rows), columns)).value;
+    };
+  };
+  const auto check = [](const Run& r, const std::string& id, const std::string& words) {
+    CHECK(r.broken == Words{"size"});
+    CHECK(r.ids == Words{id});
+    CHECK(report_text(r.report, false).find(words) != std::string::npos);
+  };
+  check(run(cut(1000, 12)), "size:steps", "it is that of the first 12 steps");
+  check(run(cut(8, 1000)), "size:examples", "it is that of the first 8 examples");
+  // The tokens that are left out are in the divisor.
+  check(run([&](const LossBatch& b, LossAnswer& a) {
+          if (!b.upstream.empty()) return;  // which is in the coefficients
+          const MeantAnswer all = answer_of(meaning, b);
+          a.value = {0};
+          for (size_t n = 0; n < all.row_loss.size(); ++n)
+            if (n % static_cast<size_t>(b.inputs.steps) < 100 && all.coefficient[n] != 0)
+              a.value[0] += all.coefficient[n] * all.row_loss[n];
+        }),
+        "size:steps", "it is that of the first 100 steps");
+  check(run([](const LossBatch& b, LossAnswer& a) { times(a, b.inputs.batch > 20 ? 1.01 : 1, 1); }), "size:other",
+        "34 examples of up to 130 steps");
 }
 
 TEST_CASE("one mend for all findings: the loss that is meant, with num_items where parts do not add up") {
@@ -182,6 +215,58 @@ TEST_CASE("without a meaning the mend keeps the reduction that was named") {
   const Words mends = mends_of(conform(own, o));
   REQUIRE(mends.size() == 1);
   CHECK(mends[0].ends_with("(nll * mask).sum() / mask.numel()"));
+}
+
+TEST_CASE("a shift, or smoothing, that the hello does not say is hinted at") {
+  LossOptions options = meaning_of("hf.causal_lm").config->options();
+  std::string takes = "logits labels";
+  const auto hints = [&](const Metadata& said, const Metadata& done, bool meant) {
+    struct Silent : OwnLoss {  // says one thing and does another
+      Silent(const Program& says, const Program& does, const LossOptions& o) : OwnLoss(does, o), said(says) {}
+      const Program& program() const override { return said; }
+      Reply ask(const LossBatch& batch, const Question& question) override {
+        LossBatch b = batch;
+        b.shifts = OwnLoss::program().shifts;
+        if (!b.shifts || b.inputs.steps > 1) return OwnLoss::ask(b, question);
+        Reply nothing;
+        nothing.answer = {{0}, std::vector<double>(b.x.size(), 0.0), {}, {}};
+        return nothing;
+      }
+      Program said;
+    };
+    Silent own(program(takes, said), program(takes, done), options);
+    ConformOptions o;
+    if (meant) o.meant = meaning_of("hf.causal_lm");
+    o.draw.seed = 5;
+    return hints_of(conform(own, o));
+  };
+  for (const bool meant : {true, false}) {
+    takes = meant ? "logits labels num_items" : "logits labels";
+    const Words one = hints({}, {{"shifts", "1"}}, meant), other = hints({{"shifts", "1"}}, {}, meant);
+    REQUIRE(one.size() == 1);
+    CHECK(one[0].find("a function that is to shift by itself says so, shifts=1") != std::string::npos);
+    REQUIRE(other.size() == 1);
+    CHECK(other[0].find("without a shift: leave out shifts=1") != std::string::npos);
+    CHECK(hints({}, {}, meant).empty());
+    CHECK(hints({{"shifts", "1"}}, {{"shifts", "1"}}, meant).empty());
+  }
+  options.smoothing = 0.1;
+  const Words smooth = hints({}, {}, true);
+  REQUIRE(smooth.size() == 1);
+  CHECK(smooth[0].find("smoothing=…") != std::string::npos);
+  CHECK(hints({{"smoothing", "0.1"}}, {{"smoothing", "0.1"}}, true).empty());
+}
+
+TEST_CASE("an infinite value where smoothing gives mass to a class of -inf is no note") {
+  LossOptions options = meaning_of("token_mean").config->options();
+  options.smoothing = 0.1;
+  OwnLoss own(program("logits targets mask", {}), options);
+  ConformOptions o;
+  o.draw.seed = 5;
+  o.only = {"extremes"};
+  const ConformReport r = conform(own, o);
+  CHECK(r.count(Verdict::note) == 0);
+  CHECK(r.fault_ids() == Words{"smoothing:added"});
 }
 
 TEST_CASE("NaN where there is no example or no step at all is a note") {
@@ -271,7 +356,7 @@ TEST_CASE("answers that change from call to call are told as that alone") {
   const Run r = run([&](const LossBatch&, LossAnswer& a) { times(a, 1 + 0.01 * (++calls * 7 % 11), 1); });
   CHECK(r.ids == Words{"pure:state"});
   CHECK(r.broken == Words{"pure"});
-  CHECK(r.report.count(Verdict::not_tried) == 13);
+  CHECK(r.report.count(Verdict::not_tried) == 14);
   CHECK(r.report.exit == 1);
 }
 
@@ -322,7 +407,7 @@ TEST_CASE("properties are chosen by name; few batches do") {
   o.only = {"value"};
   const ConformReport r = conform(own, o);
   CHECK(r.exit == 1);
-  CHECK(r.count(Verdict::not_tried) == 13);
+  CHECK(r.count(Verdict::not_tried) == 14);
 }
 
 TEST_CASE("without a meaning universal properties are judged, the others described") {

@@ -46,10 +46,10 @@ TEST_CASE("a number is rounded to a dtype as the frame does it") {
 
 TEST_CASE("lengths that nobody means are refused, and text is told as such") {
   CHECK(error_of([&] { frame_length(std::string("\x01\0\0\x40\0\0\0\0", 8)); }) ==
-        "2 a frame of 1073741825 bytes is announced; at most 1073741824 are read");
+        "2 the beginning of a frame of 1073741825 bytes; at most 1073741824 are read");
   CHECK(frame_length(std::string("\0\0\0\x40\0\0\0\0", 8)) == most_frame_bytes);
   CHECK(has(error_of([&] { frame_length("Loading model…"); }), "text instead of a frame: 'Loading model"));
   CHECK(text_in_front("ok\n\x10\xff") == 3);
-  CHECK(has(error_of([] { decode_frame(""); }), "2 the frame: error: "));
-  CHECK(has(error_of([] { decode_frame("garbage, and much of it"); }), "the frame: error: "));
+  CHECK(has(error_of([] { decode_frame(""); }), "2 it is no safetensors file: "));
+  CHECK(has(error_of([] { decode_frame("garbage, and much of it"); }), "it is no safetensors file: "));
 }

@@ -17,10 +17,9 @@ std::optional<LossBatch> long_batch(const Trial& t, FloatType type) {
   if (t.program.steps) return std::nullopt;
   DrawOptions o;
   o.seed = t.seed;
-  o.count = 1;
   o.batch = 6, o.classes = 3;
   o.steps = std::min(many_tokens(type), most_numbers / t.program.classes.value_or(o.classes)) / o.batch;
-  LossBatch b = draw_batches(t.program, o)[0];
+  LossBatch b = draw_ragged(t.program, o);
   b.reason = fmt::format("{} positions", b.inputs.batch * b.inputs.steps);
   return b;
 }

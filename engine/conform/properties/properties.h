@@ -10,6 +10,7 @@ PropertyResult check_gradient(Trial& trial);
 PropertyResult check_derivative(Trial& trial);
 PropertyResult check_poison(Trial& trial);
 PropertyResult check_padding(Trial& trial);
+PropertyResult check_size(Trial& trial);
 PropertyResult check_order(Trial& trial);
 PropertyResult check_micro(Trial& trial);
 PropertyResult check_upstream(Trial& trial);

@@ -10,6 +10,7 @@ constexpr Property table[] = {
     {"derivative", "the gradient is that of the program's own value",                true,  check_derivative},
     {"poison",     "what stands in dead cells changes nothing",                      true,  check_poison},
     {"padding",    "more padding changes what it should, and nothing else",          false, check_padding},
+    {"size",       "a large batch: no step and no example is left out",              false, check_size},
     {"order",      "the order of examples changes nothing",                          true,  check_order},
     {"micro",      "the gradients of micro-batches add up to that of the batch",     false, check_micro},
     {"upstream",   "an upstream gradient multiplies each entry's own rows",          true,  check_upstream},
