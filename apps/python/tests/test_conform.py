@@ -94,11 +94,13 @@ class Conform(unittest.TestCase):
             file = os.path.join(folder, "means.yaml")
             with open(file, "w") as f:
                 f.write("loss:\n  preset: sockeye\n")
-            for means in ("sockeye", file, {"preset": "joeynmt.tokens"}, {"reduce": {"divide": "active"}, "normalizer": {"scope": "micro"}}):
+            section = {"reduce": {"divide": "active"}, "normalizer": {"scope": "micro"}}
+            for means in ("sockeye", file, {"preset": "joeynmt.tokens"}, section):
                 report = seqgrad.check_step(own, means=means, framework="numpy", seed=1)
                 self.assertIn("own over micro-batch 2 of 2 (numpy", str(report))
         self.assertTrue(seqgrad.check_step(own, means="sockeye", micro_batches=3, ranks=2, framework="numpy", seed=1).ok)
-        for step, words in ((divided, "divides by their number has another loss"), (of_all, "the other micro-batches have 5 tokens that count")):
+        for step, words in ((divided, "divides by their number has another loss"),
+                            (of_all, "the other micro-batches have 5 tokens that count")):
             with self.assertRaises(seqgrad.LossMismatch) as caught:
                 seqgrad.check_step(step, means="sockeye", framework="numpy", seed=1)
             self.assertIn("micro-batch 1 of 2", str(caught.exception))

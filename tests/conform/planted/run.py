@@ -3,6 +3,7 @@
 every right loss conform. Prints what is not so; exit 1.
 
   run.py SEQGRAD [--seed N] [ID …]
+  run.py SEQGRAD --right [--seeds N]     right losses and presets alone, over the seeds 1 to N (20); one preset a formula and seed
 """
 import argparse
 import json
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import serve
 
 HERE = pathlib.Path(__file__).resolve().parent
+MOST_CELLS, MOST_CLASSES = 6, 3  # of the smallest batch that shows a bug
 
 
 def run(seqgrad, loss, seed):
@@ -23,6 +25,16 @@ def run(seqgrad, loss, seed):
     begin = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     return done, time.monotonic() - begin
+
+
+def size_of(loss, done):
+    """[(cells, V, sizes in words)] of the smallest batch of a bug; [] where it needs many numbers, as a fault of a dtype does, or
+    has its sizes fixed."""
+    smallest = json.loads(done.stdout)["smallest"] if done.returncode <= 1 else None
+    if not smallest or "finding" not in loss or {"classes", "steps"} & set(loss.get("hello", {})):
+        return []
+    b = smallest["batch"]
+    return [(b["B"] * b["T"], b["V"], f"{loss['id']}: B={b['B']} T={b['T']} V={b['V']}")]
 
 
 def judge(loss, done):
@@ -34,7 +46,8 @@ def judge(loss, done):
         return "" if done.returncode == 0 else f"a right loss, and found: {', '.join(found) or 'nothing with a name'}"
     if loss["finding"] not in found:
         return f"expected {loss['finding']}, found {', '.join(found) or 'nothing'} (exit {done.returncode})"
-    return ""
+    return "".join(f"the smallest batch has {cells} cells of B·T and V = {v} ({b})" for cells, v, b in size_of(loss, done)
+                   if cells > MOST_CELLS or v > MOST_CLASSES)
 
 
 def main():
@@ -42,18 +55,27 @@ def main():
     parser.add_argument("seqgrad")
     parser.add_argument("ids", nargs="*")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--right", action="store_true")
+    parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("-v", action="store_true", help="print every loss with its seconds")
     options = parser.parse_intermixed_args()
     known = serve.losses()
-    losses = [known[i] for i in options.ids] or list(known.values())
-    wrong = 0
+    if options.right:
+        tasks = serve.right_losses(options.seeds)
+    else:
+        tasks = [(known[i], options.seed) for i in options.ids or known]
+    wrong, sizes = 0, []
     with ThreadPoolExecutor(2) as pool:
-        for loss, (done, seconds) in zip(losses, pool.map(lambda x: run(options.seqgrad, x, options.seed), losses)):
+        for (loss, seed), (done, seconds) in zip(tasks, pool.map(lambda task: run(options.seqgrad, *task), tasks)):
             problem = judge(loss, done)
             wrong += bool(problem)
+            sizes += size_of(loss, done)
             if problem or options.v:
-                print(f"{'FAIL' if problem else 'ok'} {loss['id']} ({seconds:.1f} s){': ' if problem else ''}{problem}", flush=True)
-    print(f"{len(losses)} losses, seed {options.seed}: {wrong} not as expected")
+                print(f"{'FAIL' if problem else 'ok'} {loss['id']} (seed {seed}, {seconds:.1f} s){': ' if problem else ''}{problem}", flush=True)
+    if sizes:
+        widest = max(sizes, key=lambda size: size[1])
+        print(f"smallest batch of {len(sizes)} bugs: at most {max(sizes)[0]} cells of B·T ({max(sizes)[2]}), V at most {widest[1]} ({widest[2]})")
+    print(f"{len(tasks)} losses, {f'seeds 1 to {options.seeds}' if options.right else f'seed {options.seed}'}: {wrong} not as expected")
     return 1 if wrong else 0
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A planted bug, or a right loss, as a program under test, in numpy:
+"""A planted bug, or a right loss, or a preset as presets.py has it, as a program under test, in numpy:
 
   seqgrad conform --means torch.mean -- python3 serve.py mean_over_padding
 """
@@ -15,9 +15,21 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import adapter  # noqa: E402
 import numpy_bugs  # noqa: E402
 import numpy_right  # noqa: E402
+import presets  # noqa: E402
 from autodiff import Array, gradients  # noqa: E402
 
 DIFFERENTIATED = ("logits", "probs", "log_probs", "row_loss")
+
+
+def preset_losses(seed=None):
+    """Those of presets.py, as losses() has the others."""
+    return {p.id: {"id": p.id, "means": p.means, "takes": p.takes, "hello": {"axis": p.axis, **p.hello}, "preset": p} for p in presets.presets(seed)}
+
+
+def right_losses(seeds):
+    """(loss, seed): every right loss with each seed, and of every formula of presets.py one preset a seed."""
+    right = [loss for loss in losses().values() if "finding" not in loss]
+    return [(loss, seed) for seed in range(1, seeds + 1) for loss in [*right, *preset_losses(seed).values()]]
 
 
 def losses():
@@ -49,11 +61,17 @@ def answer(function, tensors, dtypes, meta):
     return value.value, {f"d_{prediction}": found}, changed
 
 
+def function_of(preset):
+    loss, names = preset.function("numpy"), preset.takes.split()
+    return lambda x: loss(**{n: getattr(x, n) for n in names})
+
+
 def main():
-    known = losses()
+    known = {**losses(), **preset_losses()}
     if len(sys.argv) != 2 or sys.argv[1] not in known:
-        sys.exit(f"{__doc__}\nlosses: {', '.join(known)}")
-    function = getattr(numpy_bugs, sys.argv[1], None) or getattr(numpy_right, sys.argv[1])
+        sys.exit(f"{__doc__}\nlosses: {', '.join(losses())}\npresets: {', '.join(preset_losses())}")
+    preset = known[sys.argv[1]].get("preset")
+    function = function_of(preset) if preset else getattr(numpy_bugs, sys.argv[1], None) or getattr(numpy_right, sys.argv[1])
     adapter.serve(lambda *round: answer(function, *round), hello(known[sys.argv[1]]))
 
 

@@ -73,7 +73,8 @@ class StepProgram:
             raise FrameworkError(raised(self.name, error, self.framework_name, framework is None)) from error
         if not reached:
             how = ", or call backward() on a loss of them" if self.framework.name == "torch" else ""
-            raise FrameworkError(f"{self.name}: no gradient reached the logits{self.whose}; return the gradient of each batch's logits{how}")
+            raise FrameworkError(f"{self.name}: no gradient reached the logits{self.whose}; return the gradient of each batch's "
+                                 f"logits{how}")
 
     def hello(self) -> dict:
         return {"protocol": "1", "name": f"{self.name} over {self.parts}", "framework": framework_text(self.framework_name, self.framework),
