@@ -12,7 +12,7 @@ targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || targets=(config safetensors text cases command_line printers answers)
 launcher=()
 if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=None -DSEQGRAD_TESTS=OFF -DSEQGRAD_FUZZ=ON \
+cmake -S . -B build-fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=None -DSEQGRAD_TESTS=OFF -DSEQGRAD_FUZZ=ON -DSEQGRAD_UNITY=ON \
   -DCMAKE_CXX_FLAGS="-O1 -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" \
   "${launcher[@]}" >/dev/null
 cmake --build build-fuzz -j "${SEQGRAD_JOBS:-$(nproc)}" --target "${targets[@]/#/fuzz_}" >build-fuzz/build.log ||
