@@ -217,6 +217,21 @@ TEST_CASE("without a meaning the mend keeps the reduction that was named") {
   CHECK(mends[0].ends_with("(nll * mask).sum() / mask.numel()"));
 }
 
+TEST_CASE("a sentence of no token, whose mean is no number, has no slope") {
+  const Metadata more{{"axis", "time"}, {"gradients", "d_row_loss"}};
+  OwnLoss own(program("row_loss mask", more), meaning_of("simpo.sequence_mean").config->options());
+  ConformOptions o;
+  o.meant = meaning_of("simpo.sequence_mean");
+  o.only = {"derivative"};
+  for (uint64_t seed = 1; seed <= 5; ++seed) {  // one of them has such a sentence where slopes are taken
+    o.draw.seed = seed;
+    CAPTURE(seed);
+    CHECK(conform(own, o).exit == 0);
+  }
+  own.fault = [](const LossBatch&, LossAnswer& a) { times(a, 1, 0.5); };
+  CHECK(conform(own, o).exit == 1);
+}
+
 TEST_CASE("a shift, or smoothing, that the hello does not say is hinted at") {
   LossOptions options = meaning_of("hf.causal_lm").config->options();
   std::string takes = "logits labels";

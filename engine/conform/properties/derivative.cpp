@@ -13,9 +13,12 @@ struct Direction {
   std::vector<double> x, weight, bias;
 };
 
-double sum_of(const std::vector<double>& x) {
+// By how much the value rises, over all entries. One of a vector that is no number, as a mean of nothing is, has no
+// slope.
+double rise(const std::vector<double>& from, const std::vector<double>& to, const std::vector<double>& at) {
   double sum = 0;
-  for (const double value : x) sum += value;
+  for (size_t i = 0; i < to.size(); ++i)
+    if (at.size() == 1 || std::isfinite(at[i])) sum += to[i] - from[i];
   return sum;
 }
 
@@ -50,13 +53,17 @@ LossBatch moved(LossBatch b, const Direction& d, double h, FloatType type) {
   return b;
 }
 
-// Σ g·δ over all that moved, with the distance that the dtype left of it.
+// Σ g·δ over all that moved, with the distance that the dtype left of it. What a dead row has for a gradient that is no
+// number is told by poison.
 double claimed(const LossAnswer& a, const LossBatch& up, const LossBatch& down) {
   double sum = 0;
+  const std::vector<uint8_t> live = live_predictions(up);
+  const auto width = static_cast<size_t>(up.width());
+  for (size_t i = 0; i < a.d_x.size(); ++i)
+    if (live[i / width] || std::isfinite(a.d_x[i])) sum += a.d_x[i] * (up.x[i] - down.x[i]);
   const auto add = [&](const std::vector<double>& g, const std::vector<double>& x, const std::vector<double>& y) {
     for (size_t i = 0; i < g.size(); ++i) sum += g[i] * (x[i] - y[i]);
   };
-  add(a.d_x, up.x, down.x);
   if (!a.d_weight.empty()) add(a.d_weight, up.weight, down.weight);
   if (!a.d_bias.empty()) add(a.d_bias, up.bias, down.bias);
   return sum;
@@ -122,7 +129,7 @@ PropertyResult check_derivative(Trial& t) {
         break;
       }
       const double got = claimed(answer, up, down) / (2 * h);
-      const double want = (sum_of(above.answer.value) - sum_of(below.answer.value)) / (2 * h);
+      const double want = rise(below.answer.value, above.answer.value, answer.value) / (2 * h);
       const auto entries = static_cast<double>(std::max<size_t>(1, answer.value.size()));
       const double step = logit_step(batch, d);
       const double limit = entries * limits.value / h + 0.5 * step * step * step * h * h * limits.coefficients +
