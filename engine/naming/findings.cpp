@@ -169,7 +169,7 @@ const FindingInfo finding_table[] = {
     {"pure:inputs_overwritten", "it writes over its inputs", "", ""},
     {"pure:state", "a second call gives another answer", "", ""},
     {"dtype:summed", "summed in a small dtype: the error grows with N", "(nll.bfloat16() * mask).cumsum(1)[:, -1].sum()", loss},
-    {"dtype:overflow", "overflows in a small dtype", "", ""},
+    {"dtype:overflow", "no finite number in a small dtype: it overflows, or an epsilon is 0 there", "", ""},
     {"derivative:value_is_meant", "value and gradient disagree; the value is the one that is meant", "", ""},
     {"derivative:gradient_is_meant", "value and gradient disagree; the gradient is that of what is meant", "", ""},
     {"derivative:neither", "value and gradient disagree, and neither is what is meant", "", ""},

@@ -20,7 +20,9 @@ def weighted_mean(y_true, y_pred, mask, weights):
 
 def by_example(y_true, y_pred, mask, weights):
     w = ops.where(ops.cast(mask, "bool"), weights, ops.zeros_like(weights))
-    return ops.sum(safe_losses(y_true, y_pred, mask) * w, 1) / (ops.sum(w, 1) + 1e-12)
+    total = ops.sum(w, 1)
+    divisor = ops.where(total > 0, total + 1e-12, ops.ones_like(total))  # 1e-12 is 0 in float16
+    return ops.sum(safe_losses(y_true, y_pred, mask) * w, 1) / divisor
 
 
 def row_losses(y_true, y_pred, mask):

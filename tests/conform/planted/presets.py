@@ -1,7 +1,8 @@
 """Presets written right, in each framework: formulas in a table, of what a framework's few operations make of a batch.
 
 In a formula stand l [B,T], losses of tokens, 0 where none counts; m [B,T], 1 where one counts; w, m times the token's weight; c,
-m times the class weight of the target; B, T; sum, sum_t, sum_b over all, steps, examples; over(a, b), a/b and 0 where b is 0.
+m times the class weight of the target; B, T; sum, sum_t, sum_b over all, steps, examples; over(a, b), a/b and 0 where b is 0, as
+an epsilon is in 16 bits.
 """
 import inspect
 
@@ -13,17 +14,17 @@ TABLE = [
     ("over(sum(w * l), sum(m))", WEIGHTS, "token_mean keras.sum_over_batch_size"),
     ("over(sum(l), sum(m))", LOGITS, "token_mean fairseq.tokens liger.mean sockeye joeynmt.tokens keras.sum_over_batch_size"),
     ("sum(l) / sum(m)", LOGITS, "torch.mean hf.causal_lm cce.mean tf2.boolean_mask_mean tf2.sequence_mask_by_length"),
-    ("sum(w * l) / (sum(m) + 1e-7)", WEIGHTS, "keras.sum_over_batch_size@3.12"),
+    ("over(sum(w * l), sum(m) + 1e-7)", WEIGHTS, "keras.sum_over_batch_size@3.12"),
     ("sum(w * l)", WEIGHTS, "sum tf1.losses.sum marian.ce-sum marian.ce-mean marian.ce-mean-words marian.perplexity "
                             "tf1.legacy_sequence_loss[no+flag]"),
     ("sum(l)", LOGITS, "joeynmt.none sum"),
     ("over(sum(w * l), B)", WEIGHTS, "batch_mean tf1.legacy_sequence_loss[average_across_batch]"),
     ("over(sum(l), B)", LOGITS, "fairseq.sentence_avg opennmt.sents joeynmt.batch"),
     ("over(sum(over(sum_t(w * l), sum_t(m))), sum(any_t(m)))", WEIGHTS, "sentence_mean"),
-    ("sum_t(w * l) / (sum_t(w) + 1e-12)", WEIGHTS, "tf1.sequence_loss_by_example"),
+    ("over(sum_t(w * l), sum_t(w) + 1e-12)", WEIGHTS, "tf1.sequence_loss_by_example"),
     ("sum_t(w * l)", WEIGHTS, "tf1.sequence_loss_by_example[no+flag]"),
-    ("over(sum(sum_t(w * l) / (sum_t(w) + 1e-12)), B)", WEIGHTS, "tf1.legacy_sequence_loss"),
-    ("sum(sum_t(w * l) / (sum_t(w) + 1e-12))", WEIGHTS, "tf1.legacy_sequence_loss[average_across_timesteps]"),
+    ("over(sum(over(sum_t(w * l), sum_t(w) + 1e-12)), B)", WEIGHTS, "tf1.legacy_sequence_loss"),
+    ("sum(over(sum_t(w * l), sum_t(w) + 1e-12))", WEIGHTS, "tf1.legacy_sequence_loss[average_across_timesteps]"),
     ("over(sum(w * l), sum(w))", WEIGHTS, "tf1.contrib_sequence_loss tfa.sequence_loss tf1.losses.mean keras.mean_with_sample_weight"),
     ("over(sum_t(w * l), sum_t(w))", WEIGHTS,
      "tf1.contrib_sequence_loss[average_across_timesteps] tfa.sequence_loss[average_across_timesteps]"),
@@ -43,7 +44,7 @@ TABLE = [
     ("sum(l)", ROWS, "verl.token-sum"),
     ("sum(l) / sum(any_t(m))", ROWS, "verl.seq-mean-token-sum"),
     ("over(sum(l), B)", ROWS, "verl.seq-mean-token-sum@0.5 trl.luspo"),
-    ("sum(sum_t(l) / (sum_t(m) + 1e-8)) / sum(any_t(m))", ROWS, "verl.seq-mean-token-mean"),
+    ("sum(over(sum_t(l), sum_t(m) + 1e-8)) / sum(any_t(m))", ROWS, "verl.seq-mean-token-mean"),
     ("sum(l) / (T * sum(any_t(m)))", ROWS, "verl.seq-mean-token-sum-norm"),
     ("over(sum(l), T)", ROWS, "verl.seq-mean-token-sum-norm@0.6"),
     ("over(sum(sum_t(l) / least_1(sum_t(m))), B)", ROWS, "trl.grpo"),

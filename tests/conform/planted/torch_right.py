@@ -33,7 +33,8 @@ def weighted_mean(logits, targets, mask, weights):
 
 def by_example(logits, targets, mask, weights):
     w = torch.where(mask, weights, 0)
-    return (safe_losses(logits, targets, mask) * w).sum(1) / (w.sum(1) + 1e-12)
+    divisor = (w.sum(1) + 1e-12).clamp(min=torch.finfo(w.dtype).tiny)  # 1e-12 is 0 in float16
+    return (safe_losses(logits, targets, mask) * w).sum(1) / divisor
 
 
 def row_losses(logits, targets, mask):
