@@ -24,7 +24,7 @@ std::string after_hello(const Scratch& dir, const std::string& then, const std::
   const std::string request = "head -c $(od -An -tu8 -N8 | tr -d ' ') >/dev/null";
   return dir.write(
       "program.sh",
-      request +
+      "cd '" + dir.path.string() + "'\n" + request +
           "\ncat <<'END' | head -c -1 >hello.json\n"
           R"({"__metadata__":{"protocol":"1","name":"sh","takes":"logits targets mask","gradients":"d_logits")" +
           more + "}}" +
