@@ -54,9 +54,8 @@ LossResult report_rows(const LossInputs& inputs, const LiveRows& rows, std::span
   stats.z_sum = order_free_sum(z);
   stats.smoothed_sum = order_free_sum(out.row_loss);
   if (const std::string why = empty_reason(rows, options, divisor); !why.empty())
-    out.warnings.push_back(
-        {"empty", fmt::format("{}: its loss is {} and its gradient 0", why,
-                              std::isnan(empty_value(options)) ? "nan" : "0")});
+    out.warnings.push_back({"empty", fmt::format("{}: its loss is {} and its gradient 0", why,
+                                                 std::isnan(empty_value(options)) ? "nan" : "0")});
   return out;
 }
 
