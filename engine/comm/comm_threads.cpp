@@ -2,6 +2,7 @@
 #include "engine/comm/comm_threads.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -29,7 +30,8 @@ struct World {
   // Waits until ready(), or throws Abandoned.
   template <class F>
   void wait(std::unique_lock<std::mutex>& lock, const F& ready) {
-    changed.wait(lock, [&] { return abandoned || ready(); });
+    // In slices, since wait() without an end asks for a newer libstdc++ than a wheel may.
+    while (!abandoned && !ready()) changed.wait_for(lock, std::chrono::seconds(1));
     if (abandoned) throw Abandoned{*abandoned};
   }
   void barrier(std::unique_lock<std::mutex>& lock) {
