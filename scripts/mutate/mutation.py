@@ -6,8 +6,8 @@ failing test, a crash, a sanitizer or the time limit. One that does not compile,
 original's code, is replaced by the next of the sample.
 
 The sample is the N mutants whose hash with the seed is smallest: a change of one file leaves the others' mutants in it.
-Results are kept in build-mutants/results-SET.jsonl while neither the mutated file nor a test changed; --fresh forgets
-them. Survivors that no test can tell from the original stand with the reason in scripts/mutate/equivalent.txt; the
+Results are kept in build-mutants/results-SET.jsonl while neither the mutated file nor the test file that killed it changed,
+of a survivor while no test did; --fresh forgets them. Survivors that no test can tell from the original stand with the reason in scripts/mutate/equivalent.txt; the
 score is printed with and without them, and the bar is for the first, which counts them as missed."""
 
 import argparse
@@ -57,6 +57,20 @@ def sample(tree, files, seed):
             times[m.label] = n = times.get(m.label, 0) + 1
             drawn.append((digest(str(seed), m.label, str(n)), digest(content, m.label, str(n), str(m.begin)), m))
     return [(key, m) for _, key, m in sorted(drawn, key=lambda d: d[0])]
+
+
+class Judges:
+    """What a result depends on beside its mutant: the test file that killed it, or all of them."""
+
+    def __init__(self, tree):
+        support = [p.read_text() for p in sorted((tree.source / "tests/support").glob("*.h"))]
+        self.one = {Path(f).stem: digest(tree.read(f), *support) for f in sorted(tree.tests)}
+        self.all = digest(*self.one.values())
+
+    def of(self, row):
+        if row.get("outcome") in ("does not compile", "same code"):
+            return ""
+        return self.one.get(row["by"].split(":")[0], "gone") if row.get("outcome") == "killed" else self.all
 
 
 def equivalents():
@@ -160,7 +174,7 @@ def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     begin = time.monotonic()
 
-    patterns, judges, bar = SETS[arguments.set]
+    patterns, tests, bar = SETS[arguments.set]
     tree = Tree(arguments.jobs)
     files = []
     for pattern in patterns:
@@ -175,8 +189,8 @@ def main():
             print(f"  {m.line:4} {m.label}")
         return 0
 
-    tree.prepare("tests/seqgrad_tests", judges)
-    judge = digest(*(tree.read(f) for f in sorted(tree.tests)), *(p.read_text() for p in sorted((tree.source / "tests/support").glob("*.h"))))
+    tree.prepare("tests/seqgrad_tests", tests)
+    judges = Judges(tree)
     base = HOME / "base"
     base.mkdir(exist_ok=True)
     linked = tree.link({}, base / "program")
@@ -189,14 +203,19 @@ def main():
     kept = {}
     for line in log.read_text().splitlines() if log.exists() else []:
         row = json.loads(line)
-        kept[row["key"], row["judge"]] = row
-    keep = lambda row: log.open("a").write(json.dumps(dict(row, judge=judge)) + "\n")
+        if row["judge"] == judges.of(row):
+            kept[row["key"]] = row
+
+    def keep(row):
+        with log.open("a") as file:
+            file.write(json.dumps(dict(row, judge=judges.of(row))) + "\n")
+
     sources = digest(*(tree.read(f) for f in sorted(tree.commands) if not f.startswith("tests/")))
-    if (sources, judge) not in kept:  # do the tests pass without a mutant?
+    if sources not in kept:  # do the tests pass without a mutant?
         for row in in_turns(__file__, (tree, None), [(sources, None)]):
-            kept[sources, judge] = row
+            kept[sources] = row
             keep(row)
-    times = kept[sources, judge]["times"]
+    times = kept[sources]["times"]
     print(f"{len(times)} test files, {sum(t for _, t in times):.1f} s", flush=True)
     limits = [(test, 10 + 5 * seconds) for test, seconds in times]
 
@@ -205,8 +224,8 @@ def main():
     while valid() < arguments.n and at < len(drawn):
         batch = drawn[at:at + arguments.n - valid()]
         at += len(batch)
-        results += [kept[key, judge] for key, _ in batch if (key, judge) in kept]
-        for row in in_turns(__file__, (tree, limits), [(key, m) for key, m in batch if (key, judge) not in kept]):
+        results += [kept[key] for key, _ in batch if key in kept]
+        for row in in_turns(__file__, (tree, limits), [(key, m) for key, m in batch if key not in kept]):
             keep(row)
             results.append(row)
             if row["outcome"] == "survived":
