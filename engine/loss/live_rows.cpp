@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "engine/loss/errors.h"
@@ -104,36 +105,71 @@ std::string with_point(double x) {
   return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
 }
 
+// What one pass over a row of dense targets finds, four classes at a time.
+struct DenseScan {
+  double sum = 0, largest = 0;
+  int64_t nonzero = 0;
+  bool finite = true;  // and nothing is below 0
+};
+DenseScan scan_row(const double* q, int64_t n) {
+  constexpr int64_t w = 4;
+  double sums[w] = {}, tops[w] = {};
+  int64_t nonzero[w] = {}, odd[w] = {};
+  const auto see = [&](int64_t j, double x) {
+    sums[j] += x;
+    tops[j] = x > tops[j] ? x : tops[j];
+    nonzero[j] += x != 0;
+    odd[j] += !(x >= 0 && x <= std::numeric_limits<double>::max());
+  };
+  int64_t v = 0;
+  for (; v + w <= n; v += w)
+    for (int64_t j = 0; j < w; ++j) see(j, q[v + j]);
+  for (; v < n; ++v) see(v % w, q[v]);
+  DenseScan out;
+  for (int64_t j = 0; j < w; ++j) {
+    out.sum += sums[j];
+    out.largest = std::max(out.largest, tops[j]);
+    out.nonzero += nonzero[j];
+    out.finite &= odd[j] == 0;
+  }
+  return out;
+}
+
+void check_dense(const LossInputs& in, const LossOptions& options, int64_t n, const DenseScan& scan) {
+  const double* q = in.dense.data() + n * in.classes;
+  const int64_t b = n / in.steps, t = n % in.steps;
+  for (int64_t v = 0; v < in.classes && !scan.finite; ++v)
+    if (!(q[v] >= 0 && std::isfinite(q[v])))
+      refuse(LossCode::dense_row, "dense target (b={},t={},v={}) is {}; expected a finite number of at least 0", b, t,
+             v, with_point(q[v]));
+  if (options.dense_sum == DenseSum::require && !(std::abs(scan.sum - 1) <= sum_tolerance))
+    refuse(LossCode::dense_row, "dense target row (b={},t={}) sums to {}; {}, or dense_sum: allow", b, t,
+           with_point(scan.sum),
+           scan.sum == 0 ? "zero rows are not a mask – use mask/lengths"
+                         : "expected 1: dense_sum: normalize divides by it");
+  if (options.dense_sum == DenseSum::normalize && (scan.sum == 0 || !std::isfinite(scan.sum)))
+    refuse(LossCode::dense_row,
+           "dense target row (b={},t={}) sums to {} and cannot be normalized; use mask/lengths to leave it out", b, t,
+           with_point(scan.sum));
+}
+
 // A row of dense targets, checked (E09). One that is one-hot becomes an id, so that both forms are the same arithmetic;
 // any other is appended to `dense`.
 LiveRow dense_row(const LossInputs& in, const LossOptions& options, int64_t n, std::vector<double>& dense) {
   const double* q = in.dense.data() + n * in.classes;
-  const int64_t b = n / in.steps, t = n % in.steps;
-  double sum = 0;
-  int64_t nonzero = 0;
-  for (int64_t v = 0; v < in.classes; ++v) {
-    if (!(q[v] >= 0 && std::isfinite(q[v])))
-      refuse(LossCode::dense_row, "dense target (b={},t={},v={}) is {}; expected a finite number of at least 0", b, t,
-             v, with_point(q[v]));
-    sum += q[v];
-    nonzero += q[v] != 0;
-  }
-  if (options.dense_sum == DenseSum::require && std::abs(sum - 1) > sum_tolerance)
-    refuse(LossCode::dense_row, "dense target row (b={},t={}) sums to {}; {}, or dense_sum: allow", b, t,
-           with_point(sum),
-           sum == 0 ? "zero rows are not a mask – use mask/lengths" : "expected 1: dense_sum: normalize divides by it");
-  if (options.dense_sum == DenseSum::normalize && sum == 0)
-    refuse(LossCode::dense_row,
-           "dense target row (b={},t={}) sums to 0.0 and cannot be normalized; use mask/lengths to leave it out", b, t);
-  const double scale = options.dense_sum == DenseSum::normalize ? sum : 1;
-  LiveRow row{n, std::max_element(q, q + in.classes) - q, -1, 0};
-  if (nonzero == 1 && q[row.target] == scale) return row;
+  const DenseScan scan = scan_row(q, in.classes);
+  check_dense(in, options, n, scan);
+  const bool normalizes = options.dense_sum == DenseSum::normalize;
+  LiveRow row{n, std::find(q, q + in.classes, scan.largest) - q, -1, 0};
+  if (scan.nonzero == 1 && q[row.target] == (normalizes ? scan.sum : 1)) return row;
+  if (dense.empty()) dense.reserve(in.dense.size() - static_cast<size_t>(n * in.classes));
   row.dense = static_cast<int64_t>(dense.size());
-  row.q_sum = 0;
-  for (int64_t v = 0; v < in.classes; ++v) {
-    dense.push_back(q[v] / scale);
-    row.q_sum += dense.back();
-  }
+  row.q_sum = scan.sum;
+  dense.insert(dense.end(), q, q + in.classes);
+  if (!normalizes) return row;
+  double* own = dense.data() + row.dense;
+  for (int64_t v = 0; v < in.classes; ++v) own[v] /= scan.sum;
+  row.q_sum = scan_row(own, in.classes).sum;
   return row;
 }
 

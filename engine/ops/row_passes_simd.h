@@ -161,22 +161,26 @@ int64_t make_weights(const WeightTables& tables, T* weights, int64_t n) {
   constexpr int64_t w = Vec<double>::lanes;
   constexpr double least = sizeof(T) == 4 ? 0x1p-126 : 0x1p-1022;
   Vec<double>::mask nonzero{};
-  for (int64_t i = 0; i < n; i += w) {
-    const int64_t count = n - i < w ? n - i : w;
-    const auto read = [&](const double* table) {
-      return count == w ? load<double>(table + i) : load_some<double>(table + i, count, 0);
-    };
+  const auto weight = [&](const auto& read) {
     D x = (tables.off_row ? read(tables.off_row) : D{} + tables.off) + read(tables.q) * tables.on;
     if (tables.scale) x *= read(tables.scale);
     x = ((x > 0.0) & (x < least)) ? D{} + least : x;
     x = ((x < 0.0) & (x > -least)) ? D{} - least : x;
-    for (int64_t k = count; k < w; ++k) x[k] = 0;
+    return x;
+  };
+  int64_t i = 0;
+  for (; i + w <= n; i += w) {
+    const D x = weight([&](const double* table) { return load<double>(table + i); });
     nonzero -= x != 0.0;
     const auto y = __builtin_convertvector(x, typename Vec<T>::narrow);
-    if (count == w)
-      __builtin_memcpy(weights + i, &y, sizeof y);
-    else
-      for (int64_t k = 0; k < count; ++k) weights[i + k] = y[k];
+    __builtin_memcpy(weights + i, &y, sizeof y);
+  }
+  if (i < n) {
+    const D x = weight([&](const double* table) { return load_some<double>(table + i, n - i, 0); });
+    for (int64_t k = 0; k < n - i; ++k) {
+      nonzero[k] -= x[k] != 0.0 ? -1 : 0;
+      weights[i + k] = static_cast<T>(x[k]);
+    }
   }
   int64_t sum = 0;
   for (int64_t k = 0; k < w; ++k) sum += nonzero[k];

@@ -205,6 +205,8 @@ TEST_CASE("E04 and E09: exact texts in both forms") {
     CHECK(dense([&](auto& q) { q[row + 11] = 0; }, DenseSum::allow) == "no error");
     CHECK(dense([&](auto& q) { q[row + 11] = 0; }, DenseSum::normalize) ==
           "dense target row (b=1,t=4) sums to 0.0 and cannot be normalized; use mask/lengths to leave it out");
+    CHECK(dense([&](auto& q) { q[row] = q[row + 49] = 1e308; }, DenseSum::normalize) ==
+          "dense target row (b=1,t=4) sums to inf and cannot be normalized; use mask/lengths to leave it out");
     CHECK(
         dense([&](auto& q) { q[row] = .5; }, DenseSum::require) ==
         "dense target row (b=1,t=4) sums to 1.5; expected 1: dense_sum: normalize divides by it, or dense_sum: allow");
