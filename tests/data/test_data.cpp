@@ -254,6 +254,9 @@ TEST_CASE("two files are read line by line; blank and long pairs are dropped and
   text.skipped = {};
   CHECK(refusal([&] { drop_unusable(text, 2, words, words); }) ==
         "train: no pair left of 3: 2 blank on a side, 1 longer than data.max_length 2");
+  require_words(text);
+  text.pairs.assign(2, {"a", " ", {}});
+  CHECK(refusal([&] { require_words(text); }) == "train: no pair left of 2: 2 blank on a side");
 }
 
 TEST_CASE("only line feeds end lines") {
@@ -352,6 +355,12 @@ TEST_CASE("weights and masks stay with their pairs and reach the batch") {
   CHECK(has(refused({folder.write("e", "1\n1\n1\n"), "", ""}), "e has 3 lines but train has 4 pairs"));
   CHECK(has(refused({"", folder.write("w", "1 2\n\n4 5\n6 7 8\n"), ""}),
             "w:1: 2 numbers for 2 target tokens; expected 3"));
+  for (const char* odd : {"x", "0,5", "1e999", "nan", "0.5x"}) {
+    CHECK(has(refused({folder.write("e", fmt::format("1\n{}\n1\n1\n", odd)), "", ""}),
+              fmt::format("e:2: expected a number such as 0.5, got '{}'", odd)));
+    CHECK(has(refused({"", folder.write("w", fmt::format("1 {} 2\n\n4 5\n6 7 8\n", odd)), ""}),
+              fmt::format("w:1: expected a number such as 0.5, got '{}'", odd)));
+  }
   CHECK(has(refused({"", "", folder.write("m", "1 0 2\n\n1 1\n1 1 1\n")}), "m:1: expected 0 or 1, got 2"));
   const TextFiles tsv{"", "", folder.write("x.tsv", "a\tb\t1\n")};
   CHECK(has(refusal([&] {

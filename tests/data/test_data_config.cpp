@@ -126,7 +126,7 @@ TEST_CASE("every key of the data section changes what is loaded") {
   CHECK(plain.source->size() == special_ids + 8);
   CHECK(plain.train.example_weight.empty());
 
-  CHECK(with({"max_length=3"}).train.skipped.too_long == 1);
+  CHECK(with({"max_length=3"}).train.skipped.text() == "1 blank, 1 too long (line 2)");
   CHECK(with({"max_length=3"}).dev.skipped.too_long == 0);
   CHECK(with({"max_length=3"}).source->vocabulary().id("Haus") == unk_id);
   const Data lower = with({"lowercase=true"});

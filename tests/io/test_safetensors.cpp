@@ -95,6 +95,22 @@ TEST_CASE("a file by Python's safetensors is read right") {  // scripts/record/s
   CHECK(*f.at("quote \" \\ ü").data<int32_t>() == 7);
 }
 
+TEST_CASE("numbers of 16 bits become float32 where they are asked for, and are refused elsewhere") {
+  const std::string header =
+      R"({"b":{"dtype":"BF16","shape":[3],"data_offsets":[0,6]},"h":{"dtype":"F16","shape":[2],"data_offsets":[6,10]}})";
+  const std::string bytes = file_of(header, std::string("\x80\x3f\x00\xc0\x49\x40"
+                                                        "\x00\x3c\x00\xb8",
+                                                        10));
+  const SafetensorsFile file = parse_safetensors("x", bytes, HalfFloats::widened);
+  const auto floats = [&](const char* name) {
+    const NamedArray& a = file.at(name);
+    return std::vector<float>(a.data<float>(), a.data<float>() + a.numel());
+  };
+  CHECK(floats("b") == std::vector<float>{1, -2, 3.140625});
+  CHECK(floats("h") == std::vector<float>{1, -0.5});
+  CHECK(has(verdict(bytes), "BF16"));
+}
+
 TEST_CASE("every truncation, every appended byte and every bit flip is refused") {
   const Scratch dir;
   const std::string good = small_file(dir);
