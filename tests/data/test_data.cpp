@@ -259,6 +259,20 @@ TEST_CASE("two files are read line by line; blank and long pairs are dropped and
   CHECK(refusal([&] { require_words(text); }) == "train: no pair left of 2: 2 blank on a side");
 }
 
+TEST_CASE("a target that a run reads otherwise is scored as its file has it") {
+  const Folder folder;
+  TextForm form;
+  form.lowercase = true;
+  const ParallelText text = read_parallel_text("test", {"", "", folder.write("t", "A b\tDas Haus\nC\tein haus\n")}, {},
+                                               tokenizer_kind("word").length, form);
+  REQUIRE(text.pairs.size() == 2);
+  CHECK(text.pairs[0].source == "a b");
+  CHECK(text.pairs[0].target == "das haus");
+  CHECK(text.pairs[0].reference() == "Das Haus");
+  CHECK(text.pairs[1].given.empty());
+  CHECK(text.pairs[1].reference() == "ein haus");
+}
+
 TEST_CASE("only line feeds end lines") {
   const Folder folder;
   const auto lines = [&](const std::string& text) { return read_lines(folder.write("text", text)); };
