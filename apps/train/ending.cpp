@@ -43,13 +43,15 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job, T
 }
 
 void final_report(const Config& config, const TrainJob& job, Trainer& trainer) {
+  const During testing(trainer.times(), Work::test);
   from_first(job.processes, [&] { return load_best(job.run, config.checkpoint.average(), false, job.model)[0]; });
   broadcast(job.processes, job.model.store());
   const std::vector<std::string> lines = test_lines(config, job, trainer);
   trainer.write_report(lines);
   for (const std::string& line : lines) fmt::print("{}{}\n", &line == &lines[0] ? "" : "      ", line);
-  if (job.quiet) return;
   if (std::fflush(stdout) != 0) throw std::system_error(errno, std::generic_category());  // before what follows it
+  trainer.say_times();
+  if (job.quiet) return;
   const Task* task = task_of(config.data);
   const Corpus& shown = job.data.test.size() > 0 ? job.data.test : job.data.dev;
   int64_t at = 0;
@@ -93,6 +95,7 @@ int train_in(Trainer& trainer, const TrainJob& job, const Config& config) {
     failed(e, job.run);
   }
   if (ending == Ending::stopped || ending == Ending::max_steps) {
+    trainer.say_times();
     note(fmt::format("saved at step {}; go on with: {}", trainer.state().step, resume_command(job.run)));
     const bool in_haste = ending == Ending::stopped && trainer.stop_signal() != SIGUSR1;
     return in_haste ? 128 + trainer.stop_signal() : 0;

@@ -71,8 +71,8 @@ void describe(const TrainCommand& o, const Config& config, const TrainJob& job, 
 }
 
 TrainJob job_of(const TrainCommand& o, const Config& config, const Setup& s, const std::string& run) {
-  return {config, *s.model,    s.data,         s.loss,         config.decode_options(),
-          run,    o.max_steps, o.common.quiet, steady_seconds, *o.processes};
+  return {config,         *s.model,       s.data,       s.loss, config.decode_options(), run, o.max_steps,
+          o.common.quiet, steady_seconds, *o.processes, o.began};
 }
 
 namespace {

@@ -16,6 +16,7 @@ struct TrainCommand {
   std::optional<int64_t> max_steps;
   bool dry_run = false, accept_changed_data = false;
   Processes* processes = &alone();  // that train together
+  double began = steady_seconds();  // as the program did
   bool writes() const { return processes->rank() == 0; }
 };
 

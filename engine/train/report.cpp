@@ -183,7 +183,7 @@ std::string report_page(const TrainJob& job, const TrainState& state, int64_t to
   body += folded("Every key", preformatted(resolved_yaml(job.config, false)));
 
   std::vector<std::vector<std::string>> facts;
-  for (const char* time_or_result : {"seconds", "results"}) environment.erase(time_or_result);
+  for (const char* time_or_result : {"seconds", "seconds_of", "results"}) environment.erase(time_or_result);
   flatten(environment, "", facts);
   body += heading(2, "Environment") + table({}, facts);
   return page(name, body);

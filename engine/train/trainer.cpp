@@ -29,7 +29,7 @@ Trainer::Trainer(const TrainJob& job)
       queue_(job.model, job_.loss, job.config.optim, sharing_of(job, sum_)),
       progress_(job.quiet || !writes_, writes_ ? job.run + "/train.log" : ""),
       total_(length_.steps()),
-      training_(job.clock) {
+      times_(job.clock, job.began.value_or(job.clock())) {
   if (writes_) metrics_.emplace(job.run);
 }
 
@@ -44,10 +44,7 @@ void Trainer::resume(const std::string& checkpoint) {
   }
   if (!writes_) return;
   metrics_->truncate_after(checkpoint.empty() ? -1 : state_.step);
-  for (const MetricRow& row : metrics_->rows())
-    for (const auto& [name, value] : row.values)
-      if (name == "seconds") seconds_before_ = std::max(seconds_before_, value);
-  seconds_before_ = std::max(seconds_before_, kept_seconds());
+  take_kept_times();
   for (const char* part : {"", "/checkpoints", "/samples"}) remove_leftovers(job_.run + part);
 }
 
@@ -58,10 +55,14 @@ double Trainer::rate() const {
 }
 
 void Trainer::one_step() {
+  const During stepping(times_, Work::steps);
   const Config& c = job_.config;
   std::vector<Batch> batches;
   step_batches_ = length_.micro_batches(state_);
-  while (std::ssize(batches) < step_batches_) batches.push_back(batcher_.next());
+  {
+    const During batching(times_, Work::batches);
+    while (std::ssize(batches) < step_batches_) batches.push_back(batcher_.next());
+  }
   ++state_.step;
   const ForwardContext context{true, static_cast<uint64_t>(c.seed()), static_cast<uint64_t>(state_.step), 0,
                                c.train.teacher_forcing()};
@@ -73,6 +74,7 @@ void Trainer::one_step() {
 
 // Takes in what steps gave; on a GPU this waits for it.
 void Trainer::collect() {
+  const During stepping(times_, Work::steps);
   Interval& interval = state_.interval;
   for (const StepResult& r : queue_.collect()) {
     warn(r.warnings);
@@ -104,8 +106,6 @@ double Trainer::epochs() {
          static_cast<double>(state_.index) / static_cast<double>(batcher_.batches(state_.epoch));
 }
 
-double Trainer::seconds() const { return seconds_before_ + job_.clock() - run_start_; }
-
 // The epoch of the last batch that was read, and which of the steps that end in it this was.
 void Trainer::tell_epoch(ProgressLine& p) {
   const int64_t accumulation = job_.config.train.accumulation(), epoch = state_.epoch - (state_.index == 0);
@@ -125,9 +125,9 @@ ProgressLine Trainer::progress() {
   p.perplexity = interval.loss.perplexity();
   p.lr = rate();
   p.grad_norm = interval.grad_norm;
-  p.tokens_per_second = static_cast<double>(timed_tokens_) / std::max(1e-9, training_.seconds());
+  p.tokens_per_second = static_cast<double>(timed_tokens_) / std::max(1e-9, times_.training() - interval_start_);
   p.padding = 1 - static_cast<double>(interval.tokens) / static_cast<double>(std::max<int64_t>(1, interval.positions));
-  p.eta_seconds = (job_.clock() - run_start_) / static_cast<double>(state_.step - first_step_) *
+  p.eta_seconds = (job_.clock() - loop_start_) / static_cast<double>(state_.step - first_step_) *
                   static_cast<double>(total_ - state_.step);
   return p;
 }
@@ -158,16 +158,17 @@ void Trainer::log_interval() {
   }
   say_compared(compared);
   metrics.emplace_back("epoch", epochs());
-  metrics.emplace_back("seconds", seconds());
+  metrics.emplace_back("seconds", times_.total());
   metrics.emplace_back("tokens_per_second", p.tokens_per_second);
   record("train", metrics);
   state_.interval = {};
   timed_tokens_ = 0;
-  training_.reset();
+  interval_start_ = times_.training();
 }
 
 void Trainer::show_samples() {
   if (!writes_) return;
+  const During sampling(times_, Work::samples);
   const Corpus& dev = job_.data.dev;
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < dev.size() && std::ssize(rows) < job_.config.report.samples(); ++i)
@@ -194,7 +195,7 @@ void Trainer::validate() {
       "stopping: the validation is finished first, then the run is saved; a second signal leaves without saving\n";
   const StopAnswer answer(writes_ ? text : nullptr);
   collect();
-  training_.stop();
+  const During validating(times_, Work::validation);
   compare_parameters();
   const Evaluation e = evaluate(job_.model, job_.loss, job_.data.dev, *job_.data.target, job_.decode,
                                 score_options(job_.config), {}, job_.processes);
@@ -203,7 +204,7 @@ void Trainer::validate() {
   say_compared(e.compared);
   Metrics metrics = metrics_of(e, job_.loss.compare);
   metrics.emplace_back("epoch", epochs());
-  metrics.emplace_back("seconds", seconds());
+  metrics.emplace_back("seconds", times_.total());
   record("dev", metrics);
   show_samples();
   say_overfitting(e.loss_value);
@@ -237,7 +238,7 @@ void Trainer::keep_best(double metric) {
 
 void Trainer::checkpoint() {
   collect();
-  training_.stop();
+  const During saving(times_, Work::checkpoints);
   saved_step_ = state_.step;
   if (!writes_) return;
   metrics_->sync();
@@ -266,7 +267,8 @@ void Trainer::tidy_checkpoints() {
   }
 }
 
-void Trainer::write_report(const std::vector<std::string>& test) const {
+void Trainer::write_report(const std::vector<std::string>& test) {
+  const During reporting(times_, Work::report);
   if (writes_) write_output(job_.run + "/report.html", report_page(job_, state_, total_, metrics_->rows(), test));
 }
 
@@ -284,7 +286,6 @@ bool Trainer::out_of_patience() const {
 // A step, and what is due after it.
 void Trainer::advance() {
   const TrainConfig& t = job_.config.train;
-  training_.start();
   one_step();
   if (progress_.due()) show_progress();
   if (state_.step % t.log_every() == 0 || state_.step == total_) log_interval();
@@ -300,12 +301,14 @@ Ending Trainer::run() {
     ~AtTheEnd() { progress.clear(); }
   } at_the_end{progress_};
   const int64_t end = job_.max_steps ? std::min(total_, *job_.max_steps) : total_;
-  run_start_ = job_.clock();
+  times_.change_to(Work::other);
   const bool nothing_to_do = state_.step >= end || out_of_patience();  // a stopped run may have had its last validation
   say_beginning(nothing_to_do);
   if (!nothing_to_do) forget_results();
   if (state_.step == 0) show_samples();
   first_step_ = state_.step;
+  loop_start_ = job_.clock();
+  interval_start_ = times_.training();
   compare_parameters();
   while (state_.step < end && !out_of_patience()) {
     const std::vector<int> signals = together(job_.processes, [&] { return advance(), seqgrad::stop_signal(); });
@@ -313,12 +316,12 @@ Ending Trainer::run() {
     if (got != signals.end()) {
       stop_signal_ = *got;
       save_what_is_not();
-      keep_seconds();
+      keep_times();
       return Ending::stopped;
     }
   }
   save_what_is_not();
-  keep_seconds();
+  keep_times();
   const bool early = out_of_patience() && state_.step < total_;
   if (!nothing_to_do) say_end(early);
   if (early) return Ending::early;

@@ -9,7 +9,7 @@
 #include "engine/train/progress.h"
 #include "engine/train/run_length.h"
 #include "engine/train/step_queue.h"
-#include "engine/train/stopwatch.h"
+#include "engine/train/work_times.h"
 
 namespace seqgrad {
 
@@ -22,8 +22,9 @@ struct TrainJob {
   std::string run;                   // the run directory
   std::optional<int64_t> max_steps;  // stop here, without changing the schedule
   bool quiet = false;
-  Clock clock = steady_seconds;    // of the times that are told
-  Processes& processes = alone();  // that make the run together; the first one writes and tells
+  Clock clock = steady_seconds;                // of the times that are told
+  Processes& processes = alone();              // that make the run together; the first one writes and tells
+  std::optional<double> began = std::nullopt;  // when the command did, by the clock; unset: with the trainer
 };
 
 enum class Ending { finished, early, max_steps, stopped };
@@ -40,10 +41,11 @@ class Trainer {
   int stop_signal() const { return stop_signal_; }  // that some process got, where the run was stopped
   // report.html, as things stand now; training writes it at each validation and when it stops. `test` are lines about
   // the test.
-  void write_report(const std::vector<std::string>& test = {}) const;
+  void write_report(const std::vector<std::string>& test = {});
   // A record of its own kind for a split that is looked at after training, and its place in run.json.
   void record_result(const std::string& split, const Evaluation& e);
-  double seconds() const;  // that the run took, in all of its parts
+  WorkTimes& times() { return times_; }  // that the run took, in all of its processes
+  void say_times();                      // how much was not training, at the very end; run.json has it by kinds
   const TrainState& state() const { return state_; }
   int64_t total_steps() const { return total_; }
 
@@ -68,8 +70,8 @@ class Trainer {
   void say_beginning(bool nothing_to_do);
   void say_end(bool early);
   void forget_results();
-  void keep_seconds();
-  double kept_seconds() const;
+  void keep_times();
+  void take_kept_times();
   void say_overfitting(double dev_loss);
   void say_compared(const std::vector<double>& values);
   void warn(const std::vector<LossWarning>& warnings);
@@ -85,10 +87,11 @@ class Trainer {
   std::optional<MetricLog> metrics_;  // of who writes
   Progress progress_;
   int64_t total_ = 0, saved_step_ = -1, step_batches_ = 0;  // micro-batches of the last step
-  Stopwatch training_;        // of the interval, as far as this process made it; validations and checkpoints left out
-  int64_t timed_tokens_ = 0;  // target tokens of that time
-  double run_start_ = 0, seconds_before_ = 0;  // those of earlier processes of this run
-  int64_t first_step_ = 0, equal_at_ = 0;      // where this process began; where parameters were compared last
+  WorkTimes times_;
+  double interval_start_ = 0;  // seconds of training before the interval, or before this process
+  int64_t timed_tokens_ = 0;   // target tokens since then
+  double loop_start_ = 0;
+  int64_t first_step_ = 0, equal_at_ = 0;  // where this process began; where parameters were compared last
   int stop_signal_ = 0;
   std::set<std::string> warned_;
   std::optional<ProgressLine> logged_;  // what the last interval said

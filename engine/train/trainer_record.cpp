@@ -56,7 +56,7 @@ void Trainer::say_end(bool early) {
         "stopped early at step {} of {}: {} on dev was best at step {}, and no better in {} validations since "
         "(train.early_stopping.patience)",
         state_.step, total_, job_.config.checkpoint.metric(), state_.best_step, state_.stale));
-  progress_.say(fmt::format("step {} of {} after {} in all", state_.step, total_, format_duration(seconds())));
+  progress_.say(fmt::format("step {} of {} after {} in all", state_.step, total_, format_duration(times_.total())));
 }
 
 void Trainer::record(const std::string& kind, const Metrics& metrics) {
@@ -68,7 +68,7 @@ void Trainer::record_result(const std::string& split, const Evaluation& e) {
   metrics.emplace_back("sentences", e.sentences);
   metrics.emplace_back("tokens", e.tokens);
   metrics.emplace_back("epoch", epochs());
-  metrics.emplace_back("seconds", seconds());
+  metrics.emplace_back("seconds", times_.total());
   if (!writes_) return;
   record(split, metrics);
   auto info = read_run_info(job_.run);
@@ -85,11 +85,18 @@ void Trainer::forget_results() {
   if (info.erase("results") > 0) write_run_info(job_.run, info);
 }
 
-void Trainer::keep_seconds() {
+void Trainer::keep_times() {
   if (!writes_) return;
   auto info = read_run_info(job_.run);
-  info["seconds"] = seconds();
+  const WorkSeconds seconds = times_.so_far();
+  info["seconds"] = total_of(seconds);
+  for (size_t i = 0; i < work_names.size(); ++i) info["seconds_of"][work_names[i]] = seconds[i];
   write_run_info(job_.run, info);
+}
+
+void Trainer::say_times() {
+  progress_.say(outside_of_training(times_.so_far()));
+  keep_times();
 }
 
 void Trainer::say_overfitting(double dev_loss) {
@@ -102,11 +109,24 @@ void Trainer::say_overfitting(double dev_loss) {
                   o.step, o.dev, dev_loss, o.train, state_.train_loss));
 }
 
-// Those at the end of this run's last process, when it had one.
-double Trainer::kept_seconds() const {
+// Those at the end of this run's last process, when it had one; what later records know beside them is other work.
+void Trainer::take_kept_times() {
   const auto info = read_run_info(job_.run);
-  const auto found = info.find("seconds");
-  return found != info.end() && found->is_number() ? found->get<double>() : 0;
+  const auto number = [](const auto& in, const char* name) {
+    const auto found = in.find(name);
+    return found != in.end() && found->is_number() ? found->template get<double>() : 0.0;
+  };
+  double whole = number(info, "seconds");
+  for (const MetricRow& row : metrics_->rows())
+    for (const auto& [name, value] : row.values)
+      if (name == "seconds") whole = std::max(whole, value);
+  const auto kinds = info.find("seconds_of");
+  for (size_t i = 0; i < work_names.size() && kinds != info.end(); ++i) {
+    const double seconds = number(*kinds, work_names[i]);
+    times_.add(static_cast<Work>(i), seconds);
+    whole -= seconds;
+  }
+  times_.add(Work::other, std::max(0.0, whole));
 }
 
 }  // namespace seqgrad

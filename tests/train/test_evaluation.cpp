@@ -231,7 +231,10 @@ TEST_CASE("the test's figures stand in every place where a run's figures stand, 
                            "/configs/copy.yaml --threads 1 --set model.embedding=4 --set model.encoder.hidden=4 --set "
                            "model.decoder.hidden=4 --set 'data.sizes={train: 40, dev: 4, test: 6}' --set "
                            "train.epochs=null --set train.steps=4 --set report.samples=0 --run-dir ";
-  REQUIRE(run_seqgrad(dir, base + run).code == 0);
+  const double before = steady_seconds();
+  const Result trained = run_seqgrad(dir, base + run);
+  const double wall = steady_seconds() - before;
+  REQUIRE(trained.code == 0);
   const auto want = nlohmann::json::parse(run_seqgrad(dir, "evaluate " + run + " --json").out);
   const auto of_run = nlohmann::json::parse(slurp(run + "/run.json"));
   nlohmann::json record;
@@ -252,7 +255,18 @@ TEST_CASE("the test's figures stand in every place where a run's figures stand, 
     CHECK(of_run["results"]["test"][name] == want[name]);
   }
   CHECK(has(slurp(run + "/metrics.csv"), "\ntest,4,"));
-  CHECK(of_run["seconds"].get<double>() > 0);
+  double seconds = 0;
+  for (const char* work : work_names) {
+    CAPTURE(work);
+    const auto of_work = of_run["seconds_of"][work].get<double>();
+    CHECK(of_work >= 0);
+    CHECK((of_work > 0 || work == std::string("samples")));  // report.samples is 0
+    seconds += of_work;
+  }
+  CHECK(of_run["seconds_of"].size() == work_names.size());
+  CHECK(std::abs(of_run["seconds"].get<double>() - seconds) < 1e-9);
+  CHECK(seconds < wall);
+  CHECK(has(trained.err, " outside of training steps: "));
   REQUIRE(run_seqgrad(dir, "train --resume " + run).code == 0);  // finished: tested again, in place of the first
   const std::string again = slurp(run + "/metrics.jsonl");
   CHECK(again.find("\"kind\":\"test\"") != std::string::npos);

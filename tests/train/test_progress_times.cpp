@@ -56,15 +56,18 @@ struct Lab {
     std::filesystem::create_directories(run);
     std::ofstream(run + "/run.json") << "{}";
   }
-  Ending train(std::optional<int64_t> max_steps = std::nullopt) const {
+  Ending train(std::optional<int64_t> max_steps = std::nullopt, std::optional<double> began = std::nullopt) const {
     Slow model(make_model(config, {data.source->size(), data.target->size()}));
-    Trainer trainer(TrainJob{
-        config, model, data, make_loss_setup(config.loss, data.target->size()), {1, 1}, run, max_steps, true, [] {
-          return now;
-        }});
+    TrainJob job{config, model, data, make_loss_setup(config.loss, data.target->size()), {1, 1}, run, max_steps, true};
+    job.clock = [] { return now; };
+    job.began = began;
+    Trainer trainer(job);
     trainer.resume(last_checkpoint(run + "/checkpoints"));
-    return trainer.run();
+    const Ending ending = trainer.run();
+    trainer.say_times();
+    return ending;
   }
+  nlohmann::json info() const { return nlohmann::json::parse(slurp(run + "/run.json")); }
   std::vector<nlohmann::json> records(const std::string& kind) const {
     std::vector<nlohmann::json> out;
     std::ifstream in(run + "/metrics.jsonl");
@@ -114,6 +117,37 @@ TEST_CASE("tokens a second are of training time alone, also where a validation o
   CHECK(rows[2]["epoch"] == 12 / 8.0);  // 60 pairs are 8 batches
   CHECK(dev[0]["epoch"] == 10 / 8.0);
   CHECK(has(lab.log(), "step 12 of 12 after "));
+}
+
+TEST_CASE("the seconds of a run are known by kinds of work, which add up to the whole, over all of its processes") {
+  const Lab lab({});
+  using Json = nlohmann::json;
+  now = 10;
+  lab.train(7, 0);
+  const double report = 100;
+  Json want = {{"start", 10},      {"batches", 0},     {"steps", 7}, {"validation", 0}, {"samples", 100},
+               {"checkpoints", 0}, {"report", report}, {"test", 0},  {"other", 0}};
+  CHECK(lab.info()["seconds_of"] == want);
+  CHECK(lab.info()["seconds"] == 217);
+  CHECK(has(lab.log(), "96.8 % of 3:37 outside of training steps: samples 46.1 %, report 46.1 %, start 4.6 %\n"));
+
+  now = 50000;
+  lab.train(std::nullopt, 49998);
+  want["start"] = 12, want["steps"] = 12, want["validation"] = 2 * 1100, want["samples"] = 300;
+  want["report"] = report + 3 * report;  // each validation ends in one, and the run
+  CHECK(lab.info()["seconds_of"] == want);
+  CHECK(lab.info()["seconds"] == 12 + 12 + 2200 + 300 + 400);
+
+  // A process that was killed left its records, not what it did: step 4 at 114 seconds.
+  const Lab killed({});
+  now = 10;
+  killed.train(7, 0);
+  std::ofstream(killed.run + "/run.json") << "{}";
+  killed.train(8);
+  want = {{"start", 0},       {"batches", 0},     {"steps", 1}, {"validation", 0}, {"samples", 0},
+          {"checkpoints", 0}, {"report", report}, {"test", 0},  {"other", 114}};
+  CHECK(killed.info()["seconds_of"] == want);
+  CHECK(killed.info()["seconds"] == 215);
 }
 
 TEST_CASE("an early stop is said with its step and reason, and how to go on; so is a finished run that is resumed") {
