@@ -23,6 +23,7 @@ if [[ ! -d $run ]]; then
 fi
 IFS=: read -ra pythons <<<"${SEQGRAD_PEERS:-${SEQGRAD_PYTHON:-python3}}"
 unset OPENBLAS_CORETYPE
+export PYTHONDONTWRITEBYTECODE=1
 torch=""
 for python in "${pythons[@]}"; do
   if "$python" -c 'import torch' 2>/dev/null; then torch=$python; break; fi

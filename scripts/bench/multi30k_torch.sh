@@ -27,6 +27,7 @@ command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y
 [[ -f $tok/train.lc.norm.tok.de ]] || { echo "not run: $tok/train.lc.norm.tok.de is not there (scripts/data/get_multi30k.sh)"; exit 77; }
 [[ -x build/seqgrad ]] || scripts/build.sh seqgrad
 unset OPENBLAS_CORETYPE
+export PYTHONDONTWRITEBYTECODE=1
 tok=$(realpath "$tok") src=de trg=en
 [[ $(basename "$config" .yaml) == *en_de ]] && src=en trg=de
 for split in train:train dev:val test:test_2016_flickr; do
@@ -49,7 +50,7 @@ echo "seqgrad: $steps updates in $ours s, BLEU $(jq '.bleu * 100 | round / 100' 
 
 least=1.3 ways=("")
 [[ " ${options[*]} " != *" precision=bf16 "* ]] || least=1.8 ways=("" --bf16)
-torch() { "$1" scripts/bench/torch_train.py "$run" --threads "$threads" "${@:2}"; }
+torch() { "$1" scripts/bench/peers/torch_train.py "$run" --threads "$threads" "${@:2}"; }
 best="" way="" fastest="" probe=$((updates > 0 && updates < 100 ? updates : 100))
 for python in "${pythons[@]}"; do
   "$python" -c 'import torch' 2>/dev/null || continue

@@ -9,7 +9,9 @@ leave the batch. Prints one JSON object; --out writes the ids of each translatio
   torch_decode.py RUN --one-at-a-time --keep-heap          one sentence after another; glibc keeps its heap
   torch_decode.py RUN --compile                            the step of the decoder under torch.compile
 """
-import argparse, json, math, os, statistics, struct, sys, time
+import argparse, json, math, statistics, struct, time
+
+from run_directory import BOS, EOS, PAD, UNK, read_config, set_up, vocabulary
 
 p = argparse.ArgumentParser()
 p.add_argument("run")
@@ -24,36 +26,14 @@ p.add_argument("--keep-heap", action="store_true")
 p.add_argument("--compile", action="store_true")
 p.add_argument("--out", default="")
 A = p.parse_args()
-want = dict(MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_=str(1 << 34)) if A.keep_heap else {}
-if any(os.environ.get(k) != v for k, v in want.items()):  # read at process start: start again
-    os.environ.update(want)
-    os.execv(sys.executable, [sys.executable] + sys.argv)
-for v in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[v] = str(A.threads)
+set_up(A.threads, A.keep_heap)
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 torch.set_num_threads(A.threads)
-PAD, BOS, EOS, UNK = range(4)
-
-
-def read_config(path):
-    """The keys of a resolved config, flat: {"model.encoder.hidden": "256"}."""
-    keys, parents = {}, []
-    for line in open(path, encoding="utf-8"):
-        depth = (len(line) - len(line.lstrip())) // 2
-        name, colon, value = line.strip().partition(":")
-        if colon:
-            parents[depth:] = [name]
-            keys[".".join(parents)] = value.strip().strip('"')
-    return keys
-
-
-C = read_config(f"{A.run}/config.resolved.yaml")
+C = read_config(A.run, {
+    "model.attention": "general", "model.encoder.layers": "1", "model.decoder.layers": "1", "model.input_feeding": "false",
+    "model.encoder.bidirectional": "true", "data.vocabulary.kind": "word", "data.lowercase": "false", "checkpoint.average": "1"})
 real, whole = lambda key: float(C[key]), lambda key: int(C[key])
-for key, value in {"model.attention": "general", "model.encoder.layers": "1", "model.decoder.layers": "1", "model.input_feeding": "false",
-                   "model.encoder.bidirectional": "true", "data.vocabulary.kind": "word", "data.lowercase": "false", "checkpoint.average": "1"}.items():
-    if C.get(key, value) not in (value, "null"):
-        sys.exit(f"error: {key} is {C[key]}; this script knows {value} only")
 ALPHA = real("decode.length_penalty")
 
 
@@ -65,12 +45,6 @@ def weights():
         if name != "__metadata__":
             begin, end = t["data_offsets"]
             yield name, torch.frombuffer(bytearray(data[8 + size + begin:8 + size + end]), dtype=torch.float32).reshape(t["shape"])
-
-
-def vocabulary(side):
-    escaped = {"\\\\": "\\", "\\s": " "}
-    words = open(f"{A.run}/{side}.vocab", encoding="utf-8").read().split("\n")[3:-1]
-    return words[:4] + [escaped.get(w, w) for w in words[4:]]
 
 
 class Model(nn.Module):
@@ -209,7 +183,7 @@ def translate(model, step, sources, batch):
 
 
 def main():
-    ids = {w: i for i, w in enumerate(vocabulary("source"))}
+    ids = {w: i for i, w in enumerate(vocabulary(A.run, "source"))}
     with open(C["data.test.src"], encoding="utf-8") as f:
         sources = [[ids.get(w, UNK) for w in line.split()] for line in f][:A.rows]
     model = Model().eval()

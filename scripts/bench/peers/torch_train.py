@@ -8,7 +8,9 @@ own. Prints one JSON object; `train_s` is the training loop alone: no import, no
   torch_train.py RUN --updates 200 --threads 2                        PyTorch as installed
   torch_train.py RUN --threads 2 --tuned --translate OUT              glibc keeps its heap, padding dropped, Adam fused (1.x: foreach)
 """
-import argparse, json, math, os, random, sys, time
+import argparse, json, math, random, sys, time
+
+from run_directory import BOS, EOS, PAD, UNK, read_config, set_up, vocabulary
 
 p = argparse.ArgumentParser()
 p.add_argument("run")
@@ -18,45 +20,17 @@ p.add_argument("--tuned", action="store_true")
 p.add_argument("--bf16", action="store_true", help="autocast to bfloat16 around forward and loss")
 p.add_argument("--translate", default="", help="write greedy translations of the test source here")
 A = p.parse_args()
-want = dict(MALLOC_MMAP_MAX_="0", MALLOC_TRIM_THRESHOLD_=str(1 << 34)) if A.tuned else {}
-if any(os.environ.get(k) != v for k, v in want.items()):  # read at process start: start again
-    os.environ.update(want)
-    os.execv(sys.executable, [sys.executable] + sys.argv)
-for v in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[v] = str(A.threads)
+set_up(A.threads, A.tuned)
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 torch.set_num_threads(A.threads)
-PAD, BOS, EOS, UNK = range(4)
-
-
-def read_config(path):
-    """The keys of a resolved config, flat: {"model.encoder.hidden": "256"}."""
-    keys, parents = {}, []
-    for line in open(path, encoding="utf-8"):
-        depth = (len(line) - len(line.lstrip())) // 2
-        name, colon, value = line.strip().partition(":")
-        if colon:
-            parents[depth:] = [name]
-            keys[".".join(parents)] = value.strip().strip('"')
-    return keys
-
-
-C = read_config(f"{A.run}/config.resolved.yaml")
+C = read_config(A.run, {
+    "model.attention": "general", "model.encoder.layers": "1", "model.decoder.layers": "1", "model.input_feeding": "false",
+    "model.encoder.bidirectional": "true", "model.dropout.variational": "false", "optim.name": "adam", "schedule.name": "cosine",
+    "train.batch.by": "sentences", "train.accumulation": "1", "data.vocabulary.kind": "word", "data.lowercase": "false"})
 real, whole = lambda key: float(C[key]), lambda key: int(C[key])
-for key, value in {"model.attention": "general", "model.encoder.layers": "1", "model.decoder.layers": "1", "model.input_feeding": "false",
-                   "model.encoder.bidirectional": "true", "model.dropout.variational": "false", "optim.name": "adam", "schedule.name": "cosine",
-                   "train.batch.by": "sentences", "train.accumulation": "1", "data.vocabulary.kind": "null", "data.lowercase": "false"}.items():
-    if C.get(key, value) != value:
-        sys.exit(f"error: {key} is {C[key]}; this script knows {value} only")
 torch.manual_seed(whole("seed"))
 random.seed(whole("seed"))
-
-
-def vocabulary(side):
-    escaped = {"\\\\": "\\", "\\s": " "}
-    words = open(f"{A.run}/{side}.vocab", encoding="utf-8").read().split("\n")[3:-1]
-    return words[:4] + [escaped.get(w, w) for w in words[4:]]
 
 
 def pairs(split, longest=10**9):
@@ -66,7 +40,7 @@ def pairs(split, longest=10**9):
     return [(s, t) for s, t in zip(*sides, strict=True) if 0 < len(s) <= longest and 0 < len(t) <= longest]
 
 
-SOURCE, TARGET = vocabulary("source"), vocabulary("target")
+SOURCE, TARGET = vocabulary(A.run, "source"), vocabulary(A.run, "target")
 up = lambda n: -(-n // whole("train.batch.bucket")) * whole("train.batch.bucket")
 
 
