@@ -120,10 +120,11 @@ void EventLog::append(int64_t step, const std::vector<std::pair<std::string, dou
   append_bytes(file_, scalars_record(now(), step, values));
 }
 
-void EventLog::sync() const {
+void EventLog::sync() {
   if (file_.empty()) return;
   sync_file(file_);
-  sync_file(directory_);
+  if (!named_) sync_file(directory_);
+  named_ = true;
 }
 
 }  // namespace seqgrad

@@ -32,12 +32,13 @@ class EventLog {
   // Readers are to forget what older files hold after `step`: PyTorch's purge_step. Half a record at an older file's
   // end, which a killed process left, is no harm to them.
   void resume_after(int64_t step) { purge_step_ = step + 1; }
-  void sync() const;  // what was appended is on the disk when this returns
+  void sync();  // what was appended is on the disk when this returns
 
  private:
   void begin();
   std::string directory_, file_;
   int64_t purge_step_ = -1;  // below 0: nothing to forget
+  bool named_ = false;       // the file's name is on the disk
 };
 
 }  // namespace seqgrad

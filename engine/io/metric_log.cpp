@@ -140,7 +140,8 @@ void MetricLog::truncate_after(int64_t step) {
 void MetricLog::sync() {
   if (synced_) return;
   for (const std::string& path : {path_, table_}) sync_file(path);
-  sync_file(std::filesystem::path(path_).parent_path());
+  if (!named_) sync_file(std::filesystem::path(path_).parent_path());
+  named_ = true;
   for (auto& [kind, log] : events_) log.sync();
   synced_ = true;
 }

@@ -40,10 +40,10 @@ class MetricLog {
 
   std::string path_, table_, tensorboard_;
   std::vector<MetricRow> rows_;
-  std::vector<std::string> columns_;  // of rows_
-  uintmax_t kept_ = 0;                // bytes of metrics.jsonl up to the end of its last row
-  bool torn_ = false;                 // that row has no line feed
-  bool synced_ = true;
+  std::vector<std::string> columns_;    // of rows_
+  uintmax_t kept_ = 0;                  // bytes of metrics.jsonl up to the end of its last row
+  bool torn_ = false;                   // that row has no line feed
+  bool synced_ = true, named_ = false;  // the files' names are on the disk
   std::map<std::string, EventLog> events_;
 };
 

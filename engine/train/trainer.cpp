@@ -166,14 +166,19 @@ void Trainer::log_interval() {
   interval_start_ = times_.training();
 }
 
-void Trainer::show_samples() {
+// Translations of the whole dev split, where there are any already.
+void Trainer::show_samples(const std::vector<std::string>& of_dev) {
   if (!writes_) return;
   const During sampling(times_, Work::samples);
   const Corpus& dev = job_.data.dev;
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < dev.size() && std::ssize(rows) < job_.config.report.samples(); ++i)
     if (dev.source.length(i) > 0) rows.push_back(i);
-  const auto out = translate_rows(job_.model, dev, rows, *job_.data.target, job_.decode);
+  std::vector<std::string> out;
+  if (of_dev.empty())
+    out = translate_rows(job_.model, dev, rows, *job_.data.target, job_.decode);
+  else
+    for (const int64_t row : rows) out.push_back(of_dev[static_cast<size_t>(row)]);
   const Task* task = task_of(job_.config.data);
   const auto shown_as = [&](const std::string& text) { return task && task->sentences ? present(text) : text; };
   std::string file;
@@ -206,7 +211,7 @@ void Trainer::validate() {
   metrics.emplace_back("epoch", epochs());
   metrics.emplace_back("seconds", times_.total());
   record("dev", metrics);
-  show_samples();
+  show_samples(e.hypotheses);
   say_overfitting(e.loss_value);
   const std::string& name = job_.config.checkpoint.metric();
   const double metric = name == "loss" ? e.loss_value : name == "bleu" ? e.bleu.value_or(NAN) : e.sequence_accuracy;
@@ -270,12 +275,13 @@ void Trainer::tidy_checkpoints() {
 void Trainer::write_report(const std::vector<std::string>& test) {
   const During reporting(times_, Work::report);
   if (writes_) write_output(job_.run + "/report.html", report_page(job_, state_, total_, metrics_->rows(), test));
+  reported_step_ = state_.step;
 }
 
 void Trainer::save_what_is_not() {
   collect();
   if (saved_step_ != state_.step) checkpoint();
-  write_report();
+  if (reported_step_ != state_.step) write_report();
 }
 
 bool Trainer::out_of_patience() const {

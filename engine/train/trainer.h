@@ -65,7 +65,7 @@ class Trainer {
   void save_what_is_not();
   void tidy_checkpoints();
   void keep_best(double metric);
-  void show_samples();
+  void show_samples(const std::vector<std::string>& of_dev = {});
   bool out_of_patience() const;
   void say_beginning(bool nothing_to_do);
   void say_end(bool early);
@@ -86,7 +86,7 @@ class Trainer {
   TrainState state_;
   std::optional<MetricLog> metrics_;  // of who writes
   Progress progress_;
-  int64_t total_ = 0, saved_step_ = -1, step_batches_ = 0;  // micro-batches of the last step
+  int64_t total_ = 0, saved_step_ = -1, reported_step_ = -1, step_batches_ = 0;  // micro-batches of the last step
   WorkTimes times_;
   double interval_start_ = 0;  // seconds of training before the interval, or before this process
   int64_t timed_tokens_ = 0;   // target tokens since then

@@ -392,6 +392,9 @@ TEST_CASE("what was appended is synced when it is asked for, once") {
   const std::set<std::string> first = std::exchange(synced, {});
   log.sync();
   CHECK(synced.empty());
+  log.append("train", 2, {{"loss", 0.5}});
+  log.sync();
+  const std::set<std::string> again = std::exchange(synced, {});
   system_calls.fsync = [](int) {
     errno = EIO;
     return -1;
@@ -403,6 +406,8 @@ TEST_CASE("what was appended is synced when it is asked for, once") {
   CHECK(first.count(base.string()) == 1);
   for (const char* name : {"metrics.jsonl", "metrics.csv", "tb/train", "tb/dev"})
     CHECK(first.count((base / name).string()) == 1);
+  for (const char* name : {"metrics.jsonl", "metrics.csv"}) CHECK(again.count((base / name).string()) == 1);
+  CHECK(again.count(base.string()) == 0);  // no name is new
   CHECK(std::count_if(first.begin(), first.end(), [](const auto& p) { return has(p, ".tfevents."); }) == 2);
 }
 

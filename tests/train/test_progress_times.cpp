@@ -105,15 +105,15 @@ TEST_CASE("tokens a second are of training time alone, also where a validation o
     CHECK(std::abs(rows[i]["tokens_per_second"].get<double>() - want) <= 1e-12 * want);
   }
   // Seconds and epochs in every record. Before the stop: samples, 7 steps, the report; a validation is its batch and
-  // translations, then samples and a report.
+  // translations, of which samples are some, then a report.
   const double stop = 100 + 7 + 100, validation = 1000 + 100;
   CHECK(rows[0]["seconds"] == 104);
   CHECK(rows[1]["seconds"] == stop + 1);
   const auto dev = lab.records("dev");
   REQUIRE(dev.size() == 2);
   CHECK(dev[0]["seconds"] == stop + 3 + validation);
-  CHECK(rows[2]["seconds"] == stop + 5 + validation + 200);
-  CHECK(dev[1]["seconds"] == stop + 5 + validation + 200 + validation);
+  CHECK(rows[2]["seconds"] == stop + 5 + validation + 100);
+  CHECK(dev[1]["seconds"] == stop + 5 + validation + 100 + validation);
   CHECK(rows[2]["epoch"] == 12 / 8.0);  // 60 pairs are 8 batches
   CHECK(dev[0]["epoch"] == 10 / 8.0);
   CHECK(has(lab.log(), "step 12 of 12 after "));
@@ -133,10 +133,10 @@ TEST_CASE("the seconds of a run are known by kinds of work, which add up to the 
 
   now = 50000;
   lab.train(std::nullopt, 49998);
-  want["start"] = 12, want["steps"] = 12, want["validation"] = 2 * 1100, want["samples"] = 300;
-  want["report"] = report + 3 * report;  // each validation ends in one, and the run
+  want["start"] = 12, want["steps"] = 12, want["validation"] = 2 * 1100;
+  want["report"] = report + 2 * report;  // each validation ends in one; the end of the run has nothing to add
   CHECK(lab.info()["seconds_of"] == want);
-  CHECK(lab.info()["seconds"] == 12 + 12 + 2200 + 300 + 400);
+  CHECK(lab.info()["seconds"] == 12 + 12 + 2200 + 100 + 300);
 
   // A process that was killed left its records, not what it did: step 4 at 114 seconds.
   const Lab killed({});
