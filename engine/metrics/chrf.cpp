@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
+#include "engine/core/thread_pool.h"
+#include "engine/metrics/ngrams.h"
 #include "engine/text/unicode.h"
 #include "engine/text/utf8.h"
 #include "engine/text/words.h"
@@ -33,14 +35,6 @@ std::u32string characters(std::string_view text) {
   return out;
 }
 
-using Ngrams = std::unordered_map<std::u32string_view, int64_t>;
-
-Ngrams ngrams(std::u32string_view text, size_t n) {
-  Ngrams counts;
-  for (size_t i = 0; i + n <= text.size(); ++i) ++counts[text.substr(i, n)];
-  return counts;
-}
-
 // How many n-grams of each order there are on both sides, and how many match.
 struct Counts {
   std::array<int64_t, orders> hypothesis{}, reference{}, matches{};
@@ -54,15 +48,14 @@ struct Counts {
   }
 };
 
-Counts count(std::u32string_view hypothesis, std::u32string_view reference) {
+Counts count(const Ngrams<char32_t>& ours, const std::u32string& reference) {
   Counts counts;
+  const Ngrams<char32_t> theirs(reference, orders);
   for (size_t n = 1; n <= orders && n <= reference.size(); ++n) {  // an order that the reference lacks counts nowhere
-    const Ngrams theirs = ngrams(reference, n);
-    for (const auto& entry : ngrams(hypothesis, n)) {
-      counts.hypothesis[n - 1] += entry.second;
-      const auto match = theirs.find(entry.first);
-      if (match != theirs.end()) counts.matches[n - 1] += std::min(entry.second, match->second);
-    }
+    ours.each(n, [&](std::span<const char32_t> ngram, int64_t often) {
+      counts.hypothesis[n - 1] += often;
+      counts.matches[n - 1] += std::min(often, theirs.count(ngram));
+    });
     counts.reference[n - 1] += static_cast<int64_t>(reference.size() - n + 1);
   }
   return counts;
@@ -89,16 +82,19 @@ double score(const Counts& counts) {
 double corpus_chrf(std::span<const std::string> hypotheses, References references, const ChrfOptions& options) {
   check_corpus("chrF", hypotheses, references);
   const auto prepared = [&](const std::string& line) { return characters(options.lowercase ? to_lower(line) : line); };
-  Counts all;
-  for (size_t i = 0; i < hypotheses.size(); ++i) {
+  std::vector<Counts> counts(hypotheses.size());
+  parallel_blocks(std::ssize(counts), [&](int64_t block) {
+    const auto i = static_cast<size_t>(block);
     const std::u32string hypothesis = prepared(hypotheses[i]);
-    Counts best = count(hypothesis, prepared(references[0][i]));
+    const Ngrams<char32_t> ours(hypothesis, orders);
+    counts[i] = count(ours, prepared(references[0][i]));
     for (const auto& document : references.subspan(1)) {
-      const Counts other = count(hypothesis, prepared(document[i]));
-      if (score(other) > score(best)) best = other;
+      const Counts other = count(ours, prepared(document[i]));
+      if (score(other) > score(counts[i])) counts[i] = other;
     }
-    all += best;
-  }
+  });
+  Counts all;
+  for (const Counts& sentence : counts) all += sentence;
   return score(all);
 }
 
