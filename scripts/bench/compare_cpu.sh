@@ -2,14 +2,15 @@
 # Measures every CPU target beside PyTorch (as tuned as its user could, and as installed) and JAX, and prints one table:
 # medians of interleaved rounds, ratios, memory, and the share of the limit that the arithmetic or memory of this machine sets.
 #   scripts/bench/compare_cpu.sh [--python PY]… [--peers DIR] [--rounds N] [--threads "2 1"] [--out FILE] [--fresh]
-#                                [--tries N] [--table] [--quick] [--run DIR] [--record FILE] [ROW…]
+#                                [--tries N] [--table] [--quick] [--run DIR] [--record FILE] [--readme FILE] [ROW…]
 # Results go to FILE (build/bench/compare_cpu.jsonl), a line a measurement, and FILE.json (the table); a call that was cut
 # off goes on where it was, another build or machine starts afresh. ROW selects rows by their name or a part of it; --table only
 # prints; --quick is one round on two threads of the rows that take seconds. --run: a trained run with a test split, by which
 # decoding is measured (rows of decoding are left out without it). --record puts the table into FILE in place of the older
 # one of this machine, and the best rates that were seen on it, 5 % below which a limit counts as disturbed;
-# scripts/bench/compare/machines.md, which has a block a machine, is where they are read without it. A measurement during which other processes took more than 0.15 of a core is repeated, N times (3) at the most,
-# then kept and marked. --python: with torch or with jax and optax; without it those of SEQGRAD_PEERS (colon-separated) or
+# scripts/bench/compare/machines.md, which has a block a machine, is where they are read without it. --readme puts what that
+# block says of the most threads between the lines <!-- compare_cpu --> and <!-- end --> of FILE. A measurement during which
+# other processes took more than 0.15 of a core is repeated, N times (3) at the most, then kept and marked. --python: with torch or with jax and optax; without it those of SEQGRAD_PEERS (colon-separated) or
 # SEQGRAD_PYTHON, else the virtual environment build/peers, where there is one, and python3 (Debian's python3-torch).
 # Exit 1 when a target is missed, 77 when something could not be measured.
 set -euo pipefail
@@ -17,11 +18,11 @@ cd "$(dirname "$0")/../.."
 source scripts/bench/compare/measure.sh
 source scripts/bench/compare/machines.sh
 build=${SEQGRAD_BUILD:-build}
-rounds=3 threads="2 1" out=build/bench/compare_cpu.jsonl tries=3 fresh=0 table=0 quick=0 record=0 run="" peers=scripts/bench/peers pythons=() wanted=()
+rounds=3 threads="2 1" out=build/bench/compare_cpu.jsonl tries=3 fresh=0 table=0 quick=0 record=0 readme="" run="" peers=scripts/bench/peers pythons=() wanted=()
 machines=scripts/bench/compare/machines.md
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --python | --peers | --rounds | --threads | --out | --tries | --run | --record)
+    --python | --peers | --rounds | --threads | --out | --tries | --run | --record | --readme)
       [[ $# -gt 1 ]] || { echo "error: $1 needs a value" >&2; exit 2; }
       case $1 in
         --python) pythons+=("$2") ;;
@@ -32,6 +33,7 @@ while [[ $# -gt 0 ]]; do
         --tries) tries=$2 ;;
         --run) run=$2 ;;
         --record) record=1 machines=$2 ;;
+        --readme) readme=$2 ;;
       esac
       shift 2 ;;
     --fresh) fresh=1; shift ;;
@@ -56,6 +58,7 @@ print_table() {
   jq -s --slurpfile rows <(printf '%s\n' "$rows") --slurpfile best <(best_rates "$(head -n 1 "$out" | jq -r .cpu)") \
     -f scripts/bench/compare/table.jq "$out" >"$out.json"
   [[ $record -eq 0 ]] || record_block
+  [[ -z $readme ]] || write_readme "$(jq -r .run.cpu "$out.json")"
   jq -r -f scripts/bench/compare/print.jq "$out.json"
   case $(jq -r .verdict "$out.json") in met) exit 0 ;; missed) exit 1 ;; *) exit 77 ;; esac
 }
@@ -63,7 +66,7 @@ print_table() {
 
 [[ -x $build/seqgrad ]] || scripts/build.sh seqgrad
 unset OPENBLAS_CORETYPE  # it forces kernels that are wrong for this machine on PyTorch's BLAS
-export TORCHINDUCTOR_COMPILE_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3
+export TORCHINDUCTOR_COMPILE_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 PYTHONDONTWRITEBYTECODE=1
 [[ -f $peers/torch_cpu_step.py ]] || { echo "error: $peers/torch_cpu_step.py is not there; where are PyTorch's scripts? (--peers DIR)" >&2; exit 77; }
 mkdir -p "$(dirname "$out")"
 trap 'rm -f "$out".{result,err,times}' EXIT

@@ -84,4 +84,27 @@ table "small, none"
 [[ $(grep '^## ' "$work/machines.md") == $'## A, 2 cores\n## B, 2 cores' ]] || fail "machines.md has not a block a machine"
 [[ $(grep -c '^Best rates: ' "$work/machines.md") -eq 2 ]] || fail "machines.md has not the best rates of each machine"
 grep -qxF 'Best rates: {"1":{"copy_gb_per_s":10},"2":{"gemm_gflops":110}}' "$work/machines.md" || { cat "$work/machines.md" >&2; fail "the best rates are others"; }
+
+# README's table is that of the machine's block, of the most threads.
+{
+  jq -c '.cpu = "C, 2 cores" | .commit = "abc" | .date = "2026-01-02" | .isa = "avx2" | .peers = ["torch 9"]' <(head -n 1 "$work/out")
+  measured seqgrad 40 '"gflop": 2, "gemm_gflops": 100'
+  measured "torch tuned" 160
+  loss "loss, V=8000" 10 9.8
+} >"$work/figures"
+cp "$work/figures" "$work/out"
+printf 'above\n<!-- compare_cpu -->\nold\n<!-- end -->\nbelow\n' >"$work/readme.md"
+table --readme "$work/readme.md" "small, none" "loss, V=8000"
+cat >"$work/want.md" <<'TABLE'
+above
+<!-- compare_cpu -->
+C, 2 cores (avx2), 2026-01-02, seqgrad abc, torch 9
+
+| | seqgrad | PyTorch, tuned | as installed | JAX | of the limit that arithmetic or memory sets |
+|---|---|---|---|---|---|
+| small, none | 40 ms | 4x | - | - | 50 % |
+<!-- end -->
+below
+TABLE
+diff "$work/want.md" "$work/readme.md" >&2 || fail "the table of README is another"
 echo "compare_cpu.sh measures, leaves out, resumes and judges as it says"

@@ -33,8 +33,13 @@ find_peers() {
   [[ $found == *torch* ]] || echo "note: no python here has torch: most rows stay without a peer" >&2
 }
 
+cpu_name() {  # "AMD EPYC (family 26, model 2), 2 cores": virtual machines give different processors one name
+  awk -F '[[:space:]]*: ' -v cores="$(nproc)" '{said[$1] = $2} /^$/ {exit}
+    END {printf "%s%s, %d cores", said["model name"], "cpu family" in said ? " (family " said["cpu family"] ", model " said["model"] ")" : "", cores}' /proc/cpuinfo
+}
+
 describe_run() {
-  jq -nc --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores" \
+  jq -nc --arg cpu "$(cpu_name)" \
     --arg isa "$("$build/seqgrad" info | sed -n 's/^isa *//p')" --arg commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" \
     --arg binary "$(sha256sum "$build/seqgrad" | cut -c1-12)" --arg date "$(date -u +%F)" --arg peers "$found" \
     '{$cpu, $isa, $commit, $binary, $date, peers: [$peers | split("\n")[] | select(. != "") | split("\t") | "\(.[1]) \(.[2])"]}'
