@@ -27,7 +27,7 @@ struct Options {
 
 // `named`: the case itself was named, not a folder of many.
 void print(const CaseReport& r, const Options& o, bool named) {
-  static const char* verdicts[] = {"ok", "FAIL", "unreadable"};
+  static const char* const verdicts[] = {"ok", "FAIL", "unreadable"};
   if (r.verdict == Verdict::unreadable) {
     for (const std::string& line : r.lines) note(line.find("error: ") == std::string::npos ? "error: " + line : line);
     return;

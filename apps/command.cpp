@@ -26,13 +26,17 @@ static std::map<std::string, Command>& registry() {
   return all;
 }
 
-static std::string program = "seqgrad";
+static struct {
+  std::string name = "seqgrad";  // as a person would type it
+  bool is_silent = false;
+} program;
 
-void set_program(const std::string& name) {
+void set_program(const std::string& path) {
   std::error_code error;
   const std::string here = std::filesystem::current_path(error).string() + "/";
-  program = !error && name.starts_with(here) ? name.substr(here.size()) : name;  // as a person would type it
-  if (program != name && program.find('/') == std::string::npos) program = "./" + program;
+  std::string& name = program.name;
+  name = !error && path.starts_with(here) ? path.substr(here.size()) : path;
+  if (name != path && name.find('/') == std::string::npos) name = "./" + name;
 }
 
 std::string shell_quoted(const std::string& argument) {
@@ -55,20 +59,18 @@ std::string shell_quoted(const std::string& argument) {
 }
 
 std::string command_line(const std::vector<std::string>& arguments) {
-  std::string out = shell_quoted(program);
+  std::string out = shell_quoted(program.name);
   for (const std::string& a : arguments) out += " " + shell_quoted(a);
   return out;
 }
 
-static bool silent = false;
-
 void say_nothing() {
-  silent = true;
+  program.is_silent = true;
   if (!std::freopen("/dev/null", "w", stdout)) system_failure("/dev/null: cannot open ({})", std::strerror(errno));
 }
 
 void note(const std::string& line) {
-  if (!silent) std::fputs((message_for(line, STDERR_FILENO) + "\n").c_str(), stderr);
+  if (!program.is_silent) std::fputs((message_for(line, STDERR_FILENO) + "\n").c_str(), stderr);
 }
 
 void print_text(const std::string& text) { fmt::print("{}", lines_for_terminal(text)); }

@@ -24,7 +24,7 @@ struct Command {
 };
 
 // How the executable was called, for commands that a person can copy.
-void set_program(const std::string& name);
+void set_program(const std::string& path);
 // For a shell, where it needs it; what a terminal would not show as $'\x1b', which bash, zsh and ksh read.
 std::string shell_quoted(const std::string& argument);
 // "build/seqgrad train --resume 'my run'": the arguments after the program, quoted.

@@ -10,7 +10,6 @@
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
 #include "engine/data/vocabulary.h"
-#include "engine/device/step_graph.h"
 #include "engine/run/memory_limit.h"
 #include "engine/run/process_settings.h"
 #include "engine/run/setup.h"
@@ -98,7 +97,7 @@ Json on_gpu(const BenchOptions& o, SequenceModel& model, StepQueue& queue, const
           {"ms_per_step", quartiles(ms)},
           {"host_ms_per_step", quartiles(host)},
           {"steps_between_waits", together},
-          {"graph_nodes", step_graph_nodes()},
+          {"graph_nodes", queue.graph_nodes()},
           {"target_tokens_per_s", words / together / quartiles(ms)["median"].get<double>() * 1e3},
           {"allocations_in_counted_steps", Tape::current().system_allocations() - before},
           {"gflop", cost.gflop},
@@ -200,7 +199,7 @@ Json bench_step(const BenchOptions& o) {
   double words = 0;
   for (const Batch& b : data) words += static_cast<double>(b.target_tokens()) / static_cast<double>(data.size());
   const StepCost cost = step_cost(m, o.attention, words, static_cast<double>(model->store().count()));
-  StepQueue queue(*model, loss, config.optim);
+  StepQueue queue(*model, loss, config.optim, {}, {.replay = config.graphs()});
   return device == Device::cuda ? on_gpu(o, *model, queue, data, cost) : on_cpu(o, *model, loss, data, cost);
 }
 

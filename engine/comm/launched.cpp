@@ -81,9 +81,31 @@ Processes* start(const Launcher& from) {
   refuse_foreign(from);
 }
 
-Processes* opened = nullptr;  // as long as the program lives: MPI starts once
+// A process without others, so that what may be shared is written once.
+class Alone final : public Processes {
+ public:
+  Alone() : Processes(0, 1, 0, "", "") {}
+
+  void exchange(std::span<const Outgoing>, std::span<const Incoming>) override {}
+  std::vector<std::vector<std::byte>> gather_all(std::span<const std::byte> mine) override {
+    return {{mine.begin(), mine.end()}};
+  }
+  void leave() override {}
+  [[noreturn]] void abandon(int code) override { std::exit(code); }
+};
+
+// That this one is among.
+auto& all_processes() {
+  static struct {
+    Alone alone;
+    Processes* opened = nullptr;  // as long as the program lives: MPI starts once
+  } processes;
+  return processes;
+}
 
 }  // namespace
+
+Processes& alone() { return all_processes().alone; }
 
 std::optional<Launcher> launcher(const Environment& environment) {
   const auto number = [&](const char* name) -> std::optional<int> {
@@ -103,6 +125,7 @@ std::optional<Launcher> launcher(const Environment& environment) {
 }
 
 Processes& launched_processes() {
+  Processes*& opened = all_processes().opened;
   if (!opened) {
     const auto from = launcher([](const char* name) -> const char* { return std::getenv(name); });
     opened = !from || from->count == 1 ? &alone() : start(*from);
@@ -110,6 +133,9 @@ Processes& launched_processes() {
   return *opened;
 }
 
-Processes& opened_processes() { return opened ? *opened : alone(); }
+Processes& opened_processes() {
+  Processes* const opened = all_processes().opened;
+  return opened ? *opened : alone();
+}
 
 }  // namespace seqgrad

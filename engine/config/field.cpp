@@ -11,6 +11,8 @@ FieldBase::FieldBase(Section* parent, const char* name, const char* doc) : paren
   parent->fields_.push_back(this);
 }
 
+void FieldBase::note_refused_read() const { parent->root().has_read_refused_ = true; }
+
 std::string FieldBase::path() const {
   const std::string above = parent->path();
   return above.empty() ? name : above + "." + name;

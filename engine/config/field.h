@@ -72,10 +72,8 @@ class FieldBase {
   }
 
   // What the user wrote for this key was refused, so the value that it holds is not meant. Whoever reads it may be
-  // wrong about what they find: has_read_refused(), of this thread.
+  // wrong about what they find: Section::has_read_refused().
   void mark_refused() { accepted_ = false; }
-  static bool has_read_refused() { return has_read_refused_; }
-  static void forget_refused_reads() { has_read_refused_ = false; }
 
   Section* const parent;
   const char* const name;
@@ -85,12 +83,13 @@ class FieldBase {
  protected:
   void mark_accepted() { accepted_ = true; }
   void note_read() const {
-    if (!accepted_) has_read_refused_ = true;
+    if (!accepted_) note_refused_read();
   }
 
  private:
+  void note_refused_read() const;
+
   bool accepted_ = true;
-  inline static thread_local bool has_read_refused_ = false;
 };
 
 // What a range or choice is about: T itself, or the elements of an optional or a list.

@@ -28,13 +28,13 @@ static std::vector<Path> paths_of(const FieldBase& field) {
 void check_files(const Section& root, Problems& problems) {
   root.for_each_field([&](const FieldBase& field) {
     for (const Path& path : paths_of(field)) {
-      const int error = path.value.empty() || FieldBase::has_read_refused() ? 0 : reading_error(path.value);
+      const int error = path.value.empty() || root.has_read_refused() ? 0 : reading_error(path.value);
       if (!error) continue;
       const std::string near = nearest_path(path.value);
       problems.add(field, fmt::format("{}: cannot be read ({}){}", shown_path(path.value), std::strerror(error),
                                       near.empty() ? "" : fmt::format("; did you mean '{}'?", shown_path(near))));
     }
-    FieldBase::forget_refused_reads();  // each key's value is judged by itself
+    root.forget_refused_reads();  // each key's value is judged by itself
   });
 }
 

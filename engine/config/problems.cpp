@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "engine/config/field.h"
+#include "engine/config/section.h"
 #include "engine/text/numbers.h"
 #include "engine/text/utf8.h"
 
@@ -59,13 +59,13 @@ void Problems::add_excerpt(const Location& at, std::string message, std::string 
 }
 
 void Problems::add(const FieldBase& field, const std::string& message, const std::string& kind) {
-  if (checking_ && FieldBase::has_read_refused()) return;
+  if (checked_ && checked_->has_read_refused()) return;
   add(field.origin, field.path() + ": " + message, kind);
 }
 
-void Problems::begin_check() {
-  checking_ = true;
-  FieldBase::forget_refused_reads();
+void Problems::begin_check(const Section& root) {
+  checked_ = &root;
+  root.forget_refused_reads();
 }
 
 void Problems::throw_if_any() const {

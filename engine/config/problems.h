@@ -10,6 +10,7 @@
 namespace seqgrad {
 
 class FieldBase;
+class Section;
 
 // what() is the whole report, sorted by line; it is printed as it stands.
 struct ConfigError : InputError {
@@ -28,8 +29,8 @@ class Problems {
   void add_excerpt(const Location& at, std::string message, std::string hint = "");
 
   // Between these, what is added about a field after an untrusted value was read is left out: it would be made up.
-  void begin_check();
-  void end_check() { checking_ = false; }
+  void begin_check(const Section& root);
+  void end_check() { checked_ = nullptr; }
 
   bool empty() const { return count_ == 0; }
   bool full() const { return problems_.size() < count_; }  // further ones are only counted
@@ -46,7 +47,7 @@ class Problems {
 
   std::vector<Problem> problems_;  // the first of them: a file may hold more than anyone reads
   size_t count_ = 0;
-  bool checking_ = false;
+  const Section* checked_ = nullptr;  // the root, between begin_check and end_check
 };
 
 }  // namespace seqgrad

@@ -150,7 +150,7 @@ void Section::read(const Node& node, Problems& problems) {
 
 void Section::check_all(Problems& problems) const {
   for (const Section* s : sections_) s->check_all(problems);
-  problems.begin_check();
+  problems.begin_check(root());
   check(problems);
   problems.end_check();
 }

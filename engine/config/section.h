@@ -41,6 +41,7 @@ class Section {
   const char* name() const { return name_; }
   const char* doc() const { return doc_; }
   const Section* parent() const { return parent_; }
+  const Section& root() const { return parent_ ? parent_->root() : *this; }
   const std::vector<FieldBase*>& fields() const { return fields_; }
   const std::vector<Section*>& sections() const { return sections_; }
   void for_each_field(const std::function<void(FieldBase&)>& f) const;  // this section's and those below, in order
@@ -50,7 +51,10 @@ class Section {
   void read(const Node& node, Problems& problems);
   void check_all(Problems& problems) const;
   void mark_refused(const std::string& name) const;  // the key or section of this name was not read
-  bool is_written() const { return written_; }       // it stands in what was read last
+  // Of a root: whether a field that was refused has been read, here or below, since that was forgotten.
+  bool has_read_refused() const { return has_read_refused_; }
+  void forget_refused_reads() const { has_read_refused_ = false; }
+  bool is_written() const { return written_; }  // it stands in what was read last
 
  private:
   friend class FieldBase;
@@ -63,6 +67,7 @@ class Section {
   std::vector<FieldBase*> fields_;
   std::vector<Section*> sections_;
   bool written_ = false;
+  mutable bool has_read_refused_ = false;
 };
 
 // Reads a file, then the overrides ("a.b=VALUE") over it, and looks for contradictions; throws one ConfigError with all

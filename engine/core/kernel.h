@@ -6,12 +6,20 @@
 
 namespace seqgrad {
 
-namespace detail {
-inline constinit thread_local const char* running_kernel = "";
-}  // namespace detail
+// What a device or its library could not do. The innermost kernel that it leaves puts its name behind `who`.
+class DeviceError : public SystemError {
+ public:
+  DeviceError(const std::string& who, const std::string& what) : DeviceError(who, "", what) {}
+  // The same with the name, unless an inner kernel has given its own.
+  [[noreturn]] void rethrow_from(const char* kernel) const;
 
-// The innermost kernel that this thread is in, for messages; "" outside all.
-inline const char* running_kernel() { return detail::running_kernel; }
+ private:
+  DeviceError(const std::string& who, const std::string& kernel, const std::string& what)
+      : SystemError(who + ": " + kernel + what), who_(who), what_(what), is_named_(!kernel.empty()) {}
+
+  std::string who_, what_;
+  bool is_named_;
+};
 
 // Declare slots `inline constinit`: then they exist before any static initialiser installs into them.
 template <class Args>
@@ -23,20 +31,16 @@ struct Kernel {
   void operator()(Device device, const Args& args) const {
     const Function f = functions[static_cast<int>(device)];
     if (!f) system_failure("{}: no {} kernel in this build", name, name_of(device));
-    const Running while_it_runs(name);
-    f(args);
+    try {
+      f(args);
+    } catch (const DeviceError& e) {
+      e.rethrow_from(name);
+    }
   }
 
   const char* name;
   Function functions[device_count] = {};
   const char* files[device_count] = {};  // that installed them
-
- private:
-  struct Running {
-    explicit Running(const char* kernel) : before(detail::running_kernel) { detail::running_kernel = kernel; }
-    ~Running() { detail::running_kernel = before; }
-    const char* before;
-  };
 };
 
 // Aborts, naming both files, when the slot is taken.

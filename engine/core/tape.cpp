@@ -4,14 +4,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/core/scratch.h"
+
 namespace seqgrad {
-// The thread's own tape, and the one of its innermost TapeScope.
+// What a thread has for the ops that it runs.
 static auto& this_thread() {
   thread_local struct {
     Tape own;
-    Tape* current = &own;
-  } tapes;
-  return tapes;
+    Tape* current = &own;  // that of its innermost TapeScope
+    Arena scratch{Device::cpu};
+  } state;
+  return state;
 }
 
 Tape::Tape() = default;
@@ -26,6 +29,13 @@ Tape& Tape::current() { return *this_thread().current; }
 TapeScope::TapeScope() : outer_(std::exchange(this_thread().current, &tape_)) {}
 
 TapeScope::~TapeScope() { this_thread().current = outer_; }
+
+Scratch::Scratch() : arena_(this_thread().scratch), begin_(arena_.mark()) {}
+
+Scratch::~Scratch() {
+  arena_.rewind(begin_);
+  if (begin_ == Arena::Mark{}) arena_.reset();
+}
 
 Arena& Tape::values(Device device) {
   auto& arena = values_[static_cast<int>(device)];

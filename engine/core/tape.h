@@ -20,6 +20,8 @@ class BackwardState {
   virtual void end_backward() = 0;  // called when backward has passed the whole tape
 };
 
+class PreparedWeights;  // device/prepared_weights.h
+
 class Tape {
  public:
   Tape();
@@ -95,6 +97,12 @@ class Tape {
   // Of the products of this tape; fp32 from the start. A reset keeps it.
   MatmulPrecision matmul_precision() const { return matmul_precision_; }
   void set_matmul_precision(MatmulPrecision precision) { matmul_precision_ = precision; }
+  // What the logits of a fused loss may take of a GPU's memory; 256 MiB from the start. A reset keeps it.
+  int64_t logits_bytes() const { return logits_bytes_; }
+  void set_logits_bytes(int64_t bytes) { logits_bytes_ = bytes; }
+  // That products of this tape take their right factors from; null: none are prepared.
+  PreparedWeights* prepared_weights() const { return prepared_weights_; }
+  void set_prepared_weights(PreparedWeights* weights) { prepared_weights_ = weights; }
 
   PhaseClock& phases() { return phases_; }
 
@@ -146,6 +154,8 @@ class Tape {
   bool recording_ = true;
   PhaseClock phases_;
   MatmulPrecision matmul_precision_ = MatmulPrecision::fp32;
+  int64_t logits_bytes_ = int64_t{256} << 20;
+  PreparedWeights* prepared_weights_ = nullptr;
 };
 
 // The gradient of x, which must require one, for whoever writes every element of it: where `accumulate`, others have

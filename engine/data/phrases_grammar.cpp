@@ -73,9 +73,9 @@ std::string place_in_german(const Noun& place, bool into) {
 }
 
 std::string modal_form(Modal modal, Person p) {
-  static const char* kann[] = {"kann", "kannst", "kann", "können"};
-  static const char* will[] = {"will", "willst", "will", "wollen"};
-  static const char* muss[] = {"muss", "musst", "muss", "müssen"};
+  static const char* const kann[] = {"kann", "kannst", "kann", "können"};
+  static const char* const will[] = {"will", "willst", "will", "wollen"};
+  static const char* const muss[] = {"muss", "musst", "muss", "müssen"};
   return (modal == Modal::kann ? kann : modal == Modal::will ? will : muss)[p];
 }
 
@@ -83,8 +83,8 @@ std::string finite(const Clause& c) {
   const Person p = person_of(c.subject);
   if (c.modal != Modal::none) return modal_form(c.modal, p);
   if (c.tense == Tense::past) {
-    static const char* haben[] = {"habe", "hast", "hat", "haben"};
-    static const char* sein[] = {"bin", "bist", "ist", "sind"};
+    static const char* const haben[] = {"habe", "hast", "hat", "haben"};
+    static const char* const sein[] = {"bin", "bist", "ist", "sind"};
     return (c.verb->with_sein ? sein : haben)[p];
   }
   const Verb& v = *c.verb;

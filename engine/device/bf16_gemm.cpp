@@ -2,8 +2,8 @@
 #include "engine/device/bf16_gemm.h"
 
 #include <algorithm>
-#include <vector>
 
+#include "engine/core/scratch.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/bf16_kernels.h"
 
@@ -43,17 +43,12 @@ void pack_rows(Matrix<const float> x, int64_t panel, uint32_t* out) {
     });
 }
 
-uint32_t* kept_memory(int64_t words) {
-  thread_local std::vector<uint32_t> memory;
-  if (static_cast<int64_t>(memory.size()) < words) memory = std::vector<uint32_t>(static_cast<size_t>(words));
-  return memory.data();
-}
-
 }  // namespace
 
 void bf16_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate) {
   const int64_t pairs = (a.cols + 1) / 2, words = up(a.rows, height) * pairs;
-  uint32_t* left = kept_memory(words + (b.bf16 ? 0 : bf16_packed_words(a.cols, c.cols)));
+  Scratch scratch;
+  uint32_t* left = scratch.take<uint32_t>(words + (b.bf16 ? 0 : bf16_packed_words(a.cols, c.cols)));
   pack_rows(a, height, left);
   if (!b.bf16) bf16_pack(b.matrix, left + words);
   const uint32_t* right = b.bf16 ? b.bf16 : left + words;
@@ -70,7 +65,8 @@ void bf16_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float
 
 void bf16_gemm_here(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate) {
   const int64_t pairs = (a.cols + 1) / 2;
-  uint32_t* left = kept_memory(up(a.rows, height) * pairs);
+  Scratch scratch;
+  uint32_t* left = scratch.take<uint32_t>(up(a.rows, height) * pairs);
   needed_bf16_kernels().pack(a.data, a.transposed ? 1 : a.ld, a.transposed ? a.ld : 1, a.rows, a.cols, height, pairs,
                              left);
   run_block(left, b.bf16, pairs, c, accumulate);

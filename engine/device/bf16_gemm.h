@@ -5,8 +5,8 @@
 
 namespace seqgrad {
 
-// C = A·B, or with `accumulate` C += A·B, on all threads; packs A, and B unless it is packed, into memory that the
-// calling thread keeps.
+// C = A·B, or with `accumulate` C += A·B, on all threads; packs A, and B unless it is packed, into scratch of the
+// calling thread.
 void bf16_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate);
 
 // The same on this thread alone; b is packed.

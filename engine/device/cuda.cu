@@ -219,9 +219,8 @@ bool each_call_waits() {
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // or the next call would report it again
-  const char* kernel = running_kernel();
-  system_failure("device cuda: {}{}{}: {} ({}, {})", kernel, *kernel ? ": " : "", what, cudaGetErrorString(status),
-                 cudaGetErrorName(status), static_cast<int>(status));
+  throw DeviceError("device cuda", fmt::format("{}: {} ({}, {})", what, cudaGetErrorString(status),
+                                               cudaGetErrorName(status), static_cast<int>(status)));
 }
 
 void check_call(cudaError_t status, const char* what) {

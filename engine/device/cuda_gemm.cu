@@ -106,7 +106,7 @@ void check_product(cublasStatus_t status, const Gemm<T>& g) {
       fmt::format("{} product{} of [{},{}] and [{},{}], {}", g.batch.count, g.batch.count == 1 ? "" : "s", g.c.rows,
                   g.a.cols, g.a.cols, g.c.cols, name_of(dtype_of<T>));
   if (status != CUBLAS_STATUS_SUCCESS)
-    system_failure("cuBLAS: {}: {} failed with status {}", running_kernel(), what, static_cast<int>(status));
+    throw DeviceError("cuBLAS", fmt::format("{} failed with status {}", what, static_cast<int>(status)));
   gpu::check_call(cudaSuccess, what.c_str());
 }
 

@@ -7,6 +7,8 @@
 
 namespace seqgrad::gpu {
 
+constexpr int64_t replays_per_comparison = 64;  // of a graph, where its user does not say
+
 template <class... P>
 cudaError_t launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t stream, P... args) {
   constexpr size_t without_asking = 48 << 10;

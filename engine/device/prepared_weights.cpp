@@ -9,18 +9,12 @@
 
 namespace seqgrad {
 
-namespace {
-
-thread_local PreparedWeights* current = nullptr;
-
-}  // namespace
-
-PreparedWeights::PreparedWeights() : outermost_(!current) {
-  if (outermost_) current = this;
+PreparedWeights::PreparedWeights() : tape_(Tape::current()) {
+  if (!tape_.prepared_weights()) tape_.set_prepared_weights(this);
 }
 
 PreparedWeights::~PreparedWeights() {
-  if (outermost_) current = nullptr;
+  if (tape_.prepared_weights() == this) tape_.set_prepared_weights(nullptr);
 }
 
 const float* PreparedWeights::panels(Matrix<const float> b) {
@@ -37,9 +31,9 @@ PackedMatrix<T> prepared(const Tensor& w, bool transposed) {
   const Matrix<const T> matrix = as_matrix<T>(w);
   PackedMatrix<T> out = transposed ? matrix.t() : matrix;
   if constexpr (std::is_same_v<T, float>)
-    if (current && w.device == Device::cpu && w.epoch == 0 && f32_kernels() &&
-        Tape::current().matmul_precision() == MatmulPrecision::fp32)
-      out.panels = current->panels(out.matrix);
+    if (Tape& tape = Tape::current(); tape.prepared_weights() && w.device == Device::cpu && w.epoch == 0 &&
+                                      f32_kernels() && tape.matmul_precision() == MatmulPrecision::fp32)
+      out.panels = tape.prepared_weights()->panels(out.matrix);
   return out;
 }
 

@@ -8,8 +8,10 @@
 
 namespace seqgrad {
 
-// While it lives, no weight changes, and products of this thread by one (`prepared`) take it in panels (panel_gemm.h),
-// as large again, from the first use on. A second one beside it does nothing: the first goes on.
+class Tape;
+
+// While it lives, no weight changes, and products of the current tape by one (`prepared`) take it in panels
+// (panel_gemm.h), as large again, from the first use on. A second one beside it does nothing: the first goes on.
 class PreparedWeights {
  public:
   PreparedWeights();
@@ -22,7 +24,7 @@ class PreparedWeights {
  private:
   using Key = std::tuple<const float*, int64_t, int64_t, int64_t, int64_t>;
   std::map<Key, std::vector<float>> panels_;
-  bool outermost_;
+  Tape& tape_;
 };
 
 // w, or wᵀ with `transposed`, for products of few rows: in panels where a PreparedWeights lives, the product is in

@@ -100,17 +100,17 @@ cudaGraph_t capture(Recording& recording, const std::function<void()>& body) {
 }
 
 // False: nothing was recorded, and nothing done.
-bool record(Recording& recording, const GraphStep& step) {
+bool record(Recording& recording, const GraphStep& step, int64_t& nodes) {
   recording.forget();
   try {
     cudaGraph_t captured = capture(recording, step.body);
     if (!captured) return false;
-    size_t nodes = 0;
-    cudaError_t status = cudaGraphGetNodes(captured, nullptr, &nodes);
+    size_t count = 0;
+    cudaError_t status = cudaGraphGetNodes(captured, nullptr, &count);
     if (status == cudaSuccess) status = cudaGraphInstantiate(&recording.graph, captured, 0);
     (void)cudaGraphDestroy(captured);
     gpu::check(status, "instantiation of a graph");
-    note_step_graph_nodes(static_cast<int64_t>(nodes));
+    nodes = static_cast<int64_t>(count);
   } catch (const SystemError& e) {  // if it is the device that fails, the step as it is will say so
     give_up(recording, e.what());
     return false;
@@ -149,10 +149,10 @@ bool are_accepted(std::span<const StepInputs::Slot> inputs, const std::vector<St
 }
 
 // Whether the graph does this step; else nothing was done, and there is no graph any more.
-bool replay(Recording& recording, const GraphStep& step, const Tape::Extent& begin) {
+bool replay(Recording& recording, const GraphStep& step, const Tape::Extent& begin, int64_t replays_per_comparison) {
   const bool fits = begin == recording.begin && lie_where_they_lay(step.inputs, recording.accepted),
              is_accepted = fits && are_accepted(step.inputs, recording.accepted);
-  if (is_accepted && recording.replays + 1 < replays_per_comparison()) {
+  if (is_accepted && recording.replays + 1 < replays_per_comparison) {
     ++recording.replays;
     Tape::current().go_on_from(recording.end, Device::cuda);
     return true;
@@ -172,14 +172,15 @@ bool replay(Recording& recording, const GraphStep& step, const Tape::Extent& beg
 
 void run_step_cuda(const kernels::RunStep& run) {
   const GraphStep& step = run.step;
-  if (!step_graphs() || gpu::each_call_waits()) return step.body();
+  if (!run.options.replay || gpu::each_call_waits()) return step.body();
   const gpu::InUse guard;
   if (!run.recordings) run.recordings = std::make_shared<Recordings>();
   Recording& recording = find(*static_cast<Recordings*>(run.recordings.get()), step.key);
   if (!std::exchange(recording.has_run, true) || !recording.is_recordable) return step.body();
   Tape& tape = Tape::current();
   const Tape::Extent begin = tape.extent(Device::cuda);
-  if (recording.graph ? !replay(recording, step, begin) : !record(recording, step)) {
+  const int64_t replays = run.options.replays_per_comparison.value_or(gpu::replays_per_comparison);
+  if (recording.graph ? !replay(recording, step, begin, replays) : !record(recording, step, run.nodes)) {
     recording.forget();
     tape.go_on_from(begin, Device::cuda);
     return step.body();

@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,10 +23,16 @@ struct GraphStep {
   std::function<void()> body;
 };
 
+struct GraphOptions {
+  bool replay = true;  // false: each step runs as it is
+  // One replay in how many is compared, 1: every one. None: 64, or in the emulator every one.
+  std::optional<int64_t> replays_per_comparison = {};
+};
+
 // Owns the graphs of one user, who is alone with a key.
 class StepGraphs {
  public:
-  explicit StepGraphs(Device device) : device_(device) {}
+  explicit StepGraphs(Device device, const GraphOptions& options = {}) : device_(device), options_(options) {}
 
   // Runs the body. On a GPU: the first step of a key runs as it is, the second is recorded, and from then on the graph
   // is launched instead, as long as the inputs lie where they lay, with ids and lengths no further out than the body
@@ -34,32 +41,29 @@ class StepGraphs {
   // compared.
   void run(const GraphStep& step);
 
+  // Nodes of the graph that was recorded last, cuBLAS's own among them; 0: none was.
+  int64_t nodes() const { return nodes_; }
+
  private:
   Device device_;
+  GraphOptions options_;
   std::shared_ptr<void> recordings_;  // of a GPU
+  int64_t nodes_ = 0;
 };
 
 namespace kernels {
 struct RunStep {
   const GraphStep& step;
+  const GraphOptions& options;
   std::shared_ptr<void>& recordings;
+  int64_t& nodes;
 };
 inline constinit Kernel<RunStep> run_step{"step"};
 }  // namespace kernels
 
-inline void StepGraphs::run(const GraphStep& step) { kernels::run_step(device_, {step, recordings_}); }
-
-// Whether a GPU records and replays steps, or runs each as it is. For the whole process; on from the start.
-void set_step_graphs(bool on);
-bool step_graphs();
-
-// One replay in how many is compared; 64 from the start, 1 is every one. For the whole process.
-void set_replays_per_comparison(int64_t replays);
-int64_t replays_per_comparison();
-
-// Nodes of the graph that was recorded last, cuBLAS's own among them; 0: none was.
-int64_t step_graph_nodes();
-void note_step_graph_nodes(int64_t nodes);  // for what records them
+inline void StepGraphs::run(const GraphStep& step) {
+  kernels::run_step(device_, {step, options_, recordings_, nodes_});
+}
 
 constexpr size_t most_step_graphs = 64;  // of one StepGraphs; then the one that was not used for longest goes
 

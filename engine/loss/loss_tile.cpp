@@ -4,7 +4,6 @@
 #include "engine/loss/loss_tile.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "engine/core/tape.h"
 #include "engine/loss/row_loss.h"
@@ -14,8 +13,6 @@ namespace {
 
 constexpr int64_t cpu_rows = 384;
 constexpr int64_t part = chunk_classes<float>;  // a multiple of that of double
-
-std::atomic<int64_t> allowed = int64_t{256} << 20;
 
 int64_t enough_rows() {
   switch (Tape::current().matmul_precision()) {
@@ -32,13 +29,13 @@ int64_t blocks(int64_t rows) { return std::max(tile_block_rows, rows / tile_bloc
 
 LossTile loss_tile(Device device, int64_t classes, int64_t bytes) {
   if (device == Device::cpu) return {cpu_rows, classes};
-  const int64_t logits = allowed / bytes, rows = logits / classes, enough = enough_rows();
+  const int64_t logits = Tape::current().logits_bytes() / bytes, rows = logits / classes, enough = enough_rows();
   const int64_t chunks = ceil_of(classes, std::max<int64_t>(1, logits / enough / part) * part);
   if (rows >= enough || chunks == 1) return {blocks(rows), classes};
   const int64_t width = ceil_of(ceil_of(classes, chunks), part) * part;
   return {blocks(logits / width), width};
 }
 
-void set_loss_tile_mib(int64_t mib) { allowed = mib << 20; }
+void set_loss_tile_mib(int64_t mib) { Tape::current().set_logits_bytes(mib << 20); }
 
 }  // namespace seqgrad

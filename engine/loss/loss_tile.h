@@ -19,8 +19,8 @@ constexpr int64_t tile_block_rows = 32;  // the last tile is filled with zero ro
 // takes longer than to multiply a second time: then it is so few classes that at least so many rows fit, if they can.
 LossTile loss_tile(Device device, int64_t classes, int64_t bytes);
 
-// MiB that a tile may take on a GPU, for the whole process; 256 from the start. A tile is never less than 32 rows of
-// 8,192 classes.
+// MiB that a tile may take on a GPU, for losses of the current tape; 256 from the start. A tile is never less than 32
+// rows of 8,192 classes.
 void set_loss_tile_mib(int64_t mib);
 
 }  // namespace seqgrad

@@ -1,8 +1,8 @@
 // One row's loss and gradient from the three passes of ops/row_passes.h, made while the row is in cache.
 #include <algorithm>
 #include <limits>
-#include <vector>
 
+#include "engine/core/scratch.h"
 #include "engine/core/thread_pool.h"
 #include "engine/loss/row_formulas.h"
 #include "engine/ops/row_passes.h"
@@ -11,20 +11,25 @@
 namespace seqgrad {
 namespace {
 
+// Of the rows that one thread works on, one after the other.
 template <class T>
-struct RowMemory {
-  std::vector<T> exponentials, capped, weights;  // [V] each, those that a row needs
+class RowMemory {
+ public:
+  explicit RowMemory(int64_t classes) : classes_(classes) {}
+  T* exponentials() { return of(exponentials_); }  // [V] each, made when a row first needs them
+  T* capped() { return of(capped_); }
+  T* weights() { return of(weights_); }
+
+ private:
+  T* of(T*& memory) { return memory ? memory : memory = scratch_.take<T>(classes_); }
+
+  Scratch scratch_;
+  int64_t classes_;
+  T *exponentials_ = nullptr, *capped_ = nullptr, *weights_ = nullptr;
 };
 
 template <class T>
-T* sized(std::vector<T>& memory, int64_t n) {
-  if (static_cast<int64_t>(memory.size()) < n) memory.resize(static_cast<size_t>(n));
-  return memory.data();
-}
-
-template <class T>
-T* soft_cap(const T* z, T kappa, int64_t n, std::vector<T>& memory) {
-  T* a = sized(memory, n);
+T* soft_cap(const T* z, T kappa, int64_t n, T* a) {
   for (int64_t v = 0; v < n; ++v) a[v] = kappa * fast_tanh(z[v] / kappa);
   return a;
 }
@@ -47,11 +52,11 @@ template <class T>
 DenseTarget<T> dense_target(const RowRule& rule, const RowTask& task, const T* a, T top, RowMemory<T>& memory) {
   const int64_t n = rule.classes;
   const RowPasses<T>& passes = row_passes<T>();
-  T* weights = sized(memory.weights, n);
+  T* weights = memory.weights();
   double q_distance = 0;
   if (!rule.is_plain()) {
     (void)passes.make_weights({task.q}, weights, n);
-    T* unused = sized(memory.exponentials, n);
+    T* unused = memory.exponentials();
     q_distance = passes.exponentials(a, top, unused, n, Distance::weighted, weights, nullptr).distance;
   }
   const bool single =
@@ -66,7 +71,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
   const int64_t n = rule.classes;
   const RowPasses<T>& passes = row_passes<T>();
   T* a = k.x + task.offset;
-  T* e = k.g ? k.g + task.offset : sized(memory.exponentials, n);
+  T* e = k.g ? k.g + task.offset : memory.exponentials();
   result = {};
   T top = passes.maximum(a, k.bias, n);
   if (!std::isfinite(top)) {  // a NaN, an infinity (which a cap would hide), or nothing but −inf
@@ -77,7 +82,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
   }
   const T kappa = static_cast<T>(rule.softcap);
   if (kappa > 0) {
-    a = soft_cap(a, kappa, n, memory.capped);
+    a = soft_cap(a, kappa, n, memory.capped());
     top = passes.maximum_of(a, n);
   }
   if (a[task.target] == top) result.correct = std::find(a, a + task.target, top) == a + task.target;
@@ -111,7 +116,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
 template <class T>
 void row_loss_cpu(const kernels::RowLoss<T>& k) {
   parallel_ranges(k.rows, 8, [&](int64_t begin, int64_t end) {
-    thread_local RowMemory<T> memory;
+    RowMemory<T> memory(k.rule.classes);
     for (int64_t i = begin; i < end; ++i)
       one_row(k, k.tasks[i], k.results[i], i + 1 < end ? k.x + k.tasks[i + 1].offset : nullptr, memory);
   });

@@ -66,7 +66,7 @@ Reduction form(LossOptions o, Over over, const Divide& d) {
 }  // namespace
 
 std::string form_of(const LossOptions& o) {
-  static const char* axes[] = {"all", "time", "batch", "none"};
+  static const char* const axes[] = {"all", "time", "batch", "none"};
   const std::string eps = o.divide_eps > 0 ? fmt::format(", divide_eps: {:g}", o.divide_eps) : "";
   return fmt::format("{{over: {}, divide: {}{}}}", axes[static_cast<int>(o.over)], str(o.divide), eps);
 }

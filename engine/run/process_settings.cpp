@@ -1,4 +1,4 @@
-// Each setting is of the process, so that ops need no argument for it.
+// Threads are the process's, the other settings the current tape's, so that ops need no argument for them.
 #include "engine/run/process_settings.h"
 
 #include <algorithm>
@@ -7,7 +7,6 @@
 #include "engine/core/thread_pool.h"
 #include "engine/device/choose.h"
 #include "engine/device/gemm.h"
-#include "engine/device/step_graph.h"
 #include "engine/loss/loss_tile.h"
 #include "engine/text/numbers.h"
 
@@ -37,7 +36,6 @@ int64_t threads_worth_having(const Config& c) {
 ProcessSettings apply_process_settings(const Config& config, std::optional<int64_t> cores) {
   const DeviceChoice choice = choose_device(config.device());
   set_matmul_precision(precision_of(config.precision(), choice), choice.device);
-  set_step_graphs(config.graphs());
   set_loss_tile_mib(config.logits_mib());
   const int64_t all = std::max(1u, std::thread::hardware_concurrency()),
                 worth = std::min(int64_t{16}, threads_worth_having(config));

@@ -1,4 +1,4 @@
-// What a config asks of the whole process: threads, device, precision.
+// What a config asks of the whole process, threads and device, and of the current tape: precision, memory of logits.
 #pragma once
 #include <optional>
 #include <string>
@@ -17,8 +17,8 @@ struct ProcessSettings {
   std::string mpi = {}, shared = {};    // "Open MPI 4.1.4"; "4 processes on 2 hosts", and what is odd about their cores
 };
 
-// Sets the thread count and chooses the device. `cores`: that are for this process; none: all that it may run on.
-// Throws SystemError when the GPU is asked for and cannot be used.
+// Sets the thread count and the tape's settings, and chooses the device. `cores`: that are for this process; none: all
+// that it may run on. Throws SystemError when the GPU is asked for and cannot be used.
 ProcessSettings apply_process_settings(const Config& config, std::optional<int64_t> cores = {});
 
 }  // namespace seqgrad

@@ -122,7 +122,7 @@ std::string sum_line(const Explanation& e) {
                        o.divide_eps > 0 && !o.divide.nested() ? fmt::format(" + {:g}", o.divide_eps) : "", e.values[0],
                        kind_of(o));
   }
-  static const char* axes[] = {"", "sentence", "step", "cell"};
+  static const char* const axes[] = {"", "sentence", "step", "cell"};
   return fmt::format("loss = one value for each {}: [{:.4f}]{}", axes[static_cast<int>(o.over)],
                      fmt::join(e.values, ", "), o.then == Then::nothing ? "" : "");
 }

@@ -39,9 +39,9 @@ json divide(const Divide& d) {
 }
 
 void add_reduction(json& out, const LossOptions& o) {
-  static const char* axes[] = {"all", "time", "batch", "none"};
-  static const char* zero[] = {"zero", "nan", "error"};
-  static const char* scopes[] = {"global", "accum", "micro"};
+  static const char* const axes[] = {"all", "time", "batch", "none"};
+  static const char* const zero[] = {"zero", "nan", "error"};
+  static const char* const scopes[] = {"global", "accum", "micro"};
   out["over"] = axes[static_cast<int>(o.over)];
   out["divide"] = divide(o.divide);
   out["divide_eps"] = o.divide_eps;

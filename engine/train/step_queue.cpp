@@ -23,14 +23,14 @@ size_t live_rows(const StepPlan& plan) {
 }  // namespace
 
 StepQueue::StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, const Sharing& sharing,
-                     size_t log_bytes)
+                     const GraphOptions& graphs, size_t log_bytes)
     : model_(model),
       loss_(loss),
       optim_(optim),
       sharing_(sharing),
       runs_ahead_(model.store().device() == Device::cuda && !sharing.processes),
       log_bytes_(log_bytes),
-      graphs_(model.store().device()) {
+      graphs_(model.store().device(), graphs) {
   if (runs_ahead_) state_ = static_cast<GradientState*>(backend(Device::cuda).allocate(sizeof(GradientState)));
 }
 

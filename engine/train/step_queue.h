@@ -14,7 +14,7 @@ class StepQueue {
   // `log_bytes`: of the blocks that its log on a GPU is made of. A GPU's steps run ahead of the host where no other
   // process computes part of them.
   StepQueue(SequenceModel& model, const LossSetup& loss, const OptimConfig& optim, const Sharing& sharing = {},
-            size_t log_bytes = size_t{4} << 20);
+            const GraphOptions& graphs = {}, size_t log_bytes = size_t{4} << 20);
   ~StepQueue();
   StepQueue(const StepQueue&) = delete;
   StepQueue& operator=(const StepQueue&) = delete;
@@ -26,6 +26,8 @@ class StepQueue {
   // The results of all steps since the last call, in order. Throws like run(): on a GPU no step after one that is not
   // finite has moved any parameter, so that one is made again to see what was wrong.
   std::vector<StepResult> collect();
+
+  int64_t graph_nodes() const { return graphs_.nodes(); }
 
  private:
   struct Step {

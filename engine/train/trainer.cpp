@@ -26,7 +26,7 @@ Trainer::Trainer(const TrainJob& job)
       batcher_(job.data.train, batch_options(job.config)),
       length_(job.config, job.data.train),
       sum_(job.processes),
-      queue_(job.model, job_.loss, job.config.optim, sharing_of(job, sum_)),
+      queue_(job.model, job_.loss, job.config.optim, sharing_of(job, sum_), {.replay = job.config.graphs()}),
       progress_(job.quiet || !writes_, writes_ ? job.run + "/train.log" : ""),
       total_(length_.steps()),
       times_(job.clock, job.began.value_or(job.clock())) {

@@ -7,8 +7,8 @@
 Lines: not blank, of .h .cpp .cu .cuh in engine, models and apps. Functions: from the line of the body's `{` to its `}` in
 code as clang-format leaves it. Globals: variables that live as long as a thread or the process and change after main has
 begun. Tables that files register themselves in before main, and nothing changes later, are none: slots of functions
-(Kernel, backends, the system calls that tests put failing ones in place of), and what is called `all` or `files`. Each
-global has a row in engine/README.md that says why it is one. Walks: the numbered lists of engine/README.md whose items begin
+(Kernel, backends, the system calls that tests put failing ones in place of), and what is called `all` or `files` in a
+file that defines a register_… or install_…. Each global has a row in engine/README.md that says why it is one. Walks: the numbered lists of engine/README.md whose items begin
 with `FILE: FUNCTION`, or `FILE: FUNCTION`, in the slot `SLOT`; each function has to be defined in its file, and that file to
 name the next function, or the slot that it fills."""
 import re
@@ -17,7 +17,9 @@ from pathlib import Path
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[2])
 LONGEST = 50  # lines of a function
-SLOTS = re.compile(r"\bKernel<|\bSystemCalls system_calls|\bstd::(map|vector)<.*> (all|files);$|\b(backends|files)\[")
+SLOTS = re.compile(r"\bKernel<|\bSystemCalls system_calls|\bbackends\[")
+REGISTRY = re.compile(r"\b(std::(map|vector)<.*> (all|files);$|files\[)")  # in a file that has a REGISTERS
+REGISTERS = re.compile(r"^(static )?bool (register|install)_\w+\(", re.M)
 
 
 def sources():
@@ -63,12 +65,14 @@ def is_constant(declaration):
 def global_variables():
     """(file, name, line) of each."""
     for file, lines in sources():
+        registers = REGISTERS.search("\n".join(lines))
         for n, line in enumerate(lines, 1):
             text = line.split("//")[0].rstrip()
-            if SLOTS.search(text) or is_constant(text) or text.count(")") > text.count("("):
+            if SLOTS.search(text) or (registers and REGISTRY.search(text)) or is_constant(text) or text.count(")") > text.count("("):
                 continue
             found = re.search(r"\bthread_local\b", text) or \
-                re.match(r"\s+static (?!assert|_)[\w:<>,\s*&]+ [\w]+( =|;|\{)", text) and "(" not in text.split("=")[0] or \
+                re.match(r"\s+(inline |constinit )*static (?!assert|_)[\w:<>,\s*&]+ [\w]+( =|;|\{|\[)", text) and "(" not in text.split("=")[0] or \
+                re.match(r"\s+(inline |constinit )*static struct (\w+ )?\{$", text) or \
                 re.match(r"\} [\w]+;$", text) and opened_at_namespace_scope(lines, n - 1) or \
                 re.match(r"(inline |static |constinit )*(?!using|namespace|template|struct|class|enum|union|extern|return|friend|typedef|#|public|private|goto|case|default)[\w:]+(<[^;={]*>)?[ *&]+[\w]+( = [^;]*;|;|\{[^}]*\};)$", text)
             if found:

@@ -2,9 +2,11 @@
 #include <atomic>
 #include <chrono>
 #include <numeric>
+#include <thread>
 
 #include "engine/core/phases.h"
 #include "engine/core/random.h"
+#include "engine/core/scratch.h"
 #include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/gemm.h"
@@ -169,6 +171,29 @@ TEST_CASE("phases take turns, and the way back has the names of the way there") 
 
 // Runs of empty blocks on far more threads than there are cores, as on a busy machine: most workers have no core when a
 // run begins. They must cost next to nothing: waiting for each of them in every run takes 10 s on 2 cores.
+TEST_CASE("scratch of a thread is given back in turn, and is the same memory again") {
+  char* first = nullptr;
+  for (int i = 0; i < 3; ++i) {
+    Scratch outer;
+    char* const mine = outer.take<char>(100);
+    std::fill_n(mine, 100, 'x');
+    {
+      Scratch inner;
+      char* const more = inner.take<char>(int64_t{3} << 20);  // more than a block
+      std::fill_n(more, int64_t{3} << 20, 'y');
+      CHECK((more + (int64_t{3} << 20) <= mine || more >= mine + 100));
+    }
+    CHECK(std::all_of(mine, mine + 100, [](char c) { return c == 'x'; }));
+    if (i == 1) first = mine;  // once there is one block for all
+    if (i == 2) CHECK(mine == first);
+  }
+  char* elsewhere = nullptr;
+  Scratch here;
+  char* const mine = here.take<char>(1);
+  std::thread([&] { elsewhere = Scratch().take<char>(1); }).join();
+  CHECK(elsewhere != mine);
+}
+
 TEST_CASE("nobody waits for a worker that took no block", "[timing]") {
   set_threads(200);
   const auto start = std::chrono::steady_clock::now();

@@ -266,7 +266,7 @@ TEST_CASE("a log of many steps grows without a wait, and is told in order") {
   const LossSetup loss = make_loss_setup(config.loss, 17);
   const auto run = [&](size_t log_bytes) {
     const auto model = make_model(config, {17, 17}, Device::cuda);
-    StepQueue queue(*model, loss, config.optim, {}, log_bytes);
+    StepQueue queue(*model, loss, config.optim, {}, {}, log_bytes);
     std::vector<double> out;
     int64_t waited = 0;
     for (int64_t step = 1; step <= 30; ++step) {
@@ -292,5 +292,5 @@ TEST_CASE("the nodes of a recorded step are counted") {
                   add(x, tanh(x));
                 }});
   }
-  CHECK(step_graph_nodes() == 3);
+  CHECK(graphs.nodes() == 3);
 }

@@ -21,25 +21,19 @@ using namespace seqgrad;
 
 namespace {
 
-// Steps on again at its end, whatever was thrown.
-struct Graphs {
-  explicit Graphs(bool on) { set_step_graphs(on); }
-  ~Graphs() { set_step_graphs(true); }
-};
-
 struct Run {
   Config config;
   LossSetup loss;
   std::unique_ptr<SequenceModel> model;
   std::unique_ptr<StepQueue> queue;
 
-  explicit Run(Device device, std::vector<std::string> set = {}) {
+  explicit Run(Device device, std::vector<std::string> set = {}, const GraphOptions& graphs = {}) {
     for (const char* size : {"data.task=copy", "model.embedding=5", "model.encoder.hidden=4", "model.decoder.hidden=8"})
       set.emplace_back(size);
     load(config, "", set);
     loss = make_loss_setup(config.loss, 17);
     model = make_model(config, {17, 17}, device);
-    queue = std::make_unique<StepQueue>(*model, loss, config.optim);
+    queue = std::make_unique<StepQueue>(*model, loss, config.optim, Sharing{}, graphs);
   }
   bool step(int64_t number, std::vector<Batch> batches) {
     const ForwardContext context{true, 1, static_cast<uint64_t>(number), 0, config.train.teacher_forcing()};
@@ -61,9 +55,8 @@ struct Seen {
   bool operator==(const Seen&) const = default;
 };
 
-Seen train(bool graphs, const std::vector<std::string>& set, int64_t steps, size_t micro_batches = 1) {
-  const Graphs switched(graphs);
-  Run run(Device::cuda, set);
+Seen train(const GraphOptions& graphs, const std::vector<std::string>& set, int64_t steps, size_t micro_batches = 1) {
+  Run run(Device::cuda, set, graphs);
   for (int64_t step = 1; step <= steps; ++step) {
     std::vector<Batch> batches;
     while (batches.size() < micro_batches)
@@ -78,15 +71,11 @@ Seen train(bool graphs, const std::vector<std::string>& set, int64_t steps, size
   return seen;
 }
 
-// Every replay compared again at its end; the emulator's tests begin so.
-struct ReplaysPerComparison {
-  explicit ReplaysPerComparison(int64_t replays) { set_replays_per_comparison(replays); }
-  ~ReplaysPerComparison() { set_replays_per_comparison(1); }
-};
+constexpr GraphOptions no_graphs{.replay = false};
 
 // Steps of one key, whatever their size: the way to lie about it.
 struct Doubler {
-  StepGraphs graphs{Device::cuda};
+  StepGraphs graphs{Device::cuda};  // of the emulator: each replay is compared
   Tensor y;
   int64_t bodies = 0;  // how often one ran
   std::function<Tensor(const Tensor&)> f = [](const Tensor& x) { return add(x, x); };
@@ -120,13 +109,12 @@ TEST_CASE("steps that are replayed as graphs have the bits of steps that are not
   for (const auto& set : models) {
     CAPTURE(set);
     const int64_t before = emulate::graph_launches();
-    const Seen plain = train(false, set, 6);
+    const Seen plain = train(no_graphs, set, 6);
     CHECK(emulate::graph_launches() == before);
     for (const int64_t replays : {1, 64}) {  // compared each, or none
       CAPTURE(replays);
-      const ReplaysPerComparison compared(replays);
       const int64_t launched = emulate::graph_launches();
-      CHECK(train(true, set, 6) == plain);
+      CHECK(train({.replays_per_comparison = replays}, set, 6) == plain);
       // Of steps 1 to 6 with sizes LLSLLS, the first of each size runs as it is; all others are one launch each.
       CHECK(emulate::graph_launches() - launched == 4);
     }
@@ -157,11 +145,8 @@ TEST_CASE("a step is at most 300 nodes at 25 words a side, as in PyTorch's bench
 
 TEST_CASE("micro-batches are replayed one by one") {
   const std::vector<std::string> set = {"model.attention=general", "model.dropout.hidden=0.3"};
-  const Seen plain = train(false, set, 6, 3);
-  for (const int64_t replays : {1, 64}) {
-    const ReplaysPerComparison compared(replays);
-    CHECK(train(true, set, 6, 3) == plain);
-  }
+  const Seen plain = train(no_graphs, set, 6, 3);
+  for (const int64_t replays : {1, 64}) CHECK(train({.replays_per_comparison = replays}, set, 6, 3) == plain);
 }
 
 TEST_CASE("steps on a GPU wait for it only when their results are collected, and train as on the CPU") {
@@ -172,8 +157,7 @@ TEST_CASE("steps on a GPU wait for it only when their results are collected, and
                                     {true, "train.teacher_forcing=0.5"}}) {
     CAPTURE(graphs, key);
     const std::vector<std::string> set = {"model.attention=general", "precision=fp64", "optim.clip_norm=0.5", key};
-    const Graphs switched(graphs);
-    Run gpu(Device::cuda, set), cpu(Device::cpu, set);
+    Run gpu(Device::cuda, set, {.replay = graphs}), cpu(Device::cpu, set);
     const int64_t waited = emulate::synchronisations();
     for (int64_t step = 1; step <= 8; ++step) {
       gpu.step(step, batches_of(step));
@@ -213,9 +197,8 @@ TEST_CASE(
         {"hidden", "out.weight", 3e38f, "the gradient is not finite"}})
     for (const bool graphs : {false, true}) {
       CAPTURE(input, name, graphs);
-      const Graphs switched(graphs);
       const std::vector<std::string> set = {std::string("loss.input=") + input};
-      Run gpu(Device::cuda, set), cpu(Device::cpu, set);
+      Run gpu(Device::cuda, set, {.replay = graphs}), cpu(Device::cpu, set);
       for (Run* run : {&gpu, &cpu}) run->loss.options.divide.flat = "const", run->loss.options.divide.k = 1e-3;
       for (int64_t step = 1; step <= 2; ++step) {
         cpu.step(step, batches_of(step));
@@ -260,8 +243,7 @@ TEST_CASE("what is uploaded may differ from step to step, where it lies and what
 }
 
 TEST_CASE("a replay runs no body on the host, but for one in so many, which must ask for the same") {
-  const ReplaysPerComparison compared(4);
-  Doubler doubled;
+  Doubler doubled{.graphs = StepGraphs(Device::cuda, {.replays_per_comparison = 4})};
   for (int i = 1; i <= 5; ++i) {  // as it is, recorded, replayed
     const auto x = static_cast<float>(i);
     CHECK(doubled({x}) == Floats{2 * x});
@@ -279,8 +261,7 @@ TEST_CASE("a replay runs no body on the host, but for one in so many, which must
 }
 
 TEST_CASE("a replay has its tape go on where the body's ended") {
-  const ReplaysPerComparison compared(64);
-  StepGraphs graphs(Device::cuda);
+  StepGraphs graphs(Device::cuda, {.replays_per_comparison = 64});
   const Floats start = {1, 2, 3};
   Tensor gradient;
   for (int i = 0; i < 6; ++i) {
@@ -305,11 +286,10 @@ TEST_CASE("a replay has its tape go on where the body's ended") {
 }
 
 TEST_CASE("ids that a step would refuse are refused where it is replayed, too") {
-  const ReplaysPerComparison compared(64);
   const Floats table = {1, 2, 3, 4};
   for (const auto& [bad, name] : {std::pair{std::vector<int32_t>{4, 1}, "embedding: id 4 is outside [0,4)"},
                                   {{0, -1}, "embedding: id -1 is outside [0,4)"}}) {
-    StepGraphs graphs(Device::cuda);
+    StepGraphs graphs(Device::cuda, {.replays_per_comparison = 64});
     int64_t bodies = 0;
     const auto rows = [&](const std::vector<int32_t>& ids) {
       Tape::current().reset();
@@ -418,7 +398,6 @@ TEST_CASE("the key `graphs` switches them off, and changes nothing that is train
     std::ofstream(dir / "run.json") << "{}";
     const Data data = load_data(config.data, 1);
     const Device device = apply_process_settings(config).device;
-    const Graphs again(config.graphs());
     const auto model = make_model(config, {data.source->size(), data.target->size()}, device);
     const int64_t before = emulate::graph_launches();
     Trainer trainer(TrainJob{config,

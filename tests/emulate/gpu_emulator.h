@@ -175,6 +175,8 @@ cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_
 
 namespace seqgrad::gpu {
 
+constexpr int64_t replays_per_comparison = 1;  // of a graph, where its user does not say
+
 template <class... P>
 cudaError_t launch_now(void (*kernel)(P...), int64_t grid, int block, size_t shared, cudaStream_t, P... args) {
   const std::tuple<std::remove_cv_t<P>...> values{args...};

@@ -3,11 +3,9 @@
 #include <stdexcept>
 #include <vector>
 
-#include "engine/device/step_graph.h"
 #include "tests/emulate/gpu_emulator.h"
 
 static int64_t alive = 0;
-static const bool always_compared = (seqgrad::set_replays_per_comparison(1), true);
 
 struct EmulatedGraph {
   std::vector<std::function<void()>> calls;

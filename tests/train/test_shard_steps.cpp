@@ -253,12 +253,11 @@ TEST_CASE("a shard's tape is smaller than the batch's") {
 
 TEST_CASE("on a GPU shards are replayed one by one, and become what they are where nothing is replayed") {
   const auto train = [](bool graphs, Device device, std::vector<std::string> set) {
-    set_step_graphs(graphs);
     set.emplace_back("model.dropout.hidden=0.3");
     Lab lab(set, device);
     std::vector<double> seen;
     {
-      StepQueue queue(*lab.model, lab.loss, lab.config.optim, {3});
+      StepQueue queue(*lab.model, lab.loss, lab.config.optim, {3}, {.replay = graphs});
       for (int64_t step = 1; step <= 8; ++step) {
         std::vector<Batch> batches;
         for (const uint64_t seed : {1, 2})  // the second is too small for its shards
@@ -272,7 +271,6 @@ TEST_CASE("on a GPU shards are replayed one by one, and become what they are whe
       return std::vector<double>(typed.begin(), typed.end());
     });
     seen.insert(seen.end(), values.begin(), values.end());
-    set_step_graphs(true);
     return seen;
   };
   for (const char* attention : {"model.attention=none", "model.attention=general", "model.attention=additive"}) {
