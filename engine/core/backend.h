@@ -23,6 +23,9 @@ class Backend {
   virtual void synchronise() const = 0;
   virtual std::string describe() const = 0;
   virtual size_t memory_bytes() const = 0;  // that the device has in all
+  // Which of several such devices this process uses, modulo their number; 0 from the start. Once it has been used, the
+  // choice stands.
+  virtual void choose(int) const {}
 
  protected:
   ~Backend() = default;

@@ -43,16 +43,18 @@ struct Gpu {
   PinnedRing uploads;
   char* download_buffer = nullptr;  // pinned
 
-  Gpu() {
+  int number = 0;  // of those that the process sees
+
+  explicit Gpu(int asked) {
     try {
-      start();
+      start(asked);
     } catch (...) {  // it may be asked for again
       release();
       throw;
     }
   }
 
-  void start() {
+  void start(int asked) {
     int devices = 0;
     if (const cudaError_t status = cudaGetDeviceCount(&devices); status != cudaSuccess) {
       int driver = 0, runtime = 0;
@@ -66,11 +68,12 @@ struct Gpu {
                      cudaGetErrorString(status), cudaGetErrorName(status), static_cast<int>(status), runtime / 1000,
                      runtime % 1000 / 10, driver / 1000, driver % 1000 / 10);
     }
-    gpu::check(cudaSetDevice(0), "choice of a device");
-    gpu::check(cudaGetDeviceProperties(&properties, 0), "properties of the device");
+    number = asked % std::max(1, devices);
+    gpu::make_current(number);
+    gpu::check(cudaGetDeviceProperties(&properties, number), "properties of the device");
     gpu::check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
     cudaMemPool_t pool;
-    gpu::check(cudaDeviceGetDefaultMemPool(&pool, 0), "the memory pool");
+    gpu::check(cudaDeviceGetDefaultMemPool(&pool, number), "the memory pool");
     uint64_t keep_all = ~uint64_t{0};
     gpu::check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep_all), "the memory pool");
     gpu::check(cudaMallocHost(reinterpret_cast<void**>(&uploads.memory), 2 * PinnedRing::half_bytes), "pinned memory");
@@ -97,6 +100,7 @@ struct Gpu {
 
 struct GpuState {
   gpu::StreamState state;
+  int chosen = 0;            // modulo the number of GPUs
   std::unique_ptr<Gpu> gpu;  // once it is asked for
 };
 // Never destroyed: tapes of threads release their memory late, when the driver may be gone.
@@ -107,8 +111,12 @@ GpuState& device() {
 
 Gpu& started() {
   const gpu::InUse guard;
-  if (!device().gpu) device().gpu = std::make_unique<Gpu>();
-  return *device().gpu;
+  GpuState& all = device();
+  if (!all.gpu) {
+    all.gpu = std::make_unique<Gpu>(all.chosen);
+    all.state.device = all.gpu->number;
+  }
+  return *all.gpu;
 }
 
 class Cuda final : public Backend {
@@ -188,6 +196,10 @@ class Cuda final : public Backend {
                        static_cast<double>(p.totalGlobalMem) / (1 << 30));
   }
   size_t memory_bytes() const override { return started().properties.totalGlobalMem; }
+  void choose(int number) const override {
+    const gpu::InUse guard;
+    device().chosen = number;
+  }
 };
 
 constexpr Cuda cuda;
@@ -201,10 +213,12 @@ cudaStream_t stream() { return started().stream; }
 const cudaDeviceProp& properties() { return started().properties; }
 
 StreamState& stream_state() { return device().state; }
+void make_current(int device) { check(cudaSetDevice(device), "choice of a device"); }
 
 size_t most_shared_memory() {
   int bytes = 0;
-  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0), "shared memory of the device");
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, stream_state().device),
+        "shared memory of the device");
   return static_cast<size_t>(bytes);
 }
 

@@ -12,6 +12,7 @@ enum class CallMode : uint8_t { issue, record, compare };
 
 // Threads share the device's one stream and what is recorded of it.
 struct StreamState {
+  int device = 0;              // of the GPUs that the process sees
   std::recursive_mutex mutex;  // held while a call reaches the stream, and while a step is recorded or compared
   CallMode mode = CallMode::issue;
   std::vector<unsigned char>* calls = nullptr;  // that record_call writes to, or compares with
@@ -19,8 +20,13 @@ struct StreamState {
   bool has_warned = false;                      // of a step that cannot be recorded
 };
 StreamState& stream_state();
+void make_current(int device);  // of this thread
+// The device is used, by this thread alone. CUDA lets each thread begin with device 0.
 struct InUse {
   std::lock_guard<std::recursive_mutex> lock{stream_state().mutex};
+  InUse() {
+    if (stream_state().device != 0) make_current(stream_state().device);
+  }
 };
 
 // Records the call, or throws ReplayMismatch where it is not the recorded one (step_graph.cu).

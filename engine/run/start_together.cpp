@@ -147,6 +147,7 @@ std::string cores_note(const Cores& cores, int64_t threads) {
 ProcessSettings apply_process_settings(const Config& config, Processes& processes) {
   if (processes.count() == 1) return apply_process_settings(config);
   const Cores cores = cores_of(processes);
+  if (has_backend(Device::cuda)) backend(Device::cuda).choose(processes.local_rank());
   ProcessSettings settings = apply_process_settings(config, cores.own);
   settings.hosts = cores.hosts;
   settings.mpi = processes.library();

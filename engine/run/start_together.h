@@ -31,7 +31,8 @@ struct Cores {
 Cores cores_of(Processes& processes);
 std::string cores_note(const Cores& cores, int64_t threads);  // what is odd about them; "" for nothing
 
-// apply_process_settings for processes that share hosts.
+// apply_process_settings for processes that share hosts: each takes the GPU of its number among those of its host,
+// modulo the number of GPUs.
 ProcessSettings apply_process_settings(const Config& config, Processes& processes);
 
 }  // namespace seqgrad

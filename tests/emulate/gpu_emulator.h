@@ -26,6 +26,7 @@ enum cudaError_t {
   cudaErrorInvalidConfiguration = 9,
   cudaErrorInsufficientDriver = 35,
   cudaErrorNoDevice = 100,
+  cudaErrorInvalidResourceHandle = 400,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
@@ -37,6 +38,12 @@ namespace emulate {
 // Bytes of shared memory that a block may have: 227 KiB as on Hopper, or as on another GPU.
 void set_most_shared(size_t bytes);
 size_t most_shared();
+
+// How many GPUs there are from now on, before any is used; 1 from the start.
+void set_devices(int count);
+int current_device();  // of this thread
+// What a call of a thread returns whose device is not that of the stream: an error.
+cudaError_t on_stream_device();
 
 // From now on bits of a row of a product depend on how many rows it has, as cuBLAS's do, which takes another kernel.
 void set_gemm_bits_depend_on_rows(bool depend);
@@ -185,6 +192,7 @@ cudaError_t launch_now(void (*kernel)(P...), int64_t grid, int block, size_t sha
     emulate::run(
         grid, block, shared, [](const void* f) { (*static_cast<const decltype(call)*>(f))(); }, &call);
   };
+  if (const cudaError_t status = emulate::on_stream_device(); status != cudaSuccess) return status;
   if (!emulate::kept_for_graph(run)) run();
   return cudaGetLastError();
 }

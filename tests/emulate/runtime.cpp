@@ -65,6 +65,14 @@ void fill_with_zeros(char* begin, size_t bytes) {
   std::memset(begin + head + pages, 0, bytes - head - pages);
 }
 
+static int devices = 1, device_of_stream = 0;
+static thread_local int device_of_thread = 0;
+void set_devices(int count) { devices = count; }
+int current_device() { return device_of_thread; }
+cudaError_t on_stream_device() {
+  return device_of_thread == device_of_stream ? cudaSuccess : cudaErrorInvalidResourceHandle;
+}
+
 static size_t shared_bytes = 227 << 10;
 void set_most_shared(size_t bytes) { shared_bytes = bytes; }
 size_t most_shared() { return shared_bytes; }
@@ -88,10 +96,14 @@ using emulate::memory;
 
 cudaError_t cudaGetDeviceCount(int* count) {
   SEQGRAD_INJECTED;
-  *count = 1;
+  *count = emulate::devices;
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice(int) { return injected(__func__); }
+cudaError_t cudaSetDevice(int device) {
+  SEQGRAD_INJECTED;
+  emulate::device_of_thread = device;
+  return cudaSuccess;
+}
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
   constexpr int cache = 1 << 20;  // small, so that tests have rows that it does not hold
   *p = {"emulated GPU", emulate::total_bytes, 9, 0, cache};
@@ -122,6 +134,7 @@ const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
     case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
     case cudaErrorNoDevice: return "cudaErrorNoDevice";
+    case cudaErrorInvalidResourceHandle: return "cudaErrorInvalidResourceHandle";
     case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
     case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
     case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
@@ -136,6 +149,7 @@ const char* cudaGetErrorString(cudaError_t error) {
     case cudaErrorInvalidConfiguration: return "invalid configuration argument";
     case cudaErrorInsufficientDriver: return "CUDA driver version is insufficient for CUDA runtime version";
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
+    case cudaErrorInvalidResourceHandle: return "invalid resource handle";
     case cudaErrorIllegalAddress: return "an illegal memory access was encountered";
     case cudaErrorLaunchFailure: return "unspecified launch failure";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
@@ -145,6 +159,7 @@ const char* cudaGetErrorString(cudaError_t error) {
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = nullptr;
+  emulate::device_of_stream = emulate::device_of_thread;
   return injected(__func__);
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t) {
@@ -184,6 +199,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
 // First fit. What is new begins with bytes that are NaN in every format.
 cudaError_t cudaMallocAsync(void** out, size_t bytes, cudaStream_t) {
   SEQGRAD_INJECTED;
+  if (const cudaError_t status = emulate::on_stream_device(); status != cudaSuccess) return status;
   if (const cudaError_t status = emulate::outside_of_graphs(); status != cudaSuccess) return status;
   auto& m = memory();
   const size_t size = (bytes + emulate::unit - 1) / emulate::unit * emulate::unit;
@@ -230,6 +246,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
   SEQGRAD_INJECTED;
+  if (const cudaError_t status = emulate::on_stream_device(); status != cudaSuccess) return status;
   const auto fill = [=] {
     const emulate::DeviceAccess access;
     if (value == 0)
