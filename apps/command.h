@@ -21,6 +21,7 @@ struct Command {
   std::function<std::function<int()>(OptionSet app)> declare;
   std::vector<std::string> other_names = {};  // what other programs call it: told to who types them
   std::vector<std::pair<std::string, std::string>> other_options = {};  // the same: {"--output-dir", "--run-dir"}
+  bool is_shared = false;  // whether processes that mpirun starts share its work, rather than each does it alone
 };
 
 // How the executable was called, for commands that a person can copy.

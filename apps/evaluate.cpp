@@ -169,7 +169,8 @@ const bool registered = register_command({"evaluate",
                                            {"--subset", "--split"},
                                            {"--ckpt", "--checkpoint"},
                                            {"--beam-size", "--beam"},
-                                           {"--num-beams", "--beam"}}});
+                                           {"--num-beams", "--beam"}},
+                                          true});
 
 }  // namespace
 }  // namespace seqgrad

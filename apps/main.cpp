@@ -5,12 +5,14 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <new>
 #include <system_error>
 
 #include "apps/command.h"
+#include "apps/shared_processes.h"
 #include "engine/comm/launched.h"
 #include "engine/comm/together.h"
 #include "engine/core/error.h"
@@ -56,9 +58,28 @@ Ending output_failed(int error) {
                                error == EBADF ? "it is closed" : std::strerror(error))};
 }
 
+// Whether processes that are started alike meet for this command, or for one that was mistyped.
+bool is_shared(const std::vector<std::string>& arguments) {
+  const auto found = arguments.size() > 1 ? commands().find(arguments[1]) : commands().end();
+  return found == commands().end() || found->second.is_shared;
+}
+
+std::function<int()> command_of(const std::vector<std::string>& arguments) {
+  try {
+    return parse_command_line(arguments);
+  } catch (const InputError& e) {
+    if (is_shared(arguments))
+      tell_all(e, [&] {
+        report(e.what());
+        std::_Exit(static_cast<int>(e.code()));
+      });
+    throw;
+  }
+}
+
 Ending run(const std::vector<std::string>& arguments) {
   try {
-    const int code = parse_command_line(arguments)();
+    const int code = command_of(arguments)();
     return std::fflush(stdout) == 0 ? Ending{code, "", true} : output_failed(errno);
   } catch (const Error& e) {
     return {static_cast<int>(e.code()), e.what(), dynamic_cast<const AgreedError*>(&e) != nullptr};

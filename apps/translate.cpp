@@ -238,7 +238,8 @@ const bool registered = register_command({"translate",
                                            {"--num-beams", "--beam"},
                                            {"--n-best", "--nbest"},
                                            {"--alpha", "--length-penalty"},
-                                           {"--lenpen", "--length-penalty"}}});
+                                           {"--lenpen", "--length-penalty"}},
+                                          true});
 
 }  // namespace
 }  // namespace seqgrad

@@ -35,9 +35,7 @@ struct Options {
 constexpr int64_t most = 1000000000;  // of anything that is counted
 
 int bench(const Options& o) {
-  const auto found = registry().find(o.what);
-  if (found == registry().end()) refuse("bench: expected {}, got '{}'", names(), shown(o.what));
-  const auto measured = found->second.run(o.bench);
+  const auto measured = registry().at(o.what).run(o.bench);
   if (opened_processes().rank() == 0) fmt::print("{}\n", printed_json(measured, o.json ? -1 : 2));
   return 0;
 }
@@ -96,6 +94,7 @@ std::function<int()> declare(OptionSet app) {
   app.add_flag("--phases", o->phases, "step: add the milliseconds of each phase, and page faults");
   app.add_flag("--json", all->json, "One line of JSON instead of an indented object");
   app.when_parsed([app, all] {
+    if (!registry().contains(all->what)) refuse("bench: expected {}, got '{}'", names(), shown(all->what));
     for (const Option& option : app.all()) check_belongs(option, all->what);
   });
   return [all] { return bench(*all); };
@@ -106,7 +105,9 @@ const bool bench_registered =
                       "Time a training step, the loss layer, a GRU layer, decoding, products or a sum over processes",
                       "seqgrad bench step --preset small --attention general --threads 1",
                       declare,
-                      {"benchmark", "profile", "speed"}});
+                      {"benchmark", "profile", "speed"},
+                      {},
+                      true});
 
 }  // namespace
 

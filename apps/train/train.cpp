@@ -156,7 +156,8 @@ const bool registered = register_command({"train",
                                            {"--restore", "--resume"},
                                            {"--load", "--resume"},
                                            {"--resume-from-checkpoint", "--resume"},
-                                           {"--train-from", "--resume"}}});
+                                           {"--train-from", "--resume"}},
+                                          true});
 
 }  // namespace
 

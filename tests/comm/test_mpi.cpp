@@ -83,6 +83,35 @@ TEST_CASE("when a process of an MPI abandons, vanishes or is misunderstood, all 
     }
 }
 
+// Lines that say an error, whoever wrote them; mpirun adds words of its own.
+std::vector<std::string> errors_of(const Result& r) {
+  std::istringstream in(r.err);
+  std::vector<std::string> out;
+  for (std::string line; std::getline(in, line);)
+    if (line.find("error: ") != std::string::npos) out.push_back(line);
+  return out;
+}
+
+TEST_CASE("what is mistyped in all processes is said once, what is in one alone with its rank") {
+  const std::string seqgrad = SEQGRAD_BINARY,
+                    good = seqgrad + " train /dev/null --set data.task=copy --set train.batch.shards=4 --dry-run";
+  for (const Mpi& mpi : found_mpis())
+    for (const auto& [command, words] : std::vector<std::pair<std::string, std::string>>{
+             {seqgrad + " train /dev/null --step 3", "error: train: unknown option '--step'"},
+             {seqgrad + " trian /dev/null", "error: unknown command 'trian'"},
+             {seqgrad + " bench steps", "error: bench: expected "},
+             {good + " --set optim.lrr=1", "--set optim.lrr=1: error: unknown key 'lrr'"},
+             {good + " : -n 1 " + seqgrad + " train /dev/null --step 3", "rank 2 (host "},
+             {good + " : -n 1 " + good + " --set optim.lrr=1", "rank 2 (host "}}) {
+      const Result r = run_processes(mpi, 2, command);
+      INFO(mpi.mpirun << " " << command << " " << r.out << r.err);
+      CHECK((r.code == 2 || (mpi.family == "mpich" && r.code == SIGKILL)));
+      const std::vector<std::string> errors = errors_of(r);
+      REQUIRE(errors.size() == 1);
+      CHECK_THAT(errors[0], Catch::Matchers::Contains(words));
+    }
+}
+
 TEST_CASE("a program that another MPI's mpirun starts says the names of both") {
   for (const Mpi& mpi : found_mpis()) {
     const Scratch dir;  // as where seqgrad was built for one MPI alone
