@@ -107,6 +107,9 @@ int show_info(const Options& o) {
   const DeviceChoice choice = choose_device("auto");
   fmt::print("gpu      {}\n", choice.device == Device::cuda ? backend(Device::cuda).describe()
                                                             : fmt::format("none ({})", choice.why_not_gpu));
+  for (int d = 0; d < device_count; ++d)
+    if (const auto other = static_cast<Device>(d); other > Device::cuda && has_backend(other))
+      fmt::print("{:<8} {}\n", name_of(other), backend(other).describe());
   return 0;
 }
 

@@ -2,14 +2,16 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 
 namespace seqgrad {
 
 enum class Device : uint8_t { cpu, cuda };
-inline constexpr int device_count = 2;
+inline constexpr const char* device_names[] = {"cpu", "cuda"};
+inline constexpr int device_count = std::size(device_names);
 
-constexpr const char* name_of(Device d) { return d == Device::cpu ? "cpu" : "cuda"; }
+constexpr const char* name_of(Device d) { return device_names[static_cast<int>(d)]; }
 
 class Backend {
  public:

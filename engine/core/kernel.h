@@ -48,7 +48,7 @@ template <Device device, class Args>
 bool install(Kernel<Args>& slot, void (*function)(const Args&), const char* file = __builtin_FILE()) {
   constexpr int d = static_cast<int>(device);
   if (slot.functions[d])
-    registered_twice(device == Device::cpu ? "cpu kernel" : "cuda kernel", slot.name, slot.files[d], file);
+    registered_twice((std::string(name_of(device)) + " kernel").c_str(), slot.name, slot.files[d], file);
   slot.functions[d] = function;
   slot.files[d] = file;
   return true;

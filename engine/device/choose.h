@@ -12,7 +12,7 @@ struct DeviceChoice {
       why_not_gpu;  // "built without CUDA", "no CUDA-capable device is detected …"; empty on the GPU, or not asked
 };
 
-// `cpu`, `cuda`, or `auto`: the GPU where there is one that works. Throws SystemError when cuda cannot be used,
+// A device's name, or `auto`: the GPU where there is one that works. Throws SystemError when the device cannot be used,
 // InputError for any other name.
 DeviceChoice choose_device(const std::string& name);
 

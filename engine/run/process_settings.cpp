@@ -40,7 +40,8 @@ ProcessSettings apply_process_settings(const Config& config, std::optional<int64
   const int64_t all = std::max(1u, std::thread::hardware_concurrency()),
                 worth = std::min(int64_t{16}, threads_worth_having(config));
   set_threads(static_cast<int>(config.threads().value_or(std::min(cores.value_or(all), worth))));
-  if (choice.device == Device::cuda) return {Device::cuda, fmt::format("cuda, {}", backend(Device::cuda).describe())};
+  if (choice.device != Device::cpu)
+    return {choice.device, fmt::format("{}, {}", name_of(choice.device), backend(choice.device).describe())};
   return {Device::cpu, fmt::format("cpu, {}{}", counted(threads(), "thread"),
                                    choice.why_not_gpu.empty() ? "" : fmt::format(" (no GPU: {})", choice.why_not_gpu))};
 }

@@ -24,8 +24,10 @@ Choice metric_choice() {
 }
 
 Choice device_choice() {
+  std::vector<std::string> names(std::begin(device_names), std::end(device_names));
+  names.emplace_back("auto");
   return choice(
-      {"cpu", "cuda", "auto"},
+      names,
       {{"gpu", "cuda"}, {"cuda:0", "cuda"}, {"gpu:0", "cuda"}, {"0", "cuda"}, {"nvidia", "cuda"}, {"host", "cpu"}});
 }
 
