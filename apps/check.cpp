@@ -78,7 +78,10 @@ int check(const Options& o) {
     Limits limits{{o.atol}, o.rtol, o.rtol == 0 && o.atol == 0 && !o.ulps, o.ulps, ""};
     add(check_files(o.files[0], o.files[1], limits));
   } else {
-    for (const std::string& path : cases) add(check_case(path, options));
+    if (cases == o.paths)  // each one named: batches of one loss
+      for (CaseReport& r : check_together(cases, options)) add(std::move(r));
+    else
+      for (const std::string& path : cases) add(check_case(path, options));
     if (reports.empty()) note(fmt::format("error: no case in {}", shown_path(o.paths[0])));
   }
   if (!o.junit.empty()) write_output(o.junit, junit_xml(reports));

@@ -2,11 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
-#include "engine/check/case_batch.h"
+#include "engine/check/name_case.h"
 #include "engine/check/probabilities_note.h"
 #include "engine/check/run_case.h"
 #include "engine/check/separate.h"
-#include "engine/check/which.h"
 #include "engine/io/json_text.h"
 #include "engine/io/output.h"
 
@@ -56,20 +55,20 @@ LossCase with_preset(const Options& o, size_t i = 0) {
 int say_which_gold(const Options& o) {
   std::vector<LossCase> cases;
   for (size_t i = 0; i < o.paths.size(); ++i) cases.push_back(with_preset(o, i));
-  const NamedCases found = name_cases(cases);
+  const Naming found = name_cases(cases);
   if (o.json) {
     auto json = nlohmann::ordered_json::object();
     json["cases"] = cases.size();
-    for (const LossHypothesis& h : found.naming.fits)
+    for (const LossHypothesis& h : found.fits)
       json["fits"].push_back({{"ids", h.ids}, {"sentence", h.sentence}, {"names", h.names}, {"constant", h.constant}});
-    for (const Nearest& n : found.naming.nearest)
+    for (const Nearest& n : found.nearest)
       json["nearest"].push_back(
           {{"least", n.least}, {"most", n.most}, {"sentence", n.hypothesis.sentence}, {"names", n.hypothesis.names}});
     fmt::print("{}\n", printed_json(json, 2));
   } else {
-    for (const std::string& line : lines_of(found.naming, cases.size(), o.verbose ? 100 : 5)) print_text(line + "\n");
+    for (const std::string& line : lines_of(found, cases.size(), o.verbose ? 100 : 5)) print_text(line + "\n");
   }
-  return static_cast<int>(found.fits ? ExitCode::done : ExitCode::no);
+  return static_cast<int>(found.fits.empty() ? ExitCode::no : ExitCode::done);
 }
 
 void say_probabilities(const LossCase& c, const CaseRun& run) {
@@ -82,7 +81,8 @@ int say_which(const LossCase& c, const Options& o) {
   say_probabilities(c, run_case(c, DType::f64, Device::cpu));
   const Which found = which(c, in, asked.value, asked.tolerance);
   // What else would look the same on this batch, of the first explanation that needs no change.
-  const WhichMatch* first = found.matches.empty() || !found.matches[0].change.empty() ? nullptr : &found.matches[0];
+  const bool has_plain = !found.matches.empty() && found.matches[0].change.empty() && found.matches[0].is_form;
+  const WhichMatch* first = has_plain ? &found.matches[0] : nullptr;
   if (o.json) {
     auto json = nlohmann::ordered_json::object();
     json["value"] = o.which;

@@ -1,9 +1,13 @@
 // Layouts end here: a batch is b-major.
 #include "engine/check/case_batch.h"
 
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
 #include "engine/check/framework_error.h"
 #include "engine/check/limits.h"
-#include "engine/naming/variant.h"
+#include "engine/loss/reduction.h"
 
 namespace seqgrad {
 
@@ -14,10 +18,6 @@ LossBatch batch_of(const LossCase& c, const CaseInputs& in) {
              : in.options.input == Input::probs ? PredictionKind::probs
                                                 : PredictionKind::logits;
   out.inputs = in.loss;
-  if (in.options.ignore_index) {  // an option of the loss becomes part of the batch
-    out.inputs.mask = active_cells(in.loss, in.options);
-    out.inputs.lengths.reset();
-  }
   CaseArrays a = arrays_of(c, in);
   const int64_t width = in.hidden ? in.width : in.loss.classes;
   out.x = c.layout == Layout::batch ? std::move(a.x) : from_time_major(a.x, in.loss.batch, in.loss.steps, width);
@@ -26,26 +26,143 @@ LossBatch batch_of(const LossCase& c, const CaseInputs& in) {
   return out;
 }
 
-NamedCases name_cases(const std::vector<LossCase>& cases) {
-  std::vector<LossBatch> batches;
+namespace {
+
+// What naming allows a recorded number: digits of the arithmetic, since a bound of its error would let others pass.
+double error_of_gold(const LossCase& c) {
+  const double u = arithmetic_of(class_of_gold(c)).u;
+  return u > 0x1p-20 ? u : c.dtype() == DType::f32 ? 3e-6 : 1e-8;
+}
+
+std::vector<double> gold_value(const LossCase& c, const CaseInputs& in, const Values& gold) {
+  if (c.layout == Layout::batch || gold.shape.size() != 2) return gold.numbers;
+  return from_time_major(gold.numbers, in.loss.batch, in.loss.steps);
+}
+
+CaseAnswer answer_of_case(const LossCase& c, const CaseInputs& in) {
+  CaseAnswer out;
+  out.batch = batch_of(c, in);
+  out.options = in.options;
+  out.error = error_of_gold(c);
+  out.provenance = c.config->provenance();
+  for (char& x : out.provenance) x = static_cast<char>(std::tolower(static_cast<unsigned char>(x)));
+  return out;
+}
+
+// got·ratio = want in the whole row, both of one width; none where that is no ratio.
+std::optional<double> ratio_of_row(const double* got, const double* want, int64_t width, double error) {
+  double gg = 0, gw = 0, largest = 0, off = 0;
+  for (int64_t i = 0; i < width; ++i) {
+    gg += got[i] * got[i];
+    gw += got[i] * want[i];
+    largest = std::max(largest, std::abs(want[i]));
+  }
+  const double ratio = gg > 0 ? gw / gg : 0;
+  for (int64_t i = 0; i < width; ++i) off = std::max(off, std::abs(want[i] - ratio * got[i]));
+  if (!std::isfinite(gw) || !(off <= std::max(1e-5, 8 * error) * largest)) return std::nullopt;
+  return ratio;
+}
+
+// What each position adds to the value that the recorded gradient of what predicts belongs to: every row's own share of
+// ours, times theirs over ours. Empty where a row is no multiple of ours, as with other targets.
+std::vector<double> rows_told(const LossCase& c, const CaseRun& run) {
+  const Values* want = nullptr;
+  for (const char* name : {"d_logits", "d_probs", "d_hidden", "d_row_loss"})
+    if (!want) want = c.gold_of(name);
+  const Values* got = want ? run.find(want->name) : nullptr;
+  const int64_t b = run.rows.batch, t = run.rows.steps, cells = b * t;
+  if (!got || got->numbers.size() != want->numbers.size() || cells == 0) return {};
+  const int64_t width = static_cast<int64_t>(want->numbers.size()) / cells;
+  const Coefficients ours = coefficients(run.rows, run.inputs.options, run.rows.divisor);
+  std::vector<double> share(static_cast<size_t>(cells), 0.0);
+  for (size_t i = 0; i < run.rows.rows.size(); ++i)
+    share[static_cast<size_t>(run.rows.rows[i].row)] = ours.rows[i] * (run.loss.row_loss[i] + run.loss.row_z[i]);
+  for (int64_t n = 0; n < cells; ++n) {
+    const int64_t at = (c.layout == Layout::batch ? n : n % t * b + n / t) * width;
+    const auto ratio = ratio_of_row(got->numbers.data() + at, want->numbers.data() + at, width, error_of_gold(c));
+    if (!ratio) return {};
+    share[static_cast<size_t>(n)] *= *ratio;
+  }
+  return share;
+}
+
+}  // namespace
+
+std::optional<CaseAnswer> answer_to_explain(const LossCase& c, const CaseRun& run,
+                                            const std::vector<Comparison>& comparisons) {
+  const Values* gold = c.gold_of("value");
+  const auto is_wrong = [&](const Comparison& x) {
+    return !x.passed() && (gold ? x.name == "value" : x.name.starts_with("d_"));
+  };
+  if (std::none_of(comparisons.begin(), comparisons.end(), is_wrong)) return std::nullopt;
+  CaseAnswer out = answer_of_case(c, run.inputs);
+  out.rows = rows_told(c, run);
+  if (gold) {
+    out.value = gold_value(c, run.inputs, *gold);
+    out.text = out.value.size() == 1 ? fmt::format("{:.9g}", out.value[0]) : "gold.value";
+    return out;
+  }
+  if (run.loss.values.size() != 1) return std::nullopt;
+  out.by_gradient = !out.rows.empty();
+  double value = 0;
+  for (const double x : out.rows) value += x;
+  // A gradient that is ours times one factor belongs to a value that is ours times the same.
+  const auto scaled = std::find_if(comparisons.begin(), comparisons.end(),
+                                   [](const Comparison& x) { return x.ratio && x.name.starts_with("d_"); });
+  if (!out.by_gradient) {
+    if (scaled == comparisons.end()) return std::nullopt;
+    value = run.loss.values[0] * *scaled->ratio;
+  }
+  out.value = {value};
+  out.text = fmt::format("a loss of {:.9g}, whose gradient this is,", value);
+  return out;
+}
+
+bool can_be_one_loss(const CaseAnswer& a, const CaseAnswer& b) {
+  const LossOptions &x = a.options, &y = b.options;
+  const auto same = [&](auto... member) { return ((x.*member == y.*member) && ...); };
+  return a.batch.kind == b.batch.kind && a.by_gradient == b.by_gradient &&
+         a.batch.inputs.class_weight.has_value() == b.batch.inputs.class_weight.has_value() &&
+         same(&LossOptions::input, &LossOptions::probs_mode, &LossOptions::probs_eps, &LossOptions::target,
+              &LossOptions::dense_sum, &LossOptions::smoothing, &LossOptions::smoothing_kind,
+              &LossOptions::smoothing_excluding, &LossOptions::report_kl, &LossOptions::softcap, &LossOptions::z_loss,
+              &LossOptions::ignore_index, &LossOptions::class_scope);
+}
+
+Naming name_answers(std::span<const CaseAnswer> answers) {
   std::vector<Observed> observed;
   NamingOptions options;
+  options.u = 0;  // its errors grow with V and padding: others would pass
+  options.section = answers[0].options;
+  options.section->nonfinite = Nonfinite::propagate;
+  options.section->report = {};
+  options.section->then = Then::nothing;
+  options.nearest = 20;  // some are no scalar
+  for (const CaseAnswer& a : answers) {
+    observed.push_back({&a.batch, {a.value, {}, {}, {}}, a.rows});
+    options.answer_error = std::max(options.answer_error, a.error);
+    options.by_gradient |= a.by_gradient;
+  }
+  return name_loss(observed, options);
+}
+
+Naming name_cases(const std::vector<LossCase>& cases) {
+  std::vector<CaseAnswer> answers;
   for (const LossCase& c : cases) {
     const Values* gold = c.gold_of("value");
     if (!gold) refuse("{}: error: --which gold needs gold.value, and there is none", shown_path(c.where));
     const CaseInputs in = inputs_of(c);
-    batches.push_back(batch_of(c, in));
-    if (batches.back().kind != batches[0].kind)
+    answers.push_back(answer_of_case(c, in));
+    answers.back().value = gold_value(c, in, *gold);
+    const CaseAnswer &first = answers[0], &last = answers.back();
+    if (last.batch.kind != first.batch.kind)
       refuse("{}: error: has {} where the first case has {}; one loss takes one of them", shown_path(c.where),
-             name_of(batches.back().kind), name_of(batches[0].kind));
-    observed.push_back({nullptr, {gold->numbers, {}, {}, {}}});
-    options.u = std::max(options.u, arithmetic_of(class_of_gold(c)).u);
-    options.fixed = {in.options.smoothing, in.options.z_loss, in.options.softcap};
+             name_of(last.batch.kind), name_of(first.batch.kind));
+    if (!can_be_one_loss(first, last))
+      refuse("{}: error: its section says another row loss than the first case's; one loss has one",
+             shown_path(c.where));
   }
-  for (size_t i = 0; i < batches.size(); ++i) observed[i].batch = &batches[i];
-  NamedCases out{name_loss(observed, options), false};
-  out.fits = !out.naming.fits.empty();
-  return out;
+  return name_answers(answers);
 }
 
 std::vector<std::string> lines_of(const Naming& naming, size_t cases, size_t most) {
@@ -64,8 +181,11 @@ std::vector<std::string> lines_of(const Naming& naming, size_t cases, size_t mos
   if (!out.empty()) return out;
   out.push_back(fmt::format("{} is none of them{}; the nearest, with answer/theirs from least to most:", all,
                             naming.stopped ? " (search stopped)" : ""));
-  for (const Nearest& n : naming.nearest)
+  constexpr size_t most_nearest = 3;
+  for (size_t i = 0; i < naming.nearest.size() && i < most_nearest; ++i) {
+    const Nearest& n = naming.nearest[i];
     out.push_back(fmt::format("  {:.6g} … {:.6g} x {}", n.least, n.most, text(n.hypothesis)));
+  }
   return out;
 }
 

@@ -1,5 +1,6 @@
 // A case as a batch that the search for a loss's name takes.
 #pragma once
+#include "engine/check/compare.h"
 #include "engine/check/run_case.h"
 #include "engine/naming/naming.h"
 
@@ -7,13 +8,31 @@ namespace seqgrad {
 
 LossBatch batch_of(const LossCase& c, const CaseInputs& in);
 
-// Which loss gives every case's gold.value: lines for people as `loss --which` prints them. `fits` says whether one
-// does. Throws InputError where a case has no gold.value, or another prediction than the first.
-struct NamedCases {
-  Naming naming;
-  bool fits = false;
+// The numbers of a case that have to be explained.
+struct CaseAnswer {
+  LossBatch batch;
+  LossOptions options;        // of the case's own section
+  std::vector<double> value;  // b-major
+  std::vector<double> rows;   // what each position adds to it, where a gradient tells; else empty
+  bool by_gradient = false;   // there is no value but what the gradient belongs to
+  double error = 0;           // relative: what the arithmetic that recorded it may be off
+  std::string text;           // "2.15161"; "a loss of 0.5, whose gradient this is,"
+  std::string provenance;     // in small letters
 };
-NamedCases name_cases(const std::vector<LossCase>& cases);
+
+// Of a case whose comparison failed: its gold.value, or the value that its gradient implies; none where the value is
+// right, or a gradient tells of no value.
+std::optional<CaseAnswer> answer_to_explain(const LossCase& c, const CaseRun& run,
+                                            const std::vector<Comparison>& comparisons);
+
+// One search over all of them. Their options have to be the same in what makes a row loss: `can_be_one_loss`.
+Naming name_answers(std::span<const CaseAnswer> answers);
+bool can_be_one_loss(const CaseAnswer& a, const CaseAnswer& b);
+
+// Which loss gives every case's gold.value. Throws InputError where a case has no gold.value, or another prediction
+// than the first.
+Naming name_cases(const std::vector<LossCase>& cases);
+// Lines for people as `loss --which gold` prints them.
 std::vector<std::string> lines_of(const Naming& naming, size_t cases, size_t most_names);
 
 }  // namespace seqgrad

@@ -10,9 +10,9 @@
 #include <filesystem>
 
 #include "engine/check/limits.h"
+#include "engine/check/name_case.h"
 #include "engine/check/probabilities_note.h"
 #include "engine/check/separate.h"
-#include "engine/check/which.h"
 #include "engine/naming/forms.h"
 
 namespace seqgrad {
@@ -78,7 +78,13 @@ void add_notes(const LossCase& c, const CaseRun& run, const CheckOptions& option
     report.notes.push_back(std::move(note));
 }
 
-void expect_values(const LossCase& c, const CheckOptions& options, CaseReport& report) {
+// The answer of a case that failed, and where the lines that name it belong.
+struct Unexplained {
+  CaseAnswer answer;
+  size_t place = 0;
+};
+
+std::optional<Unexplained> expect_values(const LossCase& c, const CheckOptions& options, CaseReport& report) {
   if (c.gold.empty())
     refuse("{}: error: there is no gold; `seqgrad record --bless` would write it", shown_path(c.where));
   const CaseRun run = [&] {
@@ -89,7 +95,7 @@ void expect_values(const LossCase& c, const CheckOptions& options, CaseReport& r
       return CaseRun{};
     }
   }();
-  if (!report.lines.empty()) return;
+  if (!report.lines.empty()) return std::nullopt;
   for (const Values& want : c.gold) {
     Limits limits = limits_of(c, run, want);
     if (options.ulps) limits = {{0.0}, 0, false, options.ulps, ""};
@@ -97,15 +103,40 @@ void expect_values(const LossCase& c, const CheckOptions& options, CaseReport& r
     report.comparisons.push_back(compare(run.of(want.name), want, limits, run.dtype, c.config->nan() == "equal", axes));
     if (const Comparison& last = report.comparisons.back(); !last.passed()) report.lines.push_back(last.line);
   }
-  if (!report.lines.empty())
-    for (std::string& found : which_of_gold(c, run, report.comparisons, options.verbose))
-      report.lines.push_back(std::move(found));
+  std::optional<Unexplained> out;
+  if (auto answer = answer_to_explain(c, run, report.comparisons)) out = {std::move(*answer), report.lines.size()};
   const size_t differences = report.lines.size();
   expect_peer_to_differ(c, run, report);
   add_notes(c, run, options, report);
-  if (differences == 0) return;
+  if (differences == 0) return out;
   for (const std::string& note : report.notes) report.lines.push_back("note: " + note);
   report.notes.clear();
+  return out;
+}
+
+std::optional<Unexplained> compare_case(const LossCase& c, const CheckOptions& options, CaseReport& report) {
+  if (c.config->expect().error.empty()) return expect_values(c, options, report);
+  expect_error(c, options, report);
+  return std::nullopt;
+}
+
+// What failed, explained together: reports[i] belongs to found[i].
+void explain_failures(const std::vector<CaseReport*>& reports, const std::vector<Unexplained>& found, bool verbose) {
+  std::vector<CaseAnswer> answers;
+  for (const Unexplained& u : found) answers.push_back(u.answer);
+  const std::vector<std::vector<std::string>> lines = explain_answers(answers, verbose);
+  for (size_t i = 0; i < found.size(); ++i) {
+    std::vector<std::string>& to = reports[i]->lines;
+    to.insert(to.begin() + static_cast<std::ptrdiff_t>(found[i].place), lines[i].begin(), lines[i].end());
+  }
+}
+
+void check_alone(const LossCase& c, const CheckOptions& options, CaseReport& report) {
+  if (auto left = compare_case(c, options, report)) explain_failures({&report}, {std::move(*left)}, options.verbose);
+}
+
+LossCase read(const std::string& path, const CheckOptions& options) {
+  return options.loss.empty() ? read_case(path) : read_case_with_loss(path, options.loss);
 }
 
 void walk(const std::string& path, std::vector<std::string>& out) {
@@ -149,16 +180,26 @@ CaseReport timed(const std::string& path, const F& run) {
 }  // namespace
 
 CaseReport check_case(const LossCase& c, const CheckOptions& options) {
-  return timed(c.path, [&](CaseReport& report) {
-    c.config->expect().error.empty() ? expect_values(c, options, report) : expect_error(c, options, report);
-  });
+  return timed(c.path, [&](CaseReport& report) { check_alone(c, options, report); });
 }
 
 CaseReport check_case(const std::string& path, const CheckOptions& options) {
-  return timed(path, [&](CaseReport& report) {
-    const LossCase c = options.loss.empty() ? read_case(path) : read_case_with_loss(path, options.loss);
-    c.config->expect().error.empty() ? expect_values(c, options, report) : expect_error(c, options, report);
-  });
+  return timed(path, [&](CaseReport& report) { check_alone(read(path, options), options, report); });
+}
+
+std::vector<CaseReport> check_together(const std::vector<std::string>& paths, const CheckOptions& options) {
+  std::vector<CaseReport> out;
+  std::vector<size_t> failed;
+  std::vector<Unexplained> found;
+  for (const std::string& path : paths) {
+    std::optional<Unexplained> left;
+    out.push_back(timed(path, [&](CaseReport& report) { left = compare_case(read(path, options), options, report); }));
+    if (left) failed.push_back(out.size() - 1), found.push_back(std::move(*left));
+  }
+  std::vector<CaseReport*> reports;
+  for (const size_t i : failed) reports.push_back(&out[i]);
+  if (!found.empty()) explain_failures(reports, found, options.verbose);
+  return out;
 }
 
 std::vector<std::string> find_cases(const std::vector<std::string>& paths) {

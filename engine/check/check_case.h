@@ -31,6 +31,10 @@ struct CaseReport {
 CaseReport check_case(const std::string& path, const CheckOptions& options);
 CaseReport check_case(const LossCase& c, const CheckOptions& options);
 
+// Cases that are meant to be one loss, in the order given: what explains the wrong values of all of them is told of
+// each; where nothing does, what explains its own.
+std::vector<CaseReport> check_together(const std::vector<std::string>& paths, const CheckOptions& options);
+
 // The cases among the paths, and in folders to any depth, sorted within each; a path that is a file is one, whatever it
 // holds, and so is a folder that cannot be read: checking it says why. Throws InputError for a path that is not there.
 std::vector<std::string> find_cases(const std::vector<std::string>& paths);

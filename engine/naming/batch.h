@@ -36,6 +36,9 @@ struct LossAnswer {
 struct Observed {
   const LossBatch* batch = nullptr;
   LossAnswer answer;
+  // [B,T]: what each position adds to the value, where a gradient tells; of those that fit, the hypotheses that agree
+  // with it stay, if one does.
+  std::vector<double> rows = {};
 };
 
 // The batch as the meaning sees it: a shift made, so that T is one less; else itself.

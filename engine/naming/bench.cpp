@@ -87,13 +87,23 @@ bool same(const std::vector<double>& answer, const Predicted& p, double constant
   return true;
 }
 
-Bench::Bench(const Observed& observed, const LossOptions& options, double u)
-    : observed_(&observed), base_(variant_of(*observed.batch, options)), u_(u) {
+Bench::Bench(const Observed& observed, const LossOptions& options, const Nearness& nearness)
+    : observed_(&observed), base_(variant_of(*observed.batch, options)), nearness_(nearness) {
+  if (has_plain_ids(base_)) sums_ = log_sums(base_);
   if (base_.kind == PredictionKind::logits)
     for (const double z : base_.x)
       if (std::isfinite(z)) top_ = std::max(top_, std::abs(z));
-  plain_.losses = shared_losses(base_);
+  plain_.losses = losses_of(base_);
   plain_.numerator = plain_.divisor = shared_cells(base_);
+}
+
+std::shared_ptr<const std::vector<double>> Bench::losses_of(const Variant& x) const {
+  return std::make_shared<const std::vector<double>>(row_losses(x, sums_ ? &*sums_ : nullptr));
+}
+
+bool Bench::is_heavy(const Step& step) const {
+  constexpr size_t most = 1 << 18;  // classes of all rows
+  return step.touches_rows() && base_.x.size() > most && (step.edit->group == EditGroup::logits || !sums_);
 }
 
 const Made& Bench::with(size_t index, const Step& step) {
@@ -104,7 +114,7 @@ const Made& Bench::with(size_t index, const Step& step) {
   made = plain_;
   made.changed = step.edit->apply(changed);
   if (!made.changed) return made;
-  if (step.touches_rows()) made.losses = shared_losses(changed);
+  if (step.touches_rows()) made.losses = losses_of(changed);
   if (!step.edit->cells) return made;
   const auto cells = shared_cells(changed);
   if (step.side != Side::divisor) made.numerator = cells;
@@ -130,13 +140,65 @@ Made Bench::with(size_t a, const Step& first, size_t b, const Step& second) {
 }
 
 Predicted& Bench::predicted(const Reducer& reducer, const Made& made) {
-  predict(reducer, made, top_, u_, scratch_);
+  predict(reducer, made, top_, nearness_.u, scratch_);
+  if (nearness_.answer_error == 0) return scratch_;
+  double largest = 0;
+  for (const std::vector<double>* numbers : {&std::as_const(scratch_.value), &answer()})
+    for (const double x : *numbers)
+      if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  for (double& t : scratch_.tolerance) t = std::max(t, nearness_.answer_error * largest);
   return scratch_;
 }
 
+namespace {
+
+// An entry that nothing divides is what its reduction says.
+bool is_empty_value(double answer, const Reducer& r) {
+  if (r.options.on_zero == OnZero::error) return false;
+  return r.is_form && std::isnan(empty_value(r.options)) ? std::isnan(answer) : answer == 0;
+}
+
+bool is_same_special(double a, double b) { return (std::isnan(a) && std::isnan(b)) || (std::isinf(a) && a == b); }
+
+}  // namespace
+
 bool Bench::fits(const Reducer& reducer, const Made& made, double constant, double slack) {
   if (reducer.entries(*made.numerator) != answer().size()) return false;
-  return same(answer(), predicted(reducer, made), constant, slack);
+  const Predicted& p = predicted(reducer, made);
+  if (!nearness_.few) return same(answer(), p, constant, slack);
+  for (size_t i = 0; i < p.value.size(); ++i) {
+    const double got = answer()[i];
+    if (p.empty[i] ? !is_empty_value(got, reducer)
+                   : !is_same_special(got, p.value[i]) && !(std::abs(got - p.value[i]) <= p.tolerance[i]))
+      return false;
+  }
+  return !p.value.empty();
+}
+
+double Bench::distance(const Reducer& reducer, const Made& made) {
+  const Predicted& p = predicted(reducer, made);
+  double largest = 0, most = 0;
+  for (size_t i = 0; i < p.value.size() && i < answer().size(); ++i) {
+    if (!std::isfinite(p.value[i]) || !std::isfinite(answer()[i])) continue;
+    largest = std::max({largest, std::abs(p.value[i]), std::abs(answer()[i])});
+    most = std::max(most, std::abs(p.value[i] - answer()[i]));
+  }
+  return largest == 0 ? 0 : most / largest;
+}
+
+bool Bench::fits_rows(const Reducer& reducer, const Made& made, double factor) {
+  constexpr double near = 1e-5;  // what gradients of float32 tell
+  const std::vector<double>&rows = observed_->rows, &losses = *made.losses;
+  if (rows.empty() || rows.size() != losses.size() || reducer.exponential) return false;
+  reducer.scale({*made.numerator, *made.divisor, losses}, scratch_.scaled);
+  double largest = 0;
+  for (const double x : rows) largest = std::max(largest, std::abs(x));
+  const double tolerance = std::max(near, 4 * nearness_.answer_error) * largest;
+  for (size_t n = 0; n < rows.size(); ++n) {
+    const double c = factor * scratch_.scaled.coefficient[n];
+    if (!(std::abs((c == 0 ? 0 : c * losses[n]) - rows[n]) <= tolerance)) return false;
+  }
+  return true;
 }
 
 double Bench::telling() const {

@@ -42,28 +42,45 @@ struct Changes {
 bool apply(const Changes& changes, Variant& numerator, Variant& divisor);
 Made make(const Variant& base, const Changes& changes);
 
-// `u`: unit roundoff of the answer that it is compared with.
+// How near an answer is looked for.
+struct Nearness {
+  double u = 0x1p-53;       // unit roundoff of the answer
+  double answer_error = 0;  // relative, of its largest entry
+  bool few = false;         // NaN is an answer, and an entry without a divisor is what on_zero says
+};
+
 void predict(const Reducer& reducer, const Made& made, double top, double u, Predicted& out);
 
 class Bench {
  public:
-  Bench(const Observed& observed, const LossOptions& options, double u);
+  Bench(const Observed& observed, const LossOptions& options, const Nearness& nearness);
 
   const Made& plain() const { return plain_; }
   const Made& with(size_t index, const Step& step);  // kept under its index
   Made with(size_t a, const Step& first, size_t b, const Step& second);
   const std::vector<double>& answer() const { return observed_->answer.value; }
   const LossBatch& batch() const { return *observed_->batch; }
+  const Observed& observed() const { return *observed_; }
   const Variant& base() const { return base_; }
   // Within tolerance of the answer times 1/constant; `slack` times as wide.
   bool fits(const Reducer& reducer, const Made& made, double constant = 1, double slack = 1);
   Predicted& predicted(const Reducer& reducer, const Made& made);
+  // Of what is predicted, relative to the largest entry.
+  double distance(const Reducer& reducer, const Made& made);
+  // Whether c·ℓ is what the gradient tells of every row; false where it tells nothing.
+  bool fits_rows(const Reducer& reducer, const Made& made, double factor);
+  // A change of this kind needs another look at every class of every row, and there are very many.
+  bool is_heavy(const Step& step) const;
   double telling() const;  // how much it tells reductions apart
 
  private:
+  std::shared_ptr<const std::vector<double>> losses_of(const Variant& x) const;
+
   const Observed* observed_;
   Variant base_;
-  double u_, top_ = 0;
+  Nearness nearness_;
+  double top_ = 0;
+  std::optional<LogSums> sums_;
   Made plain_;
   std::map<size_t, Made> kept_;
   Predicted scratch_;

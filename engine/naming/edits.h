@@ -15,6 +15,7 @@ struct Edit {
   bool rows, cells;         // what it touches: losses of positions; who counts, and how much
   bool parts;               // it may be done to the numerator alone, or to the divisor alone
   bool (*apply)(Variant&);  // false: it changes nothing here
+  bool usual = false;       // few answers are asked for it first, and vague ones for nothing else
 };
 
 std::span<const Edit> who_edits();

@@ -93,8 +93,9 @@ bool use_number(Variant& x, double number) {
 bool softmax_first(Variant& x) {
   if (!is_softmax(x)) return false;
   const auto v = static_cast<size_t>(x.inputs.classes);
-  for (size_t row = 0; row + v <= x.x.size(); row += v) {
-    double* z = x.x.data() + row;
+  std::vector<double>& numbers = x.x.own();
+  for (size_t row = 0; row + v <= numbers.size(); row += v) {
+    double* z = numbers.data() + row;
     const double top = *std::max_element(z, z + v);
     double sum = 0;
     for (size_t j = 0; j < v; ++j) sum += z[j] = std::exp(z[j] - top);
@@ -109,10 +110,11 @@ bool other_axis(Variant& x) {
   if (!is_softmax(x)) return false;
   const int64_t b = x.inputs.batch, t = x.inputs.steps, v = x.inputs.classes;
   const int64_t outer = over_time ? b : t, along = over_time ? t : b;
+  std::vector<double>& numbers = x.x.own();
   for (int64_t i = 0; i < outer; ++i)
     for (int64_t j = 0; j < v; ++j) {
       const auto at = [&](int64_t k) -> double& {
-        return x.x[static_cast<size_t>((over_time ? i * t + k : k * t + i) * v + j)];
+        return numbers[static_cast<size_t>((over_time ? i * t + k : k * t + i) * v + j)];
       };
       double top = -INFINITY, sum = 0;
       for (int64_t k = 0; k < along; ++k) top = std::max(top, at(k));
@@ -135,13 +137,13 @@ bool probs_taken(Variant& x, ProbsMode mode) {
 constexpr EditGroup logits = EditGroup::logits;
 
 const Edit logit_table[] = {
-    {"logits:softmax_twice", "with a softmax taken twice", logits, true, false, false, softmax_first},
+    {"logits:softmax_twice", "with a softmax taken twice", logits, true, false, false, softmax_first, true},
     {"logits:probabilities_as_logits", "with probabilities taken for logits", logits, true, false, false,
-     [](Variant& x) { return std::exchange(x.kind, PredictionKind::logits) == PredictionKind::probs; }},
+     [](Variant& x) { return std::exchange(x.kind, PredictionKind::logits) == PredictionKind::probs; }, true},
     {"logits:as_probabilities", "with logits taken for probabilities, divided by their sum and clipped", logits, true,
-     false, false, [](Variant& x) { return probs_taken(x, ProbsMode::renorm_clip); }},
+     false, false, [](Variant& x) { return probs_taken(x, ProbsMode::renorm_clip); }, true},
     {"logits:as_probabilities", "with logits taken for probabilities, clipped, then a softmax of logarithms", logits,
-     true, false, false, [](Variant& x) { return probs_taken(x, ProbsMode::clip_then_softmax); }},
+     true, false, false, [](Variant& x) { return probs_taken(x, ProbsMode::clip_then_softmax); }, true},
     {"logits:no_log", "with −p for −log p", logits, true, false, false, use<no_log>},
     {"logits:no_log", "with 1 − p for −log p", logits, true, false, false, use<one_less>},
     {"logits:no_softmax", "with the logits themselves for log-probabilities", logits, true, false, false,
@@ -157,9 +159,9 @@ const Edit logit_table[] = {
     {"logits:softmax_over_batch", "with a softmax over sentences instead of classes", logits, true, false, false,
      other_axis<false>},
     {"logits:z_loss_dropped", "with z_loss left out", logits, true, false, false,
-     [](Variant& x) { return std::exchange(x.options.z_loss, 0.0) != 0; }},
+     [](Variant& x) { return std::exchange(x.options.z_loss, 0.0) != 0; }, true},
     {"logits:softcap_dropped", "with the soft cap left out", logits, true, false, false,
-     [](Variant& x) { return std::exchange(x.options.softcap, std::nullopt).has_value(); }},
+     [](Variant& x) { return std::exchange(x.options.softcap, std::nullopt).has_value(); }, true},
 };
 
 bool add_smoothing(Variant& x, double e, SmoothingKind kind) {
@@ -203,12 +205,12 @@ bool z_loss_of_padding(Variant& x, double at) {
 }
 
 bool clamp(Variant& x, double k) {
-  for (double& z : x.x) z = std::clamp(z, -k, k);
+  for (double& z : x.x.own()) z = std::clamp(z, -k, k);
   return is_softmax(x);
 }
 
 bool temperature(Variant& x, double by) {
-  for (double& z : x.x) z /= by;
+  for (double& z : x.x.own()) z /= by;
   return is_softmax(x);
 }
 

@@ -33,12 +33,32 @@ bool slide(Variant& x) {
   in.lengths.reset();
   x.options.ignore_index.reset();
   const int64_t b = in.batch, v = in.classes;
-  x.x = cut(x.x, b, v, logits_first);
+  x.x = cut<double>(x.x, b, v, logits_first);
   if (!in.targets.empty()) in.targets = cut(in.targets, b, 1, targets_first);
   if (!in.dense.empty()) in.dense = cut(in.dense, b, v, targets_first);
   in.mask = cut(mask, b, 1, others_first);
   if (in.token_weight) in.token_weight = cut(*in.token_weight, b, 1, others_first);
   --in.steps;
+  return true;
+}
+
+// Targets, mask and token weights from t + by beside the logits of t; the last step, or the first, counts no more.
+template <int by>
+bool shift(Variant& x) {
+  LossInputs& in = x.inputs;
+  if (!has_ids(x) || in.steps < 2) return false;
+  const std::vector<uint8_t> mask = active_cells(in, x.options);
+  const LossInputs before = in;
+  in.lengths.reset();
+  in.mask.emplace(mask.size(), uint8_t{0});
+  x.options.ignore_index.reset();
+  for (int64_t b = 0; b < in.batch; ++b)
+    for (int64_t t = std::max<int64_t>(0, -by); t < std::min(in.steps, in.steps - by); ++t) {
+      const auto to = static_cast<size_t>(b * in.steps + t), from = static_cast<size_t>(b * in.steps + t + by);
+      (*in.mask)[to] = mask[from];
+      in.targets[to] = before.targets[from];
+      if (in.token_weight) (*in.token_weight)[to] = (*before.token_weight)[from];
+    }
   return true;
 }
 
@@ -139,21 +159,22 @@ const Edit target_table[] = {
      [](Variant& x) { return each_id(x, [](int64_t y) { return rounded(y, 11); }); }},
     {"targets:argmax", "with the most likely class for the target", targets, true, true, false, argmax_of_prediction},
     {"targets:dense_argmax", "with dense targets taken for their largest class", targets, true, true, false,
-     argmax_of_dense},
+     argmax_of_dense, true},
     {"targets:dense_normalized", "with dense rows divided by their sum", targets, true, true, false,
      [](Variant& x) {
        return !x.inputs.dense.empty() && std::exchange(x.options.dense_sum, DenseSum::normalize) != DenseSum::normalize;
-     }},
+     },
+     true},
     {"smoothing:dropped", "with the smoothing left out", smoothing, true, false, false,
-     [](Variant& x) { return std::exchange(x.options.smoothing, 0.0) != 0; }},
+     [](Variant& x) { return std::exchange(x.options.smoothing, 0.0) != 0; }, true},
     {"smoothing:kind", "with smoothing over all classes (uniform)", smoothing, true, false, false,
-     [](Variant& x) { return smooth(x, SmoothingKind::uniform); }},
+     [](Variant& x) { return smooth(x, SmoothingKind::uniform); }, true},
     {"smoothing:kind", "with smoothing over the other classes (others)", smoothing, true, false, false,
-     [](Variant& x) { return smooth(x, SmoothingKind::others); }},
+     [](Variant& x) { return smooth(x, SmoothingKind::others); }, true},
     {"smoothing:kl", "with the entropy of the smoothed target taken off (kl)", smoothing, true, false, false,
-     [](Variant& x) { return x.options.smoothing > 0 && !std::exchange(x.options.report_kl, true); }},
+     [](Variant& x) { return x.options.smoothing > 0 && !std::exchange(x.options.report_kl, true); }, true},
     {"smoothing:kl", "without taking off the entropy of the smoothed target (ce)", smoothing, true, false, false,
-     [](Variant& x) { return x.options.smoothing > 0 && std::exchange(x.options.report_kl, false); }},
+     [](Variant& x) { return x.options.smoothing > 0 && std::exchange(x.options.report_kl, false); }, true},
 };
 
 }  // namespace

@@ -45,6 +45,19 @@ bool ignored(Variant& x) {
   return remask(x, [](const Mask&, int64_t, int64_t, size_t) { return true; });
 }
 
+// One of several things that say who counts; without the only one, every position does.
+bool without(Variant& x, bool lengths, bool mask, bool ignore_index) {
+  const bool more = x.inputs.lengths.has_value() + x.inputs.mask.has_value() + x.options.ignore_index.has_value() > 1;
+  const std::vector<uint8_t> before = active_cells(x.inputs, x.options);
+  if (lengths) x.inputs.lengths.reset();
+  if (mask) x.inputs.mask.reset();
+  if (ignore_index) x.options.ignore_index.reset();
+  return more && active_cells(x.inputs, x.options) != before;
+}
+bool without_lengths(Variant& x) { return without(x, true, false, false); }
+bool without_mask(Variant& x) { return without(x, false, true, false); }
+bool without_ignore_index(Variant& x) { return without(x, false, false, true); }
+
 bool pad_id(Variant& x) {
   if (x.inputs.targets.empty() || x.kind == PredictionKind::row_loss) return false;
   return remask(x, [&](const Mask&, int64_t, int64_t, size_t n) { return x.inputs.targets[n] != 0; });
@@ -87,9 +100,12 @@ bool moved(Variant& x) {
 }
 
 const Edit who_table[] = {
-    {"mask:ignored", "with every position counted, padding too", EditGroup::who, false, true, true, ignored},
+    {"mask:ignored", "with every position counted, padding too", EditGroup::who, false, true, true, ignored, true},
+    {"mask:ignored", "with the lengths left out", EditGroup::who, false, true, false, without_lengths, true},
+    {"mask:ignored", "with the mask left out", EditGroup::who, false, true, false, without_mask, true},
+    {"mask:ignored", "with ignore_index left out", EditGroup::who, false, true, false, without_ignore_index, true},
     {"mask:from_pad_id", "with the mask made from target ids other than 0", EditGroup::who, false, true, true, pad_id},
-    {"targets:zero_ignored", "with id 0 ignored", EditGroup::who, false, true, true, zero_ignored},
+    {"targets:zero_ignored", "with id 0 ignored", EditGroup::who, false, true, true, zero_ignored, true},
     {"lengths:+1", "with lengths one too long", EditGroup::who, false, true, true, longer},
     {"lengths:+1", "with one position more after each that counts", EditGroup::who, false, true, true, grown},
     {"lengths:-1", "without the last token of each sentence", EditGroup::who, false, true, true, without_end<true>},

@@ -175,14 +175,14 @@ std::vector<double> local_slopes(const Variant& base, const Changes& changes) {
       return 1e-5 * std::max(base.kind == PredictionKind::probs ? base.x[n * width + v] : 1.0, 1e-3);
     };
     const auto at = [&](double sign) {
-      for (size_t n = 0; n < rows; ++n) moved.x[n * width + v] = base.x[n * width + v] + sign * step(n);
+      for (size_t n = 0; n < rows; ++n) moved.x.own()[n * width + v] = base.x[n * width + v] + sign * step(n);
       return losses(moved);
     };
     const std::vector<double> up = at(1), down = at(-1);
     if (up.size() != rows) return {};
     for (size_t n = 0; n < rows; ++n) {
       out[n * width + v] = (up[n] - down[n]) / (2 * step(n));
-      moved.x[n * width + v] = base.x[n * width + v];
+      moved.x.own()[n * width + v] = base.x[n * width + v];
     }
   }
   return out;

@@ -9,8 +9,6 @@
 namespace seqgrad {
 namespace {
 
-constexpr size_t nearest_told = 3;
-
 // All that a prediction needs, apart from the search that found it.
 struct Explanation {
   LossOptions options;
@@ -79,6 +77,27 @@ void add_other_row_loss(const LossOptions& meant, const LossOptions& o, std::vec
 
 std::string number_text(double x) { return fmt::format("{:.9g}", x); }
 
+// "1e-3", "0.02".
+std::string epsilon_text(double x) {
+  const double power = std::log10(x);
+  return std::abs(power - std::round(power)) < 1e-9 ? fmt::format("1e{:.0f}", power) : number_text(x);
+}
+
+std::string change_of(const Fit& fit) {
+  std::vector<std::string> out;
+  for (const Step& s : fit.changes.steps) out.push_back(s.words());
+  if (fit.changes.solved)
+    out.push_back(fmt::format(fmt::runtime(fit.changes.solved->words), number_text(fit.changes.number)));
+  if (fit.constant != 1)
+    out.push_back(fmt::format("times {}", named_constant(fit.constant, 1e-6 * std::abs(fit.constant)).text));
+  if (fit.epsilon != 0) out.push_back(fmt::format("with {} added to the divisor", epsilon_text(fit.epsilon)));
+  return fmt::format("{}", fmt::join(out, ", "));
+}
+
+Explanation explanation_of(const Fit& fit, const Reducer& r) {
+  return {fit.world->options, r, fit.changes, fit.constant, fit.epsilon};
+}
+
 }  // namespace
 
 LossHypothesis Search::hypothesis_of(const Fit& fit) const {
@@ -113,14 +132,62 @@ LossHypothesis Search::hypothesis_of(const Fit& fit) const {
     for (const std::string& name : each->names) h.names.push_back(name);
   std::stable_partition(h.names.begin(), h.names.end(),
                         [](const std::string& n) { return n.find_first_of("{ ") == std::string::npos; });
-  h.predict = [e = Explanation{fit.world->options, r, fit.changes, fit.constant, fit.epsilon}](const LossBatch& batch) {
-    return predict(e, batch);
-  };
+  h.predict = [e = explanation_of(fit, r)](const LossBatch& batch) { return predict(e, batch); };
   return h;
 }
 
+Made Search::made_for(Bench& bench, const Fit& fit) {
+  const std::vector<Step>& steps = fit.changes.steps;
+  if (fit.changes.solved || steps.size() > 1) return make(bench.base(), fit.changes);
+  if (steps.empty() || fit.world->is_changed) return bench.plain();
+  const auto at = std::find_if(steps_.begin(), steps_.end(),
+                               [&](const Step& s) { return s.edit == steps[0].edit && s.side == steps[0].side; });
+  return bench.with(static_cast<size_t>(at - steps_.begin()), *at);
+}
+
+NamedReduction Search::reduction_of(const Fit& fit, const Reducer& r) {
+  NamedReduction out{r.names, change_of(fit), r.options, r.is_form, {}, {}};
+  if (out.names.empty()) out.names = {r.sentence};
+  const Divide& divide = r.options.divide;
+  out.values.resize(batches_);
+  out.divisors.assign(batches_, 0.0);
+  for (Bench& b : fit.world->benches) {
+    const auto i = static_cast<size_t>(&b.observed() - first_of(fit));
+    const Made made = made_for(b, fit);
+    const Predicted p = b.predicted(r, made);
+    if (r.is_form && r.options.over == Over::all)
+      out.divisors[i] = divisor_value(divide, divide.nested() ? divide.batch : divide.flat, made.divisor->all);
+    const double factor = fit.constant * (fit.epsilon == 0 ? 1 : out.divisors[i] / (out.divisors[i] + fit.epsilon));
+    out.values[i] = fit.changes.solved ? predict(explanation_of(fit, r), b.batch()).value : p.value;
+    for (size_t k = 0; k < out.values[i].size() && !fit.changes.solved; ++k)
+      out.values[i][k] = p.empty[k] && r.is_form ? empty_value(r.options) : factor * p.value[k];
+  }
+  return out;
+}
+
+const Observed* Search::first_of(const Fit& fit) const {
+  for (const ChangedBatches& c : changed_)
+    if (!c.worlds.empty() && fit.world >= c.worlds.data() && fit.world < c.worlds.data() + c.worlds.size())
+      return c.observed.data();
+  return observed_.data();
+}
+
+void Search::add_reductions(const Fit& fit, LossHypothesis& to) {
+  for (const Reducer* r : fit.reducers) to.reductions.push_back(reduction_of(fit, *r));
+}
+
+std::vector<LossHypothesis> Search::told_of_few(std::vector<Fit> fits) {
+  std::vector<LossHypothesis> out;
+  for (Fit& f : fits) {
+    std::stable_partition(f.reducers.begin(), f.reducers.end(), [](const Reducer* r) { return r->is_form; });
+    out.push_back(hypothesis_of(f));
+    add_reductions(f, out.back());
+  }
+  return out;
+}
+
 // Those with the fewest findings first; of the same findings the first stands for all.
-std::vector<LossHypothesis> Search::told(std::vector<Fit> fits) const {
+std::vector<LossHypothesis> Search::told(std::vector<Fit> fits) {
   for (Fit& f : fits)
     std::stable_sort(f.reducers.begin(), f.reducers.end(), [&](const Reducer* a, const Reducer* b) {
       const auto rank = [&](const Reducer* r) { return r == f.world->meant ? 0 : r->is_form ? 1 : 2; };
@@ -146,7 +213,9 @@ std::vector<LossHypothesis> Search::told(std::vector<Fit> fits) const {
       for (const double x : h.predict(b.batch()).value) values.push_back(x);
     size_t known = 0;
     while (known < out.size() && out[known].ids != h.ids && !alike(predicted[known], values)) ++known;
-    if (known == out.size()) {
+    const bool is_new = known == out.size();
+    if (is_new || out[known].ids == h.ids) add_reductions(f, is_new ? h : out[known]);
+    if (is_new) {
       out.push_back(std::move(h));
       predicted.push_back(std::move(values));
     } else if (out[known].ids == h.ids) {
@@ -193,7 +262,14 @@ std::vector<Nearest> Search::nearest() {
   });
   std::vector<Nearest> out;
   for (const Near& n : all)
-    if (out.size() < nearest_told) out.push_back({hypothesis_of(n.fit), n.least, n.most});
+    if (few_ && !out.empty() && out.back().least == n.least &&
+        out.back().hypothesis.sentence == n.fit.reducers[0]->sentence) {
+      add_reductions(n.fit, out.back().hypothesis);
+      for (const std::string& name : n.fit.reducers[0]->names) out.back().hypothesis.names.push_back(name);
+    } else if (out.size() < options_.nearest) {
+      out.push_back({hypothesis_of(n.fit), n.least, n.most});
+      add_reductions(n.fit, out.back().hypothesis);
+    }
   return out;
 }
 

@@ -7,6 +7,16 @@
 
 namespace seqgrad {
 
+// One of the reductions that agree on all batches, and what it makes of them.
+struct NamedReduction {
+  std::vector<std::string> names;  // presets first, then the form; what no loss section can say has its sentence
+  std::string change;              // what is done beside it: "with the token weights left out"; or empty
+  LossOptions options;             // the reduction
+  bool is_form = true;             // a loss section can say it
+  std::vector<std::vector<double>> values;  // of each observed batch
+  std::vector<double> divisors;             // of each, where one divisor makes a scalar; else 0
+};
+
 struct LossHypothesis {
   std::vector<std::string>
       ids;               // of findings.h, relative to the meaning where there is one; empty: it is what is meant
@@ -15,6 +25,7 @@ struct LossHypothesis {
   double constant = 1;                                  // the answer is this times the loss
   std::optional<LossOptions> options;                   // of its reduction, where a loss section can say that
   std::function<LossAnswer(const LossBatch&)> predict;  // value; the gradient of that value where `d_x` can be told
+  std::vector<NamedReduction> reductions;
 };
 
 struct Nearest {
@@ -24,18 +35,25 @@ struct Nearest {
 
 struct Naming {
   std::vector<LossHypothesis> fits;  // all that fit every batch, of the simplest kind that has one; presets first
-  std::vector<Nearest> nearest;      // three, where nothing fits
+  std::vector<Nearest> nearest;      // where nothing fits
   bool stopped = false;              // by the time
   double seconds = 0;
 };
 
 struct NamingOptions {
-  std::optional<LossMeaning> meant = {};  // ids are what differs from it
-  RowLossFixed fixed = {};                // what the function has built in
-  double u = 0x1p-53;                     // unit roundoff of the program
-  double seconds = 5;                     // then the search stops
+  std::optional<LossMeaning> meant = {};    // ids are what differs from it
+  std::optional<LossOptions> section = {};  // what is told of the row loss, where nothing is meant
+  RowLossFixed fixed = {};                  // what the function has built in
+  double u = 0x1p-53;                       // unit roundoff of the program
+  double answer_error = 0;                  // of an answer's largest entry, relative: digits that were typed, a dtype
+  bool by_gradient = false;                 // the answers were made of `Observed::rows`, which have to be met then
+  double seconds = 5;                       // then the search stops
+  size_t nearest = 3;                       // how many are told
 };
 
+// Of one or two answers to a loss that nobody has named, many hypotheses are right: then presets and forms come before
+// an epsilon, that before one change of those that people make most, and other changes are tried where the answers have
+// the digits to tell them apart. None of it has two changes.
 Naming name_loss(std::span<const Observed> observed, const NamingOptions& options);
 
 struct GradientFinding {

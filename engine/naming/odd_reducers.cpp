@@ -129,26 +129,35 @@ void scale_parts(const Reducible& x, int64_t size, const std::string& divide, bo
     out.coefficient[n] *= used == 0 ? 0 : scale[n / steps / static_cast<size_t>(size)] / used;
 }
 
-void add_means_of_means(const LossOptions& o, std::vector<Reducer>& out) {
-  constexpr int most = 4;
-  for (const char* divide : {"active", "weight", "nonzero", "class_weight"})
+struct MicroBatches {
+  int64_t most = 4;        // sentences
+  int64_t most_parts = 4;  // of torch.chunk
+  std::vector<const char*> divisors = {"active", "weight", "nonzero", "class_weight"};
+};
+
+// Of one batch by itself: every number of sentences, which all numbers of parts are too, and counts that differ there.
+MicroBatches micro_batches_of(const LossInputs& in) {
+  MicroBatches out{in.batch - 1, 0, {"active"}};
+  if (in.token_weight || in.example_weight) out.divisors = {"active", "nonzero", "weight"};
+  if (in.class_weight) out.divisors.push_back("class_weight");
+  return out;
+}
+
+void add_means_of_means(const LossOptions& o, const MicroBatches& micro, std::vector<Reducer>& out) {
+  for (const char* divide : micro.divisors)
     for (const bool skip : {false, true}) {
       const std::string over =
           fmt::format("each over its {}{}", divisor(divide).words, skip ? ", those without any left out" : "");
-      for (int64_t k = 1; k <= most; ++k) {
-        Reducer r =
-            odd("micro:mean_of_means",
-                fmt::format("mean of means: micro-batches of {} sentence{}, {}", k, k == 1 ? "" : "s", over), o);
-        r.scale = [k, divide = std::string(divide), skip](const Reducible& x, Scaled& s) {
-          scale_parts(x, k, divide, skip, s);
+      const auto add = [&](const std::string& batches, int64_t size, int64_t parts) {
+        Reducer r = odd("micro:mean_of_means", fmt::format("mean of means: {}, {}", batches, over), o);
+        r.scale = [size, parts, divide = std::string(divide), skip](const Reducible& x, Scaled& s) {
+          scale_parts(x, size > 0 ? size : (x.numerator.batch + parts - 1) / parts, divide, skip, s);
         };
         out.push_back(std::move(r));
-        if (k == 1) continue;
-        Reducer chunks = odd("micro:mean_of_means", fmt::format("mean of means: {} micro-batches, {}", k, over), o);
-        chunks.scale = [k, divide = std::string(divide), skip](const Reducible& x, Scaled& s) {
-          scale_parts(x, (x.numerator.batch + k - 1) / k, divide, skip, s);
-        };
-        out.push_back(std::move(chunks));
+      };
+      for (int64_t k = 1; k <= std::max(micro.most, micro.most_parts); ++k) {
+        if (k <= micro.most) add(fmt::format("micro-batches of {} sentence{}", k, k == 1 ? "" : "s"), k, 0);
+        if (k > 1 && k <= micro.most_parts) add(fmt::format("{} micro-batches", k), 0, k);
       }
     }
 }
@@ -188,9 +197,9 @@ void add_special(const LossOptions& o, std::vector<Reducer>& out) {
 
 }  // namespace
 
-void add_odd_reducers(const LossOptions& o, std::vector<Reducer>& out) {
+void add_odd_reducers(const LossInputs& inputs, const LossOptions& o, bool apart, std::vector<Reducer>& out) {
   add_counts(o, out);
-  add_means_of_means(o, out);
+  add_means_of_means(o, apart ? micro_batches_of(inputs) : MicroBatches(), out);
   add_special(o, out);
 }
 

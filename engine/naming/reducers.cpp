@@ -66,8 +66,8 @@ Reducer reducer_of(const Reduction& r) {
   return out;
 }
 
-void add(const Reduction& r, std::vector<Reducer>& out, std::vector<std::string>& keys) {
-  const std::string key = key_of(r);
+void add(const Reduction& r, bool apart, std::vector<Reducer>& out, std::vector<std::string>& keys) {
+  const std::string key = apart ? fmt::format("{} {}", keys.size(), r.name) : key_of(r);
   const auto known = std::find(keys.begin(), keys.end(), key);
   if (known == keys.end()) {
     keys.push_back(key);
@@ -86,9 +86,20 @@ void add_folds(const LossOptions& options, std::vector<Reducer>& out, std::vecto
       o.over = Over::batch;
       o.divide = {divide, "", "", 0};
       o.then = then;
-      add({fmt::format("{} of {}", then == Then::sum ? "sum" : "mean", form_of(o)), o}, out, keys);
+      add({fmt::format("{} of {}", then == Then::sum ? "sum" : "mean", form_of(o)), o}, false, out, keys);
     }
   }
+}
+
+// The same of every vector, whatever makes it.
+void add_all_folds(const std::vector<Reduction>& vectors, std::vector<Reducer>& out, std::vector<std::string>& keys) {
+  for (const Reduction& r : vectors)
+    for (const Then then : {Then::sum, Then::mean}) {
+      if (r.options.over == Over::all || r.exponential) continue;
+      Reduction folded{fmt::format("{} of {}", then == Then::sum ? "sum" : "mean", r.name), r.options};
+      folded.options.then = then;
+      add(folded, true, out, keys);
+    }
 }
 
 }  // namespace
@@ -106,16 +117,20 @@ size_t Reducer::entry_of(size_t cell, int64_t steps) const {
   return options.over == Over::time ? cell / t : options.over == Over::batch ? cell % t : cell;
 }
 
-void add_odd_reducers(const LossOptions& options, std::vector<Reducer>& out);  // odd_reducers.cpp
+// odd_reducers.cpp; `apart` as in reducers_of
+void add_odd_reducers(const LossInputs& inputs, const LossOptions& options, bool apart, std::vector<Reducer>& out);
 
-std::vector<Reducer> reducers_of(const LossInputs& inputs, const LossOptions& options, const std::string& meant) {
+std::vector<Reducer> reducers_of(const LossInputs& inputs, const LossOptions& options, const std::string& meant,
+                                 bool apart) {
   std::vector<Reducer> out;
   std::vector<std::string> keys;
-  if (!meant.empty()) add({meant, options}, out, keys);
-  for (const Reduction& r : reductions_of(inputs, options))
-    if (r.options.divide.flat != "class_weight" || inputs.class_weight) add(r, out, keys);
-  add_folds(options, out, keys);
-  add_odd_reducers(options, out);
+  if (!meant.empty()) add({meant, options}, apart, out, keys);
+  std::vector<Reduction> reductions = reductions_of(inputs, options);
+  if (!inputs.class_weight)
+    std::erase_if(reductions, [](const Reduction& r) { return r.options.divide.flat == "class_weight"; });
+  for (const Reduction& r : reductions) add(r, apart, out, keys);
+  apart ? add_all_folds(reductions, out, keys) : add_folds(options, out, keys);
+  add_odd_reducers(inputs, options, apart, out);
   return out;
 }
 

@@ -45,7 +45,9 @@ struct Reducer {
 };
 
 // Those for such inputs, each once; `options` say what a name leaves open of the row loss, and `meant` is the name of
-// their own reduction, which then comes first; "" where nothing is meant.
-std::vector<Reducer> reducers_of(const LossInputs& inputs, const LossOptions& options, const std::string& meant);
+// their own reduction, which then comes first; "" where nothing is meant. `apart`: each name by itself, since they
+// differ where nothing counts, and micro-batches of any number of sentences.
+std::vector<Reducer> reducers_of(const LossInputs& inputs, const LossOptions& options, const std::string& meant,
+                                 bool apart = false);
 
 }  // namespace seqgrad

@@ -18,6 +18,7 @@ bool same_row(const LossOptions& a, const LossOptions& b) {
 
 LossOptions base_options(const NamingOptions& options, const LossBatch& batch) {
   if (options.meant) return options_for(*options.meant, batch);
+  if (options.section) return *options.section;
   LossOptions o;
   o.input = batch.kind == PredictionKind::probs ? Input::probs : Input::logits;
   o.target = batch.inputs.dense.empty() ? Target::ids : Target::dense;
@@ -30,7 +31,11 @@ LossOptions base_options(const NamingOptions& options, const LossBatch& batch) {
 }  // namespace
 
 Search::Search(std::span<const Observed> observed, const NamingOptions& options)
-    : options_(options), batches_(observed.size()), begin_(std::chrono::steady_clock::now()) {
+    : options_(options),
+      observed_(observed),
+      batches_(observed.size()),
+      few_(!options.meant && batches_ < batches_for_a_number),
+      begin_(std::chrono::steady_clock::now()) {
   for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
     for (const Edit& e : table) {
       steps_.push_back({&e, Side::both});
@@ -39,51 +44,60 @@ Search::Search(std::span<const Observed> observed, const NamingOptions& options)
       steps_.push_back({&e, Side::divisor});
     }
   if (observed.empty()) return;
+  base_ = base_options(options, shifted(*observed[0].batch));
+  worlds_ = worlds_of(observed, base_);
+  for (World& w : worlds_)
+    for (const Reducer& r : w.reducers)
+      if (options.meant && !r.names.empty() && r.names[0] == options.meant->name) w.meant = &r;
+}
+
+std::vector<World> Search::worlds_of(std::span<const Observed> observed, const LossOptions& options) const {
+  std::vector<World> out;
+  const Nearness nearness{options_.u, options_.answer_error, few_};
   const LossBatch first = shifted(*observed[0].batch);
-  base_ = base_options(options, first);
-  for (Reducer& r : reducers_of(first.inputs, base_, options.meant ? options.meant->name : "")) {
-    auto world =
-        std::find_if(worlds_.begin(), worlds_.end(), [&](const World& w) { return same_row(w.options, r.options); });
-    if (world == worlds_.end()) {
-      worlds_.push_back({r.options, {}, {}, nullptr});
-      world = worlds_.end() - 1;
-      for (const Observed& o : observed) world->benches.emplace_back(o, r.options, options.u);
+  for (Reducer& r : reducers_of(first.inputs, options, options_.meant ? options_.meant->name : "", few_)) {
+    auto world = std::find_if(out.begin(), out.end(), [&](const World& w) { return same_row(w.options, r.options); });
+    if (world == out.end()) {
+      out.push_back({r.options, {}, {}});
+      world = out.end() - 1;
+      for (const Observed& o : observed) world->benches.emplace_back(o, r.options, nearness);
       std::stable_sort(world->benches.begin(), world->benches.end(),
                        [](const Bench& a, const Bench& b) { return a.telling() > b.telling(); });
     }
     world->reducers.push_back(std::move(r));
   }
-  for (World& w : worlds_)
-    for (const Reducer& r : w.reducers)
-      if (options.meant && !r.names.empty() && r.names[0] == options.meant->name) w.meant = &r;
+  return out;
 }
+
+bool is_form(const Reducer& r) { return r.is_form; }
+bool is_odd(const Reducer& r) { return !r.is_form; }
 
 bool Search::out_of_time() const {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
   return spent.count() > options_.seconds;
 }
 
-// Reducers, forms or others, that give every batch's answer, of what `made_of` makes of it.
-template <class MadeOf>
-std::vector<const Reducer*> Search::fitting(World& world, bool forms, const MadeOf& made_of) {
+// Reducers of a kind that give every batch's answer, of what `made_of` makes of it.
+std::vector<const Reducer*> Search::fitting(World& world, Which which, const MadeOf& made_of) {
   std::vector<const Reducer*> left;
   for (const Reducer& r : world.reducers)
-    if (r.is_form == forms) left.push_back(&r);
+    if (which(r)) left.push_back(&r);
   for (Bench& bench : world.benches) {
     const Made& made = made_of(bench);
     std::erase_if(left, [&](const Reducer* r) { return !bench.fits(*r, made); });
     if (left.empty()) break;
   }
   // An epsilon that makes no difference names nothing.
-  std::stable_partition(left.begin(), left.end(), [&](const Reducer* r) { return r->options.divide_eps == 0; });
+  if (!few_)
+    std::stable_partition(left.begin(), left.end(), [](const Reducer* r) { return r->options.divide_eps == 0; });
   std::stable_partition(left.begin(), left.end(), [&](const Reducer* r) { return r == world.meant; });
   return left;
 }
 
-std::vector<Fit> Search::plain(bool forms) {
+std::vector<Fit> Search::plain(Which which) {
   std::vector<Fit> out;
   for (World& w : worlds_)
-    if (auto r = fitting(w, forms, [](Bench& b) -> const Made& { return b.plain(); }); !r.empty())
+    if (auto r = fitting(w, which, [](Bench& b) -> const Made& { return b.plain(); }); !r.empty())
       out.push_back({&w, {}, std::move(r)});
   return out;
 }
@@ -98,7 +112,7 @@ std::vector<Fit> Search::one_step() {
   for (World& w : worlds_)
     for (size_t i = 0; i < steps_.size(); ++i) {
       if (!effective(w, i)) continue;
-      auto r = fitting(w, true, [&](Bench& b) -> const Made& { return b.with(i, steps_[i]); });
+      auto r = fitting(w, is_form, [&](Bench& b) -> const Made& { return b.with(i, steps_[i]); });
       if (!r.empty()) out.push_back({&w, {{steps_[i]}}, std::move(r)});
     }
   return out;
@@ -109,7 +123,7 @@ std::vector<Fit> Search::odd_step() {
   for (World& w : worlds_)
     for (size_t i = 0; i < steps_.size(); ++i) {
       if (steps_[i].side != Side::both || !effective(w, i)) continue;
-      auto r = fitting(w, false, [&](Bench& b) -> const Made& { return b.with(i, steps_[i]); });
+      auto r = fitting(w, is_odd, [&](Bench& b) -> const Made& { return b.with(i, steps_[i]); });
       if (!r.empty()) out.push_back({&w, {{steps_[i]}}, std::move(r)});
     }
   return out;
@@ -130,7 +144,7 @@ std::vector<Fit> Search::two_steps() {
           return out;
         }
         Made made;
-        auto r = fitting(w, true, [&](Bench& bench) -> const Made& { return made = bench.with(i, a, j, b); });
+        auto r = fitting(w, is_form, [&](Bench& bench) -> const Made& { return made = bench.with(i, a, j, b); });
         if (!r.empty()) out.push_back({&w, {{a, b}}, std::move(r)});
       }
   }
@@ -138,7 +152,6 @@ std::vector<Fit> Search::two_steps() {
 }
 
 // One factor that is the same in all batches. It is told from the answer that is the most certain.
-template <class MadeOf>
 void Search::fit_constant(World& world, const Changes& changes, const MadeOf& made_of, std::vector<Fit>& out) {
   for (const Reducer& r : world.reducers) {
     if (r.exponential || !r.is_form) continue;
@@ -156,7 +169,7 @@ void Search::fit_constant(World& world, const Changes& changes, const MadeOf& ma
       told += constant != 0;
     }
     if (!fits || !std::isfinite(constant) || constant == 0 || told < batches_for_a_number ||
-        std::abs(constant - 1) < 1e-9)
+        std::abs(constant - 1) < std::max(1e-9, 4 * options_.answer_error))
       continue;
     const auto known = std::find_if(out.begin(), out.end(), [&](const Fit& f) {
       return f.world == &world && std::abs(f.constant - constant) <= 1e-6 * std::abs(constant) &&
@@ -192,21 +205,23 @@ std::vector<Fit> Search::epsilons() {
   for (World& w : worlds_)
     for (const Reducer& r : w.reducers) {
       const Divide& d = r.options.divide;
-      if (!r.is_form || r.exponential || r.options.over != Over::all || d.nested() || d.flat == "one" ||
-          d.flat == "const" || r.options.divide_eps > 0)
+      const bool is_constant = d.flat == "one" || d.flat == "const";  // of many answers that is one factor
+      if (!r.is_form || r.exponential || r.options.over != Over::all || d.nested() || (is_constant && !few_) ||
+          r.options.divide_eps > 0)
         continue;
-      double epsilon = 0, sharpest = 0;
+      double epsilon = 0, sharpest = 0, at = 0;
       for (Bench& b : w.benches) {  // from where it moves the value most
         const Predicted& p = b.predicted(r, b.plain());
         if (b.answer().size() != 1 || p.empty[0] || b.answer()[0] == 0) continue;
         const double divisor = divisor_value(d, d.flat, b.plain().divisor->all);
         const double moved = std::abs(p.value[0]) / divisor / p.tolerance[0];
-        if (moved > sharpest) sharpest = moved, epsilon = divisor * (p.value[0] / b.answer()[0] - 1);
+        if (moved > sharpest) sharpest = moved, at = divisor, epsilon = divisor * (p.value[0] / b.answer()[0] - 1);
       }
       if (!(std::abs(epsilon) * sharpest > 4)) continue;
       epsilon = rounded_number(epsilon, 4 / sharpest);
       const double power = std::log10(epsilon);
-      const bool telling = batches_ >= batches_for_a_number || std::abs(power - std::round(power)) < 1e-9;
+      const bool is_power = std::abs(power - std::round(power)) < 1e-9 && power > -12.5 && epsilon < 0.2 * at;
+      const bool telling = batches_ >= batches_for_a_number || is_power;
       const auto holds = [&](Bench& b) {
         const double divisor = divisor_value(d, d.flat, b.plain().divisor->all);
         if (b.answer().size() != 1) return false;
@@ -218,14 +233,43 @@ std::vector<Fit> Search::epsilons() {
   return out;
 }
 
+// Whether rows keep the direction of their gradient, which is what `Observed::rows` were told from.
+bool keeps_directions(const Changes& changes) {
+  return !changes.solved && std::all_of(changes.steps.begin(), changes.steps.end(), [](const Step& s) {
+    return !s.touches_rows() || s.edit->group == EditGroup::weights;
+  });
+}
+
+// Those whose rows pull as the gradients tell, where there are such.
+std::vector<Fit> Search::by_gradient(std::vector<Fit> fits) {
+  const auto told = [](const Bench& b) { return !b.observed().rows.empty(); };
+  if (std::none_of(worlds_[0].benches.begin(), worlds_[0].benches.end(), told)) return fits;
+  std::vector<Fit> out;
+  for (const Fit& f : fits) {
+    if (!keeps_directions(f.changes)) continue;
+    Fit agreeing = f;
+    std::erase_if(agreeing.reducers, [&](const Reducer* r) {
+      return !std::all_of(f.world->benches.begin(), f.world->benches.end(), [&](Bench& b) {
+        if (!told(b)) return true;
+        const Made made = made_for(b, f);
+        const double d =
+            f.epsilon == 0 ? 1 : divisor_value(r->options.divide, r->options.divide.flat, made.divisor->all);
+        return b.fits_rows(*r, made, f.constant * d / (d + f.epsilon));
+      });
+    });
+    if (!agreeing.reducers.empty()) out.push_back(std::move(agreeing));
+  }
+  return out.empty() && !options_.by_gradient ? fits : out;
+}
+
 Naming Search::run() {
   Naming out;
-  const std::vector<std::vector<Fit> (*)(Search&)> stages = {[](Search& s) { return s.plain(true); },
+  const std::vector<std::vector<Fit> (*)(Search&)> stages = {[](Search& s) { return s.plain(is_form); },
                                                              [](Search& s) { return s.constants(false); },
                                                              [](Search& s) { return s.epsilons(); },
                                                              [](Search& s) {
                                                                std::vector<Fit> fits = s.one_step(),
-                                                                                odd = s.plain(false);
+                                                                                odd = s.plain(is_odd);
                                                                fits.insert(fits.end(), odd.begin(), odd.end());
                                                                return fits;
                                                              },
@@ -234,10 +278,11 @@ Naming Search::run() {
                                                              [](Search& s) { return s.odd_step(); },
                                                              [](Search& s) { return s.two_steps(); },
                                                              [](Search& s) { return s.solved(true); }};
+  if (few_ && !worlds_.empty()) out.fits = told_of_few(of_few_answers());
   for (const auto& stage : stages) {
     if (out_of_time()) stopped_ = true;
-    if (stopped_ || worlds_.empty()) break;
-    if (std::vector<Fit> fits = stage(*this); !fits.empty()) {
+    if (stopped_ || worlds_.empty() || few_) break;
+    if (std::vector<Fit> fits = by_gradient(stage(*this)); !fits.empty()) {
       out.fits = told(std::move(fits));
       break;
     }

@@ -21,15 +21,19 @@ double log_sum_exp(const double* a, int64_t n) {
   return top + std::log(sum);
 }
 
+double capped_logit(double z, const LossOptions& o) { return o.softcap ? *o.softcap * std::tanh(z / *o.softcap) : z; }
+
+// The row after a soft cap; `capped` holds it where there is one.
+const double* capped_row(const double* x, int64_t classes, const LossOptions& o, std::vector<double>& capped) {
+  if (!o.softcap) return x;
+  capped.resize(static_cast<size_t>(classes));
+  for (int64_t v = 0; v < classes; ++v) capped[static_cast<size_t>(v)] = capped_logit(x[v], o);
+  return capped.data();
+}
+
 double of_logits(const RowView& row) {
   std::vector<double> capped;
-  const double* a = row.x;
-  if (row.options.softcap) {
-    capped.resize(static_cast<size_t>(row.classes));
-    for (int64_t v = 0; v < row.classes; ++v)
-      capped[static_cast<size_t>(v)] = *row.options.softcap * std::tanh(row.x[v] / *row.options.softcap);
-    a = capped.data();
-  }
+  const double* a = capped_row(row.x, row.classes, row.options, capped);
   const double lambda = log_sum_exp(a, row.classes);
   double loss = row.options.z_loss * lambda * lambda;
   for (int64_t v = 0; v < row.classes; ++v)
@@ -137,7 +141,41 @@ void each_row(const Variant& x, const F& f) {
 
 }  // namespace
 
-std::vector<double> row_losses(const Variant& x) {
+bool has_plain_ids(const Variant& x) {
+  return x.kind == PredictionKind::logits && !x.formula && x.inputs.dense.empty() && x.options.smoothing == 0 &&
+         x.inputs.classes > 0;
+}
+
+LogSums log_sums(const Variant& x) {
+  LogSums out{x.x, x.options.softcap, {}};
+  const int64_t v = x.inputs.classes;
+  std::vector<double> capped;
+  for (int64_t n = 0; n < x.inputs.batch * x.inputs.steps; ++n)
+    out.lambda.push_back(log_sum_exp(capped_row(x.x.data() + n * v, v, x.options, capped), v));
+  return out;
+}
+
+namespace {
+
+std::vector<double> plain_id_losses(const Variant& x, const LogSums& known) {
+  std::vector<double> out(known.lambda.size(), not_a_number);
+  const bool weighted = x.inputs.class_weight && x.options.class_scope == ClassScope::per_class;
+  for (size_t n = 0; n < out.size(); ++n) {
+    const int64_t y = x.inputs.targets[n];
+    if (y < 0 || y >= x.inputs.classes) continue;
+    const double lambda = known.lambda[n], r = weighted ? (*x.inputs.class_weight)[static_cast<size_t>(y)] : 1;
+    out[n] = x.options.z_loss * lambda * lambda;
+    const size_t at = n * static_cast<size_t>(x.inputs.classes) + static_cast<size_t>(y);
+    if (r != 0) out[n] += r * (lambda - capped_logit(x.x[at], x.options));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> row_losses(const Variant& x, const LogSums* known) {
+  if (known && has_plain_ids(x) && known->x.are(x.x) && known->softcap == x.options.softcap)
+    return plain_id_losses(x, *known);
   std::vector<double> out(static_cast<size_t>(x.inputs.batch * x.inputs.steps), not_a_number);
   const RowFormula formula = x.formula ? x.formula : usual_row_loss;
   each_row(
@@ -181,16 +219,17 @@ Variant variant_of(const LossBatch& given, const LossOptions& options) {
   if (batch.kind != PredictionKind::hidden) return out;
   const int64_t v = out.inputs.classes, cells = out.inputs.batch * out.inputs.steps;
   const int64_t d = v > 0 ? static_cast<int64_t>(batch.weight.size()) / v : 0;
-  const std::vector<double> hidden = std::move(out.x);
+  const SharedNumbers hidden = out.x;
   out.kind = PredictionKind::logits;
-  out.x.assign(static_cast<size_t>(cells * v), 0.0);
+  std::vector<double> logits(static_cast<size_t>(cells * v), 0.0);
   for (int64_t n = 0; n < cells; ++n)
     for (int64_t j = 0; j < v; ++j) {
       double z = batch.bias.empty() ? 0 : batch.bias[static_cast<size_t>(j)];
       for (int64_t k = 0; k < d; ++k)
         z += hidden[static_cast<size_t>(n * d + k)] * batch.weight[static_cast<size_t>(j * d + k)];
-      out.x[static_cast<size_t>(n * v + j)] = z;
+      logits[static_cast<size_t>(n * v + j)] = z;
     }
+  out.x = std::move(logits);
   return out;
 }
 

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "engine/check/check_case.h"
-#include "engine/check/which.h"
+#include "engine/check/name_case.h"
 #include "engine/html/page.h"
 #include "engine/io/directories.h"
 #include "engine/io/output.h"

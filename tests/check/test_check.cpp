@@ -8,7 +8,7 @@
 #include "engine/check/check_case.h"
 #include "engine/check/gradcheck_case.h"
 #include "engine/check/junit.h"
-#include "engine/check/which.h"
+#include "engine/check/name_case.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
 #include "tests/support/scratch.h"

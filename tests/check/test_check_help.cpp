@@ -9,8 +9,8 @@
 #include "engine/check/case_inputs.h"
 #include "engine/check/check_case.h"
 #include "engine/check/junit.h"
+#include "engine/check/name_case.h"
 #include "engine/check/separate.h"
-#include "engine/check/which.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 

@@ -2,7 +2,7 @@
 #include <test_paths.h>
 
 #include "engine/check/case_inputs.h"
-#include "engine/check/which.h"
+#include "engine/check/name_case.h"
 #include "engine/loss/presets.h"
 #include "tests/support/loss_fixture.h"
 #include "tests/support/scratch.h"

@@ -1,7 +1,7 @@
 // A loss case: case.yaml and, after a NUL byte, tensors.safetensors. Refused in words, or it runs and compares.
 #include "engine/check/check_case.h"
 #include "engine/check/junit.h"
-#include "engine/check/which.h"
+#include "engine/check/name_case.h"
 #include "tests/fuzz/targets.h"
 
 using namespace seqgrad;

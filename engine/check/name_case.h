@@ -1,8 +1,7 @@
-// Which loss yields a number: every preset and every axis and divisor on a case, then what changes when something is
-// done wrong (weights left out, a softmax too many, …), else the nearest misses.
+// Which loss a case's numbers are, for people: what engine/naming finds, as names with what they divide by.
 #pragma once
-#include "engine/check/compare.h"
-#include "engine/check/run_case.h"
+#include "engine/check/asked.h"
+#include "engine/check/case_batch.h"
 
 namespace seqgrad {
 
@@ -13,6 +12,7 @@ struct WhichMatch {
   double divisor = 0;              // of a scalar that one divisor makes; 0: none to be told
   std::string words;               // what the divisor counts
   LossOptions options;             // the loss that is, of the first name
+  bool is_form = true;             // options say it
   // Of so many names: "tfa.sequence_loss = tf1.losses.mean (divisor 4.5, sum of weights)".
   std::string text(size_t most = 100) const;
 };
@@ -28,15 +28,8 @@ Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& 
 // Lines for people: "2.7777778 = tfa.sequence_loss = … (divisor 4.5, sum of weights)".
 std::vector<std::string> lines_of(const Which& which, const std::string& asked, size_t most_names = 100);
 
-// Numbers as they were typed, "2.7778", "nan" or "1.8,4,0", and the relative tolerance that their digits allow.
-struct Asked {
-  std::vector<double> value;
-  double tolerance;
-};
-Asked asked_value(const std::string& text, const char* option = "--which");
-
-// For a case whose comparison failed: what yields its gold.value, or the value that its gradient implies.
-std::vector<std::string> which_of_gold(const LossCase& c, const CaseRun& run,
-                                       const std::vector<Comparison>& comparisons, bool verbose = false);
+// For cases that failed, what yields their values: one loss for all of them where there is one, else each one's own.
+// The lines of each.
+std::vector<std::vector<std::string>> explain_answers(std::span<const CaseAnswer> answers, bool verbose);
 
 }  // namespace seqgrad

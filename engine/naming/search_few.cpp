@@ -1,0 +1,147 @@
+// One or two answers: the stages, from the simplest explanation on, end at one change.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/naming/search.h"
+
+namespace seqgrad {
+namespace {
+
+// A mean of micro-batches' means is no loss section's, and yet what many loops print.
+bool is_usual(const Reducer& r) { return r.is_form || r.id == "micro:mean_of_means"; }
+
+// Changes of weights before those of smoothing, of who counts, of targets, of logits: the order in which one would
+// look.
+int place_of(EditGroup group) {
+  switch (group) {
+    case EditGroup::weights: return 0;
+    case EditGroup::smoothing: return 1;
+    case EditGroup::who: return 2;
+    case EditGroup::targets: return 3;
+    case EditGroup::logits: return 4;
+  }
+  return 5;
+}
+
+bool is_other_kind(const Variant& a, const Variant& b) {
+  return a.kind != b.kind || a.inputs.dense.empty() != b.inputs.dense.empty() ||
+         a.inputs.class_weight.has_value() != b.inputs.class_weight.has_value();
+}
+
+}  // namespace
+
+std::vector<size_t> Search::steps_by_simplicity() const {
+  std::vector<size_t> out(steps_.size());
+  for (size_t i = 0; i < out.size(); ++i) out[i] = i;
+  std::stable_sort(out.begin(), out.end(), [&](size_t a, size_t b) {
+    const auto rank = [&](const Step& s) {
+      const bool usual = s.edit->usual && s.side == Side::both;
+      return std::tuple(s.side != Side::both, !usual, place_of(s.edit->group));
+    };
+    return rank(steps_[a]) < rank(steps_[b]);
+  });
+  return out;
+}
+
+// Chance gives one of thousands of hypotheses where the answers have few digits.
+bool Search::is_precise() const {
+  constexpr double digits = 5;
+  size_t numbers = 0;
+  for (const Bench& b : worlds_[0].benches) numbers += b.answer().size();
+  const double error = std::max({options_.answer_error, options_.u, 1e-9});
+  return -std::log10(error) * static_cast<double>(numbers) >= digits;
+}
+
+// Worlds of the changed batches where the change makes them another kind; null where it does not.
+std::vector<World>* Search::changed_worlds(size_t step) {
+  ChangedBatches made;
+  LossOptions options = base_;
+  bool other = false;
+  for (const Observed& o : observed_) {
+    const std::vector<Bench>& benches = worlds_[0].benches;
+    const auto bench =
+        std::find_if(benches.begin(), benches.end(), [&](const Bench& b) { return &b.observed() == &o; });
+    Variant changed = bench->base();
+    changed.options = base_;
+    if (steps_[step].side != Side::both || !steps_[step].edit->apply(changed)) return nullptr;
+    other |= is_other_kind(changed, bench->base());
+    options = changed.options;
+    options.input = changed.kind == PredictionKind::probs ? Input::probs : Input::logits;
+    options.target = changed.inputs.dense.empty() ? Target::ids : Target::dense;
+    if (changed.formula) return nullptr;
+    LossBatch batch;
+    batch.kind = changed.kind;
+    batch.inputs = std::move(changed.inputs);
+    if (other) batch.x = changed.x;
+    made.batches.push_back(std::move(batch));
+  }
+  if (!other) return nullptr;
+  changed_.push_back(std::move(made));
+  ChangedBatches& kept = changed_.back();
+  for (size_t i = 0; i < kept.batches.size(); ++i)
+    kept.observed.push_back({&kept.batches[i], observed_[i].answer, observed_[i].rows});
+  kept.worlds = worlds_of(kept.observed, options);
+  for (World& w : kept.worlds) w.is_changed = true;
+  return &kept.worlds;
+}
+
+std::vector<Fit> Search::with_step(size_t i, Which which) {
+  std::vector<Fit> out;
+  const Changes changes{{steps_[i]}};
+  if (std::vector<World>* worlds = changed_worlds(i)) {
+    for (World& w : *worlds)
+      if (auto r = fitting(w, which, [](Bench& b) -> const Made& { return b.plain(); }); !r.empty())
+        out.push_back({&w, changes, std::move(r)});
+    return out;
+  }
+  for (World& w : worlds_) {
+    if (!effective(w, i)) continue;
+    auto r = fitting(w, which, [&](Bench& b) -> const Made& { return b.with(i, steps_[i]); });
+    if (!r.empty()) out.push_back({&w, changes, std::move(r)});
+  }
+  return out;
+}
+
+// Typed digits may let several pass: what is nearer than the others by far is meant.
+std::vector<Fit> Search::closest(std::vector<Fit> fits) {
+  fits = by_gradient(std::move(fits));
+  if (options_.answer_error == 0) return fits;
+  const auto distance = [&](const Fit& f, const Reducer& r) {
+    double most = 0;
+    for (Bench& b : f.world->benches) most = std::max(most, b.distance(r, made_for(b, f)));
+    return most;
+  };
+  double least = INFINITY;
+  for (const Fit& f : fits)
+    for (const Reducer* r : f.reducers) least = std::min(least, distance(f, *r));
+  if (least >= 1e-3 * options_.answer_error) return fits;
+  for (Fit& f : fits)
+    std::erase_if(f.reducers, [&](const Reducer* r) { return distance(f, *r) > 1e-2 * options_.answer_error; });
+  std::erase_if(fits, [](const Fit& f) { return f.reducers.empty(); });
+  return fits;
+}
+
+std::vector<Fit> Search::of_few_answers() {
+  if (auto fits = closest(plain(is_usual)); !fits.empty()) return fits;
+  if (auto fits = by_gradient(epsilons()); !fits.empty()) return fits;
+  const std::vector<size_t> steps = steps_by_simplicity();
+  const auto first_rare = std::find_if(
+      steps.begin(), steps.end(), [&](size_t i) { return !steps_[i].edit->usual || steps_[i].side != Side::both; });
+  for (auto i = steps.begin(); i != first_rare; ++i)
+    if (auto fits = closest(with_step(*i, is_usual)); !fits.empty()) return fits;
+  if (!is_precise()) return {};
+  if (auto fits = closest(plain(is_odd)); !fits.empty()) return fits;
+  // Nothing makes one of the others likelier than the next: all that fit are told, of one side of the division last.
+  const auto first_side = std::find_if(first_rare, steps.end(), [&](size_t i) { return steps_[i].side != Side::both; });
+  for (const auto& [from, to] : {std::pair{first_rare, first_side}, {first_side, steps.end()}}) {
+    std::vector<Fit> all;
+    for (auto i = from; i != to; ++i) {
+      if (worlds_[0].benches[0].is_heavy(steps_[*i])) continue;
+      for (Fit& f : with_step(*i, is_form)) all.push_back(std::move(f));
+    }
+    if (auto fits = closest(std::move(all)); !fits.empty()) return fits;
+  }
+  return {};
+}
+
+}  // namespace seqgrad
