@@ -132,12 +132,11 @@ bool can_be_one_loss(const CaseAnswer& a, const CaseAnswer& b) {
 Naming name_answers(std::span<const CaseAnswer> answers) {
   std::vector<Observed> observed;
   NamingOptions options;
-  options.u = 0;  // its errors grow with V and padding: others would pass
   options.section = answers[0].options;
   options.section->nonfinite = Nonfinite::propagate;
   options.section->report = {};
   options.section->then = Then::nothing;
-  options.nearest = 20;  // some are no scalar
+  options.nearest = 1000;  // all: some are no scalar, some one line
   for (const CaseAnswer& a : answers) {
     observed.push_back({&a.batch, {a.value, {}, {}, {}}, a.rows});
     options.answer_error = std::max(options.answer_error, a.error);

@@ -146,7 +146,7 @@ Predicted& Bench::predicted(const Reducer& reducer, const Made& made) {
   for (const std::vector<double>* numbers : {&std::as_const(scratch_.value), &answer()})
     for (const double x : *numbers)
       if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
-  for (double& t : scratch_.tolerance) t = std::max(t, nearness_.answer_error * largest);
+  for (double& t : scratch_.tolerance) t = nearness_.answer_error * largest;
   return scratch_;
 }
 

@@ -45,7 +45,7 @@ Made make(const Variant& base, const Changes& changes);
 // How near an answer is looked for.
 struct Nearness {
   double u = 0x1p-53;       // unit roundoff of the answer
-  double answer_error = 0;  // relative, of its largest entry
+  double answer_error = 0;  // relative, of its largest entry; instead of what u gives
   bool few = false;         // NaN is an answer, and an entry without a divisor is what on_zero says
 };
 

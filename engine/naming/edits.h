@@ -15,8 +15,11 @@ struct Edit {
   bool rows, cells;         // what it touches: losses of positions; who counts, and how much
   bool parts;               // it may be done to the numerator alone, or to the divisor alone
   bool (*apply)(Variant&);  // false: it changes nothing here
-  bool usual = false;       // few answers are asked for it first, and vague ones for nothing else
+  // Where few answers are asked for it first, and vague ones for nothing else; null: nowhere.
+  bool (*usual)(const Variant&) = nullptr;
 };
+
+inline bool anywhere(const Variant&) { return true; }
 
 std::span<const Edit> who_edits();
 std::span<const Edit> target_edits();  // and smoothing

@@ -125,6 +125,15 @@ bool other_axis(Variant& x) {
   return true;
 }
 
+// Where logits could be meant for probabilities.
+bool has_probabilities(const Variant& x) {
+  const std::vector<uint8_t> active = active_cells(x.inputs, x.options);
+  const auto v = static_cast<size_t>(x.inputs.classes);
+  for (size_t i = 0; i < x.x.size() && is_softmax(x); ++i)
+    if (active[i / v] && !(x.x[i] >= 0 && x.x[i] <= 1)) return false;
+  return true;
+}
+
 bool probs_taken(Variant& x, ProbsMode mode) {
   if (!is_softmax(x)) return false;
   x.kind = PredictionKind::probs;
@@ -137,13 +146,13 @@ bool probs_taken(Variant& x, ProbsMode mode) {
 constexpr EditGroup logits = EditGroup::logits;
 
 const Edit logit_table[] = {
-    {"logits:softmax_twice", "with a softmax taken twice", logits, true, false, false, softmax_first, true},
+    {"logits:softmax_twice", "with a softmax taken twice", logits, true, false, false, softmax_first, anywhere},
     {"logits:probabilities_as_logits", "with probabilities taken for logits", logits, true, false, false,
-     [](Variant& x) { return std::exchange(x.kind, PredictionKind::logits) == PredictionKind::probs; }, true},
+     [](Variant& x) { return std::exchange(x.kind, PredictionKind::logits) == PredictionKind::probs; }, anywhere},
     {"logits:as_probabilities", "with logits taken for probabilities, divided by their sum and clipped", logits, true,
-     false, false, [](Variant& x) { return probs_taken(x, ProbsMode::renorm_clip); }, true},
+     false, false, [](Variant& x) { return probs_taken(x, ProbsMode::renorm_clip); }, has_probabilities},
     {"logits:as_probabilities", "with logits taken for probabilities, clipped, then a softmax of logarithms", logits,
-     true, false, false, [](Variant& x) { return probs_taken(x, ProbsMode::clip_then_softmax); }, true},
+     true, false, false, [](Variant& x) { return probs_taken(x, ProbsMode::clip_then_softmax); }, has_probabilities},
     {"logits:no_log", "with −p for −log p", logits, true, false, false, use<no_log>},
     {"logits:no_log", "with 1 − p for −log p", logits, true, false, false, use<one_less>},
     {"logits:no_softmax", "with the logits themselves for log-probabilities", logits, true, false, false,
@@ -159,9 +168,9 @@ const Edit logit_table[] = {
     {"logits:softmax_over_batch", "with a softmax over sentences instead of classes", logits, true, false, false,
      other_axis<false>},
     {"logits:z_loss_dropped", "with z_loss left out", logits, true, false, false,
-     [](Variant& x) { return std::exchange(x.options.z_loss, 0.0) != 0; }, true},
+     [](Variant& x) { return std::exchange(x.options.z_loss, 0.0) != 0; }, anywhere},
     {"logits:softcap_dropped", "with the soft cap left out", logits, true, false, false,
-     [](Variant& x) { return std::exchange(x.options.softcap, std::nullopt).has_value(); }, true},
+     [](Variant& x) { return std::exchange(x.options.softcap, std::nullopt).has_value(); }, anywhere},
 };
 
 bool add_smoothing(Variant& x, double e, SmoothingKind kind) {

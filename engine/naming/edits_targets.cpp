@@ -139,6 +139,8 @@ const Edit target_table[] = {
      false, slide<1, true>},
     {"logits:shifted+1", "with each step's logits beside the last one's targets, mask and weights", targets, true, true,
      false, slide<-1, true>},
+    {"logits:shifted-1", "with targets shifted one step to the left", targets, true, true, false, shift<1>, anywhere},
+    {"logits:shifted+1", "with targets shifted one step to the right", targets, true, true, false, shift<-1>, anywhere},
     {"targets:examples_reversed", "with the sentences' targets in the opposite order", targets, true, true, false,
      [](Variant& x) {
        return reorder(x, [&](int64_t b, int64_t t) { return (x.inputs.batch - 1 - b) * x.inputs.steps + t; });
@@ -159,22 +161,22 @@ const Edit target_table[] = {
      [](Variant& x) { return each_id(x, [](int64_t y) { return rounded(y, 11); }); }},
     {"targets:argmax", "with the most likely class for the target", targets, true, true, false, argmax_of_prediction},
     {"targets:dense_argmax", "with dense targets taken for their largest class", targets, true, true, false,
-     argmax_of_dense, true},
+     argmax_of_dense, anywhere},
     {"targets:dense_normalized", "with dense rows divided by their sum", targets, true, true, false,
      [](Variant& x) {
        return !x.inputs.dense.empty() && std::exchange(x.options.dense_sum, DenseSum::normalize) != DenseSum::normalize;
      },
-     true},
+     anywhere},
     {"smoothing:dropped", "with the smoothing left out", smoothing, true, false, false,
-     [](Variant& x) { return std::exchange(x.options.smoothing, 0.0) != 0; }, true},
+     [](Variant& x) { return std::exchange(x.options.smoothing, 0.0) != 0; }, anywhere},
     {"smoothing:kind", "with smoothing over all classes (uniform)", smoothing, true, false, false,
-     [](Variant& x) { return smooth(x, SmoothingKind::uniform); }, true},
+     [](Variant& x) { return smooth(x, SmoothingKind::uniform); }, anywhere},
     {"smoothing:kind", "with smoothing over the other classes (others)", smoothing, true, false, false,
-     [](Variant& x) { return smooth(x, SmoothingKind::others); }, true},
+     [](Variant& x) { return smooth(x, SmoothingKind::others); }, anywhere},
     {"smoothing:kl", "with the entropy of the smoothed target taken off (kl)", smoothing, true, false, false,
-     [](Variant& x) { return x.options.smoothing > 0 && !std::exchange(x.options.report_kl, true); }, true},
+     [](Variant& x) { return x.options.smoothing > 0 && !std::exchange(x.options.report_kl, true); }, anywhere},
     {"smoothing:kl", "without taking off the entropy of the smoothed target (ce)", smoothing, true, false, false,
-     [](Variant& x) { return x.options.smoothing > 0 && std::exchange(x.options.report_kl, false); }, true},
+     [](Variant& x) { return x.options.smoothing > 0 && std::exchange(x.options.report_kl, false); }, anywhere},
 };
 
 }  // namespace

@@ -52,19 +52,19 @@ constexpr EditGroup weights = EditGroup::weights;
 
 const Edit weight_table[] = {
     {"weights:token_dropped", "with the token weights left out", weights, false, true, true,
-     [](Variant& x) { return drop(x.inputs.token_weight); }, true},
+     [](Variant& x) { return drop(x.inputs.token_weight); }, anywhere},
     {"weights:example_dropped", "with the example weights left out", weights, false, true, true,
-     [](Variant& x) { return drop(x.inputs.example_weight); }, true},
-    {"weights:dropped", "with token and example weights left out", weights, false, true, true, drop_all, true},
+     [](Variant& x) { return drop(x.inputs.example_weight); }, anywhere},
+    {"weights:dropped", "with token and example weights left out", weights, false, true, true, drop_all, anywhere},
     {"weights:class_dropped", "with the class weights left out", weights, true, true, true,
-     [](Variant& x) { return drop(x.inputs.class_weight); }, true},
+     [](Variant& x) { return drop(x.inputs.class_weight); }, anywhere},
     {"weights:class_scope", "with class weights of the other scope", weights, true, true, false,
      [](Variant& x) {
        ClassScope& s = x.options.class_scope;
        s = s == ClassScope::target ? ClassScope::per_class : ClassScope::target;
        return x.inputs.class_weight && (x.options.smoothing > 0 || !x.inputs.dense.empty());
      },
-     true},
+     anywhere},
     {"weights:squared", "with token weights squared", weights, false, true, true,
      [](Variant& x) { return each(x.inputs.token_weight, square); }},
     {"weights:squared", "with example weights squared", weights, false, true, true,

@@ -100,12 +100,12 @@ bool moved(Variant& x) {
 }
 
 const Edit who_table[] = {
-    {"mask:ignored", "with every position counted, padding too", EditGroup::who, false, true, true, ignored, true},
-    {"mask:ignored", "with the lengths left out", EditGroup::who, false, true, false, without_lengths, true},
-    {"mask:ignored", "with the mask left out", EditGroup::who, false, true, false, without_mask, true},
-    {"mask:ignored", "with ignore_index left out", EditGroup::who, false, true, false, without_ignore_index, true},
+    {"mask:ignored", "with every position counted, padding too", EditGroup::who, false, true, true, ignored, anywhere},
+    {"mask:ignored", "with the lengths left out", EditGroup::who, false, true, false, without_lengths, anywhere},
+    {"mask:ignored", "with the mask left out", EditGroup::who, false, true, false, without_mask, anywhere},
+    {"mask:ignored", "with ignore_index left out", EditGroup::who, false, true, false, without_ignore_index, anywhere},
     {"mask:from_pad_id", "with the mask made from target ids other than 0", EditGroup::who, false, true, true, pad_id},
-    {"targets:zero_ignored", "with id 0 ignored", EditGroup::who, false, true, true, zero_ignored, true},
+    {"targets:zero_ignored", "with id 0 ignored", EditGroup::who, false, true, true, zero_ignored, anywhere},
     {"lengths:+1", "with lengths one too long", EditGroup::who, false, true, true, longer},
     {"lengths:+1", "with one position more after each that counts", EditGroup::who, false, true, true, grown},
     {"lengths:-1", "without the last token of each sentence", EditGroup::who, false, true, true, without_end<true>},

@@ -238,7 +238,7 @@ std::vector<Nearest> Search::nearest() {
   for (World& w : worlds_)
     for (const Reducer& r : w.reducers) {
       Near n{0, 0, {&w, {}, {&r}}, INFINITY, -INFINITY};
-      bool told = !r.exponential && r.is_form;
+      bool told = (few_ || !r.exponential) && r.is_form;
       for (Bench& b : w.benches) {
         if (!told || r.entries(*b.plain().numerator) != b.answer().size()) told = false;
         if (!told) break;

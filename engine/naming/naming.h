@@ -45,10 +45,11 @@ struct NamingOptions {
   std::optional<LossOptions> section = {};  // what is told of the row loss, where nothing is meant
   RowLossFixed fixed = {};                  // what the function has built in
   double u = 0x1p-53;                       // unit roundoff of the program
-  double answer_error = 0;                  // of an answer's largest entry, relative: digits that were typed, a dtype
-  bool by_gradient = false;                 // the answers were made of `Observed::rows`, which have to be met then
-  double seconds = 5;                       // then the search stops
-  size_t nearest = 3;                       // how many are told
+  // Of an answer's largest entry, relative, instead of what u gives: digits that were typed, or those of a dtype.
+  double answer_error = 0;
+  bool by_gradient = false;  // the answers were made of `Observed::rows`, which have to be met then
+  double seconds = 5;        // then the search stops
+  size_t nearest = 3;        // how many are told
 };
 
 // Of one or two answers to a loss that nobody has named, many hypotheses are right: then presets and forms come before

@@ -41,7 +41,8 @@ void scale_form(const LossOptions& o, const Reducible& x, Scaled& out) {
   out.empty.clear();
   for (const double s : scales) out.empty.push_back(s == 0);
   const double fold = o.then == Then::mean ? inverse(static_cast<double>(scales.size())) : 1;
-  if (o.then != Then::nothing) out.empty.assign(1, scales.empty());
+  if (o.then != Then::nothing)
+    out.empty.assign(1, std::all_of(scales.begin(), scales.end(), [](double s) { return s == 0; }));
   times_weight(cells, out, [&](size_t n) {
     return fold * scales[o.over == Over::time ? n / steps : o.over == Over::batch ? n % steps : n];
   });

@@ -16,6 +16,18 @@ bool same_row(const LossOptions& a, const LossOptions& b) {
                               a.smoothing_excluding == b.smoothing_excluding);
 }
 
+// Ids that are excluded from smoothing and yet targets, and the like: a name whose loss takes no such batch is no
+// answer.
+bool is_refused(std::span<const Observed> observed, LossOptions options) {
+  options.nonfinite = Nonfinite::propagate;
+  try {
+    for (const Observed& o : observed) build_live_rows(shifted(*o.batch).inputs, options);
+  } catch (const InputError&) {
+    return true;
+  }
+  return false;
+}
+
 LossOptions base_options(const NamingOptions& options, const LossBatch& batch) {
   if (options.meant) return options_for(*options.meant, batch);
   if (options.section) return *options.section;
@@ -55,9 +67,16 @@ std::vector<World> Search::worlds_of(std::span<const Observed> observed, const L
   std::vector<World> out;
   const Nearness nearness{options_.u, options_.answer_error, few_};
   const LossBatch first = shifted(*observed[0].batch);
+  std::vector<LossOptions> refused;
   for (Reducer& r : reducers_of(first.inputs, options, options_.meant ? options_.meant->name : "", few_)) {
     auto world = std::find_if(out.begin(), out.end(), [&](const World& w) { return same_row(w.options, r.options); });
     if (world == out.end()) {
+      const auto is_same = [&](const LossOptions& o) { return same_row(o, r.options); };
+      if (std::any_of(refused.begin(), refused.end(), is_same)) continue;
+      if (few_ && is_refused(observed, r.options)) {
+        refused.push_back(r.options);
+        continue;
+      }
       out.push_back({r.options, {}, {}});
       world = out.end() - 1;
       for (const Observed& o : observed) world->benches.emplace_back(o, r.options, nearness);

@@ -59,6 +59,7 @@ class Search {
   std::vector<Fit> of_few_answers();
   std::vector<Fit> with_step(size_t step, Which which);
   std::vector<World>* changed_worlds(size_t step);
+  bool is_usual(const Step& step) const;
   std::vector<size_t> steps_by_simplicity() const;
   bool is_precise() const;
   std::vector<Fit> closest(std::vector<Fit> fits);

@@ -1,6 +1,7 @@
 // One or two answers: the stages, from the simplest explanation on, end at one change.
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "engine/naming/search.h"
 
@@ -8,7 +9,7 @@ namespace seqgrad {
 namespace {
 
 // A mean of micro-batches' means is no loss section's, and yet what many loops print.
-bool is_usual(const Reducer& r) { return r.is_form || r.id == "micro:mean_of_means"; }
+bool is_usual_reducer(const Reducer& r) { return r.is_form || r.id == "micro:mean_of_means"; }
 
 // Changes of weights before those of smoothing, of who counts, of targets, of logits: the order in which one would
 // look.
@@ -30,16 +31,17 @@ bool is_other_kind(const Variant& a, const Variant& b) {
 
 }  // namespace
 
+bool Search::is_usual(const Step& s) const {
+  return s.side == Side::both && s.edit->usual && s.edit->usual(worlds_[0].benches[0].base());
+}
+
 std::vector<size_t> Search::steps_by_simplicity() const {
-  std::vector<size_t> out(steps_.size());
-  for (size_t i = 0; i < out.size(); ++i) out[i] = i;
-  std::stable_sort(out.begin(), out.end(), [&](size_t a, size_t b) {
-    const auto rank = [&](const Step& s) {
-      const bool usual = s.edit->usual && s.side == Side::both;
-      return std::tuple(s.side != Side::both, !usual, place_of(s.edit->group));
-    };
-    return rank(steps_[a]) < rank(steps_[b]);
-  });
+  std::vector<std::tuple<bool, bool, int, size_t>> ranks;
+  for (size_t i = 0; i < steps_.size(); ++i)
+    ranks.emplace_back(steps_[i].side != Side::both, !is_usual(steps_[i]), place_of(steps_[i].edit->group), i);
+  std::sort(ranks.begin(), ranks.end());
+  std::vector<size_t> out;
+  for (const auto& rank : ranks) out.push_back(std::get<3>(rank));
   return out;
 }
 
@@ -47,8 +49,10 @@ std::vector<size_t> Search::steps_by_simplicity() const {
 bool Search::is_precise() const {
   constexpr double digits = 5;
   size_t numbers = 0;
-  for (const Bench& b : worlds_[0].benches) numbers += b.answer().size();
-  const double error = std::max({options_.answer_error, options_.u, 1e-9});
+  for (const Bench& b : worlds_[0].benches)
+    numbers += static_cast<size_t>(
+        std::count_if(b.answer().begin(), b.answer().end(), [](double x) { return std::isfinite(x) && x != 0; }));
+  const double error = options_.answer_error > 0 ? options_.answer_error : std::max(options_.u, 1e-9);
   return -std::log10(error) * static_cast<double>(numbers) >= digits;
 }
 
@@ -122,13 +126,12 @@ std::vector<Fit> Search::closest(std::vector<Fit> fits) {
 }
 
 std::vector<Fit> Search::of_few_answers() {
-  if (auto fits = closest(plain(is_usual)); !fits.empty()) return fits;
+  if (auto fits = closest(plain(is_usual_reducer)); !fits.empty()) return fits;
   if (auto fits = by_gradient(epsilons()); !fits.empty()) return fits;
   const std::vector<size_t> steps = steps_by_simplicity();
-  const auto first_rare = std::find_if(
-      steps.begin(), steps.end(), [&](size_t i) { return !steps_[i].edit->usual || steps_[i].side != Side::both; });
+  const auto first_rare = std::find_if(steps.begin(), steps.end(), [&](size_t i) { return !is_usual(steps_[i]); });
   for (auto i = steps.begin(); i != first_rare; ++i)
-    if (auto fits = closest(with_step(*i, is_usual)); !fits.empty()) return fits;
+    if (auto fits = closest(with_step(*i, is_usual_reducer)); !fits.empty()) return fits;
   if (!is_precise()) return {};
   if (auto fits = closest(plain(is_odd)); !fits.empty()) return fits;
   // Nothing makes one of the others likelier than the next: all that fit are told, of one side of the division last.

@@ -12,13 +12,13 @@ namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-// log Σ exp of a row.
-double log_sum_exp(const double* a, int64_t n) {
+// log Σ exp of a row as top + rest, apart, since the loss of a class that is nearly certain is their small difference.
+LogSum log_sum_exp(const double* a, int64_t n) {
   const double top = *std::max_element(a, a + n);
-  if (!std::isfinite(top)) return top;
-  double sum = 0;
-  for (int64_t v = 0; v < n; ++v) sum += std::exp(a[v] - top);
-  return top + std::log(sum);
+  if (!std::isfinite(top)) return {top, 0};
+  double tops = 0, others = 0;
+  for (int64_t v = 0; v < n; ++v) a[v] == top ? tops += 1 : others += std::exp(a[v] - top);
+  return {top, std::log(tops) + std::log1p(others / tops)};
 }
 
 double capped_logit(double z, const LossOptions& o) { return o.softcap ? *o.softcap * std::tanh(z / *o.softcap) : z; }
@@ -34,10 +34,10 @@ const double* capped_row(const double* x, int64_t classes, const LossOptions& o,
 double of_logits(const RowView& row) {
   std::vector<double> capped;
   const double* a = capped_row(row.x, row.classes, row.options, capped);
-  const double lambda = log_sum_exp(a, row.classes);
-  double loss = row.options.z_loss * lambda * lambda;
+  const LogSum sum = log_sum_exp(a, row.classes);
+  double loss = row.options.z_loss * sum.lambda() * sum.lambda();
   for (int64_t v = 0; v < row.classes; ++v)
-    if (row.r[v] != 0) loss += row.r[v] * (lambda - a[v]);
+    if (row.r[v] != 0) loss += row.r[v] * sum.less(a[v]);
   return loss;
 }
 
@@ -151,22 +151,23 @@ LogSums log_sums(const Variant& x) {
   const int64_t v = x.inputs.classes;
   std::vector<double> capped;
   for (int64_t n = 0; n < x.inputs.batch * x.inputs.steps; ++n)
-    out.lambda.push_back(log_sum_exp(capped_row(x.x.data() + n * v, v, x.options, capped), v));
+    out.rows.push_back(log_sum_exp(capped_row(x.x.data() + n * v, v, x.options, capped), v));
   return out;
 }
 
 namespace {
 
 std::vector<double> plain_id_losses(const Variant& x, const LogSums& known) {
-  std::vector<double> out(known.lambda.size(), not_a_number);
+  std::vector<double> out(known.rows.size(), not_a_number);
   const bool weighted = x.inputs.class_weight && x.options.class_scope == ClassScope::per_class;
   for (size_t n = 0; n < out.size(); ++n) {
     const int64_t y = x.inputs.targets[n];
     if (y < 0 || y >= x.inputs.classes) continue;
-    const double lambda = known.lambda[n], r = weighted ? (*x.inputs.class_weight)[static_cast<size_t>(y)] : 1;
-    out[n] = x.options.z_loss * lambda * lambda;
+    const LogSum& sum = known.rows[n];
+    const double r = weighted ? (*x.inputs.class_weight)[static_cast<size_t>(y)] : 1;
+    out[n] = x.options.z_loss * sum.lambda() * sum.lambda();
     const size_t at = n * static_cast<size_t>(x.inputs.classes) + static_cast<size_t>(y);
-    if (r != 0) out[n] += r * (lambda - capped_logit(x.x[at], x.options));
+    if (r != 0) out[n] += r * sum.less(capped_logit(x.x[at], x.options));
   }
   return out;
 }
@@ -191,7 +192,7 @@ std::vector<double> row_slopes(const Variant& x) {
   each_row(x, [&](int64_t n, const RowView& row, double) {
     double* slope = out.data() + n * row.classes;
     if (exact) {
-      const double lambda = log_sum_exp(row.x, row.classes);
+      const double lambda = log_sum_exp(row.x, row.classes).lambda();
       double mass = 0;
       for (int64_t v = 0; v < row.classes; ++v) mass += row.r[v];
       for (int64_t v = 0; v < row.classes; ++v) slope[v] = mass * std::exp(row.x[v] - lambda) - row.r[v];

@@ -55,10 +55,15 @@ Variant variant_of(const LossBatch& batch, const LossOptions& options);
 double usual_row_loss(const RowView& row);
 
 // log Σ exp of each row of logits. Changes of ids need no other look at all classes.
+struct LogSum {
+  double top, rest;
+  double lambda() const { return top + rest; }
+  double less(double a) const { return rest + (top - a); }
+};
 struct LogSums {
   SharedNumbers x;
   std::optional<double> softcap;
-  std::vector<double> lambda;  // [B,T]
+  std::vector<LogSum> rows;  // [B,T]
 };
 bool has_plain_ids(const Variant& variant);  // logits and ids, without smoothing: LogSums say all
 LogSums log_sums(const Variant& variant);
