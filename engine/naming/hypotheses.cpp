@@ -179,7 +179,14 @@ void Search::add_reductions(const Fit& fit, LossHypothesis& to) {
 std::vector<LossHypothesis> Search::told_of_few(std::vector<Fit> fits) {
   std::vector<LossHypothesis> out;
   for (Fit& f : fits) {
-    std::stable_partition(f.reducers.begin(), f.reducers.end(), [](const Reducer* r) { return r->is_form; });
+    // All names of a form beside each other, of the forms first.
+    std::vector<const Reducer*> order = f.reducers;
+    std::stable_sort(f.reducers.begin(), f.reducers.end(), [&](const Reducer* a, const Reducer* b) {
+      const auto first = [&](const Reducer* r) {
+        return std::find_if(order.begin(), order.end(), [&](const Reducer* o) { return o->sentence == r->sentence; });
+      };
+      return std::pair(!a->is_form, first(a)) < std::pair(!b->is_form, first(b));
+    });
     out.push_back(hypothesis_of(f));
     add_reductions(f, out.back());
   }
