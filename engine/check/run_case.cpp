@@ -68,17 +68,8 @@ Prediction prediction(const LossCase& c, const CaseArrays& a, const CaseInputs& 
 
 // Of losses of positions: the reduction alone.
 LossResult reduced(const LossCase& c, const CaseArrays& a, const LiveRows& rows, const LossOptions& options) {
-  const std::vector<double> losses = c.layout == Layout::time ? from_time_major(a.x, rows.batch, rows.steps) : a.x;
-  LossResult out;
-  for (const LiveRow& r : rows.rows) out.row_loss.push_back(losses[static_cast<size_t>(r.row)]);
-  out.row_z.assign(rows.rows.size(), 0.0);
-  Reduced r = reduce(rows, out.row_loss, options, rows.divisor);
-  out.value = from_host(r.value, result_shape(rows, options));
-  out.values = std::move(r.value);
-  out.numerators = std::move(r.numerator);
-  out.divisors = std::move(r.divisor);
-  out.sum = r.sum;
-  return out;
+  return reduce_row_losses(c.layout == Layout::time ? from_time_major(a.x, rows.batch, rows.steps) : a.x, rows,
+                           options);
 }
 
 LossResult forward(const LossCase& c, const Prediction& p, const LossInputs& inputs, const LiveRows& rows,
@@ -90,6 +81,19 @@ LossResult forward(const LossCase& c, const Prediction& p, const LossInputs& inp
 }
 
 }  // namespace
+
+LossResult reduce_row_losses(const std::vector<double>& losses, const LiveRows& rows, const LossOptions& options) {
+  LossResult out;
+  for (const LiveRow& r : rows.rows) out.row_loss.push_back(losses[static_cast<size_t>(r.row)]);
+  out.row_z.assign(rows.rows.size(), 0.0);
+  Reduced r = reduce(rows, out.row_loss, options, rows.divisor);
+  out.value = from_host(r.value, result_shape(rows, options));
+  out.values = std::move(r.value);
+  out.numerators = std::move(r.numerator);
+  out.divisors = std::move(r.divisor);
+  out.sum = r.sum;
+  return out;
+}
 
 const Values* CaseRun::find(const std::string& name) const {
   for (const Values& v : values)

@@ -31,6 +31,9 @@ CaseArrays arrays_of(const LossCase& c, const CaseInputs& in);
 LossResult loss_of(const LossCase& c, const CaseArrays& arrays, const LossInputs& inputs, const LiveRows& rows,
                    const LossOptions& options, const CaseInputs& in);
 
+// Losses of positions, [B,T], that are reduced only.
+LossResult reduce_row_losses(const std::vector<double>& losses, const LiveRows& rows, const LossOptions& options);
+
 // The upstream of each entry of the result, in its b-major order; ones where the case has none.
 std::vector<double> upstream_of(const LossCase& c, const CaseInputs& in, const LiveRows& rows);
 

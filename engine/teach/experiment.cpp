@@ -36,6 +36,7 @@ const std::vector<ExperimentKind>& experiment_kinds() { return registry(); }
 std::vector<Experiment> run_experiments(const LessonBatch& s, const std::string& only) {
   std::vector<Experiment> out;
   if (!only.empty()) kind_of(only);
+  if (s.row_loss) return out;  // they show what predicts
   for (const ExperimentKind& kind : experiment_kinds()) {
     if (!only.empty() && only != kind.id) continue;
     std::optional<Experiment> e;
@@ -54,6 +55,7 @@ std::vector<Experiment> run_experiments(const LessonBatch& s, const std::string&
 
 std::string why_not(const LessonBatch& s, const std::string& id) {
   const ExperimentKind& kind = kind_of(id);
+  if (s.row_loss) return "experiments need what predicts, and these are losses of positions";
   try {
     kind.run(s);
   } catch (const LossError& e) {

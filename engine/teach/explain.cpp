@@ -52,7 +52,9 @@ TokenView token_view(const Explanation& e, int64_t b, int64_t t) {
   TokenView v;
   v.b = b;
   v.t = t;
-  if (!in.targets.empty()) {
+  if (e.batch.row_loss) {
+    v.text = "ℓ";
+  } else if (!in.targets.empty()) {
     v.id = in.targets[at];
     const bool named = v.id >= 0 && v.id < static_cast<int64_t>(e.subject.words.size());
     v.text = named ? e.subject.words[static_cast<size_t>(v.id)] : fmt::format("#{}", v.id);
@@ -101,6 +103,7 @@ std::vector<double> at_classes(const double* row, const std::vector<int64_t>& sh
 
 // "token mean", "sum", "mean over T per sentence": what kind of loss the options are, for people.
 std::string kind_of(const LossOptions& o) {
+  if (o.divide.time == "const") return fmt::format("sum over {} times {:g}", divisor(o.divide.batch).words, o.divide.k);
   if (o.divide.nested()) {
     const std::string what = o.divide.time == "one" ? "sentence sums" : "sentence means";
     const std::string inner =
@@ -146,7 +149,7 @@ void add_numbers(Explanation& e, const Outcome& o) {
     t.gradient_norm = norm(&o.gradient[i * v], v);
   }
   for (const LossWarning& w : o.warnings) e.warnings.push_back(w.text);
-  if (std::string note = probabilities_note(e.batch.options, o.rows, e.batch.x); !note.empty())
+  if (std::string note = e.batch.row_loss ? "" : probabilities_note(e.batch.options, o.rows, e.batch.x); !note.empty())
     e.warnings.push_back(std::move(note));
   e.sum = sum_line(e);
 }
@@ -190,6 +193,8 @@ Explanation explain(const LessonBatch& s, const Subject& subject, const ExplainO
   }
   e.modes = modes_of(s, options.modes);
   e.rows = row_loss_lines(s.options, s.inputs.class_weight.has_value());
+  for (auto& [framework, line] : e.rows)
+    if (s.row_loss) line.clear();  // they are given
   if (options.experiments) e.experiments = run_experiments(s);
   return e;
 }
@@ -207,7 +212,7 @@ Explanation explain(const LossCase& c, const ExplainOptions& options) {
   if (const Values* gold = c.gold_of("value"); gold && gold->numbers.size() == 1) subject.prediction = gold->numbers[0];
   subject.kind = subject.question.empty() ? "case" : "lesson";
   const LessonBatch s = lesson_batch_of(c);
-  subject.words = k.words();
+  subject.words = s.row_loss ? std::vector<std::string>{"∂/∂ℓ"} : k.words();
   if (!subject.words.empty() && static_cast<int64_t>(subject.words.size()) != s.inputs.classes)
     refuse("{}: error: words: {} for {}", shown_path(c.where),
            counted(static_cast<int64_t>(subject.words.size()), "word"), counted(s.inputs.classes, "class", "classes"));

@@ -7,7 +7,7 @@
 //   "lesson": null | {"question": "…", "predict": "…", "answer": "…", "repair": "loss: …",
 //              "prediction": 2.5 | null,  the number that is asked for
 //              "rounding": 0.0001         what adding up the table's rounded numbers may be off by, relative},
-//   "batch": {"B": 2, "T": 4, "V": 6, "input": "logits" | "probs", "target": "ids" | "dense",
+//   "batch": {"B": 2, "T": 4, "V": 6, "input": "logits" | "probs" | "row_loss", "target": "ids" | "dense",
 //             "words": ["<pad>", …],                       names of the V classes; [] where they have none
 //             "lengths": [4, 2] | null, "example_weight": [1.0, …] | null,
 //             "upstream": of each entry of the value | null, "negative_weights": whether weights below 0 are allowed,
@@ -31,7 +31,8 @@
 //      "alone": null | {"p", "nll", "loss", "correct", "gradient_norm", "logit_norm", "gradient": [..]}}],
 //           the cell as if it alone counted with weight 1 and coefficient 1: an edit of mask or weight multiplies
 //           these; null where it cannot count (NaN in the row, an id outside the vocabulary). p … correct of a live
-//           cell are the same numbers; of a dead cell they are null outside of "alone". "refused" says why there is
+//           cell are the same numbers; of a dead cell they are null outside of "alone", and of a row_loss anywhere,
+//           whose V is 1 and whose id is null. "refused" says why there is
 //           none; "logit_norm" is |∂ℓ/∂logits|.
 //   "shown": [3, 5, …]                    classes of the heat map: those with the largest gradients, ids ascending
 //   "divisors": [{"name": "active", "formula": "Σ m", "words": "active tokens", "unit": "/tok", "value": 7.0,

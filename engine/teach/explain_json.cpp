@@ -51,9 +51,9 @@ void add_reduction(json& out, const LossOptions& o) {
   out["class_scope"] = o.class_scope == ClassScope::target ? "target" : "class";
 }
 
-json token(const TokenView& v) {
+json token(const TokenView& v, bool row_loss) {
   json out{{"b", v.b}, {"t", v.t}};
-  out["id"] = v.id < 0 && v.text == "(distribution)" ? json(nullptr) : json(v.id);
+  out["id"] = v.id < 0 && (row_loss || v.text == "(distribution)") ? json(nullptr) : json(v.id);
   out["text"] = v.text;
   out["mask"] = v.mask;
   out["why"] = v.why;
@@ -63,7 +63,7 @@ json token(const TokenView& v) {
   out["class_sum"] = number(v.class_sum);
   out["weight"] = number(v.weight);
   out["live"] = v.live;
-  const bool known = v.live && v.alone;
+  const bool known = v.live && v.alone && !row_loss;
   out["p"] = known ? number(std::exp(-v.alone->nll)) : json(nullptr);
   out["nll"] = known ? number(v.alone->nll) : json(nullptr);
   out["loss"] = v.live ? number(v.loss) : json(nullptr);
@@ -81,6 +81,8 @@ json token(const TokenView& v) {
                     {"loss", number(v.alone->loss)},         {"correct", v.alone->correct},
                     {"gradient_norm", number(v.alone_norm)}, {"logit_norm", number(v.alone->logit_norm)},
                     {"gradient", numbers(v.alone->gradient)}};
+  if (v.alone && row_loss)
+    for (const char* of_prediction : {"p", "nll", "correct"}) out["alone"][of_prediction] = nullptr;
   return out;
 }
 
@@ -138,7 +140,7 @@ json experiment_json(const Experiment& e) {
 json batch(const Explanation& e) {
   const LossInputs& in = e.batch.inputs;
   json out{{"B", in.batch}, {"T", in.steps}, {"V", in.classes}};
-  out["input"] = e.batch.options.input == Input::probs ? "probs" : "logits";
+  out["input"] = e.batch.row_loss ? "row_loss" : e.batch.options.input == Input::probs ? "probs" : "logits";
   out["target"] = e.batch.options.target == Target::dense ? "dense" : "ids";
   out["words"] = e.subject.words;
   out["lengths"] = in.lengths ? json(*in.lengths) : json(nullptr);
@@ -171,7 +173,7 @@ std::string to_json(const Explanation& e, bool ascii) {
   out["gradient_norm"] = e.error.empty() ? number(e.gradient_norm) : json(nullptr);
   out["sum"] = e.sum;
   out["tokens"] = json::array();
-  for (const TokenView& v : e.tokens) out["tokens"].push_back(token(v));
+  for (const TokenView& v : e.tokens) out["tokens"].push_back(token(v, e.batch.row_loss));
   out["shown"] = e.shown;
   out["divisors"] = json::array();
   for (const DivisorView& d : e.all_divisors)

@@ -134,6 +134,9 @@ const char* tools =
     "<button type=\"button\" id=\"ones\">All weights 1</button></div>\n";
 
 std::string heat_key(const Explanation& e) {
+  if (e.batch.row_loss)
+    return paragraph(
+        "What each loss pulls with: its weight over all that divides it. Cells that do not count are blank.");
   const bool all = static_cast<int64_t>(e.shown.size()) == e.batch.inputs.classes;
   return fmt::format(
       "<p>A step against the gradient raises the words in <span class=\"key down\"></span> (−) and lowers those in "

@@ -59,7 +59,7 @@ std::string tokens(const Explanation& e, bool given = false) {
   for (const TokenView& t : e.tokens) {
     std::vector<std::string> row = {std::to_string(t.b), std::to_string(t.t), t.text};
     const bool known = (given ? t.mask : t.live) && t.alone;
-    row.push_back(known ? fixed(std::exp(-t.alone->nll), 4) : "");
+    row.push_back(known && !e.batch.row_loss ? fixed(std::exp(-t.alone->nll), 4) : "");
     row.push_back(known ? fixed(t.alone->nll, 4) : "");
     row.push_back(t.mask ? "1" : "0");
     row.push_back(t.mask ? shown_number(t.token_weight * t.example_weight * t.class_weight) : "");
@@ -74,11 +74,12 @@ std::string tokens(const Explanation& e, bool given = false) {
     row.push_back(t.why);
     rows.push_back(std::move(row));
   }
+  const std::string loss = e.batch.row_loss ? "loss" : "nll";
   if (given)
-    return columns({"sent", "step", "token", "p(target)", "nll", "mask", "weight", ""}, rows,
+    return columns({"sent", "step", "token", "p(target)", loss, "mask", "weight", ""}, rows,
                    {true, true, false, true, true, true, true, false});
   return columns(
-      {"sent", "step", "token", "p(target)", "nll", "mask", "weight", "weight x loss", "share", "|gradient|", ""}, rows,
+      {"sent", "step", "token", "p(target)", loss, "mask", "weight", "weight x loss", "share", "|gradient|", ""}, rows,
       {true, true, false, true, true, true, true, true, true, true, false});
 }
 
@@ -191,7 +192,7 @@ std::string to_text(const Explanation& e) {
   for (size_t i = 0; i < e.subject.sources.size(); ++i)
     out += fmt::format("  source {}: {}\n", i, for_terminal(e.subject.sources[i]));
   out += fmt::format("{}, {}, {}\n\n", counted(in.batch, "sentence"), counted(in.steps, "step"),
-                     counted(in.classes, "class", "classes"));
+                     e.batch.row_loss ? "losses of positions" : counted(in.classes, "class", "classes"));
   out += tokens(e) + "\n";
   out += e.error.empty() ? e.sum + "\n" : fmt::format("no loss: {}\n", e.error);
   for (const std::string& w : e.warnings) out += "warning: " + w + "\n";

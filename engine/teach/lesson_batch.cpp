@@ -33,14 +33,12 @@ void softmax_row(const double* z, double* p, size_t n) {
 LessonBatch lesson_batch_of(const LossCase& c) {
   if (c.refused) throw *c.refused;
   CaseInputs in = inputs_of(c);
-  if (in.row_loss)
-    refuse("{}: error: explain needs what predicts; of losses of positions `seqgrad loss` computes the reduction",
-           shown_path(c.where));
   const CaseArrays arrays = arrays_of(c, in);
   LessonBatch s;
   s.x = in.hidden ? logits_of(arrays, in.width, in.loss.classes) : arrays.x;
   if (c.layout != Layout::batch) s.x = from_time_major(s.x, in.loss.batch, in.loss.steps, in.loss.classes);
   if (c.find("upstream") || c.find("upstream.0")) s.upstream = upstream_of(c, in, build_live_rows(in.loss, in.options));
+  s.row_loss = in.row_loss;
   s.inputs = std::move(in.loss);
   s.options = std::move(in.options);
   return s;
@@ -54,20 +52,40 @@ LessonBatch with_probabilities(const LessonBatch& s) {
   return out;
 }
 
+namespace {
+
+std::vector<double> upstream_of(const LessonBatch& s, const LossResult& r) {
+  return s.upstream.size() == r.values.size() ? s.upstream : std::vector<double>(r.values.size(), 1.0);
+}
+
+// The loss, and its gradient [B,T,V].
+LossResult of_prediction(const LessonBatch& s, const LiveRows& rows, std::vector<double>& gradient) {
+  Tape& tape = Tape::current();
+  tape.reset();
+  const Tensor x = variable(from_host(s.x, {s.inputs.batch, s.inputs.steps, s.inputs.classes}));
+  LossResult r = sequence_loss(x, s.inputs, rows, s.options);
+  tape.backward(r.value, from_host(upstream_of(s, r), r.value.shape));
+  gradient = to_host<double>(grad(x));
+  return r;
+}
+
+// What stands for E10 where no logits are.
+void refuse_nonfinite(const LessonBatch& s, const LiveRows& rows) {
+  for (const LiveRow& r : rows.rows)
+    if (const double x = s.x[static_cast<size_t>(r.row)]; !std::isfinite(x) && s.options.nonfinite == Nonfinite::error)
+      throw NonfiniteLoss(fmt::format("row_loss is {} at (b={},t={})", x, r.row / rows.steps, r.row % rows.steps));
+}
+
+}  // namespace
+
 Outcome evaluate(const LessonBatch& s) {
   const LossInputs& in = s.inputs;
   const LossOptions& o = s.options;
   Outcome out;
   out.rows = build_live_rows(in, o);
-  Tape& tape = Tape::current();
-  tape.reset();
-  const Tensor x = variable(from_host(s.x, {in.batch, in.steps, in.classes}));
-  LossResult r = sequence_loss(x, in, out.rows, o);
-  const std::vector<double> upstream =
-      s.upstream.size() == r.values.size() ? s.upstream : std::vector<double>(r.values.size(), 1.0);
-  tape.backward(r.value, from_host(upstream, r.value.shape));
-  out.gradient = to_host<double>(grad(x));
-
+  if (s.row_loss) refuse_nonfinite(s, out.rows);
+  LossResult r = s.row_loss ? reduce_row_losses(s.x, out.rows, o) : of_prediction(s, out.rows, out.gradient);
+  const std::vector<double> upstream = upstream_of(s, r);
   const size_t cells = s.cells();
   for (auto* v : {&out.weight, &out.row_loss, &out.coefficient}) v->assign(cells, 0.0);
   out.live.assign(cells, 0);
@@ -86,6 +104,7 @@ Outcome evaluate(const LessonBatch& s) {
     out.row_loss[at] = r.row_loss[i] + r.row_z[i];
     out.coefficient[at] = c.rows[i] * upstream[entry];
   }
+  if (s.row_loss) out.gradient = out.coefficient;
   out.values = std::move(r.values);
   out.numerators = std::move(r.numerators);
   out.divisors = std::move(r.divisors);
@@ -99,6 +118,7 @@ std::optional<CellAlone> cell_alone(const LessonBatch& s, int64_t b, int64_t t, 
   const LossInputs& in = s.inputs;
   const auto at = static_cast<size_t>(b * in.steps + t), v = static_cast<size_t>(in.classes);
   LessonBatch one;
+  one.row_loss = s.row_loss;
   one.options = s.options;
   one.options.over = Over::all;
   one.options.divide = {"one", "", "", 0};
@@ -122,7 +142,8 @@ std::optional<CellAlone> cell_alone(const LessonBatch& s, int64_t b, int64_t t, 
     Outcome o = evaluate(one);
     if (!o.live[0]) return std::nullopt;
     const double norm = gradient_norm(one, o);
-    return CellAlone{o.row_loss[0], o.sum.stats.nll_sum, o.sum.stats.correct > 0, std::move(o.gradient), norm};
+    const double nll = s.row_loss ? o.row_loss[0] : o.sum.stats.nll_sum;
+    return CellAlone{o.row_loss[0], nll, o.sum.stats.correct > 0, std::move(o.gradient), norm};
   } catch (const LossError& e) {
     if (why) {  // with the cell's own place
       *why = e.what();

@@ -11,8 +11,9 @@ namespace seqgrad {
 struct LessonBatch {
   LossInputs inputs;
   LossOptions options;
-  std::vector<double> x;         // [B,T,V] logits, or probabilities (options.input)
+  std::vector<double> x;         // [B,T,V] logits, or probabilities (options.input); [B,T] losses of positions
   std::vector<double> upstream;  // of each entry of the result; empty: ones
+  bool row_loss = false;         // x are losses of positions, which are reduced only: V is 1, and no target counts
 
   size_t cells() const { return static_cast<size_t>(inputs.batch * inputs.steps); }
 };
@@ -33,7 +34,7 @@ struct Outcome {
   std::vector<double> weight;       // ω
   std::vector<double> row_loss;     // ℓ with z-loss
   std::vector<double> coefficient;  // s·ω·upstream, what the row's own gradient is multiplied by
-  std::vector<double> gradient;     // [B,T,V] of x
+  std::vector<double> gradient;     // of x
   LossSum sum;
   std::vector<LossWarning> warnings;
 
@@ -49,7 +50,7 @@ struct CellAlone {
   double nll = 0;                // −log p(target), unsmoothed and without class weights
   bool correct = false;          // the first maximum is the target
   std::vector<double> gradient;  // [V] of ℓ
-  double logit_norm = 0;         // |gradient| with respect to logits, whatever form the prediction has
+  double logit_norm = 0;         // |gradient| with respect to logits, whatever form the prediction has; 1 of a loss
 };
 // None where the loss refuses it, and then `why` in its words: NaN logits or an id outside the vocabulary in the
 // padding.

@@ -67,8 +67,9 @@ std::vector<Mode> modes_of(const LessonBatch& s, const std::vector<std::string>&
     mode.who = p.who;
     mode.formula = p.formula;
     mode.options = options_under(p, s);
-    mode.own_row_loss = !own_row_loss(p, s.options, s.inputs.class_weight.has_value()).empty();
-    LessonBatch under = p.row.input == Input::probs && s.options.input == Input::logits ? with_probabilities(s) : s;
+    mode.own_row_loss = !s.row_loss && !own_row_loss(p, s.options, s.inputs.class_weight.has_value()).empty();
+    const bool probs = p.row.input == Input::probs && s.options.input == Input::logits && !s.row_loss;
+    LessonBatch under = probs ? with_probabilities(s) : s;
     mode.options.input = under.options.input;
     under.options = mode.options;
     under.upstream.clear();

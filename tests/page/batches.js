@@ -19,6 +19,7 @@ const BATCHES = [
   {name: "vector", loss: {preset: "tf1.sequence_loss_by_example", mask: {ignore_index: 0}}, poison: true, token_weight: true},
   {name: "scoped", loss: {reduce: {over: "all", divide: "nonzero", on_zero: "error"}, softcap: 3.0, z_loss: 0.01}, mask: true, class_weight: "target"},
   {name: "probabilities", loss: {input: "probs", reduce: {over: "batch", divide: "weight", then: "mean"}}, lengths: true, token_weight: true},
+  {name: "losses", loss: {preset: "trl.dr_grpo", reduce: {divide: {const: 24.0, times: "batch"}}}, row_loss: true, lengths: true, token_weight: true},
   {name: "refused", loss: {preset: "sentence_mean"}, lengths: true, nan: [0, 1]},
 ];
 
@@ -28,7 +29,7 @@ function tensors(batch, random) {
   const normal = () => 1.5 * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const softmax = row => { const e = row.map(Math.exp), sum = e.reduce((a, b) => a + b); return e.map(x => x / sum); };
   const rows = grid(() => Array.from({length: V}, normal)), probs = batch.loss.input === "probs";
-  const out = {[probs ? "probs" : "logits"]: probs ? rows.map(s => s.map(softmax)) : rows,
+  const out = batch.row_loss ? {row_loss: grid(normal)} : {[probs ? "probs" : "logits"]: probs ? rows.map(s => s.map(softmax)) : rows,
                targets: grid(() => 1 + Math.floor(random() * (V - 1)))};
   if (batch.lengths) out.lengths = [T, 3, 1];
   if (batch.mask) out.mask = grid(() => Math.floor(random() * 2));
@@ -55,13 +56,13 @@ function yaml(x) {
 function caseText(batch, values) {
   const loss = {...batch.loss, ...(values.class_weight ? {weights: {class: {scope: batch.class_weight}}} : {})};
   const lesson = Object.entries(batch.lesson ?? {}).map(([k, v]) => `${k}: ${yaml(v)}\n`).join("");
-  return `name: ${batch.name}\nabout: a batch of the page's test\n${lesson}words: ${yaml(WORDS)}\nloss: ${yaml(loss)}\ntensors:\n` +
+  return `name: ${batch.name}\nabout: a batch of the page's test\n${lesson}${batch.row_loss ? "" : `words: ${yaml(WORDS)}\n`}loss: ${yaml(loss)}\ntensors:\n` +
       Object.entries(values).map(([name, x]) => `  ${name}: ${yaml(x)}\n`).join("");
 }
 
 // The case that an edit of the page stands for: its mask and weights instead of all sources of masks.
 function edited(batch, values, mask, weight) {
-  const T = values.targets[0].length, grid = flat => values.targets.map((_, b) => flat.slice(b * T, (b + 1) * T));
+  const rows = values.targets ?? values.row_loss, T = rows[0].length, grid = flat => rows.map((_, b) => flat.slice(b * T, (b + 1) * T));
   const {lengths, mask: _, token_weight, ...rest} = values, {mask: __, ...loss} = batch.loss;
   return caseText({...batch, loss}, {...rest, mask: grid(mask.map(Number)), token_weight: grid(weight)});
 }

@@ -6,7 +6,9 @@
 #include "engine/check/check_case.h"
 #include "engine/check/limits.h"
 #include "engine/teach/explain.h"
+#include "engine/teach/explain_page.h"
 #include "tests/support/catch.h"
+#include "tests/support/markup.h"
 #include "tests/support/scratch.h"
 
 namespace seqgrad {
@@ -58,7 +60,7 @@ TEST_CASE("every number of an explanation is the gold of its case") {
   int values = 0, gradients = 0, rows = 0;
   for (const std::string& path : find_cases({cases})) {
     const LossCase c = read_case(path);
-    if (!c.config->expect().error.empty() || c.dtype() != DType::f64 || c.has_prediction("row_loss")) continue;
+    if (!c.config->expect().error.empty() || c.dtype() != DType::f64) continue;
     INFO(path);
     const Explanation e = explain(c, {{"sum"}, 1000});
     REQUIRE(e.error.empty());
@@ -75,7 +77,9 @@ TEST_CASE("every number of an explanation is the gold of its case") {
       same(got, b_major(c, *gold, e.batch));
       ++rows;
     }
-    const Values* gold = c.gold_of("d_logits") ? c.gold_of("d_logits") : c.gold_of("d_probs");
+    const Values* gold = nullptr;
+    for (const char* name : {"d_logits", "d_probs", "d_row_loss"})
+      if (!gold) gold = c.gold_of(name);
     if (!gold) continue;
     std::vector<double> got;
     for (const TokenView& t : e.tokens) got.insert(got.end(), t.gradient.begin(), t.gradient.end());
@@ -115,7 +119,7 @@ TEST_CASE("a cell alone times its coefficient is the gradient, and contributions
 TEST_CASE("the JSON of an explanation holds what explain.h documents, whatever the case") {
   for (const std::string& path : find_cases({cases})) {
     const LossCase c = read_case(path);
-    if (c.refused || !c.config->expect().error.empty() || c.has_prediction("row_loss")) continue;
+    if (c.refused || !c.config->expect().error.empty()) continue;
     INFO(path);
     const Explanation e = explain(c, {{"torch.mean", "tf1.sequence_loss_by_example"}, 8});
     const auto json = nlohmann::json::parse(to_json(e));
@@ -244,6 +248,40 @@ TEST_CASE("what an experiment says of the batch is what arithmetic says") {
   CHECK(prediction("sentence_mean") == Approx((1.5 + 1) / 2 * ln2));
   CHECK(prediction("by_example") == Approx((1.5 + 1) / 2 * ln2));
   CHECK(prediction("broadcast") == Approx(0.75 * (4 * ln2 + std::log(3.0)) / 4));
+}
+
+TEST_CASE("losses of positions are explained as what is reduced, without what predicts them") {
+  const Scratch dir;
+  const std::string text =
+      "loss: {preset: trl.grpo}\ntensors: {row_loss: [[1.0, -2.0, 4.0], [5.0, .nan, .nan]], lengths: [3, 1]}\n";
+  const std::string path = dir.write("c.yaml", text);
+  const Explanation e = explain(make_case(parse_yaml(text, "c.yaml"), std::nullopt, "c.yaml"));
+  REQUIRE(e.tokens.size() == 6);
+  CHECK(e.values.at(0) == Approx((3 / 3. + 5) / 2));
+  CHECK(e.tokens[1].loss == -2);
+  CHECK(e.tokens[1].gradient == std::vector<double>{e.tokens[1].coefficient});
+  CHECK(e.tokens[1].coefficient == Approx(1 / 6.));
+  CHECK(e.tokens[4].gradient == std::vector<double>{0});
+  CHECK_FALSE(e.tokens[4].alone);  // NaN cannot count
+  CHECK(has(e.tokens[4].refused, "row_loss is nan at (b=1,t=1)"));
+  CHECK(e.experiments.empty());
+  CHECK(e.warnings.empty());
+  const Result shown = run_seqgrad(dir, "explain " + path);
+  CHECK(shown.code == 0);
+  CHECK(has(shown.out, "2 sentences, 3 steps, losses of positions"));
+  CHECK(has(shown.out, "  loss  "));
+  CHECK(has(shown.out, "trl.bnpo"));
+  const auto json = nlohmann::json::parse(run_seqgrad(dir, "explain " + path + " --json").out);
+  CHECK(json["batch"]["input"] == "row_loss");
+  CHECK(json["tokens"][0]["id"].is_null());
+  CHECK(json["tokens"][0]["alone"]["p"].is_null());
+  CHECK(json["tokens"][0]["alone"]["loss"] == 1.0);
+  testing::check_markup(explain_page(e));
+  const Result experiment = run_seqgrad(dir, "explain " + path + " --experiment padding");
+  CHECK(experiment.code == 2);
+  CHECK(has(experiment.err, "experiments need what predicts"));
+  const std::string live = dir.write("n.yaml", "loss: {preset: sum}\ntensors: {row_loss: [[1.0, .nan]]}\n");
+  CHECK(has(run_seqgrad(dir, "explain " + live).out, "no loss: E10: row_loss is nan at (b=0,t=1)"));
 }
 
 }  // namespace

@@ -103,7 +103,8 @@ function tokenTable(root, data, edit) {
     const cell = [`${token.b}, ${token.t}`, token.text];
     if (r.refused || !r.live[n]) return [...cell, "–", "–", "0", "0", "–", r.refused ? "–" : `0 (${why(data, edit, n)})`];
     const loss = Loss.number(token.alone.loss), part = r.coefficients[n] * loss;
-    return [...cell, digits(Loss.number(token.alone.p)), digits(loss), digits(r.weights[n]), digits(r.weighted[n]),
+    const p = token.alone.p === null ? "–" : digits(Loss.number(token.alone.p));  // none of a loss that was given
+    return [...cell, p, digits(loss), digits(r.weights[n]), digits(r.weighted[n]),
             r.total ? `${digits(100 * part / r.total, 3)} %` : "–", digits(r.norms[n])];
   }));
 }
