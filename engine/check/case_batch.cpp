@@ -129,13 +129,14 @@ bool can_be_one_loss(const CaseAnswer& a, const CaseAnswer& b) {
               &LossOptions::ignore_index, &LossOptions::class_scope);
 }
 
-Naming name_answers(std::span<const CaseAnswer> answers) {
+Naming name_answers(std::span<const CaseAnswer> answers, bool simple) {
   std::vector<Observed> observed;
   NamingOptions options;
   options.section = answers[0].options;
   options.section->nonfinite = Nonfinite::propagate;
   options.section->report = {};
   options.section->then = Then::nothing;
+  options.simple = simple;
   options.nearest = 1000;  // all: some are no scalar, some one line
   for (const CaseAnswer& a : answers) {
     observed.push_back({&a.batch, {a.value, {}, {}, {}}, a.rows});
@@ -161,7 +162,7 @@ Naming name_cases(const std::vector<LossCase>& cases) {
       refuse("{}: error: its section says another row loss than the first case's; one loss has one",
              shown_path(c.where));
   }
-  return name_answers(answers);
+  return name_answers(answers, false);
 }
 
 std::vector<std::string> lines_of(const Naming& naming, size_t cases, size_t most) {

@@ -25,8 +25,9 @@ struct CaseAnswer {
 std::optional<CaseAnswer> answer_to_explain(const LossCase& c, const CaseRun& run,
                                             const std::vector<Comparison>& comparisons);
 
-// One search over all of them. Their options have to be the same in what makes a row loss: `can_be_one_loss`.
-Naming name_answers(std::span<const CaseAnswer> answers);
+// One search over all of them. Their options have to be the same in what makes a row loss: `can_be_one_loss`. `simple`
+// as in NamingOptions.
+Naming name_answers(std::span<const CaseAnswer> answers, bool simple);
 bool can_be_one_loss(const CaseAnswer& a, const CaseAnswer& b);
 
 // Which loss gives every case's gold.value. Throws InputError where a case has no gold.value, or another prediction

@@ -112,7 +112,7 @@ Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& 
   asked.options = in.options;
   asked.value = value;
   asked.error = tolerance;
-  return which_of(name_answers({&asked, 1}), 0, value);
+  return which_of(name_answers({&asked, 1}, true), 0, value);
 }
 
 std::vector<std::string> lines_of(const Which& which, const std::string& asked, size_t most) {
@@ -129,21 +129,18 @@ std::vector<std::string> lines_of(const Which& which, const std::string& asked, 
 }
 
 std::vector<std::vector<std::string>> explain_answers(std::span<const CaseAnswer> answers, bool verbose) {
-  constexpr size_t most_numbers = 1 << 22;  // of what predicts: a search over several batches reads it often
   const size_t names = verbose ? 100 : most_names;
   std::vector<std::vector<std::string>> out;
-  size_t numbers = 0;
-  for (const CaseAnswer& a : answers) numbers += a.batch.x.size();
-  const bool can_be_one = numbers <= most_numbers && std::all_of(answers.begin(), answers.end(), [&](const auto& a) {
-                            return can_be_one_loss(answers[0], a);
-                          });
+  const bool can_be_one =
+      std::all_of(answers.begin(), answers.end(), [&](const CaseAnswer& a) { return can_be_one_loss(answers[0], a); });
   if (answers.size() > 1 && can_be_one)
-    if (const Naming all = name_answers(answers); !all.fits.empty()) {
+    if (const Naming all = name_answers(answers, true); !all.fits.empty()) {
       for (size_t i = 0; i < answers.size(); ++i)
         out.push_back(lines_below(answers[i], which_of(all, i, answers[i].value), names));
       return out;
     }
-  for (const CaseAnswer& a : answers) out.push_back(lines_below(a, which_of(name_answers({&a, 1}), 0, a.value), names));
+  for (const CaseAnswer& a : answers)
+    out.push_back(lines_below(a, which_of(name_answers({&a, 1}, true), 0, a.value), names));
   return out;
 }
 

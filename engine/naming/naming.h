@@ -48,6 +48,7 @@ struct NamingOptions {
   // Of an answer's largest entry, relative, instead of what u gives: digits that were typed, or those of a dtype.
   double answer_error = 0;
   bool by_gradient = false;  // the answers were made of `Observed::rows`, which have to be met then
+  bool simple = false;       // many answers are looked at as few ones are: no numbers, one change at most
   double seconds = 5;        // then the search stops
   size_t nearest = 3;        // how many are told
 };

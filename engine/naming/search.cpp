@@ -46,7 +46,7 @@ Search::Search(std::span<const Observed> observed, const NamingOptions& options)
     : options_(options),
       observed_(observed),
       batches_(observed.size()),
-      few_(!options.meant && batches_ < batches_for_a_number),
+      few_(!options.meant && (options.simple || batches_ < batches_for_a_number)),
       begin_(std::chrono::steady_clock::now()) {
   for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
     for (const Edit& e : table) {
@@ -240,7 +240,7 @@ std::vector<Fit> Search::epsilons() {
       epsilon = rounded_number(epsilon, 4 / sharpest);
       const double power = std::log10(epsilon);
       const bool is_power = std::abs(power - std::round(power)) < 1e-9 && power > -12.5 && epsilon < 0.2 * at;
-      const bool telling = batches_ >= batches_for_a_number || is_power;
+      const bool telling = (batches_ >= batches_for_a_number && !few_) || is_power;
       const auto holds = [&](Bench& b) {
         const double divisor = divisor_value(d, d.flat, b.plain().divisor->all);
         if (b.answer().size() != 1) return false;

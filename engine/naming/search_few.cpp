@@ -11,6 +11,9 @@ namespace {
 // A mean of micro-batches' means is no loss section's, and yet what many loops print.
 bool is_usual_reducer(const Reducer& r) { return r.is_form || r.id == "micro:mean_of_means"; }
 
+// Sums and means of vectors are left to usual changes.
+bool is_plain_form(const Reducer& r) { return r.is_form && r.options.then == Then::nothing; }
+
 // Changes of weights before those of smoothing, of who counts, of targets, of logits: the order in which one would
 // look.
 int place_of(EditGroup group) {
@@ -60,7 +63,6 @@ bool Search::is_precise() const {
 std::vector<World>* Search::changed_worlds(size_t step) {
   ChangedBatches made;
   LossOptions options = base_;
-  bool other = false;
   for (const Observed& o : observed_) {
     const std::vector<Bench>& benches = worlds_[0].benches;
     const auto bench =
@@ -68,18 +70,16 @@ std::vector<World>* Search::changed_worlds(size_t step) {
     Variant changed = bench->base();
     changed.options = base_;
     if (steps_[step].side != Side::both || !steps_[step].edit->apply(changed)) return nullptr;
-    other |= is_other_kind(changed, bench->base());
+    if (changed.formula || !is_other_kind(changed, bench->base())) return nullptr;
     options = changed.options;
     options.input = changed.kind == PredictionKind::probs ? Input::probs : Input::logits;
     options.target = changed.inputs.dense.empty() ? Target::ids : Target::dense;
-    if (changed.formula) return nullptr;
     LossBatch batch;
     batch.kind = changed.kind;
     batch.inputs = std::move(changed.inputs);
-    if (other) batch.x = changed.x;
+    batch.x = changed.x;
     made.batches.push_back(std::move(batch));
   }
-  if (!other) return nullptr;
   changed_.push_back(std::move(made));
   ChangedBatches& kept = changed_.back();
   for (size_t i = 0; i < kept.batches.size(); ++i)
@@ -140,7 +140,7 @@ std::vector<Fit> Search::of_few_answers() {
     std::vector<Fit> all;
     for (auto i = from; i != to; ++i) {
       if (worlds_[0].benches[0].is_heavy(steps_[*i])) continue;
-      for (Fit& f : with_step(*i, is_form)) all.push_back(std::move(f));
+      for (Fit& f : with_step(*i, is_plain_form)) all.push_back(std::move(f));
     }
     if (auto fits = closest(std::move(all)); !fits.empty()) return fits;
   }

@@ -109,6 +109,9 @@ TEST_CASE("two changes are told of no two batches, and of three") {
   CHECK(name_loss({observed.data(), 2}, digits(1e-9)).fits.empty());
   CHECK(changes_of(name_loss(observed, digits(1e-9))).at(0) ==
         "with every position counted, padding too, with every id one too high");
+  NamingOptions simple = digits(1e-9);
+  simple.simple = true;
+  CHECK(name_loss(observed, simple).fits.empty());
 }
 
 TEST_CASE("where nothing counts a name is told whose loss gives that") {
@@ -159,4 +162,21 @@ TEST_CASE("dense targets, class weights and probabilities that a change takes aw
   CHECK(contains(names_of(n), "torch.mean"));
   CHECK(!n.fits.empty());
   CHECK(close(n.fits.at(0).predict(batches[0]).value.at(0), n.fits[0].reductions.at(0).values.at(0).at(0), 1e-12));
+}
+
+TEST_CASE("of very many classes no rare change is tried that has to look at all of them again") {
+  Random r(seed, 7);
+  LossBatch b;
+  b.inputs.batch = 1;
+  b.inputs.steps = 3;
+  b.inputs.classes = 100000;
+  b.inputs.targets = {5, 99999, 7};
+  for (int64_t i = 0; i < 3 * b.inputs.classes; ++i) b.x.push_back(r.normal());
+  const std::vector<LossBatch> batches = {b};
+  const auto changes = [&](const char* words) {
+    return changes_of(name_loss(answers_with(batches, {}, {{&edit(words)}}), digits(1e-9)));
+  };
+  CHECK(contains(changes("with a softmax taken twice"), "with a softmax taken twice"));
+  CHECK(contains(changes("with every id one too high"), "with every id one too high"));
+  CHECK_FALSE(contains(changes("with −p for −log p"), "with −p for −log p"));
 }
