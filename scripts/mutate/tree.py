@@ -95,7 +95,8 @@ class Tree:
             (slot / name).parent.mkdir(parents=True, exist_ok=True)
             (slot / name).write_text(text)
         files = {name for name in changed if name in self.commands}
-        files |= {user for name in changed if name.endswith(".h") for user in self.users[name] if not user.startswith("tests/")}
+        users = {user for name in changed if name.endswith(".h") for user in self.users[name] if not user.startswith("tests/")}
+        files |= {user for user in users if self.objects[user] in self.link_command}  # others were built for another program
         objects = {}
         for file in sorted(files):
             own = slot / (file + ".o")
