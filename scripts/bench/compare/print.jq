@@ -9,7 +9,7 @@ def pad(width): . + ((width - length) * " " // "");
 "",
 ([["row", "threads", "of limit", "seqgrad ms", "limit ms", "of the plain row", "tuned PyTorch ms", "ratio", "as installed", "ratio", "JAX", "ratio",
    "MiB", "PyTorch's", "targets"]]
- + [.rows[] | [.row, .threads, (if .share_of_limit then "\(.share_of_limit * 100 | round) %" else "-" end) + (if .disturbed then " (disturbed)" else "" end),
+ + [.rows[] | [.row, .threads, (if .share_of_limit and (.disturbed | not) then "\(.share_of_limit * 100 | round) %" else "-" end) + (if .disturbed then " (disturbed)" else "" end),
     (.seqgrad_ms | n(2)), (.limit_ms | n(2)), (.base_ratio | x), (.tuned | peer), (.tuned_ratio | x),
     (.installed.ms | n(2)), (.installed_ratio | x), (.jax.ms | n(2)), (.jax_ratio | x), (.mib | n(0)), (.tuned.mib | n(0)),
     (if .error then "refused: \(.error)"
