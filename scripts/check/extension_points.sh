@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Adds an elementwise op, an op, a loss preset, a config key and a device to a copy of the tree, counts the files that each
+# Adds an elementwise op, an op, a loss preset, a config key, a task and a device to a copy of the tree, counts the files that each
 # one touches, builds, and asks the executable whether its registries know them.
 set -euo pipefail
 unset SEQGRAD_BUILD  # the copy has a build of its own
@@ -72,6 +72,31 @@ touched "loss preset" 0 2
 # A config key: one line.
 sed -i 's|^struct ReportConfig : Section {$|&\n  // the line below is the whole of it|; s|^  Field<int64_t> samples{this, "samples".*|  Field<int64_t> house_key{this, "house_key", 3, at_least(0), "a key of this script"};\n&|' engine/train/config.h
 touched "config key" 0 1
+
+# A task: a file.
+cat >engine/data/task_rotate.cpp <<'CPP'
+// Task `rotate`: the first number goes to the end.
+#include <algorithm>
+
+#include "engine/data/number_lists.h"
+
+namespace seqgrad {
+
+static Splits make_rotate(const TaskOptions& options) {
+  return number_list_splits(
+      "rotate", options,
+      [](std::vector<int> numbers) {
+        std::rotate(numbers.begin(), numbers.begin() + 1, numbers.end());
+        return numbers;
+      },
+      true);
+}
+
+static const bool registered = register_task({"rotate", "lists of numbers whose first goes to the end", "word", make_rotate});
+
+}  // namespace seqgrad
+CPP
+touched "task" 1 0
 
 # A device: its enumerator with its name, and files of its own, here one. It keeps tensors in memory of the host and has the
 # CPU compute two ops.
@@ -159,9 +184,11 @@ build/seqgrad info --ops | grep -E '^(cube|halve) '
 build/seqgrad info --presets | grep '^house.mean_of_all '
 build/seqgrad config --reference | grep 'house_key'
 build/seqgrad config --schema | grep -c '"house_key"'
+build/seqgrad config --reference | grep -c 'rotate'
+build/seqgrad train configs/copy.yaml --set data.task=rotate --max-steps 2 --run-dir runs/rotate -q
 build/seqgrad info | grep '^stub     memory of the host'
 build/seqgrad config --reference | grep 'cpu, cuda, stub, auto'
 refused=$(build/seqgrad train configs/copy.yaml --device stub --run-dir runs/stub 2>&1) && { echo "error: trained without kernels"; exit 1; }
 grep 'no stub kernel in this build' <<<"$refused" || { echo "$refused"; exit 1; }
 build/tests/seqgrad_tests -# '[#test_ops],[#test_loss_presets],[#test_config_keys],[#test_stub_device]' | tail -n 2
-echo "measured: op 2 new 0 edited (3 with CUDA) and its samples, elementwise op 2 edited (its maths, its reference), preset 1 row and its expected value, config key 1 line, device 1 enumerator and files of its own, with a test"
+echo "measured: op 2 new 0 edited (3 with CUDA) and its samples, elementwise op 2 edited (its maths, its reference), preset 1 row and its expected value, config key 1 line, task 1 file, device 1 enumerator and files of its own, with a test"

@@ -2,7 +2,8 @@
 """How easy the code is to follow, in numbers: one line a measure, and below it what makes it up.
 
   scripts/check/measures.sh [TREE]      (default: this tree; exit 1 when a walk or the list of globals of engine/README.md
-                                         does not hold, or a function is longer than 50 lines)
+                                         does not hold, a function is longer than 50 lines, or
+                                         there are more than 8 globals or than 5 jumps in a walk)
 
 Lines: not blank, of .h .cpp .cu .cuh in engine, models and apps. Functions: from the line of the body's `{` to its `}` in
 code as clang-format leaves it. Globals: variables that live as long as a thread or the process and change after main has
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[2])
 LONGEST = 50  # lines of a function
+MOST_GLOBALS, MOST_JUMPS = 8, 5
 SLOTS = re.compile(r"\bKernel<|\bSystemCalls system_calls|\bbackends\[")
 REGISTRY = re.compile(r"\b(std::(map|vector)<.*> (all|files);$|files\[)")  # in a file that has a REGISTERS
 REGISTERS = re.compile(r"^(static )?bool (register|install)_\w+\(", re.M)
@@ -132,11 +134,14 @@ def main():
         print(f"  {file}:{line}: {name}")
     for file, name in sorted(unlisted):
         print(f"  engine/README.md and the code disagree about {file}: {name}")
-    bad = len(unlisted) + len(long)
+    bad = len(unlisted) + len(long) + (len(found) > MOST_GLOBALS)
+    jumps = []
     for title, steps in walks():
         problems = list(walk_problems(steps))
-        bad += len(problems)
+        jumps.append(len(steps) - 1)
+        bad += len(problems) + (jumps[-1] > MOST_JUMPS)
         print(f"walk '{title}': {len(steps) - 1} jumps" + "".join(f"\n  {p}" for p in problems))
+    print(f"{len(long)} functions over {LONGEST} lines, {len(found)} globals, walks of {' and '.join(map(str, jumps))} jumps")
     return bad > 0
 
 
