@@ -26,12 +26,45 @@ LossBatch batch_of(const LossCase& c, const CaseInputs& in) {
   return out;
 }
 
+double digits_of_arithmetic(const LossCase& c) {
+  const std::string theirs = class_of_gold(c);
+  const double u = arithmetic_of(theirs).u;
+  const bool looks_narrow = theirs == "device" && !c.gold.empty() && is_gold_float32(c);
+  return u > 0x1p-20 ? u : c.dtype() == DType::f32 || u == 0x1p-24 || looks_narrow ? 3e-6 : 0;
+}
+
+double passing_distance(const LossCase& c, const std::vector<double>& value) {
+  CaseRun run;
+  try {
+    run = run_case(c, DType::f64, Device::cpu);
+  } catch (const LossError&) {
+    return 0;
+  }
+  const std::vector<double>& ours = run.loss.values;
+  if (ours.size() != value.size()) return 0;
+  const Limits limits = limits_of(c, run, {"value", run.of("value").shape, value});
+  double most = 0, largest = 0;
+  for (size_t i = 0; i < value.size(); ++i) {
+    const double off = ours[i] == value[i] ? 0 : std::abs(ours[i] - value[i]);
+    if (!(off <= limits.at(0, value[i]))) return 0;
+    most = std::max(most, off);
+    if (std::isfinite(value[i])) largest = std::max(largest, std::abs(value[i]));
+  }
+  return largest == 0 ? 0 : 1.001 * most / largest;
+}
+
 namespace {
 
-// What naming allows a recorded number: digits of the arithmetic, since a bound of its error would let others pass.
-double error_of_gold(const LossCase& c) {
-  const double u = arithmetic_of(class_of_gold(c)).u;
-  return u > 0x1p-20 ? u : c.dtype() == DType::f32 ? 3e-6 : 1e-8;
+// What naming allows a recorded number, relative to the largest: the case's own tolerance, or digits of the arithmetic,
+// since a bound of its error would let others pass.
+double error_of_gold(const LossCase& c, const Values& gold) {
+  const double digits = std::max(1e-8, digits_of_arithmetic(c));
+  const auto own = own_tolerance(c, gold.name);
+  if (!own) return digits;
+  double largest = 0;
+  for (const double x : gold.numbers)
+    if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+  return std::max(digits, own->rtol + (largest > 0 ? own->atol / largest : 0));
 }
 
 std::vector<double> gold_value(const LossCase& c, const CaseInputs& in, const Values& gold) {
@@ -43,7 +76,6 @@ CaseAnswer answer_of_case(const LossCase& c, const CaseInputs& in) {
   CaseAnswer out;
   out.batch = batch_of(c, in);
   out.options = in.options;
-  out.error = error_of_gold(c);
   out.provenance = c.config->provenance();
   for (char& x : out.provenance) x = static_cast<char>(std::tolower(static_cast<unsigned char>(x)));
   return out;
@@ -63,23 +95,28 @@ std::optional<double> ratio_of_row(const double* got, const double* want, int64_
   return ratio;
 }
 
+const Values* gradient_of_prediction(const LossCase& c) {
+  for (const char* name : {"d_logits", "d_probs", "d_hidden", "d_row_loss"})
+    if (const Values* gold = c.gold_of(name)) return gold;
+  return nullptr;
+}
+
 // What each position adds to the value that the recorded gradient of what predicts belongs to: every row's own share of
 // ours, times theirs over ours. Empty where a row is no multiple of ours, as with other targets.
 std::vector<double> rows_told(const LossCase& c, const CaseRun& run) {
-  const Values* want = nullptr;
-  for (const char* name : {"d_logits", "d_probs", "d_hidden", "d_row_loss"})
-    if (!want) want = c.gold_of(name);
+  const Values* want = gradient_of_prediction(c);
   const Values* got = want ? run.find(want->name) : nullptr;
   const int64_t b = run.rows.batch, t = run.rows.steps, cells = b * t;
   if (!got || got->numbers.size() != want->numbers.size() || cells == 0) return {};
   const int64_t width = static_cast<int64_t>(want->numbers.size()) / cells;
+  const double error = error_of_gold(c, *want);
   const Coefficients ours = coefficients(run.rows, run.inputs.options, run.rows.divisor);
   std::vector<double> share(static_cast<size_t>(cells), 0.0);
   for (size_t i = 0; i < run.rows.rows.size(); ++i)
     share[static_cast<size_t>(run.rows.rows[i].row)] = ours.rows[i] * (run.loss.row_loss[i] + run.loss.row_z[i]);
   for (int64_t n = 0; n < cells; ++n) {
     const int64_t at = (c.layout == Layout::batch ? n : n % t * b + n / t) * width;
-    const auto ratio = ratio_of_row(got->numbers.data() + at, want->numbers.data() + at, width, error_of_gold(c));
+    const auto ratio = ratio_of_row(got->numbers.data() + at, want->numbers.data() + at, width, error);
     if (!ratio) return {};
     share[static_cast<size_t>(n)] *= *ratio;
   }
@@ -97,6 +134,8 @@ std::optional<CaseAnswer> answer_to_explain(const LossCase& c, const CaseRun& ru
   if (std::none_of(comparisons.begin(), comparisons.end(), is_wrong)) return std::nullopt;
   CaseAnswer out = answer_of_case(c, run.inputs);
   out.rows = rows_told(c, run);
+  const Values* gradient = gradient_of_prediction(c);
+  out.error = error_of_gold(c, gold ? *gold : gradient ? *gradient : c.gold[0]);
   if (gold) {
     out.value = gold_value(c, run.inputs, *gold);
     out.text = out.value.size() == 1 ? fmt::format("{:.9g}", out.value[0]) : "gold.value";
@@ -154,6 +193,7 @@ Naming name_cases(const std::vector<LossCase>& cases) {
     const CaseInputs in = inputs_of(c);
     answers.push_back(answer_of_case(c, in));
     answers.back().value = gold_value(c, in, *gold);
+    answers.back().error = std::max(error_of_gold(c, *gold), passing_distance(c, answers.back().value));
     const CaseAnswer &first = answers[0], &last = answers.back();
     if (last.batch.kind != first.batch.kind)
       refuse("{}: error: has {} where the first case has {}; one loss takes one of them", shown_path(c.where),

@@ -8,6 +8,12 @@ namespace seqgrad {
 
 LossBatch batch_of(const LossCase& c, const CaseInputs& in);
 
+// How far a number may be off, relative, that the case's framework computed; 0 for float64.
+double digits_of_arithmetic(const LossCase& c);
+// How far the case's own loss is from a value (b-major), relative to its largest entry, where check lets that pass;
+// else 0.
+double passing_distance(const LossCase& c, const std::vector<double>& value);
+
 // The numbers of a case that have to be explained.
 struct CaseAnswer {
   LossBatch batch;

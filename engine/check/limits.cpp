@@ -178,15 +178,25 @@ class ClassLimits {
 
 }  // namespace
 
-std::string class_of_gold(const LossCase& c) {
-  const std::string said = c.config->tolerance.limit_class().value_or("device");
-  if (said != "device") return said;
-  // Numbers that are float32 all of them were computed in float32.
+bool is_gold_float32(const LossCase& c) {
   const auto narrow = [](const Values& v) {
     return std::all_of(v.numbers.begin(), v.numbers.end(),
                        [](double x) { return std::isnan(x) || static_cast<double>(static_cast<float>(x)) == x; });
   };
-  return c.dtype() == DType::f32 && std::all_of(c.gold.begin(), c.gold.end(), narrow) ? "f32" : said;
+  return std::all_of(c.gold.begin(), c.gold.end(), narrow);
+}
+
+std::string class_of_gold(const LossCase& c) {
+  const std::string said = c.config->tolerance.limit_class().value_or("device");
+  return said == "device" && c.dtype() == DType::f32 && is_gold_float32(c) ? "f32" : said;
+}
+
+std::optional<GoldTolerance> own_tolerance(const LossCase& c, const std::string& name) {
+  const ToleranceConfig& t = c.config->tolerance;
+  for (const auto& gold : t.golds)
+    if (name == gold->name && (*gold)()) return (*gold)();
+  if (t.rtol() || t.atol()) return GoldTolerance{t.rtol().value_or(0), t.atol().value_or(0)};
+  return std::nullopt;
 }
 
 Limits limits_of(const LossCase& c, const CaseRun& run, const Values& want) {
@@ -195,10 +205,7 @@ Limits limits_of(const LossCase& c, const CaseRun& run, const Values& want) {
   const bool coarser = run.dtype == DType::f32 && c.dtype() == DType::f64;
   const bool half = said == "bf16" || said == "f16";
   const bool narrow = said == "f32" || half || (said != "f64" && run.dtype == DType::f32) || coarser;
-  std::optional<GoldTolerance> own;
-  for (const auto& gold : t.golds)
-    if (want.name == gold->name) own = (*gold)();
-  if (!own && (t.rtol() || t.atol())) own = GoldTolerance{t.rtol().value_or(0), t.atol().value_or(0)};
+  const std::optional<GoldTolerance> own = own_tolerance(c, want.name);
   if (!own && said == "exact" && !coarser) {
     Limits exact;
     exact.exact = true;

@@ -121,3 +121,26 @@ TEST_CASE("the cause of two bugs, planted in a PyTorch loop and in a Keras loss,
   CHECK(has(keras.out, " = keras.sum_over_batch_size = "));
   CHECK(has(keras.out, "(divisor 12, active tokens)"));
 }
+
+TEST_CASE("a case's own tolerance holds for names too") {
+  const Scratch dir;
+  for (const char* name : {"sum_f64", "g11", "mean_f64", "sum_over_batch_size_f64"}) {
+    const Result r =
+        run_seqgrad(dir, fmt::format("loss " SEQGRAD_SOURCE_DIR "/tests/cases/tf1losses/{} --which gold", name));
+    CAPTURE(name, r.out);
+    CHECK(r.code == 0);
+    CHECK(has(r.out, "gold of 1 case = "));
+  }
+  const std::string off = dir.write("off.yaml",
+                                    "loss: {preset: sum}\ntolerance: {rtol: 1.0e-4}\n"
+                                    "tensors: {row_loss: [[1.0, 2.0], [3.0, 4.0]], gold.value: 2.5001}\n");
+  CHECK(has(run_seqgrad(dir, "check " + off).out, "which: 2.5001 = token_mean = "));
+  // Float32 beside float64 logits, whether or not the case says so.
+  for (const char* tolerance : {"", "tolerance: {class: f32}\n"}) {
+    const std::string floats =
+        dir.write("floats.yaml", fmt::format("loss: {{preset: sum}}\n{}tensors: {{row_loss: [[1.0, 2.0], [3.0, 4.0]], "
+                                             "gold.value: {:.17g}}}\n",
+                                             tolerance, 2.5 + 0x1p-22));
+    CHECK(has(run_seqgrad(dir, "check " + floats).out, " = token_mean = "));
+  }
+}
