@@ -111,7 +111,9 @@ Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& 
   asked.batch = batch_of(c, in);
   asked.options = in.options;
   asked.value = value;
-  asked.error = tolerance;
+  // Of digits that are printed no more are trusted than the arithmetic has.
+  constexpr double most_error = 2e-3;
+  asked.error = std::max({tolerance, std::min(digits_of_arithmetic(c), most_error), passing_distance(c, value)});
   return which_of(name_answers({&asked, 1}, true), 0, value);
 }
 

@@ -22,7 +22,8 @@ struct Which {
   std::vector<std::pair<double, WhichMatch>> misses;  // (value / theirs, theirs), nearest first; only without a match
 };
 
-// `value` as it was asked for (one number, or the entries of a vector loss), matched to `tolerance`, relative.
+// `value` as it was asked for (one number, or the entries of a vector loss), matched to `tolerance`, relative, or to
+// what the case's arithmetic may be off.
 Which which(const LossCase& c, const CaseInputs& in, const std::vector<double>& value, double tolerance);
 
 // Lines for people: "2.7777778 = tfa.sequence_loss = … (divisor 4.5, sum of weights)".

@@ -144,3 +144,16 @@ TEST_CASE("a case's own tolerance holds for names too") {
     CHECK(has(run_seqgrad(dir, "check " + floats).out, " = token_mean = "));
   }
 }
+
+TEST_CASE("of a typed number no more digits count than the case's dtype has") {
+  SafetensorsFile file;
+  const std::vector<float> logits = {0.3F, 1.7F, -0.4F, 2.1F, 0.0F, 0.9F};
+  const std::vector<int64_t> targets = {0, 1, 1};
+  file.tensors.push_back(named_array("logits", {1, 3, 2}, logits.data()));
+  file.tensors.push_back(named_array("targets", {1, 3}, targets.data()));
+  const LossCase c = make_case(parse_yaml("loss: {preset: token_mean}", "a.yaml"), std::move(file), "a");
+  const auto value = static_cast<float>(run_case(c, DType::f64, Device::cpu).of("value").numbers[0]);
+  for (const float next : {value, std::nextafterf(value, 9), std::nextafterf(value, 0)})
+    CHECK(has(all_lines(c, fmt::format("{:.17g}", static_cast<double>(next))), " = token_mean = "));
+  CHECK(has(all_lines(c, fmt::format("{:.17g}", value * 1.0001)), "is none of them"));
+}
