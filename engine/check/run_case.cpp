@@ -84,7 +84,13 @@ LossResult forward(const LossCase& c, const Prediction& p, const LossInputs& inp
 
 LossResult reduce_row_losses(const std::vector<double>& losses, const LiveRows& rows, const LossOptions& options) {
   LossResult out;
-  for (const LiveRow& r : rows.rows) out.row_loss.push_back(losses[static_cast<size_t>(r.row)]);
+  for (const LiveRow& r : rows.rows) {
+    const double x = losses[static_cast<size_t>(r.row)];
+    if (!std::isfinite(x) && options.nonfinite == Nonfinite::error)
+      throw NonfiniteLoss(fmt::format("row_loss is {} at (b={},t={})", std::isnan(x) ? "nan" : fmt::format("{}", x),
+                                      r.row / rows.steps, r.row % rows.steps));
+    out.row_loss.push_back(x);
+  }
   out.row_z.assign(rows.rows.size(), 0.0);
   Reduced r = reduce(rows, out.row_loss, options, rows.divisor);
   out.value = from_host(r.value, result_shape(rows, options));

@@ -31,7 +31,7 @@ CaseArrays arrays_of(const LossCase& c, const CaseInputs& in);
 LossResult loss_of(const LossCase& c, const CaseArrays& arrays, const LossInputs& inputs, const LiveRows& rows,
                    const LossOptions& options, const CaseInputs& in);
 
-// Losses of positions, [B,T], that are reduced only.
+// Losses of positions, [B,T], that are reduced only. Throws E10 for one of a live row that is not finite.
 LossResult reduce_row_losses(const std::vector<double>& losses, const LiveRows& rows, const LossOptions& options);
 
 // The upstream of each entry of the result, in its b-major order; ones where the case has none.

@@ -69,13 +69,6 @@ LossResult of_prediction(const LessonBatch& s, const LiveRows& rows, std::vector
   return r;
 }
 
-// What stands for E10 where no logits are.
-void refuse_nonfinite(const LessonBatch& s, const LiveRows& rows) {
-  for (const LiveRow& r : rows.rows)
-    if (const double x = s.x[static_cast<size_t>(r.row)]; !std::isfinite(x) && s.options.nonfinite == Nonfinite::error)
-      throw NonfiniteLoss(fmt::format("row_loss is {} at (b={},t={})", x, r.row / rows.steps, r.row % rows.steps));
-}
-
 }  // namespace
 
 Outcome evaluate(const LessonBatch& s) {
@@ -83,7 +76,6 @@ Outcome evaluate(const LessonBatch& s) {
   const LossOptions& o = s.options;
   Outcome out;
   out.rows = build_live_rows(in, o);
-  if (s.row_loss) refuse_nonfinite(s, out.rows);
   LossResult r = s.row_loss ? reduce_row_losses(s.x, out.rows, o) : of_prediction(s, out.rows, out.gradient);
   const std::vector<double> upstream = upstream_of(s, r);
   const size_t cells = s.cells();

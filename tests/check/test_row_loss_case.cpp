@@ -78,3 +78,21 @@ TEST_CASE("what fits all cases is narrower than what fits one") {
   CHECK(!has(all.out, "token_mean ="));
   CHECK(run_seqgrad(dir, fmt::format("loss {} --which 2", fmt::join(paths, " "))).code == 2);
 }
+
+TEST_CASE("a live row loss that is not finite is E10, unless it may propagate") {
+  const Scratch dir;
+  for (const char* x : {".nan", ".inf", "-.inf"}) {
+    const auto path = [&](const std::string& more) {
+      return dir.write("c.yaml", fmt::format("loss: {{preset: sum{}}}\ntensors: {{row_loss: [[1.0, 2.0], [{}, .nan]], "
+                                             "lengths: [2, 1], gold.value: {}}}\n",
+                                             more, x, x));
+    };
+    const Result loss = run_seqgrad(dir, "loss " + path("")), check = run_seqgrad(dir, "check " + path(""));
+    CAPTURE(x, loss.out, check.out);
+    CHECK(loss.code == 2);
+    CHECK(has(loss.err, fmt::format("error: row_loss is {} at (b=1,t=0)", x[0] == '-' ? "-inf" : x + 1)));
+    CHECK(check.code == 1);
+    CHECK(has(check.out, "expected a value, got E10: row_loss is "));
+    CHECK(run_seqgrad(dir, "loss " + path(", nonfinite: propagate")).code == 0);
+  }
+}
