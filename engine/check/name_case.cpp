@@ -43,7 +43,7 @@ void merge_in(const WhichMatch& f, std::vector<WhichMatch>& into) {
 
 WhichMatch match_of(const NamedReduction& r, size_t batch) {
   WhichMatch out{r.names, r.change, r.values[batch], r.divisors[batch], "", r.options, r.is_form};
-  if (r.is_form && r.options.over == Over::all) out.words = words_of(r.options.divide);
+  if (r.is_form && r.options.over == Over::all && r.added == 0) out.words = words_of(r.options.divide);
   return out;
 }
 
@@ -102,7 +102,7 @@ std::string WhichMatch::text(size_t most) const {
   if (!change.empty()) out += " " + change;
   if (value.size() == 1 && std::isnan(value[0]) && divisor == 0 && !words.empty())
     out += fmt::format(" (0/0: no {})", words);
-  if (divisor != 0) out += fmt::format(" (divisor {:.9g}, {})", divisor, words);
+  if (divisor != 0) out += fmt::format(" (divisor {:.9g}{})", divisor, words.empty() ? "" : ", " + words);
   return out;
 }
 

@@ -10,7 +10,7 @@ struct WhichMatch {
   std::string change;              // "with the token weights left out", or empty
   std::vector<double> value;       // one number, or a vector loss's entries
   double divisor = 0;              // of a scalar that one divisor makes; 0: none to be told
-  std::string words;               // what the divisor counts
+  std::string words;               // what the divisor counts; empty where a number is added to that
   LossOptions options;             // the loss that is, of the first name
   bool is_form = true;             // options say it
   // Of so many names: "tfa.sequence_loss = tf1.losses.mean (divisor 4.5, sum of weights)".

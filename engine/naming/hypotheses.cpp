@@ -77,8 +77,9 @@ void add_other_row_loss(const LossOptions& meant, const LossOptions& o, std::vec
 
 std::string number_text(double x) { return fmt::format("{:.9g}", x); }
 
-// "1e-3", "0.02".
+// "1e-3", "0.02", "-1".
 std::string epsilon_text(double x) {
+  if (std::abs(x) >= 1) return number_text(x);
   const double power = std::log10(x);
   return std::abs(power - std::round(power)) < 1e-9 ? fmt::format("1e{:.0f}", power) : number_text(x);
 }
@@ -146,7 +147,7 @@ Made Search::made_for(Bench& bench, const Fit& fit) {
 }
 
 NamedReduction Search::reduction_of(const Fit& fit, const Reducer& r) {
-  NamedReduction out{r.names, change_of(fit), r.options, r.is_form, {}, {}};
+  NamedReduction out{r.names, change_of(fit), r.options, r.is_form, {}, {}, fit.epsilon};
   if (out.names.empty()) out.names = {r.sentence};
   const Divide& divide = r.options.divide;
   out.values.resize(batches_);
@@ -158,6 +159,7 @@ NamedReduction Search::reduction_of(const Fit& fit, const Reducer& r) {
     if (r.is_form && r.options.over == Over::all)
       out.divisors[i] = divisor_value(divide, divide.nested() ? divide.batch : divide.flat, made.divisor->all);
     const double factor = fit.constant * (fit.epsilon == 0 ? 1 : out.divisors[i] / (out.divisors[i] + fit.epsilon));
+    if (out.divisors[i] != 0) out.divisors[i] += fit.epsilon;
     out.values[i] = fit.changes.solved ? predict(explanation_of(fit, r), b.batch()).value : p.value;
     for (size_t k = 0; k < out.values[i].size() && !fit.changes.solved; ++k)
       out.values[i][k] = p.empty[k] && r.is_form ? empty_value(r.options) : factor * p.value[k];

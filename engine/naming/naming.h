@@ -15,6 +15,7 @@ struct NamedReduction {
   bool is_form = true;             // a loss section can say it
   std::vector<std::vector<double>> values;  // of each observed batch
   std::vector<double> divisors;             // of each, where one divisor makes a scalar; else 0
+  double added = 0;                         // to each divisor, in which it is counted
 };
 
 struct LossHypothesis {

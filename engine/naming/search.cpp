@@ -240,7 +240,9 @@ std::vector<Fit> Search::epsilons() {
       epsilon = rounded_number(epsilon, 4 / sharpest);
       const double power = std::log10(epsilon);
       const bool is_power = std::abs(power - std::round(power)) < 1e-9 && power > -12.5 && epsilon < 0.2 * at;
-      const bool telling = (batches_ >= batches_for_a_number && !few_) || is_power;
+      // "− 1" is what people write of counts, where the answers are sharp enough to tell.
+      const bool is_one = few_ && !is_constant && std::abs(epsilon) == 1 && sharpest > 16 && at > 2;
+      const bool telling = (batches_ >= batches_for_a_number && !few_) || is_power || is_one;
       const auto holds = [&](Bench& b) {
         const double divisor = divisor_value(d, d.flat, b.plain().divisor->all);
         if (b.answer().size() != 1) return false;

@@ -157,3 +157,18 @@ TEST_CASE("of a typed number no more digits count than the case's dtype has") {
     CHECK(has(all_lines(c, fmt::format("{:.17g}", static_cast<double>(next))), " = token_mean = "));
   CHECK(has(all_lines(c, fmt::format("{:.17g}", value * 1.0001)), "is none of them"));
 }
+
+TEST_CASE("one more or less in the divisor is told before rarer changes, with the divisor that it makes") {
+  const LossCase c = make_case(parse_yaml("loss: {preset: token_mean}\ntensors:\n  row_loss: [[1.3, 2.1, 0.7, 3.2, "
+                                          "1.9, 0.4], [0.9, 2.6, 1.7, 0.3, 1.1, 0.0], [2.2, 0.8, 1.4, 0.0, 0.0, 0.0]]\n"
+                                          "  lengths: [6, 5, 3]\n",
+                                          "a.yaml"),
+                               std::nullopt, "a.yaml");
+  const auto first_line = [&](const std::string& value) {
+    const std::string lines = all_lines(c, value);
+    return lines.substr(0, lines.find('\n'));
+  };
+  CHECK(has(first_line("1.5846153846"), "token_mean = "));
+  CHECK(has(first_line("1.5846153846"), " with -1 added to the divisor (divisor 13)"));
+  CHECK(has(first_line("1.3733333333"), " with 1 added to the divisor (divisor 15)"));
+}
