@@ -8,7 +8,8 @@
 namespace seqgrad {
 namespace {
 
-constexpr double same = 1e-5;  // ratios that agree to this are one
+constexpr double same = 1e-5;                  // ratios that agree to this are one
+constexpr double float_digits = 16 * 0x1p-24;  // beside the largest, what computing in float32 takes away
 
 bool near(double a, double b, double scale) { return std::abs(a - b) <= same * std::max(std::abs(scale), 1e-300); }
 
@@ -30,7 +31,8 @@ bool ratio_per(const Values& got, const Values& want, size_t axis, const std::ve
     if (!fresh && !near(at->second, g / w, at->second)) return false;
     compared += !fresh;
   }
-  return compared > 0 && ratios.size() > 1;
+  return compared > 0 && std::any_of(ratios.begin(), ratios.end(),
+                                     [&](const auto& r) { return !near(r.second, ratios.begin()->second, r.second); });
 }
 
 // The array of `got` one place on along `axis` is `want`.
@@ -85,16 +87,25 @@ std::optional<double> constant_ratio(const Values& got, const Values& want, cons
     if (!ratio) ratio = w / g;
     if (!near(w / g, *ratio, *ratio)) return std::nullopt;
   }
-  // What agrees already must not contradict: zeros only.
-  const double least = same * largest(want);
+  // What agrees already must not contradict: it is next to nothing, or as near to the ratio as its digits tell.
+  const double least = same * largest(want), digits = float_digits * largest(want);
   for (size_t i = 0, next = 0; i < want.numbers.size() && ratio; ++i) {
     if (next < failing.size() && failing[next] == i) {
       ++next;
-    } else if (const double w = want.numbers[i]; std::abs(w) > least) {
+    } else if (const double w = want.numbers[i];
+               std::abs(w) > least && !(std::abs(*ratio * got.numbers[i] - w) <= same * std::abs(w) + digits)) {
       return std::nullopt;
     }
   }
   return ratio && !near(*ratio, 1, 1) ? ratio : std::nullopt;
+}
+
+bool differ_as_floats(const Values& got, const Values& want, const std::vector<size_t>& failing) {
+  const double most = float_digits * largest(want);
+  return std::all_of(failing.begin(), failing.end(), [&](size_t i) {
+    const double g = got.numbers[i], w = want.numbers[i];
+    return g != 0 && w != 0 && std::abs(g - w) <= most;
+  });
 }
 
 std::string fraction(double ratio) {

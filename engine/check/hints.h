@@ -14,6 +14,9 @@ std::string place_of(const std::vector<int64_t>& shape, const std::vector<size_t
 // element's want or got is 0 or not finite, or the ratio is 1.
 std::optional<double> constant_ratio(const Values& got, const Values& want, const std::vector<size_t>& failing);
 
+// All that fail are as near as numbers that float32 computed.
+bool differ_as_floats(const Values& got, const Values& want, const std::vector<size_t>& failing);
+
 // "recorded = 16/15 x seqgrad in all of them: another divisor?" and the like, or "". It says what the numbers are to
 // each other, and which side has what; whose fault that is, it does not know.
 std::string hint_of(const Values& got, const Values& want, const Comparison& comparison,

@@ -200,6 +200,19 @@ TEST_CASE("a failing element says by how much, where, and what it looks like") {
   CHECK(has(hint({"x", {2, 2}, {1, 2, 3, 4}}, {"x", {2, 2}, {1, 2, 6, 5}}, axes), "2/4 elements, all in sentence 1"));
   CHECK(has(hint({"x", {2, 3}, {1, 2, 3, 4, 5, 6}}, {"x", {2, 3}, {9, 1, 2, 9, 4, 5}}, axes), "shifted by one step"));
   CHECK(has(hint({"x", {2, 2}, {2, 4, 3, 6}}, {"x", {2, 2}, {1, 2, 1, 2}}, axes), "a mean of means?"));
+  // One ratio in all, whether or not the small elements are off by more than their limit.
+  const Values got{"x", {2, 3}, {1, 2, 1e-3, 3, 4, 2e-3}},
+      want{"x", {2, 3}, {1.0007, 2.0014, 1.0007e-3, 3.0021, 4.0028, 2.0014e-3}};
+  for (const double limit : {0.0, 1e-5}) {
+    const std::string text = compare(got, want, Limits{{limit}}, DType::f64, false, axes).line;
+    CHECK(has(text, "recorded = 1.0007 x seqgrad in all of them"));
+  }
+  const Values floats{"x", {2, 3}, {1.00000003, 1.99999995, 1e-3, 3.0000001, 4, 2e-3}};
+  Limits f64{{1e-12}};
+  CHECK_FALSE(has(compare(got, floats, f64, DType::f64, false, axes).line, "hint"));
+  f64.basis = "f64 arithmetic, V=3";
+  CHECK(has(compare(got, floats, f64, DType::f64, false, axes).line,
+            "hint: they agree as float32 numbers do: tolerance: {class: f32} says so"));
   CHECK(has(hint({"x", {2}, {1, -2}}, {"x", {2}, {-1, 2}}, {}), "opposite sign"));
   // Which side has what is said; a single number is no pattern.
   CHECK(has(hint({"x", {2}, {0, 1}}, {"x", {2}, {NAN, 1}}, {}),
