@@ -123,6 +123,23 @@ std::vector<double> rows_told(const LossCase& c, const CaseRun& run) {
   return share;
 }
 
+// recorded = factor · ours, in the value and in every gradient; 0 where that is not so.
+double common_factor(const LossCase& c, const CaseRun& run, const std::vector<Comparison>& comparisons, double error) {
+  double factor = 0;
+  const auto differs = [&](double ratio) {
+    return !(std::abs(ratio - factor) <= std::max(1e-5, error) * std::abs(factor));
+  };
+  for (const Comparison& x : comparisons) {
+    if (!x.name.starts_with("d_")) continue;
+    if (factor == 0) factor = x.ratio.value_or(0);
+    if (!x.ratio || differs(*x.ratio)) return 0;
+  }
+  if (run.loss.values.size() != 1) return 0;
+  if (const Values* value = c.gold_of("value"))
+    if (value->numbers.size() != 1 || differs(value->numbers[0] / run.loss.values[0])) return 0;
+  return factor;
+}
+
 }  // namespace
 
 std::optional<CaseAnswer> answer_to_explain(const LossCase& c, const CaseRun& run,
@@ -136,6 +153,7 @@ std::optional<CaseAnswer> answer_to_explain(const LossCase& c, const CaseRun& ru
   out.rows = rows_told(c, run);
   const Values* gradient = gradient_of_prediction(c);
   out.error = error_of_gold(c, gold ? *gold : gradient ? *gradient : c.gold[0]);
+  out.factor = common_factor(c, run, comparisons, out.error);
   if (gold) {
     out.value = gold_value(c, run.inputs, *gold);
     out.text = out.value.size() == 1 ? fmt::format("{:.9g}", out.value[0]) : "gold.value";

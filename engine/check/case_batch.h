@@ -22,6 +22,7 @@ struct CaseAnswer {
   std::vector<double> rows;   // what each position adds to it, where a gradient tells; else empty
   bool by_gradient = false;   // there is no value but what the gradient belongs to
   double error = 0;           // relative: what the arithmetic that recorded it may be off
+  double factor = 0;          // of value and gradients to those of the case's own loss, where it is one; else 0
   std::string text;           // "2.15161"; "a loss of 0.5, whose gradient this is,"
   std::string provenance;     // in small letters
 };

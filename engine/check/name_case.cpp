@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/naming/forms.h"
+#include "engine/naming/numbers.h"
 
 namespace seqgrad {
 namespace {
@@ -84,12 +85,37 @@ void put_own_names_first(const std::string& provenance, size_t most, std::vector
   if (form != names.end()) std::rotate(names.begin() + static_cast<std::ptrdiff_t>(most) - 1, form, form + 1);
 }
 
-std::vector<std::string> lines_below(const CaseAnswer& a, Which which, size_t names) {
-  for (WhichMatch& f : which.matches) put_own_names_first(a.provenance, names, f.names);
+std::vector<std::string> lines_below(const CaseAnswer& a, Which which, size_t names, const std::string& before = "") {
+  for (WhichMatch& f : which.matches) {
+    put_own_names_first(a.provenance, names, f.names);
+    f.names[0] = before + f.names[0];
+  }
   std::vector<std::string> out;
   for (const std::string& line : lines_of(which, a.text, names))
     if (out.size() < most_lines) out.push_back("which: " + line);
   return out;
+}
+
+// "1/2 times ", "3 (the number of sentences) times ".
+std::string times_text(double factor, int64_t sentences) {
+  const double error = 1e-5 * std::abs(factor), b = static_cast<double>(sentences);
+  const auto near = [&](double x) { return sentences > 1 && std::abs(factor - x) <= error; };
+  return fmt::format("{}{} times ", named_constant(factor, error).text,
+                     near(b)       ? " (the number of sentences)"
+                     : near(1 / b) ? " (one over the number of sentences)"
+                                   : "");
+}
+
+// Where no loss explains it, but a loss times the one factor that value and gradients have to the case's own.
+std::vector<std::string> lines_alone(const CaseAnswer& a, size_t names) {
+  Which found = which_of(name_answers({&a, 1}, true), 0, a.value);
+  if (!found.matches.empty() || a.factor == 0) return lines_below(a, std::move(found), names);
+  CaseAnswer own = a;
+  for (std::vector<double>* numbers : {&own.value, &own.rows})
+    for (double& x : *numbers) x /= a.factor;
+  Which scaled = which_of(name_answers({&own, 1}, true), 0, own.value);
+  if (scaled.matches.empty()) return lines_below(a, std::move(found), names);
+  return lines_below(a, std::move(scaled), names, times_text(a.factor, a.batch.inputs.batch));
 }
 
 }  // namespace
@@ -141,8 +167,7 @@ std::vector<std::vector<std::string>> explain_answers(std::span<const CaseAnswer
         out.push_back(lines_below(answers[i], which_of(all, i, answers[i].value), names));
       return out;
     }
-  for (const CaseAnswer& a : answers)
-    out.push_back(lines_below(a, which_of(name_answers({&a, 1}, true), 0, a.value), names));
+  for (const CaseAnswer& a : answers) out.push_back(lines_alone(a, names));
   return out;
 }
 

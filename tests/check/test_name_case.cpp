@@ -91,3 +91,30 @@ TEST_CASE("cases that are named together are batches of one loss") {
   CHECK(has(other.out, "which: 5 = batch_mean = "));
   CHECK(has(other.out, "4 cases: 0 as expected, 4 not"));
 }
+
+TEST_CASE("a loss times one factor is named with it, where value and gradient have it") {
+  const auto times = [](const std::string& preset, double factor, double of_gradient) {
+    const std::string ours = "loss: {preset: " + preset + "}\n" + tensors;
+    const CaseRun run = run_case(from_text(ours), DType::f64, Device::cpu);
+    std::vector<double> gradient = run.of("d_logits").numbers;
+    for (double& x : gradient) x *= of_gradient;
+    return said(ours + fmt::format("  gold.value: {:.17g}\n  gold.d_logits: {}\n", factor * run.of("value").numbers[0],
+                                   list(gradient, 3, 2)));
+  };
+  struct Known {
+    const char* preset;
+    double factor;
+    const char* text;
+  };
+  for (const auto& [preset, factor, text] : {Known{"token_mean", -1, " = −1 times token_mean = "},
+                                             {"token_mean", 100, " = 100 times token_mean = "},
+                                             {"token_mean", 1 / std::log(2), " = 1/ln 2 times token_mean = "},
+                                             {"token_mean", 0.3, " = 0.3 times token_mean = "},
+                                             {"sum", 2, " = 2 (the number of sentences) times sum = "}}) {
+    const std::string lines = times(preset, factor, factor);
+    CAPTURE(factor, lines);
+    CHECK(has(lines, text));
+    CHECK_FALSE(has(lines, "none of them"));
+  }
+  CHECK_FALSE(has(times("token_mean", 100, 3), " times token_mean"));
+}
