@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
+#include "engine/check/gold_gradients.h"
 #include "engine/check/name_case.h"
 #include "engine/check/probabilities_note.h"
 #include "engine/check/run_case.h"
@@ -68,6 +69,8 @@ int say_which_gold(const Options& o) {
   } else {
     for (const std::string& line : lines_of(found, cases.size(), o.verbose ? 100 : 5)) print_text(line + "\n");
   }
+  for (const LossCase& c : cases)
+    if (const std::string text = found.fits.empty() ? "" : gold_gradients_note(c); !text.empty()) note("note: " + text);
   return static_cast<int>(found.fits.empty() ? ExitCode::no : ExitCode::done);
 }
 

@@ -172,3 +172,20 @@ TEST_CASE("one more or less in the divisor is told before rarer changes, with th
   CHECK(has(first_line("1.5846153846"), " with -1 added to the divisor (divisor 13)"));
   CHECK(has(first_line("1.3733333333"), " with 1 added to the divisor (divisor 15)"));
 }
+
+TEST_CASE("a value is named, and a gradient beside it that differs is told") {
+  const Scratch dir;
+  const auto note = [&](const std::string& loss, const std::string& gradient) {
+    const std::string path = dir.write("c.yaml", fmt::format("loss: {{preset: {}}}\ntensors: {{row_loss: [[1.0, 2.0], "
+                                                             "[3.0, 4.0]], gold.value: 2.5{}}}\n",
+                                                             loss, gradient));
+    const Result r = run_seqgrad(dir, "loss " + path + " --which gold");
+    CHECK(r.code == 0);
+    return r.err;
+  };
+  const std::string half = ", gold.d_row_loss: [[0.5, 0.5], [0.5, 0.5]]";
+  CHECK(has(note("token_mean", half), "the gradient differs from that of the case's loss: d_row_loss[0,0]"));
+  CHECK(has(note("sum", half), "the gradients of its gold were not compared"));
+  CHECK(note("token_mean", ", gold.d_row_loss: [[0.25, 0.25], [0.25, 0.25]]").empty());
+  CHECK(note("token_mean", "").empty());
+}
