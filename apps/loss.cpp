@@ -47,15 +47,10 @@ void print(const Values& v) {
   if (v.numbers.size() > most) fmt::print("  … {} more; --out F.safetensors has them\n", v.numbers.size() - most);
 }
 
-LossCase with_preset(const Options& o, size_t i = 0) {
-  if (o.preset.empty()) return read_case(o.paths[i]);
-  return read_case_with_preset(o.paths[i], o.preset);
-}
-
 // What gives the gold of all cases at once.
 int say_which_gold(const Options& o) {
   std::vector<LossCase> cases;
-  for (size_t i = 0; i < o.paths.size(); ++i) cases.push_back(with_preset(o, i));
+  for (const std::string& path : o.paths) cases.push_back(read_case(path));
   const Naming found = name_cases(cases);
   if (o.json) {
     auto json = nlohmann::ordered_json::object();
@@ -107,9 +102,12 @@ int say_which(const LossCase& c, const Options& o) {
 }
 
 int loss(const Options& o) {
+  if (!o.which.empty() && !o.preset.empty())
+    refuse("loss: --preset goes without --which, which looks for the reduction");
+  if (!o.which.empty() && !o.out.empty()) refuse("loss: --out goes without --which, which writes no numbers");
   if (o.which == "gold") return say_which_gold(o);
   if (o.paths.size() > 1) refuse("several cases go with --which gold, which looks for what fits them all");
-  const LossCase c = with_preset(o);
+  const LossCase c = o.preset.empty() ? read_case(o.paths[0]) : read_case_with_preset(o.paths[0], o.preset);
   if (!o.which.empty()) return say_which(c, o);
   if (!o.out.empty()) check_named_output(o.out);
   const CaseRun run = run_case(c, DType::f64, Device::cpu);

@@ -189,3 +189,17 @@ TEST_CASE("a value is named, and a gradient beside it that differs is told") {
   CHECK(note("token_mean", ", gold.d_row_loss: [[0.25, 0.25], [0.25, 0.25]]").empty());
   CHECK(note("token_mean", "").empty());
 }
+
+TEST_CASE("options that --which does not heed are refused") {
+  const Scratch dir;
+  const std::string path =
+      dir.write("c.yaml", "loss: {}\ntensors: {row_loss: [[1.0, 2.0], [3.0, 4.0]], gold.value: 2.5}\n");
+  for (const char* which : {"gold", "2.5"}) {
+    const Result preset = run_seqgrad(dir, fmt::format("loss {} --preset sum --which {}", path, which)),
+                 out = run_seqgrad(dir, fmt::format("loss {} --out o.safetensors --which {}", path, which));
+    CHECK(preset.code == 2);
+    CHECK(has(preset.err, "--preset goes without --which"));
+    CHECK(out.code == 2);
+    CHECK(has(out.err, "--out goes without --which"));
+  }
+}
