@@ -143,10 +143,10 @@ void check_dense(const LossInputs& in, const LossOptions& options, int64_t n, co
       refuse(LossCode::dense_row, "dense target (b={},t={},v={}) is {}; expected a finite number of at least 0", b, t,
              v, with_point(q[v]));
   if (options.dense_sum == DenseSum::require && !(std::abs(scan.sum - 1) <= sum_tolerance))
-    refuse(LossCode::dense_row, "dense target row (b={},t={}) sums to {}; {}, or dense_sum: allow", b, t,
-           with_point(scan.sum),
-           scan.sum == 0 ? "zero rows are not a mask – use mask/lengths"
-                         : "expected 1: dense_sum: normalize divides by it");
+    refuse(LossCode::dense_row, "dense target row (b={},t={}) sums to {}; {}", b, t, with_point(scan.sum),
+           scan.sum == 0             ? "zero rows are not a mask – use mask/lengths, or dense_sum: allow"
+           : std::isfinite(scan.sum) ? "expected 1: dense_sum: normalize divides by it, or dense_sum: allow"
+                                     : "its numbers are too large to be added up");
   if (options.dense_sum == DenseSum::normalize && (scan.sum == 0 || !std::isfinite(scan.sum)))
     refuse(LossCode::dense_row,
            "dense target row (b={},t={}) sums to {} and cannot be normalized; use mask/lengths to leave it out", b, t,

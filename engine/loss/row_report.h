@@ -59,6 +59,15 @@ LossResult report_rows(const LossInputs& inputs, const LiveRows& rows, std::span
   return out;
 }
 
+// Dense targets whose sum is no number of the dtype: what makes a loss infinite, whatever predicts.
+template <class T>
+bool mass_overflows(const LiveRow& row) {
+  return row.dense >= 0 && !std::isfinite(static_cast<T>(row.q_sum));
+}
+inline std::string overflow_text(int64_t b, int64_t t) {
+  return fmt::format("the loss at (b={},t={}) is not finite: its target row sums to inf", b, t);
+}
+
 // "logits(b=0,t=2,v=17) is nan on a live row", or what else makes the row's loss infinite.
 template <class T>
 std::string offending_logit(const std::vector<T>& z, const LiveRows& rows, const LiveRow& row) {
@@ -69,6 +78,7 @@ std::string offending_logit(const std::vector<T>& z, const LiveRows& rows, const
   bool any = false;
   for (int64_t v = 0; v < rows.classes; ++v) any |= std::isfinite(z[v]);
   if (!any) return fmt::format("logits(b={},t={}) are all -inf on a live row", b, t);
+  if (mass_overflows<T>(row)) return overflow_text(b, t);
   return fmt::format("the loss at (b={},t={}) is infinite: a class with target mass has logit -inf", b, t);
 }
 
@@ -89,6 +99,7 @@ std::string offending_probability(const std::vector<T>& p, const LiveRows& rows,
   if (std::abs(sum - 1) > 1e-4)
     return fmt::format("probs(b={},t={}) sum to {:.6g}; probs.mode: strict needs 1 (renorm_clip divides by the sum)", b,
                        t, sum);
+  if (mass_overflows<T>(row)) return overflow_text(b, t);
   return fmt::format("the loss at (b={},t={}) is infinite: a class with target mass has probability 0", b, t);
 }
 

@@ -205,6 +205,10 @@ TEST_CASE("E04 and E09: exact texts in both forms") {
     CHECK(dense([&](auto& q) { q[row + 11] = 0; }, DenseSum::allow) == "no error");
     CHECK(dense([&](auto& q) { q[row + 11] = 0; }, DenseSum::normalize) ==
           "dense target row (b=1,t=4) sums to 0.0 and cannot be normalized; use mask/lengths to leave it out");
+    CHECK(dense([&](auto& q) { q[row] = q[row + 49] = 1e308; }, DenseSum::require) ==
+          "dense target row (b=1,t=4) sums to inf; its numbers are too large to be added up");
+    CHECK(dense([&](auto& q) { q[row] = q[row + 49] = 1e308; }, DenseSum::allow) ==
+          "the loss at (b=1,t=4) is not finite: its target row sums to inf");
     CHECK(dense([&](auto& q) { q[row] = q[row + 49] = 1e308; }, DenseSum::normalize) ==
           "dense target row (b=1,t=4) sums to inf and cannot be normalized; use mask/lengths to leave it out");
     CHECK(
