@@ -1,6 +1,7 @@
 """A copy of the source that is built once; after that a changed file costs its own compilation and one link."""
 
 import collections
+import fcntl
 import json
 import os
 import shlex
@@ -18,6 +19,17 @@ ENVIRONMENT = dict(os.environ, ASAN_OPTIONS="detect_leaks=0", UBSAN_OPTIONS="pri
 def fail(message):
     print(f"error: {message}", file=sys.stderr)
     sys.exit(2)
+
+
+def alone():
+    """Keeps a second run out of build-mutants until this process ends."""
+    HOME.mkdir(exist_ok=True)
+    global lock
+    lock = open(HOME / "lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fail(f"another run works in {HOME.name}; wait until it has ended")
 
 
 def prefix():
@@ -40,6 +52,7 @@ class Tree:
     def __init__(self, jobs):
         self.source, self.jobs = HOME / "tree", jobs
         self.build = self.source / "build"
+        alone()
         self._copy()
 
     def _copy(self):
