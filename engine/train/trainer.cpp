@@ -251,6 +251,7 @@ void Trainer::checkpoint() {
       job_.run + "/checkpoints", job_.model, state_,
       {{"source_vocabulary", job_.data.source->fingerprint()}, {"target_vocabulary", job_.data.target->fingerprint()}});
   tidy_checkpoints();
+  keep_times();
 }
 
 // Points `last` and `best` to their checkpoints, then removes those that are no longer kept: only checkpoints, which

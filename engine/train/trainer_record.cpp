@@ -109,7 +109,7 @@ void Trainer::say_overfitting(double dev_loss) {
                   o.step, o.dev, dev_loss, o.train, state_.train_loss));
 }
 
-// Those at the end of this run's last process, when it had one; what later records know beside them is other work.
+// Those that this run's last process kept; what records know beside them is other work.
 void Trainer::take_kept_times() {
   const auto info = read_run_info(job_.run);
   const auto number = [](const auto& in, const char* name) {

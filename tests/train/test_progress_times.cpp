@@ -15,12 +15,16 @@ namespace {
 
 double now = 0;
 
+struct Killed {};
+
 // A training step takes a second, a validation's batch 1,000, a translation 100.
 struct Slow final : SequenceModel {
   std::unique_ptr<SequenceModel> model;
-  explicit Slow(std::unique_ptr<SequenceModel> m) : model(std::move(m)) {}
+  uint64_t killed_in;  // this step
+  Slow(std::unique_ptr<SequenceModel> m, uint64_t step) : model(std::move(m)), killed_in(step) {}
   ParameterStore& store() override { return model->store(); }
   ModelInputs inputs(StepInputs& in, const Batch& batch, const ForwardContext& context) override {
+    if (context.training && context.step == killed_in) throw Killed();
     now += context.training ? 1 : 1000;
     return model->inputs(in, batch, context);
   }
@@ -56,8 +60,9 @@ struct Lab {
     std::filesystem::create_directories(run);
     std::ofstream(run + "/run.json") << "{}";
   }
-  Ending train(std::optional<int64_t> max_steps = std::nullopt, std::optional<double> began = std::nullopt) const {
-    Slow model(make_model(config, {data.source->size(), data.target->size()}));
+  Ending train(std::optional<int64_t> max_steps = std::nullopt, std::optional<double> began = std::nullopt,
+               uint64_t killed_in = 0) const {
+    Slow model(make_model(config, {data.source->size(), data.target->size()}), killed_in);
     TrainJob job{config, model, data, make_loss_setup(config.loss, data.target->size()), {1, 1}, run, max_steps, true};
     job.clock = [] { return now; };
     job.began = began;
@@ -138,16 +143,30 @@ TEST_CASE("the seconds of a run are known by kinds of work, which add up to the 
   CHECK(lab.info()["seconds_of"] == want);
   CHECK(lab.info()["seconds"] == 12 + 12 + 2200 + 100 + 300);
 
-  // A process that was killed left its records, not what it did: step 4 at 114 seconds.
-  const Lab killed({});
+  // Of runs that told no kinds there are the records: step 4 at 114 seconds.
+  const Lab untold({});
   now = 10;
-  killed.train(7, 0);
-  std::ofstream(killed.run + "/run.json") << "{}";
-  killed.train(8);
+  untold.train(7, 0);
+  std::ofstream(untold.run + "/run.json") << "{}";
+  untold.train(8);
   want = {{"start", 0},       {"batches", 0},     {"steps", 1}, {"validation", 0}, {"samples", 0},
           {"checkpoints", 0}, {"report", report}, {"test", 0},  {"other", 114}};
-  CHECK(killed.info()["seconds_of"] == want);
-  CHECK(killed.info()["seconds"] == 215);
+  CHECK(untold.info()["seconds_of"] == want);
+  CHECK(untold.info()["seconds"] == 215);
+}
+
+TEST_CASE("the seconds of a process that was killed are known by kinds up to its last checkpoint") {
+  const Lab lab({"checkpoint.every=3"});
+  now = 10;
+  CHECK_THROWS_AS(lab.train(std::nullopt, 0, 6), Killed);
+  nlohmann::json want = {{"start", 10},      {"batches", 0}, {"steps", 3}, {"validation", 0}, {"samples", 100},
+                         {"checkpoints", 0}, {"report", 0},  {"test", 0},  {"other", 0}};
+  CHECK(lab.info()["seconds_of"] == want);
+  CHECK(lab.info()["seconds"] == 113);
+  lab.train(5);
+  want["steps"] = 5, want["report"] = 100;
+  CHECK(lab.info()["seconds_of"] == want);
+  CHECK(lab.info()["seconds"] == 215);
 }
 
 TEST_CASE("an early stop is said with its step and reason, and how to go on; so is a finished run that is resumed") {
