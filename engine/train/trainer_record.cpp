@@ -35,14 +35,14 @@ void Trainer::say_beginning(bool nothing_to_do) {
   if (state_.step == 0)
     for (const std::string& text : notices(job_.config, job_.data, total_)) progress_.say("note: " + text);
   if (!nothing_to_do) return;
+  const std::string again = fmt::format("it is only {} again; to train on, resume it with --set train.",
+                                        job_.data.test.size() > 0 ? "tested" : "reported on");
   if (state_.step >= total_)
-    progress_.say(fmt::format("this run is finished: step {} of {}; to train on, resume it with --set train.{}={}",
-                              state_.step, total_, t.steps() ? "steps" : "epochs",
-                              2 * (t.steps() ? *t.steps() : t.epochs().value_or(10))));
+    progress_.say(fmt::format("this run is finished: step {} of {}; {}{}={}", state_.step, total_, again,
+                              t.steps() ? "steps" : "epochs", 2 * (t.steps() ? *t.steps() : t.epochs().value_or(10))));
   else if (out_of_patience())
-    progress_.say(fmt::format(
-        "this run stopped early, at step {} of {}; to train on, resume it with --set train.early_stopping.patience={}",
-        state_.step, total_, 2 * *t.early_stopping.patience()));
+    progress_.say(fmt::format("this run stopped early, at step {} of {}; {}early_stopping.patience={}", state_.step,
+                              total_, again, 2 * *t.early_stopping.patience()));
   else
     progress_.say(fmt::format("this run is at step {} already, and --max-steps says {}", state_.step, *job_.max_steps));
 }

@@ -177,13 +177,15 @@ TEST_CASE("an early stop is said with its step and reason, and how to go on; so 
             "since (train.early_stopping.patience)"));
   CHECK(lab.train() == Ending::early);
   CHECK(has(lab.log(),
-            "this run stopped early, at step 3 of 12; to train on, resume it with --set "
+            "this run stopped early, at step 3 of 12; it is only tested again; to train on, resume it with --set "
             "train.early_stopping.patience=4"));
   const Lab patient(
       {"train.early_stopping.patience=20", "train.validate_every=1", "optim.lr=1.0e-300", "precision=fp64"});
   CHECK(patient.train() == Ending::finished);
   CHECK(patient.train() == Ending::finished);
-  CHECK(has(patient.log(), "this run is finished: step 12 of 12; to train on, resume it with --set train.steps=24"));
+  CHECK(has(patient.log(),
+            "this run is finished: step 12 of 12; it is only tested again; to train on, resume it with --set "
+            "train.steps=24"));
 }
 
 TEST_CASE("what is odd about a run is said before it begins, one line each") {
