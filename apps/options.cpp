@@ -179,12 +179,14 @@ static std::string meant_by(const CLI::App& command, const std::string& name, co
   return meant;
 }
 
+static bool is_option(const std::string& argument) {
+  return argument.starts_with('-') && argument.find_first_not_of('-') != std::string::npos;
+}
+
 static std::string unexpected(const CLI::App& command, const std::vector<std::string>& arguments) {
   const std::vector<std::string> rest = command.remaining();
   // The parser gathers from the end: options come to the front, as they are the likelier mistake.
-  const auto option = std::find_if(rest.begin(), rest.end(), [](const std::string& a) {
-    return a.starts_with('-') && a.find_first_not_of('-') != std::string::npos;
-  });
+  const auto option = std::find_if(rest.begin(), rest.end(), is_option);
   if (option == rest.end()) {
     const std::string first = rest.empty() ? "" : rest.front();
     const size_t equals = first.find('=');
@@ -204,6 +206,16 @@ static std::string unexpected(const CLI::App& command, const std::vector<std::st
                      did_you_mean(meant_by(command, option->substr(0, equals), value)));
 }
 
+// The first thing that `command` requires and was not given: perhaps under a name that was mistyped.
+static std::string missing(const CLI::App& command, const std::vector<std::string>& arguments) {
+  const std::vector<std::string> rest = command.remaining();
+  if (std::any_of(rest.begin(), rest.end(), is_option)) return unexpected(command, arguments);
+  for (const CLI::Option* o : command.get_options())
+    if (o->get_required() && o->count() == 0)
+      return (o->get_positional() ? "" : o->get_name() + " ") + o->get_type_name() + " is missing";
+  return "something is missing";
+}
+
 std::string usage_problem(const CLI::App& app, const CLI::ParseError& error,
                           const std::vector<std::string>& arguments) {
   const auto chosen = app.get_subcommands();
@@ -212,9 +224,7 @@ std::string usage_problem(const CLI::App& app, const CLI::ParseError& error,
   const std::string help = fmt::format(" (see seqgrad {} --help)", command.get_name());
   std::string message = error.what();
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) message = unexpected(command, arguments);
-  if (dynamic_cast<const CLI::RequiredError*>(&error))
-    for (const CLI::Option* o : command.get_options())
-      if (o->get_required() && o->count() == 0) message = o->get_type_name() + " is missing";
+  if (dynamic_cast<const CLI::RequiredError*>(&error)) message = missing(command, arguments);
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
     for (const CLI::Option* o : command.get_options())
       if (message.starts_with(o->get_name() + ":"))

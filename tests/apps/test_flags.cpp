@@ -245,6 +245,12 @@ TEST_CASE("a command line that is wrong is told what it should be") {
         "2 train: unknown option '--max-step'; did you mean '--max-steps'? (see seqgrad train --help)");
   CHECK(said({"data", "a", "b"}) == "2 data: unexpected argument 'b' (see seqgrad data --help)");
   CHECK(said({"data"}) == "2 data: CONFIG.yaml is missing (see seqgrad data --help)");
+  CHECK(said({"record"}) == "2 record: CASE is missing (see seqgrad record --help)");
+  CHECK(said({"record", "a", "--bless"}) == "2 record: --reason TEXT is missing (see seqgrad record --help)");
+  CHECK(said({"record", "a", "--bless", "--reson", "x"}) ==
+        "2 record: unknown option '--reson'; did you mean '--reason'? (see seqgrad record --help)");
+  CHECK(said({"record", "--bles"}) ==
+        "2 record: unknown option '--bles'; did you mean '--bless'? (see seqgrad record --help)");
   CHECK(said({"train", "--threads"}) == "2 train: --threads: N is missing after it (see seqgrad train --help)");
   CHECK(said({"data", "a", "--head", "1", "--head", "2"}) ==
         "2 data: --head: given 2 times; once is enough (see seqgrad data --help)");
