@@ -22,11 +22,13 @@ static bool reads_whole(const std::string& text, T& value) {
 }
 
 ValueCheck whole(int64_t least, int64_t most) {
-  const std::string range = most == std::numeric_limits<int64_t>::max() ? fmt::format("of at least {}", least)
-                                                                        : fmt::format("from {} to {}", least, most);
   return [=](const std::string& text) {
     int64_t value = 0;
     if (reads_whole(text, value) && value >= least && value <= most) return std::string();
+    const bool too_many_digits = text.size() > 18 && text.find_first_not_of("0123456789") == std::string::npos;
+    const std::string range = most == std::numeric_limits<int64_t>::max() && !too_many_digits
+                                  ? fmt::format("of at least {}", least)
+                                  : fmt::format("from {} to {}", least, most);
     return fmt::format("expected a whole number {}, got '{}'", range, shown(text));
   };
 }

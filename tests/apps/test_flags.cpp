@@ -194,7 +194,11 @@ TEST_CASE("numbers on the command line are whole-string parses") {
   for (const char* good : {"1", "256", "17"}) CHECK(whole(1, 256)(std::string(good)).empty());
   CHECK(whole(0)(std::string("9223372036854775807")).empty());
   CHECK(whole(0)(std::string("9223372036854775808")) ==
-        "expected a whole number of at least 0, got '9223372036854775808'");
+        "expected a whole number from 0 to 9223372036854775807, got '9223372036854775808'");
+  CHECK(whole(1)(std::string("99999999999999999999")) ==
+        "expected a whole number from 1 to 9223372036854775807, got '99999999999999999999'");
+  CHECK(whole(1)(std::string("-99999999999999999999")) ==
+        "expected a whole number of at least 1, got '-99999999999999999999'");
   CHECK(whole(1, 256)(std::string("257")) == "expected a whole number from 1 to 256, got '257'");
   CHECK(number(0, 1)(std::string("0.25")).empty());
   CHECK(number(0, 1)(std::string("1.5")) == "expected a number from 0 to 1, got '1.5'");
