@@ -44,7 +44,7 @@ void add_numbers(const std::string& text, std::vector<std::string>& out) {
   if (digits.empty()) return;
   if (reads_as_number(digits, value)) {
     out.push_back(number(value));
-    if (value <= 0) out.emplace_back("null");  // where others write 0 or -1 for "off"
+    if (value == 0 || value == -1) out.emplace_back("null");  // where others write them for "off"
     return;
   }
   const char unit = digits.back();

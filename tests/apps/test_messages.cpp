@@ -320,6 +320,7 @@ TEST_CASE("of a name that nothing here stands for, nothing is guessed") {
     CHECK(first_cure(said).empty());
     CHECK_FALSE(has(said, "write --set"));
   }
+  CHECK(has(refusal(task, {"train.steps=-3"}), "expected at least 1 and at most 1000000000000, got '-3'\n"));
   CHECK(has(refusal(task, {"train.checkpoint_every=2"}), "write --set checkpoint.every=2"));
   CHECK(has(refusal(task, {"decode.max_len=5"}), "write --set decode.max_extra=5"));
   CHECK_FALSE(has(refusal(task, {"loss.reduction=none"}), "sum"));
