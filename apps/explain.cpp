@@ -28,6 +28,16 @@ void hint(const Options& o, const std::string& text) {
   if (!o.common.quiet) note(text);
 }
 
+// Says why none that was asked for applies to the batch.
+[[noreturn]] void refuse_experiment(const Options& o, const Explanation& e) {
+  const bool others = !e.experiments.empty() || !run_experiments(e.batch).empty();
+  if (o.experiment != "all")
+    refuse("explain: experiment '{}' does not apply: {}; {}", o.experiment, why_not(e.batch, o.experiment),
+           others ? "`--experiment all` shows those that do" : "nor does any other");
+  const std::string why = e.batch.row_loss ? why_not(e.batch, experiment_kinds().front().id) : e.error;
+  refuse("explain: no experiment applies to this batch{}{}", why.empty() ? "" : ": ", why);
+}
+
 // Those that were asked for: a lesson's own on the batch that can show them, others on the batch as it stands.
 std::vector<Experiment> experiments(const Options& o, const Explanation& e) {
   const bool all = o.experiment == "all";
@@ -38,10 +48,7 @@ std::vector<Experiment> experiments(const Options& o, const Explanation& e) {
     if (std::none_of(out.begin(), out.end(), [&](const Experiment& has) { return has.id == x.id; }))
       out.push_back(std::move(x));
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
-  if (out.empty() && all) refuse("explain: no experiment applies to this batch");
-  if (out.empty())
-    refuse("explain: experiment '{}' does not apply: {}; `--experiment all` shows those that do", o.experiment,
-           why_not(e.batch, o.experiment));
+  if (out.empty()) refuse_experiment(o, e);
   return out;
 }
 

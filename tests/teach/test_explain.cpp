@@ -166,7 +166,8 @@ TEST_CASE("the terminal shows each token, the line that adds them up, and modes 
   const Result ends = run_seqgrad(dir, "explain " + path + " --experiment pad_is_eos");
   CHECK(ends.code == 2);
   CHECK(ends.out.empty());
-  CHECK(has(ends.err, "does not apply: the sentences of this batch do not all end in the same id"));
+  CHECK(has(ends.err,
+            "does not apply: the sentences of this batch do not all end in the same id; `--experiment all` shows"));
 }
 
 TEST_CASE("the first batch of a config is explained with its words and the loss that a dry run prints") {
@@ -279,7 +280,10 @@ TEST_CASE("losses of positions are explained as what is reduced, without what pr
   testing::check_markup(explain_page(e));
   const Result experiment = run_seqgrad(dir, "explain " + path + " --experiment padding");
   CHECK(experiment.code == 2);
-  CHECK(has(experiment.err, "experiments need what predicts"));
+  const std::string why = "experiments need what predicts, and these are losses of positions";
+  CHECK(has(experiment.err, "experiment 'padding' does not apply: " + why + "; nor does any other"));
+  CHECK(has(run_seqgrad(dir, "explain " + path + " --experiment all").err,
+            "no experiment applies to this batch: " + why));
   const std::string live = dir.write("n.yaml", "loss: {preset: sum}\ntensors: {row_loss: [[1.0, .nan]]}\n");
   CHECK(has(run_seqgrad(dir, "explain " + live).out, "no loss: E10: row_loss is nan at (b=0,t=1)"));
 }
