@@ -61,7 +61,12 @@ void check_lengths(const LossInputs& in) {
     }
 }
 
-bool legal_weight(double w, bool allow_negative) { return std::isfinite(w) && (w >= 0 || allow_negative); }
+template <class... At>
+void check_weight(double w, bool allow_negative, fmt::format_string<const At&...> name, const At&... at) {
+  if (std::isfinite(w) && (w >= 0 || allow_negative)) return;
+  refuse(LossCode::weight, "{} = {}; expected a finite number{}", fmt::format(name, at...), w,
+         allow_negative ? "" : " of at least 0");
+}
 
 void check_weights(const LossInputs& in, const LossOptions& options, const std::vector<uint8_t>& active) {
   const bool negative = options.allow_negative_weights;
@@ -69,20 +74,15 @@ void check_weights(const LossInputs& in, const LossOptions& options, const std::
     for (int64_t t = 0; t < in.steps; ++t) {
       const auto n = static_cast<size_t>(b * in.steps + t);
       if (!active[n]) continue;
-      if (in.token_weight && !legal_weight((*in.token_weight)[n], negative))
-        refuse(LossCode::weight, "token_weight(b={},t={}) = {}", b, t, (*in.token_weight)[n]);
-      if (in.example_weight && !legal_weight((*in.example_weight)[static_cast<size_t>(b)], negative))
-        refuse(LossCode::weight, "example_weight(b={}) = {}", b, (*in.example_weight)[static_cast<size_t>(b)]);
+      if (in.token_weight) check_weight((*in.token_weight)[n], negative, "token_weight(b={},t={})", b, t);
+      if (in.example_weight)
+        check_weight((*in.example_weight)[static_cast<size_t>(b)], negative, "example_weight(b={})", b);
     }
   if (in.class_weight)
     for (int64_t v = 0; v < in.classes; ++v)
-      if (!legal_weight((*in.class_weight)[static_cast<size_t>(v)], negative))
-        refuse(LossCode::weight, "class_weight(v={}) = {}", v, (*in.class_weight)[static_cast<size_t>(v)]);
-  if (in.prior)
-    for (int64_t v = 0; v < in.classes; ++v)
-      if (!legal_weight((*in.prior)[static_cast<size_t>(v)], false))
-        refuse(LossCode::weight, "prior(v={}) = {}", v, (*in.prior)[static_cast<size_t>(v)]);
+      check_weight((*in.class_weight)[static_cast<size_t>(v)], negative, "class_weight(v={})", v);
   if (in.prior) {
+    for (int64_t v = 0; v < in.classes; ++v) check_weight((*in.prior)[static_cast<size_t>(v)], false, "prior(v={})", v);
     const double sum = std::accumulate(in.prior->begin(), in.prior->end(), 0.0);
     if (!(std::abs(sum - 1) <= sum_tolerance))
       refuse(LossCode::weight, "prior sums to {:.6g}; expected probabilities, which sum to 1", sum);

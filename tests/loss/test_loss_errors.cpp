@@ -50,7 +50,7 @@ const std::vector<Fault>& faults() {
        [](Batch& b) {
          b.in.example_weight = {1, -0.5, 1, 1};
        },
-       "example_weight(b=1) = -0.5"},
+       "example_weight(b=1) = -0.5; expected a finite number of at least 0"},
       {"E04", [](Batch& b) { b.in.targets[1 * 7 + 2] = 57; },
        "target id 57 at (b=1,t=2) is outside [0,50); mask it or set ignore_index"},
       {"E10", [](Batch& b) { b.x[17] = b.x[50 + 3] = NaN; }, "logits(b=0,t=0,v=17) is nan on a live row",
@@ -227,30 +227,35 @@ TEST_CASE("E04 and E09: exact texts in both forms") {
 
 TEST_CASE("E06, E07: lengths and weights; of several the first in canonical order") {
   CHECK(with([](Batch& b) { (*b.in.lengths)[1] = -1; }) == "lengths[1]=-1 is negative");
+  const std::string expected = "; expected a finite number of at least 0";
   const auto weights = [](const std::vector<std::pair<size_t, double>>& changes) {
     return [=](Batch& b) {
       b.in.token_weight.emplace(28, 1.0);
       for (const auto& [n, w] : changes) (*b.in.token_weight)[n] = w;
     };
   };
-  CHECK(with(weights({{3, -0.5}, {9, NaN}})) == "token_weight(b=0,t=3) = -0.5");
-  CHECK(with(weights({{9, NaN}})) == "token_weight(b=1,t=2) = nan");
-  CHECK(with(weights({{9, infinity}})) == "token_weight(b=1,t=2) = inf");
+  CHECK(with(weights({{3, -0.5}, {9, NaN}})) == "token_weight(b=0,t=3) = -0.5" + expected);
+  CHECK(with(weights({{9, NaN}})) == "token_weight(b=1,t=2) = nan" + expected);
+  CHECK(with(weights({{9, infinity}})) == "token_weight(b=1,t=2) = inf" + expected);
   CHECK(with([&](Batch& b) {
           weights({{8, NaN}, {9, -1}})(b);
           b.in.mask.emplace(28, 1);
           (*b.in.mask)[8] = 0;
-        }) == "token_weight(b=1,t=2) = -1");
+        }) == "token_weight(b=1,t=2) = -1" + expected);
   CHECK(with([&](Batch& b) {
           weights({{9, -1}})(b);
           b.in.example_weight = {1, NaN, 1, 1};
-        }) == "example_weight(b=1) = nan");  // (1,0) comes before (1,2)
+        }) == "example_weight(b=1) = nan" + expected);  // (1,0) comes before (1,2)
   CHECK(with([&](Batch& b) {
           weights({{9, -1}})(b);
           b.options.allow_negative_weights = true;
         }) == "no error");
-  CHECK(with([](Batch& b) { b.in.class_weight.emplace(50, -1.0); }) == "class_weight(v=0) = -1");
-  CHECK(with([](Batch& b) { b.in.prior.emplace(50, -1.0); }) == "prior(v=0) = -1");
+  CHECK(with([&](Batch& b) {
+          weights({{9, NaN}})(b);
+          b.options.allow_negative_weights = true;
+        }) == "token_weight(b=1,t=2) = nan; expected a finite number");
+  CHECK(with([](Batch& b) { b.in.class_weight.emplace(50, -1.0); }) == "class_weight(v=0) = -1" + expected);
+  CHECK(with([](Batch& b) { b.in.prior.emplace(50, -1.0); }) == "prior(v=0) = -1" + expected);
   CHECK(with([](Batch& b) { b.in.prior.emplace(50, 1.0); }) ==
         "prior sums to 50; expected probabilities, which sum to 1");
 }
