@@ -66,6 +66,13 @@ double ulps_between(double a, double b, DType dtype) {
                              : steps_between<double, int64_t>(a, b);
 }
 
+static std::string distance_text(double got, double want, DType dtype) {
+  const double difference = std::abs(got - want);
+  return fmt::format("  abs {}{} ulp {}", short_number(difference),
+                     want == 0 ? "" : " rel " + short_number(difference / std::abs(want)),
+                     ulps_text(ulps_between(got, want, dtype)));
+}
+
 Comparison compare(const Values& got, const Values& want, const Limits& limits, DType dtype, bool nan_equal,
                    const std::vector<std::string>& axes, Sides sides) {
   Comparison c;
@@ -102,19 +109,21 @@ Comparison compare(const Values& got, const Values& want, const Limits& limits, 
     }
   }
   if (c.failing.empty()) return c;
-  const double g = got.numbers[c.worst], w = want.numbers[c.worst], difference = std::abs(g - w);
+  const double g = got.numbers[c.worst], w = want.numbers[c.worst], difference = g - w;
   const bool close = fmt::format("{:.4e}", g) == fmt::format("{:.4e}", w);
   const auto number = [&](double x) { return close ? fmt::format("{}", x) : fmt::format("{:.4e}", x); };
   c.ratio = constant_ratio(got, want, c.failing);
   const bool floats = limits.basis.starts_with("f64") && differ_as_floats(got, want, c.failing);
   const std::string hint =
       floats ? "they agree as float32 numbers do: tolerance: {class: f32} says so" : hint_of(got, want, c, axes, sides);
-  c.line =
-      fmt::format("{}{} {} {} {} {}  abs {} rel {} ulp {}  limit {}  ({}/{} element{}{}){}{}", c.name,
-                  place_text(index_of(want.shape, c.worst)), sides.got, number(g), sides.want, number(w),
-                  short_number(difference), w == 0 ? "inf" : short_number(difference / std::abs(w)),
-                  ulps_text(ulps_between(g, w, dtype)), limits.text(c.worst, w), c.failing.size(), c.total,
-                  c.total == 1 ? "" : "s", place_of(want.shape, c.failing, axes), hint.empty() ? "" : "  hint: ", hint);
+  const std::string limit = limits.text(c.worst, w);
+  c.line = fmt::format("{}{} {} {} {} {}{}  ({}/{} element{}{}){}{}", c.name, place_text(index_of(want.shape, c.worst)),
+                       sides.got, number(g), sides.want, number(w),
+                       std::isfinite(difference) ? distance_text(g, w, dtype) + "  limit " + limit
+                       : limits.exact            ? "  limit " + limit
+                                                 : "",
+                       c.failing.size(), c.total, c.total == 1 ? "" : "s", place_of(want.shape, c.failing, axes),
+                       hint.empty() ? "" : "  hint: ", hint);
   return c;
 }
 

@@ -193,6 +193,13 @@ TEST_CASE("a failing element says by how much, where, and what it looks like") {
   CHECK(line ==
         "value seqgrad 6.9315e-01 recorded 1.0397e+00  abs 3.5e-01 rel 3.3e-01 ulp over a million  "
         "limit abs 1.7e-12 of f64 arithmetic, V=2  (1/1 element)");
+  CHECK(report_of(small + "  gold.value: 0.0\n").lines.at(0) ==
+        "value seqgrad 6.9315e-01 recorded 0.0000e+00  abs 6.9e-01 ulp over a million  "
+        "limit abs 1.7e-12 of f64 arithmetic, V=2  (1/1 element)");
+  CHECK(report_of(small + "  gold.value: -.inf\n").lines.at(0) ==
+        "value seqgrad 6.9315e-01 recorded -inf  (1/1 element)");
+  CHECK(report_of("tolerance: {class: exact}\n" + small + "  gold.value: .nan\n").lines.at(0) ==
+        "value seqgrad 6.9315e-01 recorded nan  limit the same bits  (1/1 element)");
   const auto hint = [](const Values& got, const Values& want, const std::vector<std::string>& axes) {
     return compare(got, want, Limits{}, DType::f64, false, axes).line;
   };
