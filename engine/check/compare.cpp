@@ -73,6 +73,25 @@ static std::string distance_text(double got, double want, DType dtype) {
                      ulps_text(ulps_between(got, want, dtype)));
 }
 
+// What is told of numbers that differ: the worst of them, how many, where, and perhaps why.
+static std::string line_of(const Values& got, const Values& want, const Comparison& c, const Limits& limits,
+                           DType dtype, const std::vector<std::string>& axes, Sides sides) {
+  const double g = got.numbers[c.worst], w = want.numbers[c.worst], difference = g - w;
+  const bool close = fmt::format("{:.4e}", g) == fmt::format("{:.4e}", w);
+  const auto number = [&](double x) { return close ? fmt::format("{}", x) : fmt::format("{:.4e}", x); };
+  const bool floats = limits.basis.starts_with("f64") && differ_as_floats(got, want, c.failing);
+  const std::string hint =
+      floats ? "they agree as float32 numbers do: tolerance: {class: f32} says so" : hint_of(got, want, c, axes, sides);
+  const std::string limit = limits.text(c.worst, w);
+  return fmt::format("{}{} {} {} {} {}{}  ({}/{} element{}{}){}{}", c.name, place_text(index_of(want.shape, c.worst)),
+                     sides.got, number(g), sides.want, number(w),
+                     std::isfinite(difference) ? distance_text(g, w, dtype) + "  limit " + limit
+                     : limits.exact            ? "  limit " + limit
+                                               : "",
+                     c.failing.size(), c.total, c.total == 1 ? "" : "s", place_of(want.shape, c.failing, axes),
+                     hint.empty() ? "" : "  hint: ", hint);
+}
+
 Comparison compare(const Values& got, const Values& want, const Limits& limits, DType dtype, bool nan_equal,
                    const std::vector<std::string>& axes, Sides sides) {
   Comparison c;
@@ -109,21 +128,8 @@ Comparison compare(const Values& got, const Values& want, const Limits& limits, 
     }
   }
   if (c.failing.empty()) return c;
-  const double g = got.numbers[c.worst], w = want.numbers[c.worst], difference = g - w;
-  const bool close = fmt::format("{:.4e}", g) == fmt::format("{:.4e}", w);
-  const auto number = [&](double x) { return close ? fmt::format("{}", x) : fmt::format("{:.4e}", x); };
   c.ratio = constant_ratio(got, want, c.failing);
-  const bool floats = limits.basis.starts_with("f64") && differ_as_floats(got, want, c.failing);
-  const std::string hint =
-      floats ? "they agree as float32 numbers do: tolerance: {class: f32} says so" : hint_of(got, want, c, axes, sides);
-  const std::string limit = limits.text(c.worst, w);
-  c.line = fmt::format("{}{} {} {} {} {}{}  ({}/{} element{}{}){}{}", c.name, place_text(index_of(want.shape, c.worst)),
-                       sides.got, number(g), sides.want, number(w),
-                       std::isfinite(difference) ? distance_text(g, w, dtype) + "  limit " + limit
-                       : limits.exact            ? "  limit " + limit
-                                                 : "",
-                       c.failing.size(), c.total, c.total == 1 ? "" : "s", place_of(want.shape, c.failing, axes),
-                       hint.empty() ? "" : "  hint: ", hint);
+  c.line = line_of(got, want, c, limits, dtype, axes, sides);
   return c;
 }
 
