@@ -211,11 +211,14 @@ TEST_CASE("a failing element says by how much, where, and what it looks like") {
   const Values got{"x", {2, 3}, {1, 2, 1e-3, 3, 4, 2e-3}},
       want{"x", {2, 3}, {1.0007, 2.0014, 1.0007e-3, 3.0021, 4.0028, 2.0014e-3}};
   for (const double limit : {0.0, 1e-5}) {
-    const std::string text = compare(got, want, Limits{{limit}}, DType::f64, false, axes).line;
+    Limits limits;
+    limits.absolute = {limit};
+    const std::string text = compare(got, want, limits, DType::f64, false, axes).line;
     CHECK(has(text, "recorded = 1.0007 x seqgrad in all of them"));
   }
   const Values floats{"x", {2, 3}, {1.00000003, 1.99999995, 1e-3, 3.0000001, 4, 2e-3}};
-  Limits f64{{1e-12}};
+  Limits f64;
+  f64.absolute = {1e-12};
   CHECK_FALSE(has(compare(got, floats, f64, DType::f64, false, axes).line, "hint"));
   f64.basis = "f64 arithmetic, V=3";
   CHECK(has(compare(got, floats, f64, DType::f64, false, axes).line,
