@@ -133,7 +133,7 @@ StepResult StepQueue::collect_one(Step& step, const char* log) {
   double norm;
   std::memcpy(&norm, log, sizeof(norm));
   std::vector<RowResult> rows(live_rows(step.plan));
-  std::memcpy(rows.data(), log + sizeof(norm), rows.size() * sizeof(RowResult));
+  if (!rows.empty()) std::memcpy(rows.data(), log + sizeof(norm), rows.size() * sizeof(RowResult));
   try {
     StepResult result = collect_gradients(loss_, step.plan, rows);
     result.grad_norm = norm;

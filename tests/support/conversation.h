@@ -1,6 +1,7 @@
 // What any kind of Processes must do: each gets what each other has for it, in order.
 #pragma once
-#include <cstring>
+#include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,7 @@ inline bool converse(seqgrad::Processes& p) {
     for (int r = 0; r < p.count(); ++r) {
       const std::string theirs = said(r, 0, round);
       const auto& have = all[static_cast<size_t>(r)];
-      right &= have.size() == theirs.size() && std::memcmp(have.data(), theirs.data(), theirs.size()) == 0;
+      right &= std::ranges::equal(have, std::as_bytes(std::span(theirs)));
     }
   }
   return right;

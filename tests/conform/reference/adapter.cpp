@@ -39,7 +39,7 @@ static void write_bytes(const std::string& bytes) {
 template <class T>
 static std::vector<double> widened(const char* bytes, size_t size) {
   std::vector<T> x(size / sizeof(T));
-  std::memcpy(x.data(), bytes, size);
+  if (size > 0) std::memcpy(x.data(), bytes, size);
   return {x.begin(), x.end()};
 }
 
