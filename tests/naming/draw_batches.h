@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/core/random.h"
+#include "engine/loss/presets.h"
 #include "engine/naming/naming.h"
 
 namespace seqgrad::testing {
@@ -13,6 +14,16 @@ struct Takes {
   bool mask = false;  // one with holes, instead of lengths
   bool token_weight = false, example_weight = false, class_weight = false, dense = false;
 };
+
+// What a loss of this preset takes, where token weights are part of it.
+inline Takes takes_of(const Preset& p) {
+  Takes takes;
+  takes.token_weight = std::string(p.name).find("tf1") == 0 || std::string(p.name).find("tfa") == 0;
+  takes.class_weight = p.given == Given::class_weight;
+  takes.dense = p.given == Given::dense || p.row.target == Target::dense;
+  if (p.row.input == Input::probs) takes.kind = PredictionKind::probs;
+  return takes;
+}
 
 inline LossBatch draw_batch(Random& r, const Takes& takes) {
   LossBatch batch;

@@ -58,11 +58,7 @@ NamingOptions digits(double error) {
 
 TEST_CASE("a right loss keeps its name on one batch: no change is told of it") {
   for (const Preset& p : presets()) {
-    Takes takes;
-    takes.token_weight = std::string(p.name).find("tf1") == 0 || std::string(p.name).find("tfa") == 0;
-    takes.class_weight = p.given == Given::class_weight;
-    takes.dense = p.given == Given::dense || p.row.target == Target::dense;
-    if (p.row.input == Input::probs) takes.kind = PredictionKind::probs;
+    const Takes takes = takes_of(p);
     LossOptions o = options_of(p);
     o.target = takes.dense ? Target::dense : Target::ids;
     const auto batches = draw_batches(seed, takes, 1);

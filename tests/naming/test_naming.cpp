@@ -31,11 +31,7 @@ bool has_name(const LossHypothesis& h, const std::string& name) {
 TEST_CASE("every preset is named by its answers alone") {
   double most = 0;
   for (const Preset& p : presets()) {
-    Takes takes;
-    takes.token_weight = std::string(p.name).find("tf1") == 0 || std::string(p.name).find("tfa") == 0;
-    takes.class_weight = p.given == Given::class_weight;
-    takes.dense = p.given == Given::dense || p.row.target == Target::dense;
-    if (p.row.input == Input::probs) takes.kind = PredictionKind::probs;
+    const Takes takes = takes_of(p);
     LossOptions o = options_of(p);
     o.target = takes.dense ? Target::dense : Target::ids;
     const auto batches = draw_batches(seed, takes);
