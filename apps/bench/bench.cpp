@@ -55,7 +55,8 @@ std::function<int()> declare(OptionSet app) {
   BenchOptions* o = &all->bench;
   app.add_option("what", all->what, "step, loss, gru, decode, products or exchange").type_name(names());
   app.add_option("--preset", o->preset,
-                 "step, gru, products: small, ref8k or ref32k, or with gpu_ before it; gru: its decoder")
+                 "step, gru, products: small, ref8k, ref32k, copy or dates, or with gpu_ before the first three; gru: "
+                 "its decoder")
       .type_name("NAME");
   app.add_option("--attention", o->attention, "step: kind of attention").type_name("none|dot|general|additive");
   app.add_option("--precision", o->precision, "step, loss: arithmetic; fp64 of a step only")
@@ -132,7 +133,7 @@ ReferenceModel sized_model(const BenchOptions& options) {
       case 'H': m.decoder_hidden = n, m.encoder_hidden = n / 2; break;
       case 'V': m.vocabulary = n; break;
       case 'B': m.batch = n; break;
-      case 'T': m.steps = n; break;
+      case 'T': m.source_steps = m.target_steps = n; break;
       default: wrong();
     }
   }

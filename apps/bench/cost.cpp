@@ -6,17 +6,18 @@ namespace seqgrad {
 StepCost step_cost(const ReferenceModel& m, const std::string& attention, double target_words, double parameters) {
   const auto n = [](int64_t x) { return static_cast<double>(x); };
   const double e = n(m.embedding), h = n(m.encoder_hidden), d = n(m.decoder_hidden), v = n(m.vocabulary), c = 2 * h,
-               source = n(m.batch) * n(m.steps), target = source;
+               source = n(m.batch) * n(m.source_steps), target = n(m.batch) * n(m.target_steps);
   const bool additive = attention == "additive", attends = attention != "none";
 
   double products = source * 2 * 3 * h * (e + h) + n(m.batch) * c * d + target * 3 * d * (e + d) + target_words * d * v;
-  if (attention == "general" || additive) products += source * c * d;                   // keys
-  if (attends) products += target * n(m.steps) * (d + c) + target_words * (d + c) * d;  // scores, context; readout
+  if (attention == "general" || additive) products += source * c * d;  // keys
+  if (attends)
+    products += target * n(m.source_steps) * (d + c) + target_words * (d + c) * d;  // scores, context; readout
   if (additive) products += target * d * d + source * 3 * d * c;  // query; values, as inputs of the cell
 
   // Of a GRU: projected input 3, gates 4, states and the states before them 2; gradients of input, gates and states 7.
   double numbers = source * (2 * e + 2 * 16 * h) + target * (2 * e + 16 * d) + 2 * target_words * d + 512 * v;
-  if (attends) numbers += source * 2 * d + target * (2 * n(m.steps) + 2 * c + 2 * (d + c) + 4 * d);
+  if (attends) numbers += source * 2 * d + target * (2 * n(m.source_steps) + 2 * c + 2 * (d + c) + 4 * d);
   if (additive) numbers += source * 2 * 3 * d + target * 2 * d;  // projected values; query
   return {6e-9 * products, 32 * parameters, 16 * parameters + 4 * numbers};
 }

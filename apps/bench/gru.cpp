@@ -13,7 +13,7 @@ namespace {
 
 nlohmann::ordered_json bench_gru(const BenchOptions& o) {
   const ReferenceModel m = sized_model(o);
-  const int64_t b = m.batch, t = m.steps, e = m.embedding, h = m.decoder_hidden;
+  const int64_t b = m.batch, t = m.target_steps, e = m.embedding, h = m.decoder_hidden;
   const auto n = [](int64_t x) { return static_cast<double>(x); };
   check_memory(4 * (16 * 3 * n(h) * (n(e) + n(h)) / 4 + n(b) * n(t) * (2 * n(e) + 16 * n(h))), "the layer needs",
                "make its sizes smaller");

@@ -46,18 +46,20 @@ Batch bench_batch(const ReferenceModel& m, uint64_t seed) {
   Random r(seed, 0);
   Batch b;
   b.batch = m.batch;
-  b.source_steps = b.target_steps = m.steps;
+  b.source_steps = m.source_steps;
+  b.target_steps = m.target_steps;
   for (int side = 0; side < 2; ++side) {
-    const auto lengths = bench_lengths(r, m.batch, m.steps);
+    const int64_t steps = side == 0 ? m.source_steps : m.target_steps;
+    const auto lengths = bench_lengths(r, m.batch, steps);
     for (const int32_t n : lengths)
-      for (int64_t t = 0; t < m.steps; ++t)
+      for (int64_t t = 0; t < steps; ++t)
         (side == 0 ? b.source : b.target_out)
             .push_back(t < n ? static_cast<int32_t>(1 + r.below(static_cast<uint64_t>(m.vocabulary - 1))) : pad_id);
     (side == 0 ? b.source_lengths : b.target_lengths) = lengths;
   }
   for (int64_t i = 0; i < m.batch; ++i)
-    for (int64_t t = 0; t < m.steps; ++t)
-      b.target_in.push_back(t == 0 ? bos_id : b.target_out[static_cast<size_t>(i * m.steps + t - 1)]);
+    for (int64_t t = 0; t < m.target_steps; ++t)
+      b.target_in.push_back(t == 0 ? bos_id : b.target_out[static_cast<size_t>(i * m.target_steps + t - 1)]);
   b.lines.assign(static_cast<size_t>(m.batch), 0);
   return b;
 }
@@ -189,7 +191,7 @@ Json bench_step(const BenchOptions& o) {
   Config config;
   configure(config, o, m);
   const Device device = apply_process_settings(config).device;
-  check_memory(step_cost(m, o.attention, static_cast<double>(m.batch * m.steps), 0).memory_bytes, "a step needs",
+  check_memory(step_cost(m, o.attention, static_cast<double>(m.batch * m.target_steps), 0).memory_bytes, "a step needs",
                "make its sizes smaller", device);
   const auto model = make_model(config, {m.vocabulary, m.vocabulary}, device);
   LossSetup loss;

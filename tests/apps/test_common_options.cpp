@@ -166,6 +166,10 @@ TEST_CASE("bench prints what it was asked to time") {
   CHECK(bare["gflop"] < 1e-3);
   CHECK(bare["peak_bytes"] > bare["formula_bytes"]);
   CHECK(bare["update_bytes"] == 32 * bare["params"].get<int64_t>());
+  const json dates = bench("step --preset dates --attention general --threads 1 --steps 1 --warmup 0");
+  // Both embeddings, encoder 32 -> 2 x 64, bridge, decoder 32 -> 128, keys, readout, output of 15.
+  CHECK(dates["params"] == 2 * 15 * 32 + 2 * 3 * 64 * (32 + 64 + 2) + 129 * 128 + 3 * 128 * (32 + 128 + 2) + 128 * 128 +
+                               257 * 128 + 129 * 15);
   const json gru = bench("gru --preset small --axis T=4 --steps 3 --warmup 1 --threads 1");
   CHECK(gru["total_ms"]["n"] == 3);
   CHECK(gru["total_ms"]["median"] >= gru["forward_ms"]["min"]);
@@ -208,7 +212,7 @@ TEST_CASE("bench prints what it was asked to time") {
   refused("step --axis B=1000000 --axis T=1000000", "error: a step needs about ");
   refused("gru --axis B=1000000 --axis T=1000000", "error: the layer needs about ");
   refused("decode", "bench decode: name a trained run: --run DIR");
-  refused("step --preset huge", "expected small, ref8k or ref32k");
+  refused("step --preset huge", "expected one of small, ref8k, ref32k, copy, dates, gpu_small");
   refused("step --attention most", "expected one of none, dot, general, additive, got 'most'");
   refused("loss --rows 1000000000 --vocab 1000000000", "error: the tensors need about ");
   refused("loss --rows 1000000000 --vocab 1000000 --hidden 1000000", "error: the tensors need about ");

@@ -20,7 +20,7 @@ TEST_CASE("the arithmetic of the reference models is that of their table") {
 
 TEST_CASE("the cost of a step at a size that is counted by hand") {
   // E=2, h=1, D=2, V=5, B=1, T=3, two real target words.
-  const ReferenceModel m{"tiny", 2, 1, 2, 5, 1, 3};
+  const ReferenceModel m{"tiny", 2, 1, 2, 5, 1, 3, 3};
   // Encoder 3 steps x 2 directions x 3 gates x (2 + 1) = 54; bridge 2 x 2 = 4; decoder 3 x 6 x (2 + 2) = 72; words 2
   // x 10.
   CHECK(step_cost(m, "none", 2, 0).gflop == Approx(6e-9 * (54 + 4 + 72 + 20)));
@@ -29,6 +29,10 @@ TEST_CASE("the cost of a step at a size that is counted by hand") {
   CHECK(step_cost(m, "dot", 2, 0).gflop == Approx(6e-9 * (150 + 52)));
   // Query 3 x 2 x 2 = 12; the cell's context 3 x 6 x 2 = 36.
   CHECK(step_cost(m, "additive", 2, 0).gflop == Approx(6e-9 * (150 + 64 + 48)));
+  // A fourth step of the source: 18 of the encoder; 4 of keys, 3 x (2 + 2) of scores and context.
+  const ReferenceModel longer{"longer", 2, 1, 2, 5, 1, 4, 3};
+  CHECK(step_cost(longer, "none", 2, 0).gflop == Approx(6e-9 * (150 + 18)));
+  CHECK(step_cost(longer, "general", 2, 0).gflop == Approx(6e-9 * (150 + 18 + 64 + 4 + 12)));
   CHECK(step_cost(m, "none", 2, 100).update_bytes == 3200);
   CHECK(step_cost(m, "none", 2, 100).memory_bytes - step_cost(m, "none", 2, 0).memory_bytes == 1600);
 }
