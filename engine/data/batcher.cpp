@@ -23,7 +23,6 @@ void Batcher::order(int64_t epoch) {
     return (length + options_.bucket - 1) / options_.bucket * options_.bucket;
   };
   const auto target_steps = [&](int64_t i) { return padded(corpus_.target.length(i) + 1); };
-  const auto source_steps = [&](int64_t i) { return padded(corpus_.source.length(i)); };
 
   Random random(options_.seed, streams::shuffle + static_cast<uint64_t>(epoch));
   order_.resize(corpus_.size());
@@ -34,12 +33,19 @@ void Batcher::order(int64_t epoch) {
     const int64_t mean_length = std::max<int64_t>(1, corpus_.target_tokens() / corpus_.size());
     const int64_t rows = options_.by == BatchBy::sentences ? options_.size : 1 + options_.size / mean_length;
     const int64_t pool = std::min(rows, corpus_.size()) * options_.pool;
+    struct Sentence {
+      int64_t target_steps, source_steps, row;
+    };
+    std::vector<Sentence> sorted;  // lengths beside the rows: in the corpus they lie far apart
     for (int64_t begin = 0; begin < corpus_.size(); begin += pool) {
       const int64_t end = std::min(begin + pool, corpus_.size());
-      std::stable_sort(order_.begin() + begin, order_.begin() + end, [&](int64_t a, int64_t b) {
-        const int64_t x = target_steps(a), y = target_steps(b);
-        return x != y ? x < y : source_steps(a) < source_steps(b);
+      sorted.clear();
+      for (int64_t i = begin; i < end; ++i)
+        sorted.push_back({target_steps(order_[i]), padded(corpus_.source.length(order_[i])), order_[i]});
+      std::stable_sort(sorted.begin(), sorted.end(), [](const Sentence& a, const Sentence& b) {
+        return a.target_steps != b.target_steps ? a.target_steps < b.target_steps : a.source_steps < b.source_steps;
       });
+      for (int64_t i = begin; i < end; ++i) order_[i] = sorted[static_cast<size_t>(i - begin)].row;
     }
   }
 
@@ -61,6 +67,7 @@ void Batcher::order(int64_t epoch) {
 }
 
 int64_t Batcher::batches(int64_t epoch) {
+  if (options_.by == BatchBy::sentences) return (corpus_.size() + options_.size - 1) / options_.size;
   order(epoch);
   return static_cast<int64_t>(batches_.size());
 }
@@ -69,6 +76,7 @@ std::span<const int64_t> Batcher::sentences(const BatchPosition& position) {
   const int64_t count = batches(position.epoch);
   if (position.index < 0 || position.index >= count)
     refuse("batch {} of epoch {} does not exist: the epoch has {}", position.index, position.epoch, count);
+  order(position.epoch);
   return batches_[position.index];
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <protozero/pbf_writer.hpp>
 #include <set>
+#include <unordered_map>
 
 #include "engine/core/error.h"
 #include "engine/data/tokenizer.h"
@@ -79,6 +80,11 @@ class CountedWords : public sp::SentenceIterator {
  private:
   const std::vector<std::string>& lines_;
   size_t at_ = 0;
+};
+
+struct StringHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
 };
 
 class BpeTokenizer : public Tokenizer {
@@ -161,9 +167,9 @@ class BpeTokenizer : public Tokenizer {
     words.resize(std::min(words.size(), most_words));
     std::vector<std::string> text;
     std::set<std::string, std::less<>> alphabet;
-    for (const auto* entry : words) {
-      text.push_back(fmt::format("{}\t{}", entry->first, entry->second));
-      for (std::string_view rest = entry->first; !rest.empty(); rest.remove_prefix(utf8_length(rest)))
+    for (const auto& [word, count] : words) {
+      text.push_back(fmt::format("{}\t{}", word, count));
+      for (std::string_view rest = word; !rest.empty(); rest.remove_prefix(utf8_length(rest)))
         alphabet.emplace(rest.substr(0, utf8_length(rest)));
     }
     const int64_t least = special_ids + static_cast<int64_t>(alphabet.size()) + 1;  // and word_begin

@@ -49,6 +49,7 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
   corpus.weight_column = text.weight_column;
   const std::vector<int32_t> end = loss_from.empty() ? std::vector<int32_t>{} : prompt_end(loss_from, target);
   std::vector<int32_t> units;
+  size_t kept = 0;
   for (size_t i = 0; i < text.pairs.size(); ++i) {
     const Pair& pair = text.pairs[i];
     units.clear();
@@ -76,9 +77,14 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
     corpus.unknown_target += std::count(to.begin(), to.end(), unk_id);
     corpus.source.push_back(from);
     corpus.target.push_back(to);
-    corpus.lines.push_back(text.lines[i]);
-    corpus.pairs.push_back(std::move(text.pairs[i]));
+    text.lines[kept] = text.lines[i];
+    if (kept != i) text.pairs[kept] = std::move(text.pairs[i]);
+    ++kept;
   }
+  text.pairs.resize(kept);
+  text.lines.resize(kept);
+  corpus.pairs = std::move(text.pairs);
+  corpus.lines = std::move(text.lines);
   if (corpus.size() == 0)
     refuse("{}: no pair left: {} blank on a side, {} longer than data.max_length {}", corpus.name, corpus.skipped.blank,
            corpus.skipped.too_long, max_length);

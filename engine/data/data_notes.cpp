@@ -1,7 +1,9 @@
 // Counting pairs and unknown words.
 #include "engine/data/data_notes.h"
 
-#include <functional>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <unordered_set>
 
 #include "engine/core/error.h"
@@ -14,7 +16,10 @@ constexpr double many_unknown = 0.2;
 
 std::string number_of(int64_t n, const char* what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
 
-size_t hash_of(const Pair& pair) { return std::hash<std::string>{}(pair.source + '\n' + pair.target); }
+uint64_t hash_of(const Pair& pair) {
+  return XXH3_64bits_withSeed(pair.target.data(), pair.target.size(),
+                              XXH3_64bits(pair.source.data(), pair.source.size()));
+}
 
 // "37.5 %", and never 0 % or 100 % for what is not.
 std::string percent(int64_t part, int64_t whole) {
@@ -54,10 +59,13 @@ std::string reason(const DataConfig& c, const Side& side) {
 std::vector<std::string> notes_on(const std::map<std::string, ParallelText>& splits, bool characters) {
   const ParallelText& train = splits.at("train");
   OddText odd = train.odd;
-  std::unordered_set<size_t> trained;
+  std::unordered_set<uint64_t> others, trained;  // of the pairs of training only those that the others have
+  for (const auto& [name, text] : splits)
+    if (name != "train")
+      for (const Pair& pair : text.pairs) others.insert(hash_of(pair));
   int64_t equal_sides = 0, spaced = 0;
   for (const Pair& pair : train.pairs) {
-    trained.insert(hash_of(pair));
+    if (const uint64_t hash = hash_of(pair); others.count(hash) > 0) trained.insert(hash);
     equal_sides += pair.source == pair.target;
     for (const std::string* side : {&pair.source, &pair.target}) spaced += side->front() == ' ' || side->back() == ' ';
   }

@@ -60,6 +60,7 @@ std::optional<Odd> odd(char32_t c) {
 }
 
 bool blank(std::string_view line) {
+  if (std::any_of(line.begin(), line.end(), [](char c) { return c > ' ' && c <= '~'; })) return false;
   bool seen = false;
   for_each_code_point(line, [&](const CodePoint& c, std::string_view) {
     const auto kind = odd(c.value);

@@ -9,50 +9,49 @@
 
 namespace seqgrad {
 
-Vocabulary::Vocabulary(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {
-  ids_.reserve(tokens_.size());
-  for (const std::string& token : tokens_) longest_ = std::max(longest_, token.size());
-  for (size_t i = 0; i < tokens_.size(); ++i)
-    if (!ids_.emplace(tokens_[i], static_cast<int32_t>(special_ids + i)).second)
-      refuse("vocabulary: token '{}' stands twice", shown(tokens_[i]));
+Vocabulary::Vocabulary(const std::vector<std::string>& tokens) {
+  for (const std::string& token : tokens) {
+    longest_ = std::max(longest_, token.size());
+    const size_t before = ordinary().size();
+    if (static_cast<size_t>(index_.add(token)) < before) refuse("vocabulary: token '{}' stands twice", shown(token));
+  }
 }
 
 void add(TokenCounts& counts, std::string_view token) {
-  if (const auto found = counts.find(token); found != counts.end())
-    ++found->second;
-  else
-    counts.emplace(token, 1);
+  const auto number = static_cast<size_t>(counts.index.add(token));
+  counts.counts.resize(counts.index.tokens().size());
+  ++counts.counts[number];
 }
 
-std::vector<const TokenCounts::value_type*> by_frequency(const TokenCounts& counts, int64_t min_frequency) {
-  std::vector<const TokenCounts::value_type*> kept;
-  for (const auto& entry : counts)
-    if (entry.second >= min_frequency) kept.push_back(&entry);
-  std::sort(kept.begin(), kept.end(), [](const auto* a, const auto* b) {
-    return a->second != b->second ? a->second > b->second : a->first < b->first;
+std::vector<std::pair<std::string_view, int64_t>> by_frequency(const TokenCounts& counts, int64_t min_frequency) {
+  std::vector<std::pair<std::string_view, int64_t>> kept;
+  for (size_t i = 0; i < counts.counts.size(); ++i)
+    if (counts.counts[i] >= min_frequency) kept.emplace_back(counts.index.tokens()[i], counts.counts[i]);
+  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
   });
   return kept;
 }
 
 Vocabulary Vocabulary::build(const TokenCounts& counts, int64_t max_size, int64_t min_frequency) {
-  std::vector<const TokenCounts::value_type*> kept = by_frequency(counts, min_frequency);
+  auto kept = by_frequency(counts, min_frequency);
   if (max_size > 0) kept.resize(std::min<size_t>(kept.size(), std::max<int64_t>(0, max_size - special_ids)));
   std::vector<std::string> tokens;
   tokens.reserve(kept.size());
-  for (const auto* entry : kept) tokens.push_back(entry->first);
-  return Vocabulary(std::move(tokens));
+  for (const auto& [token, count] : kept) tokens.emplace_back(token);
+  return Vocabulary(tokens);
 }
 
 int32_t Vocabulary::id(std::string_view token) const {
   if (token.size() > longest_) return unk_id;  // a word of a megabyte is not even hashed
-  const auto found = ids_.find(token);
-  return found == ids_.end() ? unk_id : found->second;
+  const int32_t number = index_.find(token);
+  return number < 0 ? unk_id : special_ids + number;
 }
 
 std::string_view Vocabulary::token(int32_t id) const {
   static constexpr std::array<std::string_view, special_ids> specials{"<pad>", "<s>", "</s>", "<unk>"};
   if (id < 0 || id >= size()) refuse("vocabulary: id {} is outside [0,{})", id, size());
-  return id < special_ids ? specials[id] : std::string_view(tokens_[id - special_ids]);
+  return id < special_ids ? specials[id] : std::string_view(ordinary()[static_cast<size_t>(id - special_ids)]);
 }
 
 static std::u32string characters(std::string_view text) {
@@ -94,7 +93,7 @@ std::vector<std::string> Vocabulary::nearest(std::string_view word, size_t count
   const std::u32string wanted = characters(word);
   const int limit = wanted.size() < 2 ? 0 : wanted.size() < 5 ? 1 : wanted.size() < 8 ? 2 : 3;
   std::vector<std::vector<const std::string*>> found(limit + 1);
-  for (const std::string& token : tokens_) {
+  for (const std::string& token : ordinary()) {
     if (token.size() > 4 * (wanted.size() + limit)) continue;
     const int d = distance(wanted, characters(token), limit);
     if (d <= limit && found[d].size() < count) found[d].push_back(&token);

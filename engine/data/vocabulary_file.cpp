@@ -81,7 +81,7 @@ VocabularyFile read_vocabulary(const std::string& kind, const std::string& path,
       refuse("{}:{}: token '{}' stands already in line {}", path, i + 1, shown(lines[i]), first->second);
     tokens.push_back(std::move(token));
   }
-  return {Vocabulary(std::move(tokens)), line(1) == "lowercase true"};
+  return {Vocabulary(tokens), line(1) == "lowercase true"};
 }
 
 }  // namespace seqgrad

@@ -10,7 +10,8 @@ namespace seqgrad {
 template <class F>
 void for_each_word(std::string_view line, const F& f) {
   for (size_t i = 0; i < line.size();) {
-    const size_t end = std::min(line.find_first_of(" \t", i), line.size());
+    size_t end = i;  // find_first_of would search the set of separators anew for each byte
+    while (end < line.size() && line[end] != ' ' && line[end] != '\t') ++end;
     if (end > i) f(line.substr(i, end - i));
     i = end + 1;
   }
