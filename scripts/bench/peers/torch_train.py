@@ -1,24 +1,27 @@
 #!/usr/bin/env python3
-"""The PyTorch side of multi30k_torch.sh: trains the model of a seqgrad run directory on the same pairs, and translates.
+"""The PyTorch side of whole_run.sh: trains the model of a seqgrad run directory on the same pairs, validates and tests it.
 
-Sizes, dropout, loss, optimiser, schedule, vocabularies and the number of updates come from RUN/config.resolved.yaml and
-RUN/*.vocab; batches are made by the same rule (shuffle, sort by length within pools, cut, shuffle) from a shuffle of its
-own. Prints one JSON object; `train_s` is the training loop alone: no import, no reading of text, no validation.
+Sizes, dropout, loss, optimiser, schedule, vocabularies, validations and the number of updates come from RUN/config.resolved.yaml
+and RUN/*.vocab, pairs from DATA/train.tsv, dev.tsv, test.tsv and those of further test sets (`seqgrad data --all`); batches are
+made by the same rule (shuffle, sort by length within pools, cut, shuffle) from a shuffle of its own. Prints one JSON object;
+`train_s` is the training loop alone: no import, no reading of text, no validation.
 
-  torch_train.py RUN --updates 200 --threads 2                        PyTorch as installed
-  torch_train.py RUN --threads 2 --tuned --translate OUT              glibc keeps its heap, padding dropped, Adam fused (1.x: foreach)
+  torch_train.py RUN DATA --updates 200 --threads 2         PyTorch as installed
+  torch_train.py RUN DATA --threads 2 --tuned --whole OUT   glibc keeps its heap, padding dropped, Adam fused (1.x: foreach);
+                                                            validations with samples and checkpoints in OUT, the test at the end
 """
-import argparse, json, math, random, sys, time
+import argparse, glob, json, math, os, random, sys, time
 
 from run_directory import BOS, EOS, PAD, UNK, read_config, set_up, vocabulary
 
 p = argparse.ArgumentParser()
 p.add_argument("run")
+p.add_argument("data")
 p.add_argument("--updates", type=int, default=0, help="stop after so many; 0: all that the run has")
 p.add_argument("--threads", type=int, default=2)
 p.add_argument("--tuned", action="store_true")
 p.add_argument("--bf16", action="store_true", help="autocast to bfloat16 around forward and loss")
-p.add_argument("--translate", default="", help="write greedy translations of the test source here")
+p.add_argument("--whole", default="", help="validate and test as the run does; checkpoints and samples go to this folder")
 A = p.parse_args()
 set_up(A.threads, A.tuned)
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -27,17 +30,26 @@ torch.set_num_threads(A.threads)
 C = read_config(A.run, {
     "model.attention": "general", "model.encoder.layers": "1", "model.decoder.layers": "1", "model.input_feeding": "false",
     "model.encoder.bidirectional": "true", "model.dropout.variational": "false", "optim.name": "adam", "schedule.name": "cosine",
-    "train.batch.by": "sentences", "train.accumulation": "1", "data.vocabulary.kind": "word", "data.lowercase": "false"})
+    "train.batch.by": "sentences", "train.accumulation": "1", "decode.beam": "1", "checkpoint.average": "1", "checkpoint.every": "null",
+    "loss.preset": "token_mean"})
 real, whole = lambda key: float(C[key]), lambda key: int(C[key])
 torch.manual_seed(whole("seed"))
 random.seed(whole("seed"))
+if C["checkpoint.metric"] == "bleu":
+    try:
+        import sacrebleu
+    except ImportError:
+        sacrebleu = None
+joint = {"word": " ", "char": ""}[C["data.vocabulary.kind"]]
 
 
-def pairs(split, longest=10**9):
-    sides = []
-    for side, ids in (("src", {w: i for i, w in enumerate(SOURCE)}), ("trg", {w: i for i, w in enumerate(TARGET)})):
-        sides.append([[ids.get(w, UNK) for w in line.split()] for line in open(C[f"data.{split}.{side}"], encoding="utf-8")])
-    return [(s, t) for s, t in zip(*sides, strict=True) if 0 < len(s) <= longest and 0 < len(t) <= longest]
+def pairs(split):
+    """(source ids, target ids, target text) of each pair."""
+    with open(f"{A.data}/{split}.tsv", encoding="utf-8") as lines:
+        sides = [line.rstrip("\n").split("\t")[:2] for line in lines]
+    source, target = ({w: i for i, w in enumerate(words)} for words in (SOURCE, TARGET))
+    units = lambda text: text.split() if joint else text
+    return [([source.get(w, UNK) for w in units(s)], [target.get(w, UNK) for w in units(t)], t) for s, t in sides]
 
 
 SOURCE, TARGET = vocabulary(A.run, "source"), vocabulary(A.run, "target")
@@ -50,16 +62,19 @@ def padded(rows, width=None):
 
 
 def epoch(data):
-    """Batches of an epoch: source, its lengths, decoder input, targets."""
+    """The batches of an epoch."""
     size, pool = whole("train.batch.size"), whole("train.batch.size") * whole("train.batch.pool")
     order = random.sample(data, len(data))
     for i in range(0, len(order), pool):
-        order[i:i + pool] = sorted(order[i:i + pool], key=lambda st: (up(len(st[1]) + 1), up(len(st[0]))))
+        order[i:i + pool] = sorted(order[i:i + pool], key=lambda pair: (up(len(pair[1]) + 1), up(len(pair[0]))))
     cut = [order[i:i + size] for i in range(0, len(order), size)]
     random.shuffle(cut)
-    for batch in cut:
-        source, target = [s for s, _ in batch], [t for _, t in batch]
-        yield padded(source), torch.tensor([len(s) for s in source]), padded([[BOS] + t for t in target]), padded([t + [EOS] for t in target])
+    yield from map(batch_of, cut)
+
+
+def batch_of(part):
+    source, target = [p[0] for p in part], [p[1] for p in part]
+    return padded(source), torch.tensor([len(s) for s in source]), padded([[BOS] + t for t in target]), padded([t + [EOS] for t in target])
 
 
 class Seq2Seq(nn.Module):
@@ -88,13 +103,13 @@ class Seq2Seq(nn.Module):
         context = torch.bmm(F.softmax(scores, -1), states)
         return s.drop_hidden(torch.tanh(s.readout(torch.cat((y, context), -1)))), h[0]
 
-    def loss(s, source, lengths, target_in, target_out):
+    def loss(s, source, lengths, target_in, target_out, reduction="mean"):
         states, keys, padding, h = s.encode(source, lengths)
         x, y = s.decode(target_in, h, states, keys, padding)[0].flatten(0, 1), target_out.flatten()
         if A.tuned:
             live = (y != PAD).nonzero().squeeze(1)
             x, y = x.index_select(0, live), y.index_select(0, live)
-        return F.cross_entropy(s.out(x), y, ignore_index=PAD, label_smoothing=real("loss.smoothing.epsilon"))
+        return F.cross_entropy(s.out(x), y, ignore_index=PAD, label_smoothing=real("loss.smoothing.epsilon"), reduction=reduction)
 
 
 def rate(step, total):
@@ -107,34 +122,86 @@ def rate(step, total):
 
 @torch.no_grad()
 def translate(model, sources):
+    """Greedy, sorted by length, in batches from which finished sentences leave."""
     model.eval()
     order, out = sorted(range(len(sources)), key=lambda i: -len(sources[i])), [""] * len(sources)
-    for begin in range(0, len(order), 100):
-        part = order[begin:begin + 100]
+    for begin in range(0, len(order), 256):
+        part = order[begin:begin + 256]
         states, keys, padding, h = model.encode(padded([sources[i] for i in part]), torch.tensor([len(sources[i]) for i in part]))
-        words, done, said = torch.full((len(part),), BOS), torch.zeros(len(part), dtype=torch.bool), []
-        for _ in range(int(real("decode.max_ratio") * len(sources[part[0]])) + whole("decode.max_extra")):
+        steps = int(real("decode.max_ratio") * len(sources[part[0]])) + whole("decode.max_extra")
+        alive, words, said = torch.arange(len(part)), torch.full((len(part),), BOS), torch.full((len(part), steps), EOS)
+        for t in range(steps):
             x, h = model.decode(words.unsqueeze(1), h, states, keys, padding)
             logits = model.out(x[:, 0])
             logits[:, [PAD, BOS]] = float("-inf")
             words = logits.argmax(-1)
-            said.append(words)
-            done |= words == EOS
-            if done.all():
+            said[alive, t] = words
+            going = (words != EOS).nonzero()[:, 0]
+            if len(going) == 0:
                 break
-        for i, row in zip(part, torch.stack(said, 1).tolist()):
-            out[i] = " ".join(TARGET[w] for w in (row[:row.index(EOS)] if EOS in row else row))
+            if len(going) <= len(alive) * 3 // 4:
+                alive, words, h, states, keys, padding = (x[going] for x in (alive, words, h, states, keys, padding))
+        for i, row in zip(part, said.tolist()):
+            out[i] = joint.join(TARGET[w] for w in (row[:row.index(EOS)] if EOS in row else row))
     return out
 
 
+@torch.no_grad()
+def evaluate(model, data):
+    """Loss and scores of a split, and its translations."""
+    model.eval()
+    order, total = sorted(data, key=lambda pair: -len(pair[0])), 0.0
+    for begin in range(0, len(order), 64):
+        total += model.loss(*batch_of(order[begin:begin + 64]), reduction="sum").item()
+    said = translate(model, [source for source, _, _ in data])
+    scores = dict(loss=total / sum(len(t) + 1 for _, t, _ in data),
+                  sequence_accuracy=sum(a == b[2] for a, b in zip(said, data)) / len(data))
+    if C["checkpoint.metric"] == "bleu" and sacrebleu:
+        scores["bleu"] = sacrebleu.corpus_bleu(said, [[t for _, _, t in data]], force=True).score
+    return scores, said
+
+
+def save(model, adam, step, name):
+    path = f"{A.whole}/{name}.pt"
+    torch.save(dict(model=model.state_dict(), optim=adam.state_dict(), step=step), path + ".part")
+    os.replace(path + ".part", path)
+
+
+class Validation:
+    def __init__(s):
+        os.makedirs(A.whole)
+        s.dev, s.best, s.seconds = pairs("dev"), -math.inf, 0.0
+
+    def __call__(s, model, adam, step):
+        start = time.perf_counter()
+        scores, said = evaluate(model, s.dev)
+        print(f"step {step}  dev: {scores}", file=sys.stderr, flush=True)
+        with open(f"{A.whole}/samples-{step}.txt", "w", encoding="utf-8") as f:
+            f.writelines(f"{pair[2]}\n{text}\n\n" for pair, text in zip(s.dev[:3], said))
+        metric = scores.get(C["checkpoint.metric"], scores["sequence_accuracy"]) if C["checkpoint.metric"] != "loss" else -scores["loss"]
+        save(model, adam, step, "last")
+        if metric > s.best:
+            s.best = metric
+            save(model, adam, step, "best")
+        model.train()
+        s.seconds += time.perf_counter() - start
+
+    def test(s, model):
+        """Of the best weights, on the test split and the further ones."""
+        model.load_state_dict(torch.load(f"{A.whole}/best.pt")["model"])
+        names = [os.path.basename(path)[:-4] for path in glob.glob(f"{A.data}/*.tsv")]
+        return {name: evaluate(model, pairs(name))[0] for name in names if name not in ("train", "dev")}
+
+
 def main():
-    data, model = pairs("train", whole("data.max_length")), Seq2Seq()
+    data, model = pairs("train"), Seq2Seq()
     per_epoch = -(-len(data) // whole("train.batch.size"))
     total = per_epoch * whole("train.epochs") if C["train.steps"] == "null" else whole("train.steps")
     updates = min(total, A.updates or total)
     options = {} if not A.tuned else dict(foreach=True) if torch.__version__ < "2" else dict(fused=True)
     adam = torch.optim.Adam(model.parameters(), lr=1, betas=(real("optim.beta1"), real("optim.beta2")), eps=real("optim.eps"), **options)
-    step, positions, start = 0, 0, time.perf_counter()
+    validate = Validation() if A.whole else None
+    step, start = 0, time.perf_counter()
     while step < updates:
         for batch in epoch(data):
             step += 1
@@ -143,23 +210,17 @@ def main():
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=A.bf16):
                 loss = model.loss(*batch)
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), real("optim.clip_norm"))
+            if C["optim.clip_norm"] != "null":
+                nn.utils.clip_grad_norm_(model.parameters(), real("optim.clip_norm"))
             adam.step()
-            positions += batch[3].numel()
+            if validate and (step % whole("train.validate_every") == 0 or step == total):
+                validate(model, adam, step)
             if step == updates:
                 break
-            if step % 500 == 0:
-                print(f"update {step}/{updates}, loss {loss.item():.3f}, {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     loss = loss.item()
-    took = time.perf_counter() - start
-    if A.translate:
-        ids = {w: i for i, w in enumerate(SOURCE)}
-        with open(C["data.test.src"], encoding="utf-8") as f:
-            sources = [[ids.get(w, UNK) for w in line.split()] for line in f]
-        with open(A.translate, "w", encoding="utf-8") as f:
-            f.writelines(line + "\n" for line in translate(model, sources))
+    took = time.perf_counter() - start - (validate.seconds if validate else 0)
     print(json.dumps(dict(what="torch_train", torch=torch.__version__, threads=A.threads, tuned=A.tuned, bf16=A.bf16, params=sum(q.numel() for q in model.parameters()),
-                          updates=updates, total=total, target_positions=positions, train_s=took, loss=loss)))
+                          updates=updates, total=total, train_s=took, loss=loss, **(validate.test(model) if validate else {}))))
 
 
 if __name__ == "__main__":
