@@ -4,6 +4,7 @@
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
+#include <algorithm>
 #include <mutex>
 #include <protozero/pbf_writer.hpp>
 #include <set>

@@ -1,4 +1,6 @@
 // The kinds `word` (what spaces and tabs separate) and `char` (every character, spaces included).
+#include <algorithm>
+
 #include "engine/data/tokenizer.h"
 #include "engine/data/vocabulary_file.h"
 #include "engine/text/unicode.h"

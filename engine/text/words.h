@@ -1,6 +1,5 @@
 // The words of a line: what spaces and tabs separate, or whatever Unicode calls white space.
 #pragma once
-#include <algorithm>
 #include <string_view>
 #include <vector>
 

@@ -12,7 +12,7 @@
 # Exit 1 when a bar is missed, 77 without the text, or without PyTorch where a bar asks for it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-config=configs/multi30k_de_en.yaml pythons=() threads=2 options=() bars={}
+build=${SEQGRAD_BUILD:-build} config=configs/multi30k_de_en.yaml pythons=() threads=2 options=() bars={}
 while [[ $# -gt 0 ]]; do
   case $1 in
     --python) pythons+=("$2"); shift 2 ;;
@@ -26,7 +26,7 @@ while [[ $# -gt 0 ]]; do
 done
 [[ ${#pythons[@]} -gt 0 ]] || IFS=: read -ra pythons <<<"${SEQGRAD_PEERS:-${SEQGRAD_PYTHON:-python3}}"
 command -v jq >/dev/null || { echo "error: jq is needed: sudo apt-get install -y jq" >&2; exit 2; }
-[[ -x build/seqgrad ]] || scripts/build.sh seqgrad
+[[ -x $build/seqgrad ]] || scripts/build.sh seqgrad
 unset OPENBLAS_CORETYPE
 export PYTHONDONTWRITEBYTECODE=1
 name=$(basename "$config" .yaml)
@@ -39,22 +39,22 @@ if [[ $name == multi30k* ]]; then
     options+=(--set "data.${split%%:*}={src: $tok/${split#*:}.lc.norm.tok.$src, trg: $tok/${split#*:}.lc.norm.tok.$trg}")
   done
 fi
-mkdir -p build/bench/runs
-run=$(mktemp -d "build/bench/runs/whole-$name-XXXX")
+mkdir -p "$build/bench/runs"
+run=$(mktemp -d "$build/bench/runs/whole-$name-XXXX")
 
 seconds() {  # COMMAND…: runs it, leaves its seconds in `took`
   local start=$EPOCHREALTIME
   "$@" || return
   took=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {print b - a}')
 }
-seconds build/seqgrad train "$config" "${options[@]}" --threads "$threads" --run-dir "$run" >"$run.log" 2>&1 || { tail -n 3 "$run.log" >&2; exit 3; }
+seconds "$build/seqgrad" train "$config" "${options[@]}" --threads "$threads" --run-dir "$run" >"$run.log" 2>&1 || { tail -n 3 "$run.log" >&2; exit 3; }
 ours=$took
 echo "seqgrad: $ours s; $(grep -o '[0-9.]* % of .* outside of training steps.*' "$run.log" || true)" >&2
 
 # The pairs as our tokenizer read them, built-in tasks' too.
 mkdir "$run.data"
 for split in train dev test $(jq -r '.results | keys[] | select(. != "test")' "$run/run.json"); do
-  build/seqgrad data "$config" "${options[@]}" --split "$split" --all -q >"$run.data/$split.tsv"
+  "$build/seqgrad" data "$config" "${options[@]}" --split "$split" --all -q >"$run.data/$split.tsv"
 done
 ways=("")
 [[ " ${options[*]} " != *" precision=bf16 "* ]] || ways=("" --bf16)
