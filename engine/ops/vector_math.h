@@ -8,14 +8,13 @@
 
 namespace seqgrad {
 
-// exp for float: range reduction by ln 2 in two parts and a degree-6 polynomial (the method of Cephes' expf).
-// NaN stays NaN, overflow gives +inf, results below the smallest normal number are 0.
-SEQGRAD_HD inline float fast_exp(float x) {
-  constexpr float low = -87.33654f, high = 88.72284f;
-  const float c = x < low ? low : x > high ? high : x;
-  constexpr float round = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
-  const float n = (c * 1.44269504f + round) - round;
-  const float f = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+// exp for float where it is a normal number: range reduction by ln 2 in two parts and a degree-6 polynomial (the method
+// of Cephes' expf). Elsewhere, and of NaN, the result is any number.
+SEQGRAD_HD inline float normal_exp(float x) {
+  constexpr float rounder = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
+  const float shifted = x * 1.44269504f + rounder;
+  const float n = shifted - rounder;
+  const float f = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691500e-4f;
   p = p * f + 1.3981999507e-3f;
   p = p * f + 8.3334519073e-3f;
@@ -23,15 +22,20 @@ SEQGRAD_HD inline float fast_exp(float x) {
   p = p * f + 1.6666665459e-1f;
   p = p * f + 5.0000001201e-1f;
   p = p * (f * f) + f + 1.0f;
-  // 2^n in two factors, since 2^128 is no float although exp(88.7) is.
-  const int32_t i = static_cast<int32_t>(n == n ? n : 0.0f);
-  const int32_t half = i / 2;
-  const uint32_t a = static_cast<uint32_t>(half + 127) << 23, b = static_cast<uint32_t>(i - half + 127) << 23;
-  float fa, fb;
-  std::memcpy(&fa, &a, 4);
-  std::memcpy(&fb, &b, 4);
-  const float y = p * fa * fb;
-  return x < low ? 0.0f : x > high ? INFINITY : y;
+  uint32_t bits, low;  // the low bits of `shifted` are n, which is added to the exponent
+  std::memcpy(&bits, &p, 4);
+  std::memcpy(&low, &shifted, 4);
+  bits += low << 23;
+  std::memcpy(&p, &bits, 4);
+  return p;
+}
+
+constexpr float lowest_exp = -87.33654f, highest_exp = 88.72283f;  // whose exp are normal numbers
+
+// NaN stays NaN, overflow gives +inf, results below the smallest normal number are 0.
+SEQGRAD_HD inline float fast_exp(float x) {
+  const float y = x < lowest_exp ? 0.0f : normal_exp(x);
+  return x <= highest_exp ? y : x * INFINITY;
 }
 SEQGRAD_HD inline double fast_exp(double x) { return std::exp(x); }
 
@@ -41,7 +45,7 @@ SEQGRAD_HD inline double fast_sigmoid(double x) { return 1.0 / (1.0 + std::exp(-
 // tanh for float: an odd polynomial near 0 (Cephes' tanhf), (1-e)/(1+e) with e = exp(-2|x|) elsewhere.
 SEQGRAD_HD inline float fast_tanh(float x) {
   const float a = x < 0 ? -x : x;
-  const float e = fast_exp(-2.0f * a);
+  const float e = -2.0f * a < lowest_exp ? 0.0f : normal_exp(-2.0f * a);
   const float big = (1.0f - e) / (1.0f + e);
   const float z = x * x;
   float p = -5.70498872745e-3f;
@@ -49,9 +53,8 @@ SEQGRAD_HD inline float fast_tanh(float x) {
   p = p * z - 5.37397155531e-2f;
   p = p * z + 1.33314422036e-1f;
   p = p * z - 3.33332819422e-1f;
-  const float small = a * z * p + a;
-  const float y = a < 0.625f ? small : big;
-  return x < 0 ? -y : y;
+  const float small = x * z * p + x;
+  return a >= 0.625f ? (x < 0 ? -big : big) : small;  // of NaN: the polynomial's
 }
 SEQGRAD_HD inline double fast_tanh(double x) { return std::tanh(x); }
 
