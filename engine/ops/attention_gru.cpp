@@ -32,13 +32,13 @@ template <class T>
 void clear_padding_row(const kernels::AttentionGru<T>& k, int64_t row) {
   std::fill_n(k.y + row * k.size.out(), k.size.out(), T{0});
   std::fill_n(k.weights + row * k.size.source, k.size.source, T{0});
-  if (k.h_prev) std::fill_n(k.h_prev + row * k.size.hidden, k.size.hidden, T{0});
-  if (k.query) std::fill_n(k.query + row * k.size.key_width, k.size.key_width, T{0});
 }
 
-// Attends for sentence b at step t and moves its state s [H] on; gates_hh [3H+D] is its row of the product.
+// Attends for sentence b at step t, whose token it is, and moves its state s [H] on; gates_hh [3H+D] is its row of the
+// product.
 template <class T>
-void attend_and_step(const kernels::AttentionGru<T>& k, int64_t b, int64_t t, T* s, T* gates_hh, T* gx, T* unsaved) {
+void attend_and_step(const kernels::AttentionGru<T>& k, int64_t b, int64_t t, int64_t token, T* s, T* gates_hh, T* gx,
+                     T* unsaved) {
   const kernels::AttentionGruSizes& size = k.size;
   const int64_t h = size.hidden, d = size.key_width, source = size.source, n = k.source_lengths[b],
                 row = b * size.steps + t;
@@ -49,9 +49,8 @@ void attend_and_step(const kernels::AttentionGru<T>& k, int64_t b, int64_t t, T*
   std::fill_n(a + n, source - n, T{0});
   std::copy_n(k.gx + row * 3 * h, 3 * h, gx);
   for (int64_t i = 0; i < n; ++i) add_scaled(a[i], k.projected + (b * source + i) * 3 * h, gx, 3 * h);
-  if (k.h_prev) std::copy_n(s, h, k.h_prev + row * h), std::copy_n(query, d, k.query + row * d);
-  const SavedGates<T> gates(k.saved_gates ? k.saved_gates + row * h : unsaved,
-                            k.saved_gates ? size.batch * size.steps * h : h);
+  if (k.h_prev) std::copy_n(s, h, k.h_prev + token * h), std::copy_n(query, d, k.query + token * d);
+  const SavedGates<T> gates(k.saved_gates ? k.saved_gates + 4 * token * h : unsaved, h);
   gru_cell(gx, gates_hh, k.b_hh, s, s, gates, h);
   std::copy_n(s, h, k.y + row * size.out());
 }
@@ -61,35 +60,39 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
   const kernels::AttentionGruSizes& size = k.size;
   const int64_t h = size.hidden, c = size.value_width, fused = size.fused_width();
   T* const memory = Tape::current().scratch<T>(size.batch * StepRows<T>::width(size), Device::cpu);
-  for_each_sentence_block(1, size.batch, h, k.lengths, [&](const SentenceBlock& block) {
-    const int64_t rows = block.rows();
-    const StepRows<T> r(memory + block.begin * StepRows<T>::width(size), size, rows);
-    std::copy_n(k.h0 + block.begin * h, rows * h, r.state);
-    for (int64_t t = 0; t < size.steps; ++t) {
-      if (t < block.steps) cpu_gemm(Matrix{r.state, rows, h}, k.w, Matrix{r.gates_hh, rows, fused}, false);
+  SentenceBlocks(1, size.batch, h, k.lengths).for_each([&](const SentenceBlock& block) {
+    const int64_t rows = block.rows;
+    const StepRows<T> r(memory + block.first_row * StepRows<T>::width(size), size, rows);
+    for (int64_t i = 0; i < rows; ++i) std::copy_n(k.h0 + block.sentences[i] * h, h, r.state + i * h);
+    for (int64_t t = 0, token = block.first_token; t < size.steps; ++t) {
+      const int64_t live = block.live(t);
+      if (live > 0) cpu_gemm(Matrix{r.state, live, h}, k.w, Matrix{r.gates_hh, live, fused}, false);
       for (int64_t i = 0; i < rows; ++i)
-        if (const int64_t b = block.begin + i; t < k.lengths[b])
-          attend_and_step(k, b, t, r.state + i * h, r.gates_hh + i * fused, r.gx, r.unsaved);
+        if (const int64_t b = block.sentences[i]; i < live)
+          attend_and_step(k, b, t, token + i, r.state + i * h, r.gates_hh + i * fused, r.gx, r.unsaved);
         else
           clear_padding_row(k, b * size.steps + t);
+      token += live;
     }
-    for (int64_t b = block.begin; b < block.end; ++b)  // contexts of all steps
+    for (int64_t i = 0; i < rows; ++i) {  // contexts of all steps
+      const int64_t b = block.sentences[i];
       cpu_gemm(Matrix{k.weights + b * size.steps * size.source, k.lengths[b], k.source_lengths[b], size.source},
                Matrix{k.values + b * size.source * c, k.source_lengths[b], c},
                Matrix{k.y + b * size.steps * size.out() + h, k.lengths[b], c, size.out()}, false);
+    }
   });
 }
 
-// Sentence b's step t back: dh [H], of the state after it, becomes what of it passes the gate z. dscores begins with
-// the gradients of weights by the contexts of y.
+// Sentence b's step t, a token, back: dh [H], of the state after it, becomes what of it passes the gate z. dscores
+// begins with the gradients of weights by the contexts of y.
 template <class T>
-void attend_and_step_grad(const kernels::AttentionGruGrad<T>& k, int64_t b, int64_t t, T* dh) {
+void attend_and_step_grad(const kernels::AttentionGruGrad<T>& k, int64_t b, int64_t t, int64_t token, T* dh) {
   const kernels::AttentionGruSizes& size = k.size;
   const int64_t h = size.hidden, d = size.key_width, source = size.source, n = k.source_lengths[b],
                 row = b * size.steps + t;
-  T *dgx = k.dgx + row * 3 * h, *dgates_hh = k.dgates_hh + row * size.fused_width(), *dquery = dgates_hh + 3 * h;
-  const T *a = k.weights + row * source, *query = k.query + row * d;
-  gru_cell_grad(SavedGates<const T>(k.saved_gates + row * h, size.batch * size.steps * h), k.h_prev + row * h, dh,
+  T *dgx = k.dgx + row * 3 * h, *dgates_hh = k.dgates_hh + token * size.fused_width(), *dquery = dgates_hh + 3 * h;
+  const T *a = k.weights + row * source, *query = k.query + token * d;
+  gru_cell_grad(SavedGates<const T>(k.saved_gates + 4 * token * h, h), k.h_prev + token * h, dh,
                 k.dy + row * size.out(), dgx, dgates_hh, h);
   T *dweights = k.dscores + row * source, sum = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -133,27 +136,28 @@ void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
   const kernels::AttentionGruSizes& size = k.size;
   const int64_t h = size.hidden, fused = size.fused_width();
   T* const memory = Tape::current().scratch<T>(size.batch * h, Device::cpu);  // dh
-  for_each_sentence_block(1, size.batch, h, k.lengths, [&](const SentenceBlock& block) {
-    T* dh = memory + block.begin * h;
-    std::fill_n(dh, block.rows() * h, T{0});
-    for (int64_t b = block.begin; b < block.end; ++b) weights_grad(k, b);
+  SentenceBlocks(1, size.batch, h, k.lengths).for_each([&](const SentenceBlock& block) {
+    const int64_t rows = block.rows;
+    T* dh = memory + block.first_row * h;
+    std::fill_n(dh, rows * h, T{0});
+    for (int64_t i = 0; i < rows; ++i) weights_grad(k, block.sentences[i]);
+    int64_t token = block.end_token();
     for (int64_t t = size.steps - 1; t >= 0; --t) {
-      for (int64_t b = block.begin; b < block.end; ++b) {
-        const int64_t row = b * size.steps + t;
-        if (t < k.lengths[b]) {
-          attend_and_step_grad(k, b, t, dh + (b - block.begin) * h);
-        } else {
-          std::fill_n(k.dgx + row * 3 * h, 3 * h, T{0});
-          std::fill_n(k.dgates_hh + row * fused, fused, T{0});
-        }
-      }
-      if (t < block.steps && (t > 0 || k.dh0))
-        cpu_gemm(Matrix{k.dgates_hh + (block.begin * size.steps + t) * fused, block.rows(), fused, size.steps * fused},
-                 k.wt, Matrix{dh, block.rows(), h}, true);
+      const int64_t live = block.live(t);
+      token -= live;
+      for (int64_t i = 0; i < rows; ++i)
+        if (const int64_t b = block.sentences[i]; i < live)
+          attend_and_step_grad(k, b, t, token + i, dh + i * h);
+        else
+          std::fill_n(k.dgx + (b * size.steps + t) * 3 * h, 3 * h, T{0});
+      if (live > 0 && (t > 0 || k.dh0))
+        cpu_gemm(Matrix{k.dgates_hh + token * fused, live, fused}, k.wt, Matrix{dh, live, h}, true);
     }
-    if (k.dh0)
-      for (int64_t i = 0; i < block.rows() * h; ++i) k.dh0[block.begin * h + i] += dh[i];
-    for (int64_t b = block.begin; b < block.end; ++b) values_grad(k, b);
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t b = block.sentences[i];
+      if (k.dh0) add_scaled(T{1}, dh + i * h, k.dh0 + b * h, h);
+      values_grad(k, b);
+    }
   });
 }
 
@@ -212,7 +216,7 @@ template <class T>
 void add_parameter_gradients(const kernels::AttentionGruSizes& size, const Tensor& x, const AttentiveCell& cell,
                              const Tensor& values, const Saved& s, const Tensor& dgx, const Tensor& dgates_hh,
                              const Tensor& dprojected) {
-  const int64_t rows = size.batch * size.steps, h = size.hidden;
+  const int64_t rows = s.h_prev.shape[0], h = size.hidden;
   const Matrix<const T> h_prev = as_matrix<T>(s.h_prev), gates = as_matrix<T>(dgates_hh).block(0, 0, rows, 3 * h),
                         query = as_matrix<T>(dgates_hh).block(0, 3 * h, rows, size.key_width);
   add_weight_gradient<T>(cell.w_hh, h_prev, gates);
@@ -230,7 +234,8 @@ void differentiate(const kernels::AttentionGruSizes& size, const Tensor& x, cons
   const DType dtype = x.dtype;
   const Device device = x.device;
   const int64_t rows = size.batch * size.steps, h = size.hidden;
-  const Tensor dgx = empty({rows, 3 * h}, dtype, device), dgates_hh = empty({rows, size.fused_width()}, dtype, device),
+  const Tensor dgx = empty({rows, 3 * h}, dtype, device),
+               dgates_hh = empty({s.h_prev.shape[0], size.fused_width()}, dtype, device),
                dprojected = empty({size.batch * size.source, 3 * h}, dtype, device),
                dv = zeros({size.batch, size.key_width}, dtype, device);
   const auto grad_or_null = [](const Tensor& t) { return t.requires_grad() ? grad(t).as<T>() : nullptr; };
@@ -286,7 +291,7 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
   const kernels::AttentionGruSizes size = checked_sizes(x, cell, h0, source, lengths);
   const DType dtype = x.dtype;
   const Device device = x.device;
-  const int64_t batch = size.batch, steps = size.steps, h = size.hidden;
+  const int64_t batch = size.batch, steps = size.steps, h = size.hidden, rows = saved_rows(lengths, steps);
   const std::initializer_list<Tensor> inputs = {x,         cell.w_ih,    cell.b_ih,    cell.w_hh,
                                                 cell.b_hh, cell.w_query, cell.b_query, cell.v,
                                                 h0,        source.keys,  source.values};
@@ -295,9 +300,9 @@ Tensor attention_gru(const Tensor& x, const AttentiveCell& cell, const Tensor& h
   };
   Tensor y = empty({batch, steps, size.out()}, dtype, device);
   const Saved s{.weights = empty({batch, steps, size.source}, dtype, device),
-                .h_prev = saved({batch, steps, h}),
-                .query = saved({batch, steps, size.key_width}),
-                .gates = saved({4, batch, steps, h}),
+                .h_prev = saved({rows, h}),
+                .query = saved({rows, size.key_width}),
+                .gates = saved({4, rows, h}),
                 .projected = empty({batch, size.source, 3 * h}, dtype, device),
                 .w = side_by_side(cell.w_hh, cell.w_query)};
   const Tensor gx = empty({batch, steps, 3 * h}, dtype, device);

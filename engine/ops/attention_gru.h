@@ -37,9 +37,9 @@ struct AttentionGru {
   const T* gx /*[B,T,3H], x·W_ih + b_ih*/;
   PackedMatrix<T> w /*[H,3H+D]*/;
   const T *b_hh, *b_query, *v, *keys, *values, *projected /*[B,S,3H]*/, *h0;
-  T *y /*[B,T,H+C]*/, *weights /*[B,T,S]*/;              // written in full
-  T *h_prev /*[B,T,H]*/, *query /*[B,T,D]*/;             // null: nothing is recorded
-  T* saved_gates /*[4,B,T,H], of what is not padding*/;  // null: nothing is recorded
+  T *y /*[B,T,H+C]*/, *weights /*[B,T,S]*/;  // written in full
+  // Null: nothing is recorded. N as in gru.h.
+  T *h_prev /*[N,H]*/, *query /*[N,D]*/, *saved_gates /*[N,4,H], on a GPU [4,N,H], of what is not padding*/;
 };
 template <class T>
 struct AttentionGruGrad {
@@ -47,7 +47,7 @@ struct AttentionGruGrad {
   const int32_t *source_lengths, *lengths;
   PackedMatrix<T> wt /*[3H+D,H], the transpose of w*/;
   const T *v, *keys, *values, *projected, *weights, *h_prev, *query, *saved_gates, *dy;
-  T *dgx /*[B,T,3H]*/, *dgates_hh /*[B,T,3H+D], of h·[W_hh W_q]*/, *dprojected /*[B,S,3H]*/;  // written in full
+  T *dgx /*[B,T,3H]*/, *dgates_hh /*[N,3H+D], of h·[W_hh W_q]*/, *dprojected /*[B,S,3H]*/;  // written in full
   T *dkeys, *dvalues, *dh0;  // added to; dvalues by the contexts of y alone; null (not dkeys): not wanted
   T* dv;                     // [B,D] contribution of each sentence, zero-filled
   T* dscores;                // [B,T,S] scratch

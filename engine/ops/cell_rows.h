@@ -2,37 +2,63 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
+#include <vector>
 
+#include "engine/core/tensor.h"
 #include "engine/core/thread_pool.h"
 
 namespace seqgrad {
 
-// Sentences [begin,end) that a thread takes through all time steps of one direction; none of them has more than
-// `steps`.
+// The sentences that a thread takes through all time steps of one direction, longest first: those that have step t are
+// its first live(t) ones.
 struct SentenceBlock {
-  int64_t direction, begin, end, steps;
-  int64_t rows() const { return end - begin; }
+  int64_t direction, rows;
+  const int64_t* sentences;
+  int64_t first_row;    // how many sentences the blocks before it have, in all directions
+  int64_t first_token;  // how many words they have: where it begins in what is kept word by word
+  const int32_t* lengths;
+
+  int64_t steps() const { return lengths[sentences[0]]; }
+  int64_t end_token() const {
+    return std::accumulate(sentences, sentences + rows, first_token,
+                           [&](int64_t n, int64_t b) { return n + lengths[b]; });
+  }
+  int64_t live(int64_t t) const {
+    return std::partition_point(sentences, sentences + rows, [&](int64_t b) { return lengths[b] > t; }) - sentences;
+  }
 };
 
 // Larger layers need taller blocks to amortise reading W. A function of the layer's size alone.
 inline int64_t sentence_block_height(int64_t hidden) { return hidden <= 128 ? 16 : 32; }
 
-// Calls f(block) for all sentences in parallel.
-template <class F>
-void for_each_sentence_block(int64_t directions, int64_t batch, int64_t hidden, const int32_t* lengths, const F& f) {
-  const int64_t height = sentence_block_height(hidden), blocks = (batch + height - 1) / height;
-  parallel_blocks(directions * blocks, [&](int64_t i) {
-    const int64_t begin = i % blocks * height, end = std::min(begin + height, batch);
-    f(SentenceBlock{i / blocks, begin, end, *std::max_element(lengths + begin, lengths + end)});
-  });
-}
+// All sentences of all directions, dealt so that blocks have about as many words each. What backward reads of each word
+// lies block by block and in a block step by step, so that the words of a step, and all words, are rows of one matrix.
+class SentenceBlocks {
+ public:
+  SentenceBlocks(int64_t directions, int64_t batch, int64_t hidden, const int32_t* lengths);
 
-// What backward reads of a cell: r, z, n and hn_proj = h·W_n + b_n, each [H].
+  // Calls f(block) for all in parallel.
+  template <class F>
+  void for_each(const F& f) const {
+    parallel_blocks(std::ssize(blocks_), [&](int64_t i) { f(blocks_[static_cast<size_t>(i)]); });
+  }
+
+ private:
+  int64_t tokens_ = 0;
+  std::vector<int64_t> sentences_;
+  std::vector<SentenceBlock> blocks_;
+};
+
+// How many rows what backward reads has, of each direction: on a CPU one of each word, on a GPU one of each position.
+int64_t saved_rows(const Tensor& lengths /*[B] i32*/, int64_t steps);
+
+// What backward reads of a cell [4H]: r, z, n and hn_proj = h·W_n + b_n.
 template <class T>
 struct SavedGates {
   T *r, *z, *n, *hn_proj;
 
-  SavedGates(T* first, int64_t stride) : r(first), z(first + stride), n(z + stride), hn_proj(n + stride) {}
+  SavedGates(T* first, int64_t hidden) : r(first), z(first + hidden), n(z + hidden), hn_proj(n + hidden) {}
 };
 
 // h [H] from h_prev [H], which it may be; gx, gh and bias [3H] in the order r, z, n.

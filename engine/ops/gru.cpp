@@ -23,34 +23,32 @@ int64_t time_of(int64_t i, int64_t steps, bool reverse) { return reverse && i < 
 template <class T>
 void gru_cpu(const kernels::Gru<T>& k) {
   const kernels::GruSizes& size = k.size;
-  const int64_t h = size.hidden, all = size.directions * size.batch, stride = k.saved_gates ? all * size.steps * h : h;
+  const SentenceBlocks blocks(size.directions, size.batch, size.hidden, k.lengths);
+  const int64_t h = size.hidden;
   const int64_t width = k.saved_gates ? 4 * h : 8 * h;  // of a sentence: state, gh [3H], and gates if nobody saves them
-  T* const memory = Tape::current().scratch<T>(all * width, Device::cpu);
-  for_each_sentence_block(size.directions, size.batch, h, k.lengths, [&](const SentenceBlock& block) {
+  T* const memory = Tape::current().scratch<T>(size.directions * size.batch * width, Device::cpu);
+  blocks.for_each([&](const SentenceBlock& block) {
     const auto& from = k.of[block.direction];
-    const int64_t rows = block.rows();
-    T *state = memory + (block.direction * size.batch + block.begin) * width, *gh = state + rows * h,
-      *unsaved = gh + 3 * rows * h;
+    const int64_t rows = block.rows;
+    T *state = memory + block.first_row * width, *gh = state + rows * h, *unsaved = gh + 3 * rows * h;
     std::fill_n(state, 4 * rows * h, T{0});
-    if (from.h0) std::copy_n(from.h0 + block.begin * h, rows * h, state);
-    for (int64_t i = 0; i < size.steps; ++i) {
-      if (i < block.steps && (i > 0 || from.h0))
-        cpu_gemm(Matrix{state, rows, h}, from.w, Matrix{gh, rows, 3 * h}, false);
+    for (int64_t b = 0; b < rows && from.h0; ++b) std::copy_n(from.h0 + block.sentences[b] * h, h, state + b * h);
+    for (int64_t i = 0, token = block.first_token; i < size.steps; ++i) {
+      const int64_t t = time_of(i, block.steps(), size.is_reverse(block.direction)), live = block.live(t);
+      if (live > 0 && (i > 0 || from.h0)) cpu_gemm(Matrix{state, live, h}, from.w, Matrix{gh, live, 3 * h}, false);
+      if (k.h_prev) std::copy_n(state, live * h, k.h_prev + token * h);
       for (int64_t b = 0; b < rows; ++b) {
-        const int64_t t = time_of(i, block.steps, size.is_reverse(block.direction)),
-                      row = (block.begin + b) * size.steps + t,
-                      index_dbth = (block.direction * size.batch * size.steps + row) * h;
+        const int64_t row = block.sentences[b] * size.steps + t;
         T *s = state + b * h, *y = k.y + (row * size.directions + block.direction) * h;
-        if (t >= k.lengths[block.begin + b]) {
+        if (b >= live) {
           std::fill_n(y, h, T{0});
-          if (k.h_prev) std::fill_n(k.h_prev + index_dbth, h, T{0});
           continue;
         }
-        if (k.h_prev) std::copy_n(s, h, k.h_prev + index_dbth);
-        T* gates = k.saved_gates ? k.saved_gates + index_dbth : unsaved;
-        gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, SavedGates<T>(gates, stride), h);
+        T* gates = k.saved_gates ? k.saved_gates + 4 * (token + b) * h : unsaved;
+        gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, SavedGates<T>(gates, h), h);
         std::copy_n(s, h, y);
       }
+      token += live;
     }
   });
 }
@@ -58,32 +56,30 @@ void gru_cpu(const kernels::Gru<T>& k) {
 template <class T>
 void gru_grad_cpu(const kernels::GruGrad<T>& k) {
   const kernels::GruSizes& size = k.size;
+  const SentenceBlocks blocks(size.directions, size.batch, size.hidden, k.lengths);
   const int64_t h = size.hidden, all = size.directions * size.batch;
   T* const memory = Tape::current().scratch<T>(4 * all * h, Device::cpu);  // dh, and dgx [3H] where it is not wanted
-  for_each_sentence_block(size.directions, size.batch, h, k.lengths, [&](const SentenceBlock& block) {
+  blocks.for_each([&](const SentenceBlock& block) {
     const auto& to = k.of[block.direction];
-    const int64_t rows = block.rows();
-    T *dh = memory + 4 * (block.direction * size.batch + block.begin) * h, *unwanted = dh + rows * h;
+    const int64_t rows = block.rows;
+    T *dh = memory + 4 * block.first_row * h, *unwanted = dh + rows * h;
     std::fill_n(dh, rows * h, T{0});
-    for (int64_t i = 0; i < size.steps; ++i) {
-      const int64_t t = time_of(i, block.steps, !size.is_reverse(block.direction)), row_stride = size.steps * 3 * h;
-      T* dgh = k.dgh + (block.direction * size.batch + block.begin) * row_stride + t * 3 * h;
+    for (int64_t i = 0, token = block.end_token(); i < size.steps; ++i) {
+      const int64_t t = time_of(i, block.steps(), !size.is_reverse(block.direction)), live = block.live(t);
+      token -= live;
       for (int64_t b = 0; b < rows; ++b) {
-        const int64_t row = (block.begin + b) * size.steps + t,
-                      index_dbth = (block.direction * size.batch * size.steps + row) * h;
-        T *dgh_row = dgh + b * row_stride, *dgx = to.dgx ? to.dgx + 3 * row * h : unwanted;
-        if (t >= k.lengths[block.begin + b]) {
-          std::fill_n(dgh_row, 3 * h, T{0});
+        const int64_t row = block.sentences[b] * size.steps + t, at = (token + b) * h;
+        T* dgx = to.dgx ? to.dgx + 3 * row * h : unwanted;
+        if (b < live)
+          gru_cell_grad(SavedGates<const T>(k.saved_gates + 4 * at, h), k.h_prev + at, dh + b * h,
+                        k.dy + (row * size.directions + block.direction) * h, dgx, k.dgh + 3 * at, h);
+        else
           std::fill_n(dgx, 3 * h, T{0});
-          continue;
-        }
-        gru_cell_grad(SavedGates<const T>(k.saved_gates + index_dbth, all * size.steps * h), k.h_prev + index_dbth,
-                      dh + b * h, k.dy + (row * size.directions + block.direction) * h, dgx, dgh_row, h);
       }
-      if (i + 1 < block.steps || (i < block.steps && to.dh0))
-        cpu_gemm(Matrix{dgh, rows, 3 * h, row_stride}, to.wt, Matrix{dh, rows, h}, true);
+      if (live > 0 && (i + 1 < block.steps() || to.dh0))
+        cpu_gemm(Matrix{k.dgh + 3 * token * h, live, 3 * h}, to.wt, Matrix{dh, live, h}, true);
     }
-    if (to.dh0) std::copy_n(dh, rows * h, to.dh0 + block.begin * h);
+    for (int64_t b = 0; b < rows && to.dh0; ++b) std::copy_n(dh + b * h, h, to.dh0 + block.sentences[b] * h);
   });
 }
 
@@ -133,9 +129,10 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
   const std::initializer_list<Tensor> inputs = {all[0].gx, all[0].w_hh, all[0].b_hh, all[0].h0,
                                                 all[1].gx, all[1].w_hh, all[1].b_hh, all[1].h0};
   const bool recorded = Tape::current().wants_grad(inputs);
+  const int64_t rows = saved_rows(lengths, steps);
   Tensor y = empty({batch, steps, directions * h}, dtype, device);
-  const Tensor h_prev = recorded ? empty({directions, batch, steps, h}, dtype, device) : Tensor{};
-  const Tensor saved_gates = recorded ? empty({4 * directions, batch, steps, h}, dtype, device) : Tensor{};
+  const Tensor h_prev = recorded ? empty({directions, rows, h}, dtype, device) : Tensor{};
+  const Tensor saved_gates = recorded ? empty({4 * directions, rows, h}, dtype, device) : Tensor{};
   dispatch(dtype, [&]<class T> {
     kernels::Gru<T> k{{}, size, lengths.as<int32_t>(), y.as<T>(), h_prev.as_or_null<T>(), saved_gates.as_or_null<T>()};
     for (size_t d = 0; d < static_cast<size_t>(directions); ++d)
@@ -143,7 +140,7 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
     kernels::gru<T>(device, k);
   });
   Tape::current().record(y, {.inputs = inputs, .saves = {all[0].w_hh, all[1].w_hh}}, [=](const Tensor& dy) {
-    const Tensor dgh = empty({directions, batch, steps, 3 * h}, dtype, device);
+    const Tensor dgh = empty({directions, rows, 3 * h}, dtype, device);
     dispatch(dtype, [&]<class T> {
       const auto w_transposed = [&](const Tensor& w) -> PackedMatrix<T> {
         if (!w.defined()) return {};
@@ -162,7 +159,6 @@ Tensor run(const char* op, const Directions& all, int64_t directions, const Tens
       });
       for (int64_t d = directions - 1; d >= 0; --d) {  // as of two ops, the later one first
         const GruDirection& x = all[static_cast<size_t>(d)];
-        const int64_t rows = batch * steps;
         const Matrix<const T> dgates{dgh.as<T>() + d * rows * 3 * h, rows, 3 * h};
         add_weight_gradient<T>(x.w_hh, Matrix{h_prev.as<T>() + d * rows * h, rows, h}, dgates, span);
         add_bias_gradient<T>(x.b_hh, dgates);

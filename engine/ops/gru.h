@@ -41,9 +41,11 @@ struct Gru {
   } of[2];
   GruSizes size;
   const int32_t* lengths;
-  T* y;            // [B,T,D,H], written in full
-  T* h_prev;       // [D,B,T,H] state before each step, 0 beyond the lengths; null when nothing is recorded
-  T* saved_gates;  // [4,D,B,T,H]: r, z, n and hn_proj, of what is not padding; null when nothing is recorded
+  T* y;  // [B,T,D,H], written in full
+  // What backward reads, null when nothing is recorded: on a CPU of words alone, in the order of SentenceBlocks (then N
+  // is the sum of lengths); on a GPU of all positions (N is B·T).
+  T* h_prev;       // [D,N,H] state before each step, 0 beyond the lengths
+  T* saved_gates;  // [D,N,4,H], on a GPU [4,D,N,H]: r, z, n and hn_proj, of what is not padding
 };
 template <class T>
 struct GruGrad {
@@ -54,7 +56,7 @@ struct GruGrad {
   GruSizes size;
   const int32_t* lengths;
   const T *h_prev, *saved_gates, *dy;
-  T* dgh;  // [D,B,T,3H] gradient of h·W + b, 0 beyond the lengths
+  T* dgh;  // [D,N,3H] gradient of h·W + b, 0 beyond the lengths
 };
 template <class T>
 inline constinit Kernel<Gru<T>> gru{"gru"};
