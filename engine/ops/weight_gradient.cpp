@@ -8,6 +8,24 @@
 #include "engine/ops/matmul.h"
 
 namespace seqgrad {
+namespace {
+
+template <class T>
+bool is_live(Matrix<const T> dy, int64_t row) {
+  return std::any_of(dy.at(row, 0), dy.at(row, 0) + dy.cols, [](T d) { return d != 0; });
+}
+
+// dw += xᵀ·dy, no row of which is left out: in the products that WeightGradient would make of them.
+template <class T>
+void add_product(Matrix<T> dw, Matrix<const T> x, Matrix<const T> dy) {
+  constexpr int64_t most = WeightGradient<T>::product_rows;
+  for (int64_t r = 0; r < dy.rows; r += most) {
+    const int64_t rows = std::min(most, dy.rows - r);
+    kernels::gemm<T>(Device::cpu, {x.block(r, 0, rows, x.cols).t(), dy.block(r, 0, rows, dy.cols), dw, true});
+  }
+}
+
+}  // namespace
 
 template <class T>
 WeightGradient<T>::WeightGradient(Matrix<T> dw, int64_t most_rows) : dw_(dw) {
@@ -23,7 +41,7 @@ void WeightGradient<T>::add(Matrix<const T> x, Matrix<const T> dy) {
   for (int64_t r = 0; r < dy.rows;) {
     int64_t live[product_rows], count = 0;
     for (; r < dy.rows && rows_ + count < product_rows; ++r)
-      if (std::any_of(dy.at(r, 0), dy.at(r, 0) + dy.cols, [](T d) { return d != 0; })) live[count++] = r;
+      if (is_live(dy, r)) live[count++] = r;
     parallel_ranges(count, 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         std::copy_n(x.at(live[i], 0), x.cols, x_.at(rows_ + i, 0));
@@ -37,7 +55,7 @@ void WeightGradient<T>::add(Matrix<const T> x, Matrix<const T> dy) {
 
 template <class T>
 void WeightGradient<T>::flush() {
-  kernels::gemm<T>(Device::cpu, {x_.block(0, 0, rows_, dw_.rows).t(), dy_.block(0, 0, rows_, dw_.cols), dw_, true});
+  add_product<T>(dw_, x_.block(0, 0, rows_, dw_.rows), dy_.block(0, 0, rows_, dw_.cols));
   rows_ = 0;
 }
 
@@ -70,6 +88,9 @@ void add_weight_gradient(const Tensor& w, Matrix<const T> x, Matrix<const T> dy,
   if (w.device != Device::cpu) return kernels::gemm<T>(w.device, {x.t(), dy, dw, true});
   // What the tape made must have its gradient before backward comes to it; parameters are not of the tape.
   if (span == Span::time_step && w.epoch == 0) return TimeSteps<T>::current().gradient(dw).add(x, dy);
+  int64_t live = 0;
+  while (live < dy.rows && is_live(dy, live)) ++live;
+  if (live == dy.rows) return add_product<T>(dw, x, dy);
   const ArenaMark while_it_sums(Device::cpu);
   WeightGradient<T> sum(dw, dy.rows);
   sum.add(x, dy);
