@@ -50,8 +50,7 @@ void attend_and_step(const kernels::AttentionGru<T>& k, int64_t b, int64_t t, in
   std::copy_n(k.gx + row * 3 * h, 3 * h, gx);
   for (int64_t i = 0; i < n; ++i) add_scaled(a[i], k.projected + (b * source + i) * 3 * h, gx, 3 * h);
   if (k.h_prev) std::copy_n(s, h, k.h_prev + token * h), std::copy_n(query, d, k.query + token * d);
-  const SavedGates<T> gates(k.saved_gates ? k.saved_gates + 4 * token * h : unsaved, h);
-  gru_cell(gx, gates_hh, k.b_hh, s, s, gates, h);
+  gru_cell(gx, gates_hh, k.b_hh, s, s, k.saved_gates ? k.saved_gates + 4 * token * h : unsaved, h);
   std::copy_n(s, h, k.y + row * size.out());
 }
 
@@ -92,8 +91,7 @@ void attend_and_step_grad(const kernels::AttentionGruGrad<T>& k, int64_t b, int6
                 row = b * size.steps + t;
   T *dgx = k.dgx + row * 3 * h, *dgates_hh = k.dgates_hh + token * size.fused_width(), *dquery = dgates_hh + 3 * h;
   const T *a = k.weights + row * source, *query = k.query + token * d;
-  gru_cell_grad(SavedGates<const T>(k.saved_gates + 4 * token * h, h), k.h_prev + token * h, dh,
-                k.dy + row * size.out(), dgx, dgates_hh, h);
+  gru_cell_grad(k.saved_gates + 4 * token * h, k.h_prev + token * h, dh, k.dy + row * size.out(), dgx, dgates_hh, h);
   T *dweights = k.dscores + row * source, sum = 0;
   for (int64_t i = 0; i < n; ++i) {
     dweights[i] += dot(dgx, k.projected + (b * source + i) * 3 * h, 3 * h);

@@ -11,33 +11,32 @@ namespace seqgrad {
 namespace {
 
 template <class T>
-SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, SavedGates<T> gates,
-                       int64_t hidden) {
+SEQGRAD_SIMD void cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, T* saved, int64_t hidden) {
+  T *const r = saved, *const z = r + hidden, *const n = z + hidden, *const hn_proj = n + hidden;
   // A loop each: all three together are one long chain of operations, of which a CPU overlaps too few.
   SEQGRAD_IVDEP
-  for (int64_t i = 0; i < hidden; ++i) gates.r[i] = fast_sigmoid(gx[i] + gh[i] + bias[i]);
+  for (int64_t i = 0; i < hidden; ++i) r[i] = fast_sigmoid(gx[i] + gh[i] + bias[i]);
   SEQGRAD_IVDEP
-  for (int64_t i = 0; i < hidden; ++i) gates.z[i] = fast_sigmoid(gx[hidden + i] + gh[hidden + i] + bias[hidden + i]);
+  for (int64_t i = 0; i < hidden; ++i) z[i] = fast_sigmoid(gx[hidden + i] + gh[hidden + i] + bias[hidden + i]);
   SEQGRAD_IVDEP
   for (int64_t i = 0; i < hidden; ++i) {
-    const T z = gates.z[i], hn_proj = gh[2 * hidden + i] + bias[2 * hidden + i];
-    const T n = fast_tanh(gx[2 * hidden + i] + gates.r[i] * hn_proj);
-    h[i] = (1 - z) * n + z * h_prev[i];
-    gates.n[i] = n;
-    gates.hn_proj[i] = hn_proj;
+    const T projected = gh[2 * hidden + i] + bias[2 * hidden + i];
+    const T candidate = fast_tanh(gx[2 * hidden + i] + r[i] * projected), update = z[i];
+    h[i] = (1 - update) * candidate + update * h_prev[i];
+    n[i] = candidate;
+    hn_proj[i] = projected;
   }
 }
 
 template <class T>
-SEQGRAD_SIMD void cell_grad(SavedGates<const T> gates, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh,
-                            int64_t hidden) {
-  const T *r = gates.r, *z = gates.z, *n = gates.n;
+SEQGRAD_SIMD void cell_grad(const T* saved, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh, int64_t hidden) {
+  const T *const r = saved, *const z = r + hidden, *const n = z + hidden, *const hn_proj = n + hidden;
   SEQGRAD_IVDEP
   for (int64_t i = 0; i < hidden; ++i) {
     const T d = dh[i] + dy[i];
     const T dn = d * (1 - z[i]) * (1 - n[i] * n[i]);
     const T dz = d * (h_prev[i] - n[i]) * z[i] * (1 - z[i]);
-    const T dr = dn * gates.hn_proj[i] * r[i] * (1 - r[i]);
+    const T dr = dn * hn_proj[i] * r[i] * (1 - r[i]);
     dgx[i] = T{0} + dr;
     dgx[hidden + i] = T{0} + dz;
     dgx[2 * hidden + i] = T{0} + dn;
@@ -134,12 +133,12 @@ int64_t saved_rows(const Tensor& lengths, int64_t steps) {
 }
 
 template <class T>
-void gru_cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, SavedGates<T> gates, int64_t hidden) {
-  cell(gx, gh, bias, h_prev, h, gates, hidden);
+void gru_cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, T* saved, int64_t hidden) {
+  cell(gx, gh, bias, h_prev, h, saved, hidden);
 }
 template <class T>
-void gru_cell_grad(SavedGates<const T> gates, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh, int64_t hidden) {
-  cell_grad(gates, h_prev, dh, dy, dgx, dgh, hidden);
+void gru_cell_grad(const T* saved, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh, int64_t hidden) {
+  cell_grad(saved, h_prev, dh, dy, dgx, dgh, hidden);
 }
 template <class T>
 T additive_score(const T* q, const T* k, const T* v, int64_t n) {
@@ -166,13 +165,13 @@ void softmax_row(T* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) x[i] /= total;
 }
 
-#define SEQGRAD_ROWS(T)                                                                       \
-  template void gru_cell(const T*, const T*, const T*, const T*, T*, SavedGates<T>, int64_t); \
-  template void gru_cell_grad(SavedGates<const T>, const T*, T*, const T*, T*, T*, int64_t);  \
-  template T additive_score(const T*, const T*, const T*, int64_t);                           \
-  template void additive_score_grad(const T*, const T*, const T*, T, T*, T*, T*, int64_t);    \
-  template T dot(const T*, const T*, int64_t);                                                \
-  template void add_scaled(T, const T*, T*, int64_t);                                         \
+#define SEQGRAD_ROWS(T)                                                                    \
+  template void gru_cell(const T*, const T*, const T*, const T*, T*, T*, int64_t);         \
+  template void gru_cell_grad(const T*, const T*, T*, const T*, T*, T*, int64_t);          \
+  template T additive_score(const T*, const T*, const T*, int64_t);                        \
+  template void additive_score_grad(const T*, const T*, const T*, T, T*, T*, T*, int64_t); \
+  template T dot(const T*, const T*, int64_t);                                             \
+  template void add_scaled(T, const T*, T*, int64_t);                                      \
   template void softmax_row(T*, int64_t)
 SEQGRAD_ROWS(float);
 SEQGRAD_ROWS(double);

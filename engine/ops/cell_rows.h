@@ -53,20 +53,13 @@ class SentenceBlocks {
 // How many rows what backward reads has, of each direction: on a CPU one of each word, on a GPU one of each position.
 int64_t saved_rows(const Tensor& lengths /*[B] i32*/, int64_t steps);
 
-// What backward reads of a cell [4H]: r, z, n and hn_proj = h·W_n + b_n.
+// h [H] from h_prev [H], which it may be; gx, gh and bias [3H] in the order r, z, n. Saved is what backward reads [4H]:
+// r, z, n and hn_proj = h·W_n + b_n.
 template <class T>
-struct SavedGates {
-  T *r, *z, *n, *hn_proj;
-
-  SavedGates(T* first, int64_t hidden) : r(first), z(first + hidden), n(z + hidden), hn_proj(n + hidden) {}
-};
-
-// h [H] from h_prev [H], which it may be; gx, gh and bias [3H] in the order r, z, n.
-template <class T>
-void gru_cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, SavedGates<T> gates, int64_t hidden);
+void gru_cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, T* saved, int64_t hidden);
 // dh [H], of h, becomes what of it passes the gate z to h_prev; dgx and dgh [3H] are written.
 template <class T>
-void gru_cell_grad(SavedGates<const T> gates, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh, int64_t hidden);
+void gru_cell_grad(const T* saved, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh, int64_t hidden);
 
 // v·tanh(q + k), and what a gradient d of it adds to the three.
 template <class T>

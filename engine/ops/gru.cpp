@@ -45,7 +45,7 @@ void gru_cpu(const kernels::Gru<T>& k) {
           continue;
         }
         T* gates = k.saved_gates ? k.saved_gates + 4 * (token + b) * h : unsaved;
-        gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, SavedGates<T>(gates, h), h);
+        gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, gates, h);
         std::copy_n(s, h, y);
       }
       token += live;
@@ -71,7 +71,7 @@ void gru_grad_cpu(const kernels::GruGrad<T>& k) {
         const int64_t row = block.sentences[b] * size.steps + t, at = (token + b) * h;
         T* dgx = to.dgx ? to.dgx + 3 * row * h : unwanted;
         if (b < live)
-          gru_cell_grad(SavedGates<const T>(k.saved_gates + 4 * at, h), k.h_prev + at, dh + b * h,
+          gru_cell_grad(k.saved_gates + 4 * at, k.h_prev + at, dh + b * h,
                         k.dy + (row * size.directions + block.direction) * h, dgx, k.dgh + 3 * at, h);
         else
           std::fill_n(dgx, 3 * h, T{0});
