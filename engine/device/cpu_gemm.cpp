@@ -7,9 +7,11 @@
 #include <type_traits>
 
 #include "engine/core/isa.h"
+#include "engine/core/scratch.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/bf16_gemm.h"
 #include "engine/device/bf16_kernels.h"
+#include "engine/device/f32_kernels.h"
 #include "engine/device/gemm.h"
 #include "engine/device/onednn.h"
 #include "engine/device/onednn_start.h"
@@ -25,6 +27,7 @@ constexpr int64_t block_rows = 128, block_columns = 512, min_block_columns = 96;
 constexpr int64_t min_wide_columns = 4 * block_columns;  // of a C of up to 512 rows that is cut into columns
 constexpr int64_t min_blocks = 4;
 constexpr int64_t min_shared_multiplications = 2000000;  // some 15 us
+constexpr int64_t min_panel_size = 256;                  // of a transposed A's C, that earns the layout of B back
 constexpr int64_t min_bf16_rows = 128;                   // of C, that earn the packing of B into bfloat16 back
 
 struct Cut {
@@ -83,6 +86,16 @@ void fill_rows(Matrix<T> c, const T* row) {
   });
 }
 
+// Gradients of weights: the left factor is read as it lies. oneDNN lays out both in each block.
+void transposed_gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, bool accumulate) {
+  Scratch scratch;
+  PackedMatrix<float> right = b;
+  auto* const panels = scratch.take<float>(panel_size(b.rows, b.cols));
+  lay_out_panels(b, panels);
+  right.panels = panels;
+  panel_gemm(a, right, c, accumulate ? c.data : nullptr, c.ld);
+}
+
 template <class T>
 void gemm_on_cpu(const Gemm<T>& g) {
   if (g.batch.count != 1) {
@@ -93,13 +106,16 @@ void gemm_on_cpu(const Gemm<T>& g) {
   const Matrix<T>& c = g.c;
   const bool accumulate = g.accumulate || g.bias;
   if constexpr (std::is_same_v<T, float>)
-    if (g.b.panels && !a.transposed)
+    if (g.b.panels)
       return panel_gemm(a, g.b, c, g.bias ? g.bias : g.accumulate ? c.data : nullptr, g.bias ? 0 : c.ld);
   if (g.bias) fill_rows(c, g.bias);
   if (nothing_to_multiply(a, c, accumulate)) return;
   if constexpr (std::is_same_v<T, float>)
     if (g.b.bf16 || (g.precision == MatmulPrecision::bf16 && c.rows >= min_bf16_rows))
       return bf16_gemm(a, g.b, c, accumulate);
+  if constexpr (std::is_same_v<T, float>)
+    if (a.transposed && f32_kernels() && std::min(c.rows, c.cols) >= min_panel_size)
+      return transposed_gemm(a, g.b.matrix, c, accumulate);
   const Cut cut = cut_of(c.rows, c.cols, a.cols);
   const int64_t across = (c.cols + cut.columns - 1) / cut.columns, down = (c.rows + cut.rows - 1) / cut.rows;
   parallel_blocks(across * down, [&](int64_t i) {
@@ -123,7 +139,7 @@ void set_matmul_precision(MatmulPrecision precision, Device device) {
 void cpu_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate) {
   if (nothing_to_multiply(a, c, accumulate)) return;
   if (b.bf16) return bf16_gemm_here(a, b, c, accumulate);
-  if (b.panels && !a.transposed) return panel_gemm(a, b, c, accumulate ? c.data : nullptr, c.ld);
+  if (b.panels) return panel_gemm(a, b, c, accumulate ? c.data : nullptr, c.ld);
   use_one_onednn_thread();
   const auto status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.matrix.transposed ? 'T' : 'N', c.rows, c.cols, a.cols,
                                  1.0f, a.data, a.ld, b.matrix.data, b.matrix.ld, accumulate, c.data, c.ld);

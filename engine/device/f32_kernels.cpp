@@ -13,12 +13,13 @@ namespace {
 
 constexpr int64_t columns = 48;
 
-void tile(int64_t k, const float* a, int64_t lda, const float* b, const float* start, int64_t start_ld, float* c,
-          int64_t ldc, int64_t height, int64_t span) {
+void tile(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start, int64_t start_ld,
+          float* c, int64_t ldc, int64_t height, int64_t span) {
   for (int64_t r = 0; r < height; ++r)
     for (int64_t j = 0; j < span; ++j) {
       float sum = 0;
-      for (int64_t i = 0; i < k; ++i) sum = std::fma(a[r * lda + i], b[i * columns + j], sum);
+      for (int64_t i = 0; i < k; ++i)
+        sum = std::fma(a[transposed ? i * lda + r : r * lda + i], b[i * columns + j], sum);
       c[r * ldc + j] = start ? start[r * start_ld + j] + sum : sum;
     }
 }

@@ -12,10 +12,11 @@ struct F32Kernels {
   const char* isa;
   int64_t columns;  // of a panel of B: as many as the kernel has sums in registers for
 
-  // C [height,span] = `start` + the sum over k, in order and fused, of a [height,k], whose rows lie lda apart, and a
-  // panel b [k,columns]. `start` is null, C itself or a row: its rows lie start_ld apart.
-  void (*tile)(int64_t k, const float* a, int64_t lda, const float* b, const float* start, int64_t start_ld, float* c,
-               int64_t ldc, int64_t height, int64_t span);
+  // C [height,span] = `start` + the sum over k, in order and fused, of a [height,k], whose rows, or columns if it is
+  // transposed, lie lda apart, and a panel b [k,columns]. `start` is null, C itself or a row: its rows lie start_ld
+  // apart.
+  void (*tile)(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start,
+               int64_t start_ld, float* c, int64_t ldc, int64_t height, int64_t span);
 };
 
 // The fastest that this CPU runs; null: it has no fused multiply-add.

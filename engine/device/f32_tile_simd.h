@@ -26,7 +26,7 @@ struct Place {
   int64_t ldc, span;  // columns
 };
 
-template <int64_t rows, int64_t vectors>
+template <int64_t rows, int64_t vectors, bool transposed>
 void block_of(int64_t k, const float* a, int64_t lda, const float* b, const Place& to) {
   FloatVec sum[rows][vectors];
 #pragma GCC unroll 8
@@ -37,7 +37,8 @@ void block_of(int64_t k, const float* a, int64_t lda, const float* b, const Plac
     for (int64_t v = 0; v < vectors; ++v) right[v] = load<float>(b + lanes * v);
 #pragma GCC unroll 8
     for (int64_t r = 0; r < rows; ++r)
-      for (int64_t v = 0; v < vectors; ++v) sum[r][v] = fused(a[r * lda + i], right[v], sum[r][v]);
+      for (int64_t v = 0; v < vectors; ++v)
+        sum[r][v] = fused(transposed ? a[i * lda + r] : a[r * lda + i], right[v], sum[r][v]);
   }
   if (to.span >= vectors * lanes) {
 #pragma GCC unroll 8
@@ -56,28 +57,34 @@ void block_of(int64_t k, const float* a, int64_t lda, const float* b, const Plac
       to.c[r * to.ldc + j] = to.start ? to.start[r * to.start_ld + j] + all[r][j] : all[r][j];
 }
 
-template <int64_t rows>
+template <int64_t rows, bool transposed>
 void rows_of(int64_t k, const float* a, int64_t lda, const float* b, const Place& to) {
   if (to.span > 2 * lanes)
-    block_of<rows, 3>(k, a, lda, b, to);
+    block_of<rows, 3, transposed>(k, a, lda, b, to);
   else if (to.span > lanes)
-    block_of<rows, 2>(k, a, lda, b, to);
+    block_of<rows, 2, transposed>(k, a, lda, b, to);
   else
-    block_of<rows, 1>(k, a, lda, b, to);
+    block_of<rows, 1, transposed>(k, a, lda, b, to);
 }
 
-template <int64_t rows>
+template <int64_t rows, bool transposed>
 void few_rows_of(int64_t height, int64_t k, const float* a, int64_t lda, const float* b, const Place& to) {
   if constexpr (rows > 1)
-    if (height < rows) return few_rows_of<rows - 1>(height, k, a, lda, b, to);
-  rows_of<rows>(k, a, lda, b, to);
+    if (height < rows) return few_rows_of<rows - 1, transposed>(height, k, a, lda, b, to);
+  rows_of<rows, transposed>(k, a, lda, b, to);
 }
 
-inline void tile(int64_t k, const float* a, int64_t lda, const float* b, const float* start, int64_t start_ld, float* c,
-                 int64_t ldc, int64_t height, int64_t span) {
+template <bool transposed>
+void tile_of(int64_t k, const float* a, int64_t lda, const float* b, const float* start, int64_t start_ld, float* c,
+             int64_t ldc, int64_t height, int64_t span) {
   for (int64_t i = 0; i < height; i += most_rows)
-    few_rows_of<most_rows>(height - i, k, a + i * lda, lda, b,
-                           {start ? start + i * start_ld : nullptr, start_ld, c + i * ldc, ldc, span});
+    few_rows_of<most_rows, transposed>(height - i, k, a + (transposed ? i : i * lda), lda, b,
+                                       {start ? start + i * start_ld : nullptr, start_ld, c + i * ldc, ldc, span});
+}
+
+inline void tile(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start,
+                 int64_t start_ld, float* c, int64_t ldc, int64_t height, int64_t span) {
+  (transposed ? tile_of<true> : tile_of<false>)(k, a, lda, b, start, start_ld, c, ldc, height, span);
 }
 
 }  // namespace seqgrad::SEQGRAD_ISA

@@ -6,8 +6,8 @@
 
 namespace seqgrad {
 
-// C = start + A·B on all threads, from inside a block on this one; b.panels are there, A is not transposed. The rows of
-// `start` lie start_ld apart; null: none.
+// C = start + A·B on all threads, from inside a block on this one; b.panels are there. The rows of `start` lie start_ld
+// apart; null: none.
 void panel_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, const float* start,
                 int64_t start_ld);
 

@@ -30,16 +30,18 @@ std::vector<float> noise(int64_t n, Random& random) {
 // A product of random sizes, whose rows lie further apart than they are long.
 struct Product {
   int64_t m, n, k, lda, ldc;
-  bool transposed;  // B
+  bool transposed, a_transposed;  // B and A
   std::vector<float> a, b, bias, before;
 
   explicit Product(Random& random) {
     const auto below = [&](uint64_t most) { return static_cast<int64_t>(random.below(most)); };
     m = 1 + below(20), n = 1 + below(150), k = below(70);
-    lda = k + below(3), ldc = n + below(3), transposed = random.below(2);
-    a = noise(m * lda, random), b = noise(k * n, random), bias = noise(n, random), before = noise(m * ldc, random);
+    transposed = random.below(2), a_transposed = random.below(2);
+    lda = (a_transposed ? m : k) + below(3), ldc = n + below(3);
+    a = noise((a_transposed ? k : m) * lda, random), b = noise(k * n, random), bias = noise(n, random),
+    before = noise(m * ldc, random);
   }
-  Matrix<const float> left() const { return {a.data(), m, k, lda}; }
+  Matrix<const float> left() const { return {a.data(), m, k, lda, a_transposed}; }
   Matrix<const float> right() const {
     const Matrix<const float> stored{b.data(), transposed ? n : k, transposed ? k : n};
     return transposed ? stored.t() : stored;
@@ -85,9 +87,9 @@ TEST_CASE("tiles have the bits of the plain loops in every instruction set, and 
       const std::vector<float> panel = p.first_panel(kernels->columns), plain_panel = p.first_panel(plain.columns);
       for_each_start(p, [&](const std::string& start, std::vector<float>& c, const float* from, int64_t ld) {
         std::vector<float> want = p.before;
-        plain.tile(p.k, p.a.data(), p.lda, plain_panel.data(), start == "c" ? want.data() : from, ld, want.data(),
-                   p.ldc, height, span);
-        kernels->tile(p.k, p.a.data(), p.lda, panel.data(), from, ld, c.data(), p.ldc, height, span);
+        plain.tile(p.k, p.a.data(), p.lda, p.a_transposed, plain_panel.data(), start == "c" ? want.data() : from, ld,
+                   want.data(), p.ldc, height, span);
+        kernels->tile(p.k, p.a.data(), p.lda, p.a_transposed, panel.data(), from, ld, c.data(), p.ldc, height, span);
         CAPTURE(seed, trial, kernels->isa, start, p.m, p.n, p.k);
         REQUIRE(c == want);
         for (int64_t r = 0; r < p.m; ++r)
@@ -132,6 +134,65 @@ TEST_CASE("a product of panels is the product, of the same bits for a row alone 
           REQUIRE(std::abs(static_cast<double>(c[at]) - sum) <= static_cast<double>(p.k + 1) * 0x1p-24 * terms);
         }
     });
+  }
+}
+
+TEST_CASE("a product of many rows is that of each row alone") {
+  if (!f32_kernels()) return;
+  Random random(seed, 4);
+  constexpr int64_t m = 231, k = 90, n = 130, ld = n + 1;
+  const std::vector<float> a = noise(m * k, random), right = noise(k * n, random), bias = noise(n, random),
+                           before = noise(m * ld, random);
+  std::vector<float> panels(static_cast<size_t>(panel_size(k, n)));
+  PackedMatrix<float> b = Matrix{right.data(), k, n};
+  lay_out_panels(b.matrix, panels.data());
+  b.panels = panels.data();
+  for (const int threads_used : {1, 3})
+    for (const std::string start : {"none", "c", "bias"}) {
+      CAPTURE(seed, threads_used, start);
+      std::vector<float> c = before, want = before;
+      const auto from = [&](std::vector<float>& to) {
+        return start == "none" ? nullptr : start == "c" ? to.data() : bias.data();
+      };
+      const int64_t start_ld = start == "c" ? ld : 0;
+      set_threads(threads_used);
+      panel_gemm({a.data(), m, k}, b, {c.data(), m, n, ld}, from(c), start_ld);
+      set_threads(1);
+      for (int64_t r = 0; r < m; ++r) {
+        const float* const begin = from(want);
+        panel_gemm({a.data() + r * k, 1, k}, b, {want.data() + r * ld, 1, n, ld},
+                   begin ? begin + r * start_ld : nullptr, start_ld);
+      }
+      CHECK(c == want);
+    }
+}
+
+TEST_CASE("the gradient of a large weight is the product, of the same bits on any number of threads") {
+  Random random(seed, 5);
+  constexpr int64_t m = 301, n = 259, k = 70;
+  const std::vector<float> a = noise(k * m, random), b = noise(k * n, random), before = noise(m * n, random);
+  for (const bool accumulate : {false, true}) {
+    std::vector<std::vector<float>> all;
+    for (const int threads_used : {1, 3}) {
+      set_threads(threads_used);
+      all.push_back(before);
+      kernels::gemm<float>(Device::cpu, {Matrix{a.data(), k, m}.t(), Matrix{b.data(), k, n},
+                                         Matrix{all.back().data(), m, n}, accumulate});
+    }
+    set_threads(1);
+    CHECK(all[0] == all[1]);
+    for (int64_t r = 0; r < m; ++r)
+      for (int64_t j = 0; j < n; ++j) {
+        double sum = accumulate ? static_cast<double>(before[static_cast<size_t>(r * n + j)]) : 0,
+               terms = std::abs(sum);
+        for (int64_t i = 0; i < k; ++i) {
+          const double term = static_cast<double>(a[static_cast<size_t>(i * m + r)]) *
+                              static_cast<double>(b[static_cast<size_t>(i * n + j)]);
+          sum += term, terms += std::abs(term);
+        }
+        REQUIRE(std::abs(static_cast<double>(all[0][static_cast<size_t>(r * n + j)]) - sum) <=
+                static_cast<double>(k + 1) * 0x1p-24 * terms);
+      }
   }
 }
 
