@@ -106,8 +106,7 @@ void gemm_on_cpu(const Gemm<T>& g) {
   const Matrix<T>& c = g.c;
   const bool accumulate = g.accumulate || g.bias;
   if constexpr (std::is_same_v<T, float>)
-    if (g.b.panels)
-      return panel_gemm(a, g.b, c, g.bias ? g.bias : g.accumulate ? c.data : nullptr, g.bias ? 0 : c.ld);
+    if (g.b.panels) return panel_gemm(a, g.b, c, g.bias ? g.bias : g.accumulate ? c.data : nullptr, g.bias ? 0 : c.ld);
   if (g.bias) fill_rows(c, g.bias);
   if (nothing_to_multiply(a, c, accumulate)) return;
   if constexpr (std::is_same_v<T, float>)

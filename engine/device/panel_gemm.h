@@ -1,6 +1,6 @@
 // Products by a right factor that was laid out in panels once: of few rows, where laying it out in each call, as a
-// library has to, takes longer than the product. Every element of C is summed in one order, whatever the number of rows
-// and of threads.
+// library has to, takes longer than the product, and of many, whose blocks share it. Every element of C is summed in
+// one order, whatever the number of rows and of threads.
 #pragma once
 #include "engine/device/packed_matrix.h"
 
