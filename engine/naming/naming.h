@@ -49,14 +49,14 @@ struct NamingOptions {
   // Of an answer's largest entry, relative, instead of what u gives: digits that were typed, or those of a dtype.
   double answer_error = 0;
   bool by_gradient = false;  // the answers were made of `Observed::rows`, which have to be met then
-  bool simple = false;       // many answers are looked at as few ones are: no numbers, one change at most
+  bool simple = false;       // many answers are looked at as few ones are: no number is solved for, one change at most
   double seconds = 5;        // then the search stops
   size_t nearest = 3;        // how many are told
 };
 
 // Of one or two answers to a loss that nobody has named, many hypotheses are right: then presets and forms come before
-// an epsilon, that before one change of those that people make most, and other changes are tried where the answers have
-// the digits to tell them apart. None of it has two changes.
+// an epsilon, that before one change of those that people make most; a factor that people write and other changes are
+// tried where the answers have the digits to tell them apart. None of it has two changes.
 Naming name_loss(std::span<const Observed> observed, const NamingOptions& options);
 
 struct GradientFinding {

@@ -170,6 +170,12 @@ std::vector<Fit> Search::two_steps() {
   return out;
 }
 
+// What people multiply a loss by, and is believed of one answer that has digits enough.
+bool is_usual_constant(double x, double error) {
+  const NamedNumber n = named_constant(x, error * std::abs(x));
+  return n.text == "2" || n.text == "1/2" || n.text == "−1" || n.text == "ln 2" || n.text == "1/ln 2";
+}
+
 // One factor that is the same in all batches. It is told from the answer that is the most certain.
 void Search::fit_constant(World& world, const Changes& changes, const MadeOf& made_of, std::vector<Fit>& out) {
   for (const Reducer& r : world.reducers) {
@@ -187,9 +193,9 @@ void Search::fit_constant(World& world, const Changes& changes, const MadeOf& ma
       fits = constant == 0 || same(bench.answer(), p, constant, 2);
       told += constant != 0;
     }
-    if (!fits || !std::isfinite(constant) || constant == 0 || told < batches_for_a_number ||
-        std::abs(constant - 1) < std::max(1e-9, 4 * options_.answer_error))
-      continue;
+    const double error = std::max(1e-9, 4 * options_.answer_error);
+    if (!fits || !std::isfinite(constant) || constant == 0 || std::abs(constant - 1) < error) continue;
+    if (few_ ? !is_usual_constant(constant, error) : told < batches_for_a_number) continue;
     const auto known = std::find_if(out.begin(), out.end(), [&](const Fit& f) {
       return f.world == &world && std::abs(f.constant - constant) <= 1e-6 * std::abs(constant) &&
              f.changes.steps.size() == changes.steps.size() &&
@@ -205,7 +211,7 @@ void Search::fit_constant(World& world, const Changes& changes, const MadeOf& ma
 
 std::vector<Fit> Search::constants(bool with_steps) {
   std::vector<Fit> out;
-  if (batches_ < batches_for_a_number) return out;
+  if (batches_ < batches_for_a_number && !few_) return out;
   for (World& w : worlds_) {
     if (!with_steps)
       fit_constant(

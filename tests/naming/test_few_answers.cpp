@@ -98,6 +98,30 @@ TEST_CASE("what people do most is told of few digits, anything else of many") {
   }
 }
 
+TEST_CASE("twice or half of a loss is told as that, whatever the numbers of the batch are") {
+  LossBatch four = draw_batches(seed, {}, 1)[0];
+  four.inputs.batch = 4;  // √B is 2
+  four.inputs.steps = 7;
+  four.inputs.targets.assign(28, 1);
+  four.inputs.lengths = std::vector<int64_t>{7, 2, 5, 1};
+  Random r(seed, 3);
+  four.x.resize(28 * static_cast<size_t>(four.inputs.classes));
+  for (double& x : four.x) x = r.normal();
+  const std::vector<LossBatch> batches = {four};
+  LossOptions o;
+  o.divide.flat = "one";
+  for (const auto& [factor, id] : {std::pair{0.5, "constant:1/k"}, {2.0, "constant:k"}, {-1.0, "constant:sign"}}) {
+    const auto observed = observe(batches, [&](const LossBatch& b) {
+      return LossAnswer{{factor * answer_of(o, b).value.at(0)}, {}, {}, {}};
+    });
+    const Naming n = name_loss(observed, digits(1e-9));
+    CAPTURE(seed, factor, n.fits.at(0).sentence);
+    CHECK(contains(n.fits.at(0).names, "sum"));
+    CHECK(n.fits.at(0).ids == std::vector<std::string>{id});
+    CHECK(name_loss(observed, digits(1e-2)).fits.empty());
+  }
+}
+
 TEST_CASE("two changes are told of no two batches, and of three") {
   const auto batches = draw_batches(seed, {}, 3);
   const auto observed = answers_with(
