@@ -71,7 +71,7 @@ Json bench_loss(const BenchOptions& o) {
   if (o.precision != "fp32") refuse("bench loss: --precision {} is for a GPU: write --device cuda", shown(o.precision));
   const bool fused = o.hidden > 0;
   const auto n = [](int64_t x) { return static_cast<double>(x); };
-  const double dense = o.target == "dense" ? 24 * n(o.rows) * n(o.vocab) : 0;
+  const double dense = o.target == "dense" ? 12 * n(o.rows) * n(o.vocab) : 0;
   check_memory(dense + (fused ? 8 * n(o.hidden) * (n(o.rows) + n(o.vocab)) : 12 * n(o.rows) * n(o.vocab)),
                "the tensors need", "make --rows, --vocab or --hidden smaller");
   set_threads(o.threads);
@@ -131,7 +131,7 @@ BenchTargets bench_targets(const BenchOptions& o, Random& random) {
     in.targets.clear();
     for (int64_t i = 0; i < o.rows; ++i) {
       const std::vector<double> q = distribution();
-      in.dense.insert(in.dense.end(), q.begin(), q.end());
+      in.dense_f32.insert(in.dense_f32.end(), q.begin(), q.end());
     }
   }
   if (o.smoothing != "none") {

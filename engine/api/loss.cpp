@@ -26,7 +26,8 @@ LossInputs inputs_of(const LossShape& shape, const LossArray<int64_t>& targets, 
   LossInputs in;
   in.batch = shape.batch, in.steps = shape.steps, in.classes = shape.classes;
   in.targets = targets.values().value_or(std::vector<int64_t>{});
-  in.dense = a.dense.values().value_or(std::vector<double>{});
+  in.dense = a.dense.f64().value_or(std::vector<double>{});
+  in.dense_f32 = a.dense.f32().value_or(std::vector<float>{});
   in.lengths = a.lengths.values();
   in.mask = a.mask.values();
   in.token_weight = a.token_weight.values();
@@ -36,6 +37,7 @@ LossInputs inputs_of(const LossShape& shape, const LossArray<int64_t>& targets, 
   if (layout == Layout::batch) return in;
   to_batch_major(in.targets, shape);
   to_batch_major(in.dense, shape, shape.classes);
+  to_batch_major(in.dense_f32, shape, shape.classes);
   if (in.mask) to_batch_major(*in.mask, shape);
   if (in.token_weight) to_batch_major(*in.token_weight, shape);
   return in;

@@ -87,7 +87,7 @@ Node section_of(const LossArguments& a) {
   w.flags("flags", a.flags);
   w.text("input", a.input);
   w.text("layout", a.layout);
-  w.text("target", a.dense.values() ? "dense" : "ids");
+  w.text("target", a.dense.given() ? "dense" : "ids");
   w.text("dense_sum", a.dense_sum);
   w.number("mask.ignore_index", a.ignore_index);
   w.text("weights.class.scope", a.class_scope);

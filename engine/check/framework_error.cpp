@@ -36,7 +36,7 @@ const Arithmetic& arithmetic_of(const std::string& limit_class) {
 FrameworkError::FrameworkError(const LossCase& c, const CaseRun& run, const Arithmetic& arithmetic)
     : case_(c), run_(run), k_(arithmetic), arrays_(arrays_of(c, run.inputs)) {
   rule_ = row_rule(run.inputs.loss, run.inputs.options);
-  tasks_ = row_tasks(rule_, run.rows, run.rows.dense.data());
+  tasks_ = row_tasks(rule_, run.rows, run.rows.dense.view());
   for (size_t i = 0; i < run.rows.rows.size(); ++i) {
     Logits z = logits(i);
     rows_.push_back(measure(i, z));

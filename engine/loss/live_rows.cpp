@@ -25,7 +25,7 @@ void check_sizes(const LossInputs& in, const LossOptions& options) {
   const int64_t cells = in.batch * in.steps;
   if (in.classes < 1) refuse(LossCode::combination, "loss: the logits have no classes (V=0)");
   const bool dense = options.target == Target::dense;
-  if (const size_t got = dense ? in.dense.size() : in.targets.size();
+  if (const size_t got = dense ? in.dense.size() + in.dense_f32.size() : in.targets.size();
       static_cast<int64_t>(got) != (dense ? cells * in.classes : cells))
     refuse(LossCode::shape,
            "loss: targets have {} entries but logits are [B={},T={},V={}]; T must match (did you forget to shift or "
@@ -108,40 +108,45 @@ std::string with_point(double x) {
 // What one pass over a row of dense targets finds, four classes at a time.
 struct DenseScan {
   double sum = 0, largest = 0;
-  int64_t nonzero = 0;
+  int64_t nonzero = 0, subnormal = 0;
   bool finite = true;  // and nothing is below 0
+
+  bool even() const { return subnormal == 0 && nonzero != 1; }
 };
-DenseScan scan_row(const double* q, int64_t n) {
+template <class T>
+DenseScan scan_row(const T* q, int64_t n) {
   constexpr int64_t w = 4;
   double sums[w] = {}, tops[w] = {};
-  int64_t nonzero[w] = {}, odd[w] = {};
+  int64_t nonzero[w] = {}, subnormal[w] = {}, odd[w] = {};
   const auto see = [&](int64_t j, double x) {
     sums[j] += x;
     tops[j] = x > tops[j] ? x : tops[j];
     nonzero[j] += x != 0;
+    subnormal[j] += x > 0 && x < static_cast<double>(std::numeric_limits<T>::min());
     odd[j] += !(x >= 0 && x <= std::numeric_limits<double>::max());
   };
   int64_t v = 0;
   for (; v + w <= n; v += w)
-    for (int64_t j = 0; j < w; ++j) see(j, q[v + j]);
-  for (; v < n; ++v) see(v % w, q[v]);
+    for (int64_t j = 0; j < w; ++j) see(j, static_cast<double>(q[v + j]));
+  for (; v < n; ++v) see(v % w, static_cast<double>(q[v]));
   DenseScan out;
   for (int64_t j = 0; j < w; ++j) {
     out.sum += sums[j];
     out.largest = std::max(out.largest, tops[j]);
     out.nonzero += nonzero[j];
+    out.subnormal += subnormal[j];
     out.finite &= odd[j] == 0;
   }
   return out;
 }
 
-void check_dense(const LossInputs& in, const LossOptions& options, int64_t n, const DenseScan& scan) {
-  const double* q = in.dense.data() + n * in.classes;
+template <class T>
+void check_dense(const LossInputs& in, const LossOptions& options, int64_t n, const T* q, const DenseScan& scan) {
   const int64_t b = n / in.steps, t = n % in.steps;
   for (int64_t v = 0; v < in.classes && !scan.finite; ++v)
     if (!(q[v] >= 0 && std::isfinite(q[v])))
       refuse(LossCode::dense_row, "dense target (b={},t={},v={}) is {}; expected a finite number of at least 0", b, t,
-             v, with_point(q[v]));
+             v, with_point(static_cast<double>(q[v])));
   if (options.dense_sum == DenseSum::require && !(std::abs(scan.sum - 1) <= sum_tolerance))
     refuse(LossCode::dense_row, "dense target row (b={},t={}) sums to {}; {}", b, t, with_point(scan.sum),
            scan.sum == 0             ? "zero rows are not a mask – use mask/lengths, or dense_sum: allow"
@@ -153,24 +158,36 @@ void check_dense(const LossInputs& in, const LossOptions& options, int64_t n, co
            with_point(scan.sum));
 }
 
-// A row of dense targets, checked (E09). One that is one-hot becomes an id, so that both forms are the same arithmetic;
-// any other is appended to `dense`.
-LiveRow dense_row(const LossInputs& in, const LossOptions& options, int64_t n, std::vector<double>& dense) {
-  const double* q = in.dense.data() + n * in.classes;
-  const DenseScan scan = scan_row(q, in.classes);
-  check_dense(in, options, n, scan);
-  const bool normalizes = options.dense_sum == DenseSum::normalize;
-  LiveRow row{n, std::find(q, q + in.classes, scan.largest) - q, -1, 0};
-  if (scan.nonzero == 1 && q[row.target] == (normalizes ? scan.sum : 1)) return row;
-  if (dense.empty()) dense.reserve(in.dense.size() - static_cast<size_t>(n * in.classes));
-  row.dense = static_cast<int64_t>(dense.size());
+// Appends a row of dense targets to those before; they are of a batch of `cells` rows.
+template <class T>
+LiveRow add_row(LiveRow row, const DenseScan& scan, const T* q, int64_t classes, int64_t cells, std::vector<T>& to) {
+  if (to.empty()) to.reserve(static_cast<size_t>((cells - row.row) * classes));
+  row.dense = static_cast<int64_t>(to.size());
   row.q_sum = scan.sum;
-  dense.insert(dense.end(), q, q + in.classes);
-  if (!normalizes) return row;
-  double* own = dense.data() + row.dense;
-  for (int64_t v = 0; v < in.classes; ++v) own[v] /= scan.sum;
-  row.q_sum = scan_row(own, in.classes).sum;
+  row.even = scan.even();
+  to.insert(to.end(), q, q + classes);
   return row;
+}
+
+// A row of dense targets, checked (E09). One that is one-hot becomes an id, so that both forms are the same arithmetic;
+// any other is appended to `dense`: as it was given, or what it was divided by its sum to, which is float64.
+template <class T>
+LiveRow dense_row(const LossInputs& in, const LossOptions& options, int64_t n, const std::vector<T>& given,
+                  std::vector<T>& as_given, std::vector<double>& divided) {
+  const T* q = given.data() + n * in.classes;
+  const DenseScan scan = scan_row(q, in.classes);
+  check_dense(in, options, n, q, scan);
+  const bool normalizes = options.dense_sum == DenseSum::normalize;
+  const LiveRow row{n, std::find(q, q + in.classes, static_cast<T>(scan.largest)) - q, -1, 0};
+  if (scan.nonzero == 1 && static_cast<double>(q[row.target]) == (normalizes ? scan.sum : 1)) return row;
+  if (!normalizes) return add_row(row, scan, q, in.classes, in.batch * in.steps, as_given);
+  std::vector<double> own(q, q + in.classes);
+  for (double& x : own) x /= scan.sum;
+  return add_row(row, scan_row(own.data(), in.classes), own.data(), in.classes, in.batch * in.steps, divided);
+}
+LiveRow dense_row(const LossInputs& in, const LossOptions& options, int64_t n, DenseRows& dense) {
+  return in.dense.empty() ? dense_row(in, options, n, in.dense_f32, dense.f32, dense.f64)
+                          : dense_row(in, options, n, in.dense, dense.f64, dense.f64);
 }
 
 LiveRow id_row(const LossInputs& in, int64_t n) {
@@ -182,12 +199,11 @@ LiveRow id_row(const LossInputs& in, int64_t n) {
 }
 
 // Σ_v c_v q_v of a row.
-double class_weight_of(const LossInputs& in, const LiveRow& row, const std::vector<double>& dense) {
+double class_weight_of(const LossInputs& in, const LiveRow& row, const Distribution& q) {
   if (!in.class_weight) return 1;
-  if (row.dense < 0) return (*in.class_weight)[static_cast<size_t>(row.target)];
+  if (!q) return (*in.class_weight)[static_cast<size_t>(row.target)];
   double sum = 0;
-  for (int64_t v = 0; v < in.classes; ++v)
-    sum += (*in.class_weight)[static_cast<size_t>(v)] * dense[static_cast<size_t>(row.dense + v)];
+  for (int64_t v = 0; v < in.classes; ++v) sum += (*in.class_weight)[static_cast<size_t>(v)] * q[v];
   return sum;
 }
 
@@ -290,7 +306,7 @@ LiveRows build_live_rows(const LossInputs& in, const LossOptions& options) {
       cells.push_back({b, t, 0, 0});
       if (w == 0) continue;  // dead: its target may be anything, and is not looked at
       LiveRow row = options.target == Target::dense ? dense_row(in, options, n, out.dense) : id_row(in, n);
-      row.class_weight = class_weight_of(in, row, out.dense);
+      row.class_weight = class_weight_of(in, row, out.distribution(row));
       row.weight = options.class_scope == ClassScope::target ? w * row.class_weight : w;
       cells.back().weight = row.weight;
       cells.back().class_weight = w * row.class_weight;

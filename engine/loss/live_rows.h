@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/loss/distribution.h"
 #include "engine/loss/divisors.h"
 #include "engine/loss/options.h"
 
@@ -16,6 +17,7 @@ struct LossInputs {
   int64_t batch = 0, steps = 0, classes = 0;          // B, T, V
   std::vector<int64_t> targets;                       // [B,T] ids; empty with target: dense
   std::vector<double> dense;                          // [B,T,V] distributions, with target: dense
+  std::vector<float> dense_f32;                       // the same in float32, in the place of `dense`
   std::optional<std::vector<int64_t>> lengths;        // [B], 0..T
   std::optional<std::vector<uint8_t>> mask;           // [B,T]
   std::optional<std::vector<double>> token_weight;    // [B,T]
@@ -38,12 +40,13 @@ struct LiveRow {
   int64_t dense = -1;  // where the row's distribution starts in LiveRows::dense; -1: one-hot at `target`
   double weight = 0;   // ω: mask, token, example and (scope target) class weight
   double q_sum = 1, class_weight = 1;  // Σ_v q_v and Σ_v c_v q_v
+  bool even = false;                   // of a distribution: no number is subnormal, and not one alone holds all
 };
 
 struct LiveRows {
   int64_t batch = 0, steps = 0, classes = 0;
   std::vector<LiveRow> rows;   // in canonical order: b ascending, then t
-  std::vector<double> dense;   // V numbers for each live row whose distribution is not one-hot
+  DenseRows dense;             // V numbers for each live row whose distribution is not one-hot
   Counts all;                  // of the whole batch
   std::vector<Counts> groups;  // one per entry of a vector loss ([B], [T] or [B,T]); one per example when nested
   double divisor = 0;          // D of a scalar (nested: the outer one; folded by then: mean: the number of entries)
@@ -51,6 +54,10 @@ struct LiveRows {
   bool all_lengths_zero = false;
   bool whole_sentences = true;  // as LossInputs have it
   std::vector<LossWarning> warnings;
+
+  Distribution distribution(const LiveRow& row) const {
+    return row.dense < 0 ? Distribution{} : dense.view().from(row.dense);
+  }
 };
 
 // Checks the options, sizes, lengths, weights and ids (E01-E09, E11, E17) and counts every divisor. Needs no logits, so

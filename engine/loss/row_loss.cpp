@@ -52,15 +52,17 @@ template <class T>
 DenseTarget<T> dense_target(const RowRule& rule, const RowTask& task, const T* a, T top, RowMemory<T>& memory) {
   const int64_t n = rule.classes;
   const RowPasses<T>& passes = row_passes<T>();
+  const T* q = task.even ? task.q.of<T>() : nullptr;  // which make_weights would copy as it is
+  if (q && rule.is_plain()) return {q, -1, 0};
   T* weights = memory.weights();
   double q_distance = 0;
   if (!rule.is_plain()) {
-    (void)passes.make_weights({task.q}, weights, n);
+    if (!q) (void)passes.make_weights({task.q.f64, task.q.f32}, weights, n);
     T* unused = memory.exponentials();
-    q_distance = passes.exponentials(a, top, unused, n, Distance::weighted, weights, nullptr).distance;
+    q_distance = passes.exponentials(a, top, unused, n, Distance::weighted, q ? q : weights, nullptr).distance;
   }
-  const bool single =
-      passes.make_weights({task.q, rule.off, rule.on, rule.off_row, rule.class_weight}, weights, n) == 1;
+  const WeightTables tables{task.q.f64, task.q.f32, rule.off, rule.on, rule.off_row, rule.class_weight};
+  const bool single = passes.make_weights(tables, weights, n) == 1;
   return {weights, single ? std::find_if(weights, weights + n, [](T r) { return r != 0; }) - weights : -1, q_distance};
 }
 

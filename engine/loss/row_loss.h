@@ -5,6 +5,7 @@
 
 #include "engine/core/host_device.h"
 #include "engine/core/kernel.h"
+#include "engine/loss/distribution.h"
 #include "engine/loss/options.h"
 
 namespace seqgrad {
@@ -12,11 +13,12 @@ namespace seqgrad {
 struct RowTask {
   int64_t offset = 0;          // of the row in x (and in g)
   int64_t target = 0;          // id, in [0,V); -1: a row that does not count, whose gradient is 0 (on a GPU)
-  const double* q = nullptr;   // [V] the target distribution, where it is not one-hot at `target`
+  Distribution q = {};         // [V] the target distribution, where it is not one-hot at `target`
   double q_sum = 1;            // Σ q
   double spike = 1;            // Σ r − Σ base: without q, what r has at `target` beside the base
   int64_t single_target = -1;  // without q: the class that holds all of r; -1: there are several, or none
   double coefficient = 0;      // what the gradient is multiplied by: s·ω
+  bool even = false;           // as LiveRow has it
 };
 
 // What holds for all rows. q' = off + on·q, where `off_row` [V] stands for `off` if given; r = q' times `class_weight`

@@ -9,8 +9,9 @@
 namespace seqgrad {
 namespace {
 
-const double* keep(const std::vector<double>& v) {
-  double* p = Tape::current().scratch<double>(static_cast<int64_t>(v.size()), Device::cpu);
+template <class T>
+const T* keep(const std::vector<T>& v) {
+  T* p = Tape::current().scratch<T>(static_cast<int64_t>(v.size()), Device::cpu);
   std::copy(v.begin(), v.end(), p);
   return p;
 }
@@ -82,12 +83,16 @@ RowRule row_rule(const LossInputs& in, const LossOptions& o) {
   return rule;
 }
 
-const double* dense_rows(StepInputs& in, const LiveRows& rows, bool keep_them) {
-  if (keep_them && in.device() == Device::cpu) return keep(rows.dense);
-  return on_device(in, rows.dense.data(), static_cast<int64_t>(rows.dense.size()));
+Distribution dense_rows(StepInputs& in, const LiveRows& rows, bool keep_them) {
+  const auto numbers = [&]<class T>(const std::vector<T>& v) -> const T* {
+    if (v.empty()) return nullptr;
+    if (keep_them && in.device() == Device::cpu) return keep(v);
+    return on_device(in, v.data(), static_cast<int64_t>(v.size()));
+  };
+  return {numbers(rows.dense.f64), numbers(rows.dense.f32)};
 }
 
-RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, const double* dense, int64_t count) {
+RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, const Distribution& dense, int64_t count) {
   const auto base = [&](int64_t v) { return rule.base_f64 ? rule.base_f64[v] : rule.class_weight ? 0 : rule.off; };
   int64_t bases = 0, last_base = -1;  // classes that have one, up to three
   for (int64_t v = 0; v < rule.classes && bases < 3; ++v)
@@ -97,7 +102,8 @@ RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, const double* dens
   for (int64_t i = live; i < count; ++i) tasks[i] = {0, -1};
   for (int64_t i = 0; i < live; ++i) {
     const LiveRow& r = rows.rows[static_cast<size_t>(i)];
-    RowTask& task = tasks[i] = {0, r.target, r.dense < 0 ? nullptr : dense + r.dense, r.q_sum};
+    RowTask& task = tasks[i] = {0, r.target, r.dense < 0 ? Distribution{} : dense.from(r.dense), r.q_sum};
+    task.even = r.even;
     task.spike = rule.on * (rule.class_weight ? r.class_weight : r.q_sum);
     if (task.q) continue;
     const double own = base(r.target);
@@ -125,7 +131,7 @@ TargetEntropy::TargetEntropy(const RowRule& rule) : rule_(rule) {
 }
 
 double TargetEntropy::operator()(const LiveRows& rows, const LiveRow& row) const {
-  RowTask task{0, row.target, row.dense < 0 ? nullptr : rows.dense.data() + row.dense};
+  const RowTask task{0, row.target, rows.distribution(row)};
   if (!task.q) {
     const double off = rule_.off_row ? rule_.off_row[row.target] : rule_.off;
     return off_ - surprise(off) + surprise(rule_.smoothed(task, row.target));

@@ -12,10 +12,10 @@ RowRule row_rule(const LossInputs& inputs, const LossOptions& options);
 
 // Where row kernels of the inputs' device read the distributions of dense rows: on a CPU where `rows` has them, unless
 // they are to be kept.
-const double* dense_rows(StepInputs& in, const LiveRows& rows, bool keep = false);
+Distribution dense_rows(StepInputs& in, const LiveRows& rows, bool keep = false);
 // One task for each live row, on the host; `offset` and `coefficient` are the caller's. Those beyond the live ones, up
 // to `count`, are of no row.
-RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, const double* dense, int64_t count = 0);
+RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, const Distribution& dense, int64_t count = 0);
 
 // Numbers of the host where the inputs' device reads them: there themselves on a CPU.
 template <class T>

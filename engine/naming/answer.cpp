@@ -33,7 +33,7 @@ PlainRows plain_rows(const LossBatch& batch, const LiveRows& rows, const LossOpt
   const RowRule rule = row_rule(batch.inputs, o);
   const TargetEntropy entropy(rule);
   for (const LiveRow& r : rows.rows) {
-    const RowTask task{0, r.target, r.dense < 0 ? nullptr : rows.dense.data() + r.dense, r.q_sum};
+    const RowTask task{0, r.target, rows.distribution(r), r.q_sum};
     double loss = o.report_kl ? -entropy(rows, r) : 0.0;
     for (int64_t v = 0; v < rows.classes; ++v) {
       const double share = rule.r(task, v);

@@ -61,7 +61,8 @@ template <class T>
 int64_t plain_make_weights(const WeightTables& t, T* weights, int64_t n) {
   int64_t nonzero = 0;
   for (int64_t i = 0; i < n; ++i) {
-    const double mixed = (t.off_row ? t.off_row[i] : t.off) + t.on * t.q[i];
+    const double q = t.q_f64 ? t.q_f64[i] : static_cast<double>(t.q_f32[i]),
+                 mixed = (t.off_row ? t.off_row[i] : t.off) + t.on * q;
     weights[i] = as_weight<T>(t.scale ? t.scale[i] * mixed : mixed);
     nonzero += weights[i] != 0;
   }

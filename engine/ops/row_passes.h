@@ -15,9 +15,11 @@ struct ExpSums {
 
 enum class Distance { none, plain, weighted };
 
-// Weights (off + on·q)·scale of float64 tables [n]; `off_row`, if given, stands for `off`, and without `scale` it is 1.
+// Weights (off + on·q)·scale of tables [n], in float64; q is in one of two types. `off_row`, if given, stands for
+// `off`, and without `scale` it is 1.
 struct WeightTables {
-  const double* q;
+  const double* q_f64 = nullptr;
+  const float* q_f32 = nullptr;
   double off = 0, on = 1;
   const double *off_row = nullptr, *scale = nullptr;
 };

@@ -155,14 +155,14 @@ void scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t n) {
                   load_some<T>(e + i, n - i, T{0}) * factor - load_some<T>(weights + i, n - i, T{0}) * shift);
 }
 
-template <class T>
-int64_t make_weights(const WeightTables& tables, T* weights, int64_t n) {
+template <class T, class Q>
+int64_t make_weights_of(const WeightTables& tables, const Q* q, T* weights, int64_t n) {
   using D = Vec<double>::value;
   constexpr int64_t w = Vec<double>::lanes;
   constexpr double least = sizeof(T) == 4 ? 0x1p-126 : 0x1p-1022;
   Vec<double>::mask nonzero{};
   const auto weight = [&](const auto& read) {
-    D x = (tables.off_row ? read(tables.off_row) : D{} + tables.off) + read(tables.q) * tables.on;
+    D x = (tables.off_row ? read(tables.off_row) : D{} + tables.off) + read(q) * tables.on;
     if (tables.scale) x *= read(tables.scale);
     x = ((x > 0.0) & (x < least)) ? D{} + least : x;
     x = ((x < 0.0) & (x > -least)) ? D{} - least : x;
@@ -170,13 +170,21 @@ int64_t make_weights(const WeightTables& tables, T* weights, int64_t n) {
   };
   int64_t i = 0;
   for (; i + w <= n; i += w) {
-    const D x = weight([&](const double* table) { return load<double>(table + i); });
+    const D x = weight([&]<class Number>(const Number* table) {
+      typename Vec<Number>::narrow y;
+      __builtin_memcpy(&y, table + i, sizeof y);
+      return __builtin_convertvector(y, D);
+    });
     nonzero -= x != 0.0;
     const auto y = __builtin_convertvector(x, typename Vec<T>::narrow);
     __builtin_memcpy(weights + i, &y, sizeof y);
   }
   if (i < n) {
-    const D x = weight([&](const double* table) { return load_some<double>(table + i, n - i, 0); });
+    const D x = weight([&]<class Number>(const Number* table) {
+      D y{};
+      for (int64_t k = 0; k < n - i; ++k) y[k] = static_cast<double>(table[i + k]);
+      return y;
+    });
     for (int64_t k = 0; k < n - i; ++k) {
       nonzero[k] -= x[k] != 0.0 ? -1 : 0;
       weights[i + k] = static_cast<T>(x[k]);
@@ -185,6 +193,12 @@ int64_t make_weights(const WeightTables& tables, T* weights, int64_t n) {
   int64_t sum = 0;
   for (int64_t k = 0; k < w; ++k) sum += nonzero[k];
   return sum;
+}
+
+template <class T>
+int64_t make_weights(const WeightTables& tables, T* weights, int64_t n) {
+  return tables.q_f64 ? make_weights_of(tables, tables.q_f64, weights, n)
+                      : make_weights_of(tables, tables.q_f32, weights, n);
 }
 
 // A constant, not an initialiser that runs: that would run on machines without these instructions, too.

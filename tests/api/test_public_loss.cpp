@@ -258,6 +258,22 @@ TEST_CASE("time-major arrays have the bits of batch-major ones") {
     }
 }
 
+TEST_CASE("distributions of float have the bits of the same numbers as double, in both layouts") {
+  const Arrays a(8, 3, 4, 5);
+  const std::vector<float> z(a.logits.begin(), a.logits.end());
+  std::vector<float> q;
+  for (size_t n = 0; n < z.size(); ++n) q.push_back(0.1f + static_cast<float>(n % 3) / 8);
+  const std::vector<double> wide(q.begin(), q.end());
+  for (const char* layout : {"batch", "time"})
+    for (const char* sum : {"allow", "normalize"}) {
+      CAPTURE(layout, sum);
+      const auto f32 = loss(z, a.shape(), {}, {.dense = q, .dense_sum = sum, .layout = layout});
+      const auto f64 = loss(z, a.shape(), {}, {.dense = wide, .dense_sum = sum, .layout = layout});
+      CHECK(same_bits(f32.d_logits, f64.d_logits));
+      CHECK(same_bits(f32.values, f64.values));
+    }
+}
+
 TEST_CASE("threads that call at once have the bits of each alone") {
   constexpr int callers = 4, rounds = 20;
   const auto call = [](int i) {

@@ -70,10 +70,12 @@ LossArguments arguments_of(const LossCase& c) {
 template <class T>
 LossOutput<T> public_loss(const LossCase& c, LossArguments arguments, const CaseInputs& in) {
   LossArray<int64_t> targets;
-  if (in.options.target == Target::dense)
-    arguments.dense = array_of<double>(c, "targets");
-  else
+  if (in.options.target != Target::dense)
     targets = array_of<int64_t>(c, "targets");
+  else if (const std::vector<double> q = to_doubles(*c.find("targets")); c.find("targets")->dtype == DType::f32)
+    arguments.dense = std::vector<float>(q.begin(), q.end());
+  else
+    arguments.dense = q;
   const NamedArray& x = in.options.input == Input::probs ? *c.find("probs") : *c.find("logits");
   const std::vector<double> wide = to_doubles(x);
   return loss(std::vector<T>(wide.begin(), wide.end()), {in.loss.batch, in.loss.steps, in.loss.classes}, targets,

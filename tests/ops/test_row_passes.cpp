@@ -180,10 +180,10 @@ TEMPLATE_TEST_CASE("weights are made as the plain loops make them, and none that
         return x;
       };
       const std::vector<double> q = table(), off = table(), scale = table();
-      for (const WeightTables& tables :
-           {WeightTables{q.data()}, WeightTables{q.data(), 0.125, 0.5}, WeightTables{q.data(), 0, 0.5, off.data()},
-            WeightTables{q.data(), 0, 1, nullptr, scale.data()},
-            WeightTables{q.data(), 0, 0.5, off.data(), scale.data()}}) {
+      for (const WeightTables& tables : {WeightTables{q.data()}, WeightTables{q.data(), nullptr, 0.125, 0.5},
+                                         WeightTables{q.data(), nullptr, 0, 0.5, off.data()},
+                                         WeightTables{q.data(), nullptr, 0, 1, nullptr, scale.data()},
+                                         WeightTables{q.data(), nullptr, 0, 0.5, off.data(), scale.data()}}) {
         std::vector<T> got(static_cast<size_t>(n) + 1, T{-7}), want = got;
         CHECK(passes->make_weights(tables, got.data(), n) == plain.make_weights(tables, want.data(), n));
         bool good = got.back() == T{-7};
@@ -194,6 +194,14 @@ TEMPLATE_TEST_CASE("weights are made as the plain loops make them, and none that
           good &= close(got[i], static_cast<double>(want[i]), sizeof(T) == 4 ? 1.2e-7 : 1e-15, 1e-15);
         }
         CHECK(good);
+
+        std::vector<float> q_f32(q.begin(), q.end());
+        for (float& x : q_f32) x = random.below(6) == 0 ? std::copysign(1e-40f, x) : x;  // subnormal
+        const std::vector<double> q_f64(q_f32.begin(), q_f32.end());
+        WeightTables of_f32 = tables, of_f64 = tables;
+        of_f32.q_f64 = nullptr, of_f32.q_f32 = q_f32.data(), of_f64.q_f64 = q_f64.data();
+        CHECK(passes->make_weights(of_f32, got.data(), n) == passes->make_weights(of_f64, want.data(), n));
+        CHECK(std::memcmp(got.data(), want.data(), got.size() * sizeof(T)) == 0);
       }
     }
   }

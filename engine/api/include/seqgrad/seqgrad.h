@@ -54,6 +54,30 @@ class LossArray {
   std::optional<std::vector<T>> values_;
 };
 
+// Distributions that may be absent: of float they are kept as float, which is half as much to read, of anything else as
+// double; the results have the same bits.
+class LossDense {
+ public:
+  LossDense() = default;
+  LossDense(std::initializer_list<double> values) : f64_(values) {}
+  LossDense(LossArray<double> values) : f64_(std::move(values)) {}
+  template <class Range>
+  requires(!std::is_same_v<Range, LossDense> && requires(const Range& r) { *std::begin(r), std::end(r); })
+      LossDense(const Range& range) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(*std::begin(range))>, float>)
+      f32_ = LossArray<float>(range);
+    else
+      f64_ = LossArray<double>(range);
+  }
+  bool given() const { return f32_.values() || f64_.values(); }
+  const std::optional<std::vector<double>>& f64() const { return f64_.values(); }
+  const std::optional<std::vector<float>>& f32() const { return f32_.values(); }
+
+ private:
+  LossArray<double> f64_;
+  LossArray<float> f32_;
+};
+
 // What is absent does not restrict or weight, and an option that is not set is the preset's; without a preset, that of
 // "token_mean", the mean over all that counts. What belongs to a token is [B,T], in the order of the logits.
 struct LossArguments {
@@ -80,7 +104,7 @@ struct LossArguments {
   std::string input = {};                         // what the prediction is: "logits", "probs"
   std::string probs_mode = {};                    // "renorm_clip", "clip_then_softmax", "strict"
   std::optional<double> probs_eps = {};           // probabilities are clipped to [eps, 1 - eps]
-  LossArray<double> dense = {};                   // [B,T,V] distributions, in the place of targets
+  LossDense dense = {};                           // [B,T,V] distributions, in the place of targets
   std::string dense_sum = {};                     // a row of them must sum to 1 or not: "require", "allow", "normalize"
   std::optional<double> smoothing = {};           // label smoothing: the mass taken from the target
   std::string smoothing_kind = {};                // where it goes: "uniform", "others", "others_excluding", "prior"
