@@ -22,7 +22,7 @@ class LinearTile {
         forward_(pack<T>(device(), weight_.t())),
         backward_(gradients.x.defined() ? pack<T>(device(), weight_) : weight_),
         hidden_(scratch(height * width_)),
-        dhidden_(scratch(gradients.x.defined() ? height * width_ : 0)),
+        dhidden_(classes < weight_.rows ? scratch(gradients.x.defined() ? height * width_ : 0) : hidden_),
         logits_(scratch(height * classes)) {}
 
   // Takes the rows [first,first+count).
@@ -43,14 +43,14 @@ class LinearTile {
   void multiply_back(int64_t begin, int64_t end, T* dz, bool others_before) {
     const int64_t n = end - begin, count = padded_to(count_);
     clear_padding(dz, n);
-    if (g_.x.defined())
-      kernels::gemm<T>(device(), {Matrix{dz, count, n}, backward_.block(begin, 0, n, width_),
-                                  Matrix{dhidden_, count, width_}, others_before});
     const Matrix<const T> live{dz, count_, n};
     if (g_.weight.defined())
       kernels::gemm<T>(device(), {live.t(), Matrix{hidden_, count_, width_},
                                   as_matrix<T>(g_.weight).block(begin, 0, n, width_), true});
     if (g_.bias.defined()) kernels::sum_rows<T>(device(), {live, g_.bias.template as<T>() + begin});
+    if (g_.x.defined())
+      kernels::gemm<T>(device(), {Matrix{dz, count, n}, backward_.block(begin, 0, n, width_),
+                                  Matrix{dhidden_, count, width_}, others_before});
   }
   void scatter() {
     if (g_.x.defined())
@@ -71,7 +71,7 @@ class LinearTile {
   int64_t width_;
   Matrix<const T> weight_;              // [V,D]
   PackedMatrix<T> forward_, backward_;  // its transpose, for the logits; itself, for the way back
-  T *hidden_, *dhidden_, *logits_;
+  T *hidden_, *dhidden_, *logits_;      // the gradient of a tile of all classes takes the place of its hidden states
   int64_t first_ = 0, count_ = 0;
 };
 
