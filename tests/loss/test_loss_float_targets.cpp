@@ -62,6 +62,23 @@ TEST_CASE("a wide row of float32 targets, which several blocks of a GPU share") 
   }
 }
 
+TEST_CASE("a subnormal target mass is the smallest normal weight, where nothing else is left of its gradient") {
+  const auto run = [](bool as_f32) {
+    LossInputs in;
+    in.batch = in.steps = 1, in.classes = 3;
+    in.dense = {0.5, static_cast<double>(1e-40f), 0.5};
+    if (as_f32) give_as_float32(in);
+    LossOptions o;
+    o.target = Target::dense;
+    Tape::current().reset();
+    const Tensor x = variable(from_host(std::vector<float>{0, -200, 0}, {1, 1, 3}));
+    Tape::current().backward(sequence_loss(x, in, o).value);
+    return to_host<float>(grad(x))[1];
+  };
+  CHECK(run(false) == -0x1p-126f);
+  CHECK(run(true) == -0x1p-126f);
+}
+
 TEST_CASE("every preset of dense targets takes float32 ones") {
   int taken = 0;
   for (const Preset& p : presets()) {
