@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "engine/check/gradcheck.h"
+#include "engine/core/isa.h"
 #include "engine/core/random.h"
 #include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
@@ -227,7 +228,7 @@ TEST_CASE("training takes the same course on every device, with the same bits in
   }
 }
 
-TEST_CASE("padding changes no bit of a sentence's readout and nothing but rounding elsewhere") {
+TEST_CASE("padding changes no bit of a sentence's readout, with AVX-512, and nothing but rounding elsewhere") {
   for (const char* kind : {"none", "dot", "general", "additive"}) {
     const auto model = small_model(kind, "fp32");
     const Batch narrow = random_batch(2, 4, 5, 6);
@@ -249,11 +250,13 @@ TEST_CASE("padding changes no bit of a sentence's readout and nothing but roundi
       const NoGrad guard;
       readouts.push_back(to_host<float>(model->forward(*b, {}).hidden));
     }
+    // oneDNN's products for AVX2 round a row by how many rows there are.
+    const float tolerance = isa() >= Isa::avx512 ? 0 : 1e-6f;
     for (int64_t b = 0; b < 4; ++b)
       for (int64_t t = 0; t < narrow.target_lengths[static_cast<size_t>(b)]; ++t)
         for (int64_t d = 0; d < 8; ++d)
-          REQUIRE(readouts[0][static_cast<size_t>((b * 6 + t) * 8 + d)] ==
-                  readouts[1][static_cast<size_t>((b * 8 + t) * 8 + d)]);
+          REQUIRE(std::abs(readouts[0][static_cast<size_t>((b * 6 + t) * 8 + d)] -
+                           readouts[1][static_cast<size_t>((b * 8 + t) * 8 + d)]) <= tolerance);
     for (size_t i = 0; i < grads[0].size(); ++i) REQUIRE(std::abs(grads[0][i] - grads[1][i]) <= 1e-6);
   }
 }
