@@ -111,7 +111,7 @@ TEST_CASE("twice or half of a loss is told as that, whatever the numbers of the 
   LossOptions o;
   o.divide.flat = "one";
   for (const auto& [factor, id] : {std::pair{0.5, "constant:1/k"}, {2.0, "constant:k"}, {-1.0, "constant:sign"}}) {
-    const auto observed = observe(batches, [&](const LossBatch& b) {
+    const auto observed = observe(batches, [&, factor = factor](const LossBatch& b) {
       return LossAnswer{{factor * answer_of(o, b).value.at(0)}, {}, {}, {}};
     });
     const Naming n = name_loss(observed, digits(1e-9));
