@@ -38,7 +38,8 @@ struct Product {
     m = 1 + below(20), n = 1 + below(150), k = below(70);
     transposed = random.below(2), a_transposed = random.below(2);
     lda = (a_transposed ? m : k) + below(3), ldc = n + below(3);
-    a = noise((a_transposed ? k : m) * lda, random), b = noise(k * n, random), bias = noise(n, random),
+    // A has memory where k is 0, too: no offset of null is defined.
+    a = noise(1 + (a_transposed ? k : m) * lda, random), b = noise(k * n, random), bias = noise(n, random),
     before = noise(m * ldc, random);
   }
   Matrix<const float> left() const { return {a.data(), m, k, lda, a_transposed}; }
