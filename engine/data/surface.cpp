@@ -96,7 +96,13 @@ Surface::Surface(const DataConfig& config, const Tokenizer& source)
   sentences_ = task ? task->sentences : vocabulary_kind(config) != "char";
 }
 
-bool Surface::known(std::string_view word) const { return source_.vocabulary().id(form_(word)) != unk_id; }
+// A word may be a megabyte of full stops, and each of them asks. None is brought into its form that is too long to be a
+// token in it: forms join the letters of at most this many bytes into one byte.
+bool Surface::known(std::string_view word) const {
+  constexpr size_t joined = 8;
+  const Vocabulary& vocabulary = source_.vocabulary();
+  return word.size() <= joined * vocabulary.longest() && vocabulary.id(form_(word)) != unk_id;
+}
 
 std::string Surface::read(std::string_view typed) const {
   const std::string text = form_(typed);

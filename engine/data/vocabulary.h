@@ -36,6 +36,7 @@ class Vocabulary {
   int32_t id(std::string_view token) const;  // unk_id for one that is not known
   std::string_view token(int32_t id) const;  // a special as people write it: "<s>"
   const std::vector<std::string>& ordinary() const { return index_.tokens(); }
+  size_t longest() const { return longest_; }  // bytes of a token
 
   // Up to `count` known tokens that differ least from `word` (letters inserted, deleted, changed or swapped with their
   // neighbour; 1 to 3 of them, by the word's length), nearest first, equals by frequency.
@@ -43,7 +44,7 @@ class Vocabulary {
 
  private:
   TokenIndex index_;
-  size_t longest_ = 0;  // bytes of a token
+  size_t longest_ = 0;
 };
 
 }  // namespace seqgrad

@@ -2,6 +2,7 @@
 #include "engine/data/surface.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "tests/support/catch.h"
 
@@ -84,4 +85,22 @@ TEST_CASE("a run's data section says how its lines are read and shown") {
   CHECK(surface({"task=copy"}).show("1 2 .") == "1 2 .");
   CHECK(surface({"task=copy"}).words());
   CHECK_FALSE(surface({"task=copy"}).sentences());
+}
+
+// A tenth of a second, and minutes where each mark brings all before it into their form once more.
+TEST_CASE("a megabyte of marks, of letters with marks or of accents is read in seconds of the processor") {
+  DataConfig config;
+  load(config, "", {"train.tsv=t", "dev.tsv=d", "normalize=nfkc"});
+  const auto tokenizer = tokenizer_kind("word").train(std::vector<std::string_view>{"a dog . \u00e4"}, {});
+  const Surface surface(config, *tokenizer);
+  for (const char* unit : {".", "?!", "a.", "A.B", "a\u0308.", " .", "\u0308", "..A "}) {
+    CAPTURE(unit);
+    std::string line;
+    while (line.size() < 1 << 20) line += unit;
+    const std::clock_t begin = std::clock();
+    CHECK(blank(line) == surface.read(line).empty());
+    several_sentences(line, [&](std::string_view word) { return surface.known(word); });
+    CHECK(std::clock() - begin < 20 * CLOCKS_PER_SEC);
+  }
+  CHECK(surface.read("a\u0308.") == "\u00e4 .");
 }
