@@ -59,7 +59,7 @@ std::function<int()> declare(OptionSet app) {
                  "its decoder")
       .type_name("NAME");
   app.add_option("--attention", o->attention, "step: kind of attention").type_name("none|dot|general|additive");
-  app.add_option("--precision", o->precision, "step, loss: arithmetic; fp64 of a step only")
+  app.add_option("--precision", o->precision, "step, loss, decode: arithmetic; fp64 of a step only")
       .type_name("fp32|tf32|bf16|fp64");
   app.add_device(o->device).description("step, loss, decode: where tensors live");
   app.add_option("--axis", o->axes,

@@ -81,8 +81,8 @@ DecodeSizes sizes_of(const LoadedRun& run) {
 
 Json bench_decode(const BenchOptions& o) {
   if (o.run.empty()) refuse("bench decode: name a trained run: --run DIR");
-  const auto run = open_run(
-      o.run, {fmt::format("threads={}", o.threads), "decode.beam=" + std::to_string(o.beam), "device=" + o.device});
+  const auto run = open_run(o.run, {fmt::format("threads={}", o.threads), "decode.beam=" + std::to_string(o.beam),
+                                    "device=" + o.device, "precision=" + o.precision});
   const Sources sources = test_sources(*run, o.rows);
   DecodeOptions decode = run->config.decode_options();
   decode.nbest = 1;
@@ -99,6 +99,7 @@ Json bench_decode(const BenchOptions& o) {
   }
   Json out = {{"what", "seqgrad_decode"},
               {"run", o.run},
+              {"precision", o.precision},
               {"beam", o.beam},
               {"one_at_a_time", o.one_at_a_time},
               {"threads", threads()},

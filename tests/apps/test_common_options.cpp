@@ -238,6 +238,10 @@ TEST_CASE("bench decode translates the test sentences of a run, together or one 
              alone = bench("--one-at-a-time --rows 3 --out " + (dir / "alone")), beam = bench("--beam 3");
   const std::string all = slurp(dir / "together"), some = slurp(dir / "alone");
   CHECK(lines(all) == together["sentences"]);
+  CHECK(together["precision"] == "fp32");
+  const Result tf32 = run_seqgrad(dir, "bench decode --device cpu --precision tf32 --run " + run);
+  CHECK(tf32.code == 2);
+  CHECK(has(tf32.err, "precision: tf32 is made by the tensor cores of a GPU"));
   CHECK(together["total_ms"]["n"] == 2);
   CHECK(!together.contains("sentence_ms"));
   CHECK(together["words"] >= together["sentences"]);
