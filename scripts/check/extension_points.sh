@@ -179,7 +179,7 @@ touched "device" 2 1
 
 # The tests that walk the registries; the others have nothing to say about these, and take minutes to compile.
 find tests -name '*.cpp' ! -name test_ops.cpp ! -name test_loss_presets.cpp ! -name test_config_keys.cpp ! -name test_stub_device.cpp ! -path 'tests/ops/[!t]*' ! -path '*/example/*' ! -path '*/emulate/*' ! -path '*/preload/*' ! -path '*/reference/*' ! -path '*/mpi_process/*' -delete
-SEQGRAD_TESTS=ON SEQGRAD_CUDA=OFF scripts/build.sh seqgrad seqgrad_tests
+SEQGRAD_UNITY=ON SEQGRAD_TESTS=ON SEQGRAD_CUDA=OFF scripts/build.sh seqgrad seqgrad_tests
 build/seqgrad info --ops | grep -E '^(cube|halve) '
 build/seqgrad info --presets | grep '^house.mean_of_all '
 build/seqgrad config --reference | grep 'house_key'

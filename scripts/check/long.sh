@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The longer checks, one line each in a table at the end; exit 1 when one failed.
-#   scripts/check/long.sh [sanitizers|asan|races|threads|kills|fuzz]…      (all of them without arguments)
+#   scripts/check/long.sh [sanitizers|faults|extensions|asan|races|threads|kills|fuzz]…      (all of them without arguments)
 # sanitizers: another compiler (clang) without a warning and without precompiled headers, and the quick tests of that build
-# under AddressSanitizer and UndefinedBehaviorSanitizer. asan: every fast test under them, by g++. races: between the threads of
-# kernels, by the emulator. threads: those of a program that has the library by FetchContent, under ThreadSanitizer. kills:
-# SEQGRAD_KILLS (20) runs killed at random instants, resumed, and compared. fuzz: each target for SEQGRAD_FUZZ_SECONDS (60).
+# under AddressSanitizer and UndefinedBehaviorSanitizer. faults: those planted in the source, each of which must fail a recorded
+# case. extensions: an op, a preset, a key, a task and a device added to a copy of the tree. asan: every fast test under the
+# sanitizers, by g++. races: between the threads of kernels, by the emulator. threads: those of a program that has the library
+# by FetchContent, under ThreadSanitizer. kills: SEQGRAD_KILLS (20) runs killed at random instants, resumed, and compared. fuzz:
+# each target for SEQGRAD_FUZZ_SECONDS (60).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 jobs=${SEQGRAD_JOBS:-$(nproc)}
@@ -22,6 +24,10 @@ sanitizers() {
   ctest --test-dir build-clang -L sanitized -j "$jobs" --output-on-failure --timeout 300 | tee "$logs/sanitizers.txt"
   grep 'tests passed' "$logs/sanitizers.txt" | grep -v '0 tests failed out of 0'
 }
+
+faults() { scripts/mutate/planted_faults.sh; }
+
+extensions() { scripts/check/extension_points.sh; }
 
 asan() {
   cmake --preset asan "${launcher[@]}" >/dev/null
@@ -56,9 +62,9 @@ if [[ ${1:-} == --one ]]; then  # a process of its own, where the first failing 
   exit
 fi
 checks=("$@")
-[[ ${#checks[@]} -gt 0 ]] || checks=(sanitizers asan races threads kills fuzz)
+[[ ${#checks[@]} -gt 0 ]] || checks=(sanitizers faults extensions asan races threads kills fuzz)
 for check in "${checks[@]}"; do
-  [[ $check =~ ^(sanitizers|asan|races|threads|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are sanitizers, asan, races, threads, kills, fuzz" >&2; exit 2; }
+  [[ $check =~ ^(sanitizers|faults|extensions|asan|races|threads|kills|fuzz)$ ]] || { echo "error: no check '$check'; there are sanitizers, faults, extensions, asan, races, threads, kills, fuzz" >&2; exit 2; }
 done
 
 table="" failed=0
