@@ -99,7 +99,7 @@ def same_code(tree, mutant, slot):
     for source, name in ((tree.read(mutant.file), "original"), (mutant.apply(tree.read(mutant.file)), "mutant")):
         (slot / mutant.file).write_text(source)
         target = slot / f"{name}.o"
-        if not tree.compile_one(mutant.file, target, slot, ([f"-I{slot}"], ["-O2"])):
+        if not tree.compile_one(mutant.file, target, slot, [f"-I{slot}"], ["-O2"]):
             return False
         objects.append(target.read_bytes())
     return objects[0] == objects[1]

@@ -46,8 +46,9 @@ def quiet(command, **options):
 
 
 class Tree:
-    """The copy, its Release build, and programs linked from its objects with some replaced. What is replaced is compiled
-    with sanitizers and lightly optimised; the rest is as ever, so that most of it comes out of ccache."""
+    """The copy, its Release build, and programs linked from its objects with some replaced. What is replaced is lightly
+    optimised, and with sanitizers if it stands in the folder of what changed; the rest is as ever, so that most of it comes
+    out of ccache."""
 
     def __init__(self, jobs):
         self.source, self.jobs = HOME / "tree", jobs
@@ -79,6 +80,7 @@ class Tree:
                       if tests and (f.startswith(tuple(tests)) or Path(f).name.startswith(tuple(tests)))]
         test_objects = [f"tests/CMakeFiles/seqgrad_tests.dir/{f.removeprefix('tests/')}.o" for f in self.tests]
         emulated = ["engine_emulated"] if self.tests else []  # the GPU's kernels, which the tests run on the CPU
+        shutil.rmtree(HOME / "precompiled", ignore_errors=True)
         quiet([*prefix(), "env", "SEQGRAD_TESTS=ON", "SEQGRAD_CUDA=OFF", "scripts/build.sh", "engine_compute", "engine_frame", "commands", "seqgrad",
                *emulated, *test_objects],
               cwd=self.source)
@@ -114,19 +116,35 @@ class Tree:
         for file in sorted(files):
             own = slot / (file + ".o")
             own.parent.mkdir(parents=True, exist_ok=True)
-            if not self.compile_one(file, own, slot if file in changed else self.source, ([f"-I{slot}"], ["-O1", *(SANITIZERS if sanitize else [])])):
+            near = any(Path(name).parent == Path(file).parent for name in changed)
+            if not self.compile_one(file, own, slot if file in changed else self.source, [f"-I{slot}"],
+                                    ["-O1", *(SANITIZERS if sanitize and near else [])]):
                 return None
             objects[self.objects[file]] = str(own)
         return objects
 
-    def compile_one(self, file, target, base, flags):
+    def compile_one(self, file, target, base, before, after):
         command = self.commands[file]
         if Path(command[0]).name == "ccache":
             command = command[1:]
-        command = [command[0], *flags[0], *(word for word in command[1:] if word not in ("-O3", "-Werror")), *flags[1], "-w"]
+        command = [command[0], *before, *(word for word in command[1:] if word not in ("-O3", "-Werror")), *after, "-w"]
         command[command.index("-o") + 1] = str(target)
         command[command.index("-c") + 1] = str(base / file)
+        if "-include" in command and SANITIZERS[0] in after:
+            command[command.index("-include") + 1] = str(self._precompiled(command, after))
         return subprocess.run(command, cwd=self.build, capture_output=True).returncode == 0
+
+    def _precompiled(self, command, after):
+        """The libraries' headers for sanitizers: those of the build are precompiled without."""
+        header = Path(command[command.index("-include") + 1])
+        own = HOME / "precompiled" / header.parent.name / header.name
+        with open(HOME / "precompiled.lock", "w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            if not Path(f"{own}.gch").exists():
+                own.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(header, own)
+                quiet([*command[:command.index("-include")], *after, "-w", "-x", "c++-header", own, "-o", f"{own}.gch"], cwd=self.build)
+        return own
 
     def link(self, objects, program, sanitize=True):
         """Replaced objects come first, so that theirs are the inline functions that the linker keeps."""
