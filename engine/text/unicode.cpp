@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <memory>
-#include <new>
+#include <vector>
 
 #include "engine/core/error.h"
 #include "engine/text/utf8.h"
@@ -126,17 +124,38 @@ std::string capitalize_first(std::string_view text) {
   return out += text.substr(c.length);
 }
 
+// The canonical order of combining marks (UAX #15, D109). utf8proc's own takes the square of their number, and a line
+// may be a megabyte of them.
+static void order_marks(std::vector<utf8proc_int32_t>& points) {
+  const auto order = [](utf8proc_int32_t c) { return utf8proc_get_property(c)->combining_class; };
+  const auto is_mark = [&](utf8proc_int32_t c) { return order(c) != 0; };
+  const auto before = [&](utf8proc_int32_t a, utf8proc_int32_t b) { return order(a) < order(b); };
+  for (auto begin = points.begin(); (begin = std::find_if(begin, points.end(), is_mark)) != points.end();) {
+    const auto end = std::find_if_not(begin, points.end(), is_mark);
+    if (!std::is_sorted(begin, end, before)) std::stable_sort(begin, end, before);
+    begin = end;
+  }
+}
+
 static std::string normalized(std::string_view well_formed, Form form) {
-  const int options = UTF8PROC_STABLE | (form == Form::nfd ? UTF8PROC_DECOMPOSE : UTF8PROC_COMPOSE) |
-                      (form == Form::nfkc ? UTF8PROC_COMPAT : 0);
-  utf8proc_uint8_t* bytes = nullptr;
-  const auto length =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(well_formed.data()),
-                   static_cast<utf8proc_ssize_t>(well_formed.size()), &bytes, static_cast<utf8proc_option_t>(options));
-  const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(bytes, std::free);
-  if (length == UTF8PROC_ERROR_NOMEM) throw std::bad_alloc();
+  const auto options =
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | (form == Form::nfd ? UTF8PROC_DECOMPOSE : UTF8PROC_COMPOSE) |
+                                     (form == Form::nfkc ? UTF8PROC_COMPAT : 0));
+  std::vector<utf8proc_int32_t> points;
+  points.reserve(well_formed.size() + 1);  // the last for the byte that utf8proc sets behind its result
+  for_each_code_point(well_formed, [&](CodePoint c, std::string_view) {
+    std::array<utf8proc_int32_t, 32> parts{};  // no character has more than 18
+    int no_graphemes = 0;
+    const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c.value), parts.data(),
+                                               static_cast<utf8proc_ssize_t>(parts.size()), options, &no_graphemes);
+    if (count < 0) refuse("a text of {} bytes: {}", well_formed.size(), utf8proc_errmsg(count));
+    points.insert(points.end(), parts.begin(), parts.begin() + count);
+  });
+  order_marks(points);
+  points.push_back(0);
+  const auto length = utf8proc_reencode(points.data(), static_cast<utf8proc_ssize_t>(points.size()) - 1, options);
   if (length < 0) refuse("a text of {} bytes: {}", well_formed.size(), utf8proc_errmsg(length));
-  return {bytes, bytes + length};
+  return {reinterpret_cast<const char*>(points.data()), static_cast<size_t>(length)};
 }
 
 std::string normalize(std::string_view text, Form form) {

@@ -1,6 +1,7 @@
 // Lower case and normal forms against Python's (scripts/record/unicode.py), of every code point that both know.
 #include <test_paths.h>
 
+#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -123,6 +124,23 @@ TEST_CASE("bytes that are not UTF-8, and NUL, stay where they are") {
         std::vector<std::pair<char32_t, size_t>>{{none, 1}, {'E', 1}, {0x301, 2}, {0, 1}, {0x3A3, 2}, {none, 1}});
   CHECK(to_lower("").empty());
   CHECK(normalize("", Form::nfkc).empty());
+}
+
+TEST_CASE("a megabyte of marks is brought into its order in seconds of the processor") {
+  constexpr size_t count = 250'000;
+  const auto repeated = [](std::string_view unit) {
+    std::string text;
+    for (size_t i = 0; i < count; ++i) text += unit;
+    return text;
+  };
+  const std::clock_t begin = std::clock();
+  const std::string above = repeated("\u0300"), below = repeated("\u0327"), beside = repeated("\u0345");
+  CHECK((normalize("x" + repeated("\u0300\u0327"), Form::nfc) == "x" + below + above));
+  CHECK((normalize("e" + repeated("\u0345\u0300\u0327"), Form::nfd) == "e" + below + above + beside));
+  // A character that is no mark itself, and is made of two.
+  CHECK((normalize(repeated("\u0f73"), Form::nfkc) == repeated("\u0f71") + repeated("\u0f72")));
+  CHECK((normalize("\u00e4" + repeated("\u0327"), Form::nfd) == "a" + below + "\u0308"));
+  CHECK(std::clock() - begin < 20 * CLOCKS_PER_SEC);
 }
 
 TEST_CASE("code points are read and written in all four lengths, and no others are") {
