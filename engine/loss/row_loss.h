@@ -1,5 +1,5 @@
-// What a row kernel is asked, of one row and of all rows, and what it answers. It knows target distributions and
-// coefficients, no modes; row_formulas.h has the mathematics.
+// What a row kernel is asked, of one row and of all rows; row_result.h has what it answers. It knows target
+// distributions and coefficients, no modes; row_formulas.h has the mathematics.
 #pragma once
 #include <cstdint>
 
@@ -7,6 +7,7 @@
 #include "engine/core/kernel.h"
 #include "engine/loss/distribution.h"
 #include "engine/loss/options.h"
+#include "engine/loss/row_result.h"
 
 namespace seqgrad {
 
@@ -59,16 +60,6 @@ struct RowRule {
   SEQGRAD_HD double r(const RowTask& task, int64_t v) const {
     return class_weight ? smoothed(task, v) * class_weight[v] : smoothed(task, v);
   }
-};
-
-struct RowResult {
-  double loss = 0;         // ℓ, without z-loss
-  double nll = 0;          // the same with q for r: unsmoothed and unweighted
-  double lambda = 0;       // log-sum-exp
-  bool correct = false;    // the first maximum is the target
-  bool nonfinite = false;  // NaN or +inf in the row, a row of −inf only, or an infinite loss
-  bool invalid = false;    // probabilities that are none
-  bool clipped = false;    // a probability with target mass was clipped
 };
 
 // Classes of a wide row that one block of a GPU takes: as many as fit in the 48 KiB of shared memory that any GPU gives

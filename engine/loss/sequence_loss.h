@@ -7,7 +7,7 @@
 #include "engine/loss/live_rows.h"
 #include "engine/loss/prediction.h"
 #include "engine/loss/reduction.h"
-#include "engine/loss/row_loss.h"
+#include "engine/loss/row_result.h"
 
 namespace seqgrad {
 

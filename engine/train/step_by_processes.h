@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "engine/loss/row_loss.h"
+#include "engine/loss/row_result.h"
 #include "engine/nn/process_sum.h"
 
 namespace seqgrad {

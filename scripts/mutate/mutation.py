@@ -29,7 +29,7 @@ SETS = {
     # name: the files, the test files of its binary (the beginnings of their names or paths), the bar in percent
     "loss": ([f"engine/loss/{stem}.cpp" for stem in ("row_loss", "probs_loss", "row_target", "live_rows", "divisors", "reduction",
                                                      "loss_call", "prediction", "sequence_loss", "options", "presets")] +
-             [f"engine/loss/{stem}.h" for stem in ("linear_tiles", "row_loss", "row_formulas", "probs_formulas", "row_report",
+             [f"engine/loss/{stem}.h" for stem in ("linear_tiles", "row_loss", "row_result", "row_formulas", "probs_formulas", "row_report",
                                                    "order_free_sum")] +
              ["engine/ops/row_passes.cpp", "engine/ops/row_passes_simd.h"],
              ["test_loss", "test_row_passes", "test_check."], 95),
