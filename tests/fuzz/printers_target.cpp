@@ -16,6 +16,9 @@
 #include "tests/fuzz/markup_problem.h"
 #include "tests/fuzz/targets.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <nlohmann/json.hpp>
 
 using namespace seqgrad;
@@ -79,11 +82,17 @@ void pages(const std::string& text) {
   check_markup(page(text, heading(1, text) + paragraph(text) + table({text}, {{text, text}}) +
                               folded(text, preformatted(text)) + line_chart({text, text, {{text, {{1, 2}, {2, 3}}}}}) +
                               bar_chart({text, {text}, {{text, {1}, {}}}}) + heat_map({{text}, {text}, {0.5F}}, text)));
-  const Explanation e = explanation_of(text);
-  const std::string whole = explain_page(e);
+}
+
+void explanation_page(const std::string& text) {
+  const std::string whole = explain_page(explanation_of(text));
   check_markup(whole);
   require(whole.find("</script", whole.find("<script")) == whole.find("</script>\n<script nonce="),
           "no text ends the page's data");
+}
+
+void explanation(const std::string& text) {
+  const Explanation e = explanation_of(text);
   for (const bool ascii : {false, true}) require(nlohmann::json::accept(to_json(e, ascii)), "an explanation is JSON");
   check_terminal(lines_for_terminal(to_text(e) + lesson_text(e, false) + lesson_text(e, true)), false);
   check_terminal(to_json(e, true), true);
@@ -102,10 +111,19 @@ void files(const std::string& text) {
 
 }  // namespace
 
+constexpr size_t most = 1024;  // bytes; nothing in here depends on more
+
+// One of them, by a hash of the text: an explanation takes a hundred times as long as a line for the terminal.
 void fuzz_printers(std::string_view input) {
-  if (input.size() > 1024) return;  // nothing in here depends on more
+  if (input.size() > most) return;
   const std::string text(input);
-  terminal(text);
-  pages(text);
-  files(text);
+  const auto which = XXH3_64bits(text.data(), text.size()) % 64;
+  if (which == 0) return explanation_page(text);
+  if (which == 1) return explanation(text);
+  which < 10 ? pages(text) : which < 22 ? files(text) : terminal(text);
+}
+
+void every_printer(std::string_view input) {
+  if (input.size() > most) return;
+  for (const auto print : {terminal, pages, explanation_page, explanation, files}) print(std::string(input));
 }

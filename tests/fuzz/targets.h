@@ -12,7 +12,8 @@ void fuzz_text(std::string_view input);          // a vocabulary file, or lines 
 void fuzz_cases(std::string_view input);         // a loss case: YAML and, after a NUL byte, tensors
 void fuzz_command_line(std::string_view input);  // arguments separated by line feeds
 void fuzz_answers(std::string_view input);       // what a program under test sends
-void fuzz_printers(std::string_view input);      // a text that everything prints
+void fuzz_printers(std::string_view input);      // a text that a printer prints, one of them
+void every_printer(std::string_view input);      // a text that all of them print
 
 inline void require(bool holds, const char* property) {
   if (!holds) throw std::logic_error(std::string("broken property: ") + property);

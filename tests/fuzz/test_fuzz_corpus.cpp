@@ -9,7 +9,7 @@
 TEST_CASE("every input of the saved corpus is accepted or refused as it should be") {
   const std::map<std::string, void (*)(std::string_view)> targets = {
       {"config", fuzz_config},  {"safetensors", fuzz_safetensors},   {"text", fuzz_text},
-      {"cases", fuzz_cases},    {"command_line", fuzz_command_line}, {"printers", fuzz_printers},
+      {"cases", fuzz_cases},    {"command_line", fuzz_command_line}, {"printers", every_printer},
       {"answers", fuzz_answers}};
   for (const auto& [name, target] : targets) {
     int inputs = 0;
