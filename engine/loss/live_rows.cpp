@@ -111,7 +111,7 @@ struct DenseScan {
   int64_t nonzero = 0, subnormal = 0;
   bool finite = true;  // and nothing is below 0
 
-  bool even() const { return subnormal == 0 && nonzero != 1; }
+  bool in_place() const { return subnormal == 0 && nonzero != 1; }
 };
 template <class T>
 DenseScan scan_row(const T* q, int64_t n) {
@@ -164,7 +164,7 @@ LiveRow add_row(LiveRow row, const DenseScan& scan, const T* q, int64_t classes,
   if (to.empty()) to.reserve(static_cast<size_t>((cells - row.row) * classes));
   row.dense = static_cast<int64_t>(to.size());
   row.q_sum = scan.sum;
-  row.even = scan.even();
+  row.in_place = scan.in_place();
   to.insert(to.end(), q, q + classes);
   return row;
 }

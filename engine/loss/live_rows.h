@@ -40,7 +40,7 @@ struct LiveRow {
   int64_t dense = -1;  // where the row's distribution starts in LiveRows::dense; -1: one-hot at `target`
   double weight = 0;   // ω: mask, token, example and (scope target) class weight
   double q_sum = 1, class_weight = 1;  // Σ_v q_v and Σ_v c_v q_v
-  bool even = false;                   // of a distribution: no number is subnormal, and not one alone holds all
+  bool in_place = false;  // kernels read the distribution where it lies: no subnormal, and not one number holds all
 };
 
 struct LiveRows {

@@ -52,7 +52,7 @@ template <class T>
 DenseTarget<T> dense_target(const RowRule& rule, const RowTask& task, const T* a, T top, RowMemory<T>& memory) {
   const int64_t n = rule.classes;
   const RowPasses<T>& passes = row_passes<T>();
-  const T* q = task.even ? task.q.of<T>() : nullptr;  // which make_weights would copy as it is
+  const T* q = task.in_place ? task.q.of<T>() : nullptr;  // which make_weights would copy as it is
   if (q && rule.is_plain()) return {q, -1, 0};
   T* weights = memory.weights();
   double q_distance = 0;

@@ -19,7 +19,7 @@ struct RowTask {
   double spike = 1;            // Σ r − Σ base: without q, what r has at `target` beside the base
   int64_t single_target = -1;  // without q: the class that holds all of r; -1: there are several, or none
   double coefficient = 0;      // what the gradient is multiplied by: s·ω
-  bool even = false;           // as LiveRow has it
+  bool in_place = false;       // as LiveRow has it
 };
 
 // What holds for all rows. q' = off + on·q, where `off_row` [V] stands for `off` if given; r = q' times `class_weight`

@@ -103,7 +103,7 @@ RowTask* row_tasks(const RowRule& rule, const LiveRows& rows, const Distribution
   for (int64_t i = 0; i < live; ++i) {
     const LiveRow& r = rows.rows[static_cast<size_t>(i)];
     RowTask& task = tasks[i] = {0, r.target, r.dense < 0 ? Distribution{} : dense.from(r.dense), r.q_sum};
-    task.even = r.even;
+    task.in_place = r.in_place;
     task.spike = rule.on * (rule.class_weight ? r.class_weight : r.q_sum);
     if (task.q) continue;
     const double own = base(r.target);
