@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The longer checks, one line each in a table at the end; exit 1 when one failed.
 #   scripts/check/long.sh [sanitizers|faults|extensions|asan|races|threads|kills|fuzz]…      (all of them without arguments)
-# sanitizers: another compiler (clang) without a warning and without precompiled headers, and the quick tests of that build
-# under AddressSanitizer and UndefinedBehaviorSanitizer. faults: those planted in the source, each of which must fail a recorded
-# case. extensions: an op, a preset, a key, a task and a device added to a copy of the tree. asan: every fast test under the
+# sanitizers: another compiler (clang) without a warning, and the quick tests of that build under AddressSanitizer and
+# UndefinedBehaviorSanitizer; the slow ones are not built. faults: those planted in the source, each of which must fail a
+# recorded case. extensions: an op, a preset, a key, a task and a device added to a copy of the tree. asan: every fast test under the
 # sanitizers, by g++. races: between the threads of kernels, by the emulator. threads: those of a program that has the library
 # by FetchContent, under ThreadSanitizer. kills: SEQGRAD_KILLS (20) runs killed at random instants, resumed, and compared. fuzz:
 # each target for SEQGRAD_FUZZ_SECONDS (60).
