@@ -6,8 +6,8 @@ failing test, a crash, a sanitizer or the time limit. One that does not compile,
 original's code, is replaced by the next of the sample.
 
 The sample is the N mutants whose hash with the seed is smallest: a change of one file leaves the others' mutants in it.
-Results are kept in build-mutants/results-SET.jsonl while neither the mutated file nor the test file that killed it changed,
-of a survivor while no test did; --fresh forgets them. Survivors that no test can tell from the original stand with the reason in scripts/mutate/equivalent.txt; the
+Results are kept in scripts/mutate/results-SET.jsonl while neither the mutated file nor the test file that killed it changed,
+of a survivor while no test did, so that a change of a file costs that file's mutants; --fresh forgets them. Survivors that no test can tell from the original stand with the reason in scripts/mutate/equivalent.txt; the
 score is printed with and without them, and the bar is for the first, which counts them as missed."""
 
 import argparse
@@ -121,7 +121,7 @@ def evaluate(state, mutant, slot):
         return {"times": timed(tree, HOME / "base" / "program")}
     begin = time.monotonic()
     result = {"label": mutant.label, "file": mutant.file, "line": mutant.line, "operator": mutant.operator}
-    done = lambda outcome, by="": dict(result, outcome=outcome, by=by, seconds=round(time.monotonic() - begin, 1))
+    done = lambda outcome, by="": dict(result, outcome=outcome, by=by.replace(f"{HOME}/", ""))
     objects = tree.compile({mutant.file: mutant.apply(tree.read(mutant.file))}, slot)
     if objects is None or tree.link(objects, slot / "program").returncode:
         return done("does not compile")
@@ -200,25 +200,23 @@ def main():
     if linked.returncode:
         fail(linked.stderr[-2000:])
 
-    log = HOME / f"results-{arguments.set}.jsonl"
-    if arguments.fresh:
-        log.unlink(missing_ok=True)
+    log = Path(__file__).parent / f"results-{arguments.set}.jsonl"
     kept = {}
-    for line in log.read_text().splitlines() if log.exists() else []:
+    for line in log.read_text().splitlines() if log.exists() and not arguments.fresh else []:
         row = json.loads(line)
         if row["judge"] == judges.of(row):
             kept[row["key"]] = row
 
     def keep(row):
-        with log.open("a") as file:
-            file.write(json.dumps(dict(row, judge=judges.of(row))) + "\n")
+        kept[row["key"]] = dict(row, judge=judges.of(row))
+        log.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in kept.values()))
 
-    sources = digest(*(tree.read(f) for f in sorted(tree.commands) if not f.startswith("tests/")))
-    if sources not in kept:  # do the tests pass without a mutant?
+    sources = digest(judges.all, *(tree.read(f) for f in sorted(tree.commands) if not f.startswith("tests/")))
+    passed = base / f"times-{sources}.json"
+    if not passed.exists():  # do the tests pass without a mutant?
         for row in in_turns(__file__, (tree, None), [(sources, None)]):
-            kept[sources] = row
-            keep(row)
-    times = kept[sources]["times"]
+            passed.write_text(json.dumps(row["times"]))
+    times = json.loads(passed.read_text())
     print(f"{len(times)} test files, {sum(t for _, t in times):.1f} s", flush=True)
     limits = [(test, 10 + 5 * seconds) for test, seconds in times]
 
