@@ -38,12 +38,15 @@ void check_shapes(const Prediction& p, int64_t batch, int64_t steps, int64_t cla
   if (shape.rank() != 3)
     refuse(LossCode::shape, "loss: {} are {}; expected rank 3, {}", name, shape.str(), time ? "[T,B,V]" : "[B,T,V]");
   const int64_t b = shape[time ? 1 : 0], t = shape[time ? 0 : 1], v = shape[2];
+  const char* swapped = time ? "are they batch-major, [B,T,V]? Then the layout is batch"
+                             : "are they time-major, [T,B,V]? Then the layout is time";
   refuse(LossCode::shape, "loss: targets are [B={},T={}] but {} are [B={},T={},V={}]; {}", batch, steps, name, b, t, v,
-         b == batch && v == steps && t == classes ? fmt::format("are the {} [B,V,T]? The classes come last", name)
-         : b == steps && t == batch               ? "are they time-major, [T,B,V]? Then the layout is time"
-         : t != steps                             ? "T must match (did you forget to shift or trim?)"
-         : b != batch                             ? "B must match"
-                                                  : fmt::format("V must be {}", classes));
+         b == batch && v == steps && t == classes
+             ? fmt::format("are the {} {}? The classes come last", name, time ? "[V,B,T]" : "[B,V,T]")
+         : b == steps && t == batch ? swapped
+         : t != steps               ? "T must match (did you forget to shift or trim?)"
+         : b != batch               ? "B must match"
+                                    : fmt::format("V must be {}", classes));
 }
 
 void check_steps(const std::vector<Tensor>& predictions, int64_t batch, int64_t steps, int64_t classes, Input input) {

@@ -129,6 +129,24 @@ TEST_CASE("E01, E02: shapes, for each tensor") {
         "loss: 27 row losses; expected [B=4,T=7]");
 }
 
+TEST_CASE("E01 of a time-major prediction names its own axes, and the layout that it would fit") {
+  const Batch b;
+  const auto said = [&](Shape shape, Layout layout) {
+    Tape::current().reset();
+    return message_of([&] { sequence_loss(zeros(shape, DType::f64), b.in, b.options, layout); });
+  };
+  const std::string but = "loss: targets are [B=4,T=7] but logits are ";
+  CHECK(said({9, 4, 50}, Layout::time) == but + "[B=4,T=9,V=50]; T must match (did you forget to shift or trim?)");
+  CHECK(said({7, 5, 50}, Layout::time) == but + "[B=5,T=7,V=50]; B must match");
+  CHECK(said({7, 4, 49}, Layout::time) == but + "[B=4,T=7,V=49]; V must be 50");
+  CHECK(said({4, 7, 50}, Layout::time) ==
+        but + "[B=7,T=4,V=50]; are they batch-major, [B,T,V]? Then the layout is batch");
+  CHECK(said({7, 4, 50}, Layout::batch) ==
+        but + "[B=7,T=4,V=50]; are they time-major, [T,B,V]? Then the layout is time");
+  CHECK(said({50, 4, 7}, Layout::time) == but + "[B=4,T=50,V=7]; are the logits [V,B,T]? The classes come last");
+  CHECK(said({4, 50, 7}, Layout::batch) == but + "[B=4,T=50,V=7]; are the logits [B,V,T]? The classes come last");
+}
+
 TEST_CASE("hidden states, weight and bias that do not fit each other or the targets") {
   Batch b;
   const auto said = [&](Shape hidden, Shape weight, Shape bias = {}) {

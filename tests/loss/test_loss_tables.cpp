@@ -68,6 +68,26 @@ TEST_CASE("what divisors count, over all cells and over each axis, of ids and of
   CHECK(row(build_live_rows(in, o).all) == Row{6, 4, 3, 2, 3.5, 1.5 + .5 * (.5 + 3) + 2 * 1});
 }
 
+TEST_CASE("the live rows of some examples have the groups of these, and all of those of time steps") {
+  LossInputs in;
+  in.batch = 4, in.steps = 3, in.classes = 2;
+  in.targets.assign(12, 1);
+  in.lengths = {3, 1, 0, 2};
+  const std::vector<int64_t> some = {0, 3};
+  const auto picked = [&](Over over) {
+    LossOptions o;
+    o.over = over;
+    std::vector<double> active;
+    for (const Counts& c : index_select(build_live_rows(in, o), some, o).groups)
+      active.push_back(static_cast<double>(c.active));
+    return active;
+  };
+  CHECK(picked(Over::time) == std::vector<double>{3, 2});
+  CHECK(picked(Over::none) == std::vector<double>{1, 1, 1, 1, 1, 0});
+  CHECK(picked(Over::batch) == std::vector<double>{3, 2, 1});
+  CHECK(picked(Over::all).empty());
+}
+
 TEST_CASE("which divisors stand inside a nested form, which outside, and which add up over micro-batches") {
   using Names = std::vector<std::string>;
   CHECK(divisors_where([](const Divisor& d) { return d.inner; }) ==
