@@ -86,6 +86,9 @@ TEST_CASE("the live rows of some examples have the groups of these, and all of t
   CHECK(picked(Over::none) == std::vector<double>{1, 1, 1, 1, 1, 0});
   CHECK(picked(Over::batch) == std::vector<double>{3, 2, 1});
   CHECK(picked(Over::all).empty());
+  std::vector<int64_t> places;
+  for (const LiveRow& r : index_select(build_live_rows(in, {}), some, {}).rows) places.push_back(r.row);
+  CHECK(places == std::vector<int64_t>{0, 1, 2, 3, 4});
 }
 
 TEST_CASE("which divisors stand inside a nested form, which outside, and which add up over micro-batches") {
