@@ -314,6 +314,21 @@ TEST_CASE("E10: logits that are not finite on a live row, cap or not, in place o
   }
 }
 
+TEST_CASE("E10: a bias that is not finite is named by its class") {
+  for (const int64_t v : {0, 1, 49}) {
+    Tape::current().reset();
+    const Batch b;
+    std::vector<double> bias(50, 0.0);
+    bias[static_cast<size_t>(v)] = NaN;
+    const std::string said = message_of([&] {
+      linear_sequence_loss(zeros({4, 7, 5}, DType::f64), zeros({50, 5}, DType::f64), from_host(bias, {50}), b.in,
+                           b.options);
+    });
+    CAPTURE(said);
+    CHECK(said.find(fmt::format("(b=0,t=0,v={}) is nan on a live row", v)) != std::string::npos);
+  }
+}
+
 TEST_CASE("E12: what probabilities cannot be, told before any E10") {
   Device device = Device::cpu;
   const auto said = [&](std::vector<double> p, ProbsMode mode) {
