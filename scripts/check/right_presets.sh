@@ -11,6 +11,10 @@ seeds=${1:-20}
 shift || true
 SEQGRAD_EXECUTABLE=$(realpath "${SEQGRAD_BUILD:-build}/seqgrad")
 export SEQGRAD_EXECUTABLE TF_CPP_MIN_LOG_LEVEL=3 KERAS_BACKEND=tensorflow PYTHONDONTWRITEBYTECODE=1
+# JAX keeps what it compiled: batches of one seed have shapes of another's.
+JAX_COMPILATION_CACHE_DIR=$(mktemp -d)
+trap 'rm -rf "$JAX_COMPILATION_CACHE_DIR"' EXIT
+export JAX_COMPILATION_CACHE_DIR JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
 pythons=("$@")
 [[ ${#pythons[@]} -gt 0 ]] || pythons=(python3)
 code=77
