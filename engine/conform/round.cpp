@@ -152,22 +152,24 @@ Reply decode_reply(const Program& p, const LossBatch& batch, std::string_view fr
   Dims wire = shape;
   if (shape.size() == 2 && p.time_major) std::swap(wire[0], wire[1]);
   LossAnswer& a = reply.answer;
-  const NamedArray& value = tensor_of(file, "value", wire, shape.empty());
-  a.value = to_doubles(value);
-  for (const FloatType type : all_float_types)
-    if (std::string(name_of(value.dtype)) == name_of(type)) reply.dtype = type;
+  const auto numbers = [&](const std::string& name, const Dims& want, bool or_one = false) {
+    const NamedArray& tensor = tensor_of(file, name, want, or_one);
+    for (const FloatType type : all_float_types)
+      if (tensor.stored == name_of(type)) reply.dtype = std::max(reply.dtype, type);
+    return to_doubles(tensor);
+  };
+  a.value = numbers("value", wire, shape.empty());
   if (shape.size() == 2) a.value = layout.inward(a.value, shape[0], shape[1], 1);
   if (!question.gradient) return reply;
   const int64_t b = batch.inputs.batch, t = batch.inputs.steps, v = batch.inputs.classes, width = batch.width();
   const bool rows = batch.kind == PredictionKind::row_loss;
   for (const std::string& name : p.gradients) {
     if (name == "d_weight")
-      a.d_weight = to_doubles(tensor_of(file, name, {v, width}));
+      a.d_weight = numbers(name, {v, width});
     else if (name == "d_bias")
-      a.d_bias = to_doubles(tensor_of(file, name, {v}));
+      a.d_bias = numbers(name, {v});
     else
-      a.d_x =
-          layout.inward(to_doubles(tensor_of(file, name, rows ? layout.dims({}) : layout.dims({width}))), b, t, width);
+      a.d_x = layout.inward(numbers(name, rows ? layout.dims({}) : layout.dims({width})), b, t, width);
   }
   return reply;
 }

@@ -18,7 +18,7 @@ struct Reply {
   LossAnswer answer;                 // b-major; gradients as far as they were wanted and are given
   std::string refusal;               // why there is no answer, in the program's words
   std::set<std::string> changed;     // inputs that the program has found overwritten
-  FloatType dtype = FloatType::f64;  // of its value, which may be narrower than what it was asked in
+  FloatType dtype = FloatType::f64;  // the narrowest of its tensors, which may be narrower than what it was asked in
 };
 
 std::vector<WireTensor> wire_tensors(const Program& program, const LossBatch& batch, FloatType type);

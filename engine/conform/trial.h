@@ -59,7 +59,7 @@ class Trial {
   Naming naming;
   const LossHypothesis* found = nullptr;  // what the values are, where that has a name
 
-  FloatType answers_in = FloatType::f64;  // the narrowest dtype of the values of `replies`
+  FloatType answers_in = FloatType::f64;  // the narrowest dtype of `replies`
 
   // The arithmetic that answers are judged by: of the dtype that the program is asked in, or answers in.
   FloatType dtype() const { return std::max(subject.dtype(), answers_in); }

@@ -272,6 +272,7 @@ void add_tensors(const std::string& where, std::vector<Entry>& entries, std::str
       refuse("{}: error: tensor '{}': the shape needs {} bytes, the offsets give {}", where, name, size, end - begin);
     const std::string_view bytes = data.substr(begin, end - begin);
     e.tensor.bytes = type->half ? widened(bytes, *type->half) : std::string(bytes);
+    e.tensor.stored = e.type;
     at = end;
     file.tensors.push_back(std::move(e.tensor));
   }

@@ -14,7 +14,8 @@ struct NamedArray {
   std::string name;
   DType dtype = DType::f32;
   std::vector<int64_t> shape;
-  std::string bytes;  // row-major, little-endian
+  std::string bytes;     // row-major, little-endian
+  std::string stored{};  // the dtype in the file that it was read from: "BF16", where it is float32 here
 
   int64_t numel() const;
   template <class T>

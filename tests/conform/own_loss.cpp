@@ -151,7 +151,7 @@ std::string OwnLoss::answer(const SafetensorsFile& f) const {
       numbers_of_it = from_time_major(numbers_of_it, s[1], s[0], s.size() == 3 ? s[2] : 1);
       std::swap(s[0], s[1]);
     }
-    out.push_back(wire_floats(name, s, numbers_of_it, type_));
+    out.push_back(wire_floats(name, s, numbers_of_it, std::max(type_, name == "value" ? value_in : gradients_in)));
   };
   send("value", shape, value, true);
   for (const auto& [name, g] : gradients) send(name, g.first, g.second, name != "d_weight" && name != "d_bias");

@@ -18,6 +18,9 @@ class OwnLoss : public seqgrad::Subject {
   // What an answer is changed to on its way, for programs that are wrong.
   std::function<void(const seqgrad::LossBatch& batch, seqgrad::LossAnswer& answer)> fault;
 
+  // Dtypes that answers are sent in, where they are narrower than what is asked.
+  seqgrad::FloatType value_in = seqgrad::FloatType::f64, gradients_in = seqgrad::FloatType::f64;
+
   const seqgrad::Program& program() const override { return program_; }
   seqgrad::FloatType dtype() const override { return type_; }
   void ask_in(seqgrad::FloatType type) override { type_ = type; }

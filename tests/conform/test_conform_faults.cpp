@@ -313,10 +313,29 @@ TEST_CASE("values that are all 0, NaN or infinite are told as such, with a meani
   }
 }
 
-TEST_CASE("a gradient that is NaN everywhere is told as such") {
-  const Run r = run([](const LossBatch&, LossAnswer& a) { times(a, 1, std::nan("")); });
-  CHECK(r.ids[0] == "gradient:nan");
-  CHECK(r.report.exit == 1);
+TEST_CASE("a gradient that is not finite is told as such, and nothing else is made of it") {
+  const auto set = [](double x, bool where_live, bool in_first_example_only) {
+    return [=](const LossBatch& b, LossAnswer& a) {
+      const std::vector<uint8_t> live = live_predictions(b);
+      const auto width = static_cast<size_t>(b.width()), first = width * static_cast<size_t>(b.inputs.steps);
+      for (size_t i = 0; i < (in_first_example_only ? std::min(first, a.d_x.size()) : a.d_x.size()); ++i)
+        if (where_live || !live[i / width]) a.d_x[i] = x;
+    };
+  };
+  for (const double x : {std::nan(""), double{INFINITY}}) {
+    for (const bool in_first_example_only : {false, true}) {
+      CAPTURE(x, in_first_example_only);
+      const Run r = run(set(x, true, in_first_example_only));
+      CHECK(r.ids[0] == "gradient:nan");
+      CHECK(r.broken == (in_first_example_only ? Words{"gradient", "derivative", "order", "empty"}
+                                               : Words{"gradient", "derivative", "empty"}));
+      CHECK(r.notes == Words{"poison"});
+    }
+    const Run dead = run(set(x, false, false));
+    CHECK(dead.ids[0] == "gradient:dead_rows");
+    CHECK(dead.broken == Words{"gradient", "empty"});  // of an empty batch all rows are dead
+    CHECK(dead.notes == Words{"poison"});
+  }
 }
 
 TEST_CASE("a value of another shape than the meant one is told by its shape") {
@@ -331,24 +350,23 @@ TEST_CASE("a value of another shape than the meant one is told by its shape") {
         std::string::npos);
 }
 
-TEST_CASE("answers in float32 to questions in float64 are judged as float32") {
-  struct Narrow : OwnLoss {
-    using OwnLoss::OwnLoss;
-    Reply ask(const LossBatch& batch, const Question& question) override {
-      Reply r = OwnLoss::ask(batch, question);
-      r.dtype = std::max(r.dtype, FloatType::f32);
-      for (auto* x : {&r.answer.value, &r.answer.d_x})
-        for (double& v : *x) v = static_cast<float>(v);
-      return r;
-    }
-  };
-  Narrow own(program("logits targets mask", {}), meaning_of("token_mean").config->options());
-  ConformOptions o;
-  o.meant = meaning_of("token_mean");
-  o.draw.seed = 5;
-  const ConformReport r = conform(own, o);
-  CHECK(r.finding_ids().empty());
-  CHECK(r.exit == 0);
+TEST_CASE("answers in a narrower dtype than was asked are judged by it, whichever tensor has it") {
+  for (const FloatType type : {FloatType::f32, FloatType::bf16})
+    for (const bool value : {false, true})
+      for (const bool gradients : {!value, true}) {
+        CAPTURE(name_of(type), value, gradients);
+        OwnLoss own(program("logits targets mask", {}), meaning_of("token_mean").config->options());
+        if (value) own.value_in = type;
+        if (gradients) own.gradients_in = type;
+        ConformOptions o;
+        o.meant = meaning_of("token_mean");
+        o.draw.seed = 5;
+        const ConformReport r = conform(own, o);
+        CHECK(r.finding_ids().empty());
+        CHECK(r.exit == 0);
+        own.fault = [](const LossBatch&, LossAnswer& a) { times(a, 1.1, 1.1); };
+        CHECK(conform(own, o).exit == 1);
+      }
 }
 
 TEST_CASE("what was left out is said, and nothing that was tried is refused") {
