@@ -137,7 +137,7 @@ const FindingInfo finding_table[] = {
     {"gradient:scaled_per_row", "right value, gradient times another factor in each row", "", ""},
     {"gradient:sign", "right value, gradient with the other sign", "2 * ({loss}).detach() - {loss}", loss},
     {"gradient:zero", "the gradient is 0", "({loss}).detach()", loss},
-    {"gradient:nan", "the gradient is NaN everywhere", "", ""},
+    {"gradient:nan", "the gradient of rows that count is NaN or infinite", "", ""},
     {"gradient:rows_missing", "rows that count have no gradient", "", ""},
     {"gradient:dead_rows", "rows that do not count have a gradient", "", ""},
     {"gradient:transposed", "the gradient is in another order of axes", "", ""},

@@ -128,9 +128,10 @@ std::vector<double> transposed(const Pair& p, bool classes) {
   return out;
 }
 
-// Rows that differ: missing (0 where there is a gradient), dead (one where there is none), others.
+// Rows that differ: missing (0 where there is a gradient), dead (one where there is none), others. NaN and infinity are
+// no gradient of a row that counts, and one of a row that does not.
 struct Rows {
-  size_t missing = 0, dead = 0, scaled = 0, other = 0, right = 0;
+  size_t missing = 0, dead = 0, not_finite = 0, scaled = 0, other = 0, right = 0;
 };
 Rows rows_of(const std::vector<Pair>& pairs, bool& per_example) {
   Rows out;
@@ -140,12 +141,14 @@ Rows rows_of(const std::vector<Pair>& pairs, bool& per_example) {
     for (size_t n = 0; n < p.rows(); ++n) {
       double got = 0, want = 0;
       for (size_t i = n * width; i < (n + 1) * width; ++i) {
-        got = std::max(got, std::abs((*p.got)[i]));
+        got = std::isfinite((*p.got)[i]) ? std::max(got, std::abs((*p.got)[i])) : INFINITY;
         want = std::max(want, std::abs(p.want[i]));
       }
       const Ratio r = ratio_of(p, p.want, n * width, (n + 1) * width);
       if (want <= p.tolerance)
         (got <= p.tolerance ? out.right : out.dead) += 1;
+      else if (std::isinf(got))
+        ++out.not_finite;
       else if (got <= p.tolerance)
         ++out.missing;
       else if (!r.constant)
@@ -291,7 +294,10 @@ std::vector<GradientFinding> gradient_findings(std::span<const Observed> observe
   }
   bool per_example = true;
   const Rows rows = rows_of(pairs, per_example);
-  const size_t all = rows.right + rows.missing + rows.dead + rows.scaled + rows.other;
+  const size_t all = rows.right + rows.missing + rows.dead + rows.not_finite + rows.scaled + rows.other;
+  if (rows.not_finite > 0)
+    return {at_worst("gradient:nan", fmt::format("no finite gradient in {} that count", counted(rows.not_finite, all)),
+                     pairs)};
   if (rows.dead > 0 && rows.missing + rows.scaled + rows.other == 0)
     return {at_worst("gradient:dead_rows", fmt::format("gradient in {} that do not count", counted(rows.dead, all)),
                      pairs)};

@@ -61,7 +61,7 @@ GradientSeen look_at(const LossBatch& batch, const LossAnswer& clean, const Loss
       if (std::isfinite(g) && g != 0 && std::isfinite(batch.x[i])) out.dead_number = i / width;
       continue;
     }
-    out.live_nan |= !std::isfinite(g);
+    out.live_nan |= !std::isfinite(g) && std::isfinite(clean.d_x[i]);
     const Worst w = worst_of({g}, {clean.d_x[i]}, limit);
     if (w.share > out.live.share) out.live = w, out.live.at = i;
   }
