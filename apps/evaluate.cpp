@@ -47,11 +47,12 @@ Corpus given_text(const Options& o, const LoadedRun& run, Documents& more) {
   return corpus;
 }
 
-Corpus corpus_of(const Options& o, const LoadedRun& run, Documents& more) {
+Corpus corpus_of(const Options& o, const LoadedRun& run, const LossSetup& loss, Documents& more) {
   if (!o.src.empty() || !o.refs.empty()) return given_text(o, run, more);
   Data data = load_data(run.config.data, static_cast<uint64_t>(run.config.seed()), run.source, run.target);
   if (!o.run.common.quiet)
-    for (const std::string& change : compare_with_record(run.directory, data, run.model->store().device()).data)
+    for (const std::string& change :
+         compare_with_record(run.directory, contents_of(data, loss), run.model->store().device()).data)
       note("warning: the data have changed since the run: " + change);
   if (o.split == "train") return std::move(data.train);
   if (o.split == "dev") return std::move(data.dev);
@@ -108,9 +109,9 @@ int evaluate_run(const Options& o) {
   LossSetup setup;
   together(processes, [&] {
     run = o.run.open(processes);
-    corpus = corpus_of(o, *run, more);
-    require_same(processes, {{"text", fingerprint(corpus)}});
     setup = make_loss_setup(run->config.loss, run->target->size());
+    corpus = corpus_of(o, *run, setup, more);
+    require_same(processes, {{"text", fingerprint(corpus)}});
   });
   const Evaluation e = evaluate(*run->model, setup, corpus, *run->target, run->config.decode_options(),
                                 scores_of(o, run->config), more, processes);

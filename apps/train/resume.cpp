@@ -16,8 +16,8 @@ namespace seqgrad {
 namespace {
 
 // Refuses data that are not those of the run, unless the user takes them; what is changed by that, in words.
-std::vector<std::string> check_record(const TrainCommand& o, const Data& data, Device device) {
-  Found found = compare_with_record(o.resume, data, device);
+std::vector<std::string> check_record(const TrainCommand& o, const Setup& s) {
+  Found found = compare_with_record(o.resume, contents_of(s.data, s.loss), s.settings.device);
   for (const std::string& change : found.surroundings)
     if (!o.common.quiet)
       note("warning: " + change + ": the bytes may differ from those of a run that was never stopped");
@@ -45,7 +45,7 @@ TrainState state_at(const std::string& checkpoint) {
 
 int try_out(const TrainCommand& o, const Config& before, const Config& config, const Setup& s) {
   const std::string last = from_first(*o.processes, [&] {
-    check_record(o, s.data, s.settings.device);
+    check_record(o, s);
     return last_checkpoint(o.resume + "/checkpoints");
   });
   const TrainState state = last.empty() ? TrainState{} : load_checkpoint(last, *s.model, *o.processes);
@@ -63,7 +63,7 @@ int go_on(const TrainCommand& o, const Config& before, const Config& config, con
   const TrainJob job = job_of(o, config, s, run);
   Trainer trainer(job);
   trainer.resume(from_first(*o.processes, [&] {
-    changes = check_record(o, s.data, s.settings.device);
+    changes = check_record(o, s);
     restore_replaced(run + "/checkpoints");
     const std::string last = last_checkpoint(run + "/checkpoints");
     check_length(before, config, state_at(last), s.data.train);
@@ -73,7 +73,7 @@ int go_on(const TrainCommand& o, const Config& before, const Config& config, con
   changes.insert(changes.end(), set.begin(), set.end());
   if (o.writes()) {
     if (!set.empty()) write_output(run + "/config.resolved.yaml", resolved_yaml(config, false));
-    record_changes(run, trainer.state().step, s.data, s.settings.device, changes);
+    record_changes(run, trainer.state().step, contents_of(s.data, s.loss), s.settings.device, changes);
     record_hosts(run, s.settings);
   }
   if (!o.common.quiet) {

@@ -111,7 +111,7 @@ int train(const TrainCommand& o) {
     return path;
   });
   catch_stop_signals();
-  if (o.writes()) write_run_files(run, config, o.config, s.data, s.settings);
+  if (o.writes()) write_run_files(run, config, o.config, s.data, s.loss, s.settings);
   const TrainJob job = job_of(o, config, s, run);
   Trainer trainer(job);
   if (!o.common.quiet) describe(o, config, job, s.settings);

@@ -1,9 +1,9 @@
 // Lengths are hashed with what they measure, so that no two corpora give the same bytes.
 #include "engine/run/fingerprint.h"
 
-#include <fmt/format.h>
-
 #include <span>
+
+#include "engine/text/numbers.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -49,15 +49,27 @@ std::string fingerprint(const Corpus& corpus) {
   return hash.digits();
 }
 
-std::vector<SplitContent> contents_of(const Data& data) {
-  std::vector<SplitContent> out;
+std::string Content::text() const {
+  return fmt::format("{}, content {}", counted(count, is_split ? "pair" : "number"), digits);
+}
+
+std::vector<Content> contents_of(const Data& data, const LossSetup& loss) {
+  std::vector<Content> out;
   const auto add = [&](const std::string& name, const Corpus& corpus) {
-    if (corpus.size() > 0) out.push_back({name, corpus.size(), fingerprint(corpus)});
+    if (corpus.size() > 0) out.push_back({name, corpus.size(), true, fingerprint(corpus)});
+  };
+  const auto add_numbers = [&](const char* key, const std::optional<std::vector<double>>& numbers) {
+    if (!numbers) return;
+    Hash hash;
+    hash.add(std::span<const double>(*numbers));
+    out.push_back({key, static_cast<int64_t>(numbers->size()), false, hash.digits()});
   };
   add("train", data.train);
   add("dev", data.dev);
   add("test", data.test);
   for (const auto& [name, corpus] : data.reported) add(name, corpus);
+  add_numbers("loss.weights.class.file", loss.class_weight);
+  add_numbers("loss.smoothing.prior", loss.prior);
   return out;
 }
 

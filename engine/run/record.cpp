@@ -29,25 +29,26 @@ std::vector<Member> surroundings(Device device) {
           {"hardware", "device", device == Device::cpu ? "cpu" : backend(device).describe()}};
 }
 
-json to_json(const std::vector<SplitContent>& contents) {
+json to_json(const std::vector<Content>& contents) {
   json out = json::object();
-  for (const SplitContent& c : contents) out[c.name] = {{"pairs", c.pairs}, {"content", c.content}};
+  for (const Content& c : contents) out[c.name] = {{c.is_split ? "pairs" : "numbers", c.count}, {"content", c.digits}};
   return out;
 }
 
-std::vector<SplitContent> from_json(const json& j) {
-  std::vector<SplitContent> out;
-  for (const auto& [name, split] : j.items())
-    if (split.is_object() && split.value("pairs", json()).is_number_integer() &&
-        split.value("content", json()).is_string())
-      out.push_back({name, split["pairs"].get<int64_t>(), split["content"].get<std::string>()});
+std::vector<Content> from_json(const json& j) {
+  std::vector<Content> out;
+  for (const auto& [name, held] : j.items()) {
+    if (!held.is_object() || !held.value("content", json()).is_string()) continue;
+    for (const bool is_split : {true, false})
+      if (const json count = held.value(is_split ? "pairs" : "numbers", json()); count.is_number_integer())
+        out.push_back({name, count.get<int64_t>(), is_split, held["content"].get<std::string>()});
+  }
   return out;
 }
 
-std::string in_words(const std::vector<SplitContent>& contents, const std::string& name) {
-  for (const SplitContent& c : contents)
-    if (c.name == name) return fmt::format("{} pair{}, content {}", c.pairs, c.pairs == 1 ? "" : "s", shown(c.content));
-  return "none";
+const Content* find(const std::vector<Content>& contents, const std::string& name) {
+  const auto found = std::find_if(contents.begin(), contents.end(), [&](const Content& c) { return c.name == name; });
+  return found == contents.end() ? nullptr : &*found;
 }
 
 json read_record(const std::string& run) {
@@ -120,7 +121,7 @@ void record_hosts(const std::string& run, const ProcessSettings& settings) {
   write_output(run + "/run.json", record.dump(2) + "\n");
 }
 
-std::string new_record(const Data& data, const ProcessSettings& settings) {
+std::string new_record(const Data& data, const LossSetup& loss, const ProcessSettings& settings) {
   json record;
   for (const Member& m : surroundings(settings.device)) record[m.name] = m.value;
   record["device"] = settings.text;
@@ -130,11 +131,11 @@ std::string new_record(const Data& data, const ProcessSettings& settings) {
   for (const auto& [side, tokenizer] : {std::pair{"source", data.source}, {"target", data.target}})
     record[std::string(side) + "_vocabulary"] = {{"size", tokenizer->size()},
                                                  {"fingerprint", tokenizer->fingerprint()}};
-  record["data"] = to_json(contents_of(data));
+  record["data"] = to_json(contents_of(data, loss));
   return record.dump(2) + "\n";
 }
 
-Found compare_with_record(const std::string& run, const Data& data, Device device) {
+Found compare_with_record(const std::string& run, const std::vector<Content>& now, Device device) {
   const json record = read_record(run);
   Found found;
   for (const Member& m : surroundings(device)) {
@@ -143,23 +144,23 @@ Found compare_with_record(const std::string& run, const Data& data, Device devic
       found.surroundings.push_back(fmt::format("{}: {}; now {}", m.words, shown(was.get<std::string>()), m.value));
   }
   if (!record.contains("data") || !record["data"].is_object()) return found;
-  const std::vector<SplitContent> was = from_json(record["data"]), now = contents_of(data);
-  std::vector<std::string> names;
-  for (const auto* list : {&was, &now})
-    for (const SplitContent& c : *list)
-      if (std::find(names.begin(), names.end(), c.name) == names.end()) names.push_back(c.name);
-  for (const std::string& name : names)
-    if (const std::string a = in_words(was, name), b = in_words(now, name); a != b)
-      found.data.push_back(fmt::format("{}: {}; now {}", shown(name), a, b));
+  const std::vector<Content> before = from_json(record["data"]);
+  const auto add = [&](const std::string& name, const Content* a, const Content* b) {
+    const std::string was = a ? shown(a->text()) : "none", is = b ? b->text() : "none";
+    if (was != is) found.data.push_back(fmt::format("{}: {}; now {}", shown(name), was, is));
+  };
+  for (const Content& c : before) add(c.name, &c, find(now, c.name));
+  for (const Content& c : now)
+    if (c.is_split && !find(before, c.name)) add(c.name, nullptr, &c);
   return found;
 }
 
-void record_changes(const std::string& run, int64_t step, const Data& data, Device device,
+void record_changes(const std::string& run, int64_t step, const std::vector<Content>& now, Device device,
                     const std::vector<std::string>& changes) {
   if (changes.empty()) return;
   json record = read_record(run);
   for (const Member& m : surroundings(device)) record[m.name] = m.value;
-  record["data"] = to_json(contents_of(data));
+  record["data"] = to_json(now);
   if (!record["changes"].is_array()) record["changes"] = json::array();
   for (const std::string& change : changes) record["changes"].push_back(fmt::format("step {}: {}", step, change));
   write_output(run + "/run.json", record.dump(2) + "\n");

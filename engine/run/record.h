@@ -20,7 +20,7 @@ std::string run_around(const std::string& path);
 std::string recorded_vocabulary(const std::string& run, const std::string& side);
 
 // The whole of run.json for a new run.
-std::string new_record(const Data& data, const ProcessSettings& settings);
+std::string new_record(const Data& data, const LossSetup& loss, const ProcessSettings& settings);
 
 // Which hosts a run that goes on is made by from now on, where there are several processes or were.
 void record_hosts(const std::string& run, const ProcessSettings& settings);
@@ -30,11 +30,11 @@ struct Found {
   std::vector<std::string> data;          // "train: 3 pairs, content 0123456789abcdef; now 4 pairs, content …"
   std::vector<std::string> surroundings;  // what else decides the bytes: "instruction set: avx2; now avx512"
 };
-Found compare_with_record(const std::string& run, const Data& data, Device device);
+Found compare_with_record(const std::string& run, const std::vector<Content>& now, Device device);
 
 // From now on run.json says what is found now; what it said goes, with the step, to its list of changes, and so do
 // `changes`.
-void record_changes(const std::string& run, int64_t step, const Data& data, Device device,
+void record_changes(const std::string& run, int64_t step, const std::vector<Content>& now, Device device,
                     const std::vector<std::string>& changes);
 
 }  // namespace seqgrad

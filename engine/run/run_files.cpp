@@ -44,12 +44,12 @@ static std::string written_out(const Config& config, const Data& data) {
 }
 
 void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,
-                     const Data& data, const ProcessSettings& settings) {
+                     const Data& data, const LossSetup& loss, const ProcessSettings& settings) {
   write_output(directory + "/config.yaml", config_path.empty() ? "" : read_file(config_path, size_t{1} << 20));
   write_output(directory + "/config.resolved.yaml", written_out(config, data));
   write_output(directory + "/source.vocab", data.source->serialized());
   write_output(directory + "/target.vocab", data.target->serialized());
-  write_output(directory + "/run.json", new_record(data, settings));
+  write_output(directory + "/run.json", new_record(data, loss, settings));
 }
 
 }  // namespace seqgrad

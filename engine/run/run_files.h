@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/run/process_settings.h"
+#include "engine/train/loss_setup.h"
 
 namespace seqgrad {
 
@@ -21,6 +22,6 @@ void load_run_config(Config& config, const std::string& directory, const std::ve
 
 // config.yaml, config.resolved.yaml, the vocabularies and, last, run.json: with it a run directory can be resumed.
 void write_run_files(const std::string& directory, const Config& config, const std::string& config_path,
-                     const Data& data, const ProcessSettings& settings);
+                     const Data& data, const LossSetup& loss, const ProcessSettings& settings);
 
 }  // namespace seqgrad

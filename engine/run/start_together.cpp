@@ -59,9 +59,8 @@ RunValues decisive(const Config& config, Device device, const Processes& process
   return out;
 }
 
-void add_data(RunValues& values, const Data& data) {
-  for (const SplitContent& c : contents_of(data))
-    values.emplace_back("data, " + c.name, fmt::format("{}, content {}", counted(c.pairs, "pair"), c.content));
+void add_data(RunValues& values, const Data& data, const LossSetup& loss) {
+  for (const Content& c : contents_of(data, loss)) values.emplace_back("data, " + c.name, c.text());
   values.emplace_back("source vocabulary", data.source->fingerprint());
   values.emplace_back("target vocabulary", data.target->fingerprint());
 }

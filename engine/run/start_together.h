@@ -6,6 +6,7 @@
 
 #include "engine/comm/processes.h"
 #include "engine/run/process_settings.h"
+#include "engine/train/loss_setup.h"
 
 namespace seqgrad {
 
@@ -18,7 +19,7 @@ void require_parts(const Config& config, const Processes& processes, bool goes_o
 // What decides the bytes of a run, by name.
 using RunValues = std::vector<std::pair<std::string, std::string>>;
 RunValues decisive(const Config& config, Device device, const Processes& processes);
-void add_data(RunValues& values, const Data& data);
+void add_data(RunValues& values, const Data& data, const LossSetup& loss);
 // Throws in all processes, with rank, host and both values, where one has another value than the first.
 void require_same(Processes& processes, const RunValues& mine);
 

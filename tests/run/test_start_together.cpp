@@ -39,7 +39,7 @@ TEST_CASE("a process that would compute something else is named, with both value
       Config config;
       load(config, "", {"data={task: copy, sizes: {train: 9, dev: 2, test: 2}}", p.rank() == 1 ? other : "seed=1"});
       RunValues values;
-      add_data(values, load_data(config.data, static_cast<uint64_t>(config.seed())));
+      add_data(values, load_data(config.data, static_cast<uint64_t>(config.seed())), {});
       require_same(p, values);
     });
   };
