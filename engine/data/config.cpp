@@ -136,7 +136,9 @@ Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokeniz
   const std::string loss_from = text_form(c)(c.loss_from());
   for (auto& [name, text] : texts) {
     const bool is_train = name == "train";
-    Corpus corpus = encode(std::move(text), *out.source, *out.target, is_train ? c.max_length() : 0, loss_from);
+    // A prompt is left out of training alone: whatever is scored counts as a whole.
+    Corpus corpus = is_train ? encode(std::move(text), *out.source, *out.target, c.max_length(), loss_from)
+                             : encode(std::move(text), *out.source, *out.target);
     Corpus& place = is_train ? out.train : name == "dev" ? out.dev : name == "test" ? out.test : out.reported[name];
     place = std::move(corpus);
   }

@@ -65,8 +65,8 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
       if (!loss_from.empty() && !to.empty()) {
         const size_t prompt = prompt_length(to, units, end);
         if (prompt == 0)
-          refuse("{}, line {}: the target has no token '{}' (data.loss_from): '{}'", text.name, text.lines[i],
-                 shown(loss_from), shown(text.pairs[i].target));
+          refuse("{}: the target has no token '{}' (data.loss_from): '{}'", text.place(text.lines[i]), shown(loss_from),
+                 shown(text.pairs[i].target));
         std::fill_n(mask.begin(), prompt, uint8_t{0});
       }
       corpus.mask.push_back(mask);

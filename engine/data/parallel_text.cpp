@@ -106,6 +106,10 @@ static void read_tsv(ParallelText& text, const std::string& path) {
   }
 }
 
+std::string ParallelText::place(int64_t line) const {
+  return path.empty() ? fmt::format("{}, line {}", name, line) : fmt::format("{}:{}", shown_path(path), line);
+}
+
 void refuse_line_counts(const std::string& one, size_t lines, const std::string& other, size_t wanted) {
   refuse("{} has {} but {} has {}; line n of one must translate line n of the other", shown_path(one),
          counted(static_cast<int64_t>(lines), "line"), shown_path(other), wanted);
@@ -155,6 +159,7 @@ ParallelText read_parallel_text(const std::string& name, const TextFiles& files,
                                 const UnitCount& units, const TextForm& form) {
   ParallelText text;
   text.name = name;
+  text.path = files.tsv.empty() ? files.target : files.tsv;
   text.odd = OddText(form.form);
   if (files.tsv.empty())
     read_two_files(text, files.source, files.target);
@@ -201,7 +206,8 @@ static void keep(std::vector<T>& items, const std::vector<size_t>& kept) {
 }
 
 [[noreturn]] static void nothing_left(const ParallelText& text, const Skipped& skipped, int64_t max_length) {
-  if (text.pairs.empty()) refuse("{}: there is no pair: the text is empty", text.name);
+  if (text.pairs.empty())
+    refuse("{}: there is no pair: {} is empty", text.name, text.path.empty() ? "the text" : shown_path(text.path));
   refuse("{}: no pair left of {}: {} blank on a side{}", text.name, text.pairs.size(), skipped.blank,
          max_length > 0 ? fmt::format(", {} longer than data.max_length {}", skipped.too_long, max_length) : "");
 }

@@ -29,6 +29,7 @@ struct Skipped {
 
 struct ParallelText {
   std::string name;  // "train", for messages
+  std::string path;  // of the file with the targets; "" where a task made them
   std::vector<Pair> pairs;
   std::vector<int64_t> lines;                     // of each pair in its file, from 1
   std::vector<double> example_weight;             // empty, or one a pair
@@ -36,7 +37,8 @@ struct ParallelText {
   std::vector<std::vector<double>> token_weight;  // empty, or for each pair one a target unit and one for its end
   std::vector<std::vector<uint8_t>> mask;         // the same, 0 or 1
   Skipped skipped;
-  OddText odd;  // in the files
+  OddText odd;                            // in the files
+  std::string place(int64_t line) const;  // "train.en:3", or "train, line 3"
 };
 
 struct TextFiles {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -50,7 +51,9 @@ std::string read_file(const std::string& path, size_t limit) {
   int error = fstat(fd, &info) != 0 ? errno : 0;
   std::string out;
   bool too_long = S_ISREG(info.st_mode) && static_cast<size_t>(info.st_size) > limit;
-  const int unfit = S_ISDIR(info.st_mode) ? EISDIR : S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode) ? 0 : ENODEV;
+  const bool is_null = S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3);  // people mean an empty file by it
+  const bool fit = S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode) || is_null;
+  const int unfit = S_ISDIR(info.st_mode) ? EISDIR : fit ? 0 : ENODEV;
   if (error == 0 && unfit == 0 && !too_long) {
     if (S_ISREG(info.st_mode)) out.reserve(static_cast<size_t>(info.st_size));
     char buffer[1 << 16];

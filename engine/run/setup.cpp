@@ -23,7 +23,7 @@ static void check_training(const Config& config, const Setup& s) {
     refuse(
         "loss: this loss is a vector, and training differentiates a scalar; add one of the lines\n  loss: {{reduce: "
         "{{then: sum}}}}\n  loss: {{reduce: {{then: mean}}}}");
-  check_weights(s.loss, s.data.train);
+  check_weights(s.loss, config.data, s.data.train);
   check_checkpoint_metric(config, s.data.dev);
   const int64_t first = 0;
   const Batch batch = make_batch(s.data.train, {&first, 1}, 1);
@@ -46,7 +46,7 @@ Setup set_up(const Config& config, Purpose purpose, const std::string& run, Proc
   s.model = make_model(config, sizes_of(s.data), device);
   if (processes.count() > 1) {
     RunValues values = decisive(config, device, processes);
-    add_data(values, s.data);
+    add_data(values, s.data, s.loss);
     require_same(processes, values);
   }
   if (run.empty()) s.initialised = config.model->init_weights(*s.model, s.data.source.get(), s.data.target.get());

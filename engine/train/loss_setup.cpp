@@ -45,17 +45,20 @@ LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
   return s;
 }
 
-void check_weights(const LossSetup& setup, const Corpus& corpus) {
-  const auto check = [&](const char* what, int64_t line, double weight) {
-    if (weight < 0)
-      refuse("{}, line {}: {} {}; expected at least 0 (loss.weights.allow_negative: true takes it)", corpus.name, line,
-             what, weight);
+void check_weights(const LossSetup& setup, const DataConfig& config, const Corpus& train) {
+  const auto check = [&](const char* what, const Path& file, int64_t line, double weight) {
+    if (weight >= 0) return;
+    const std::string place = file.value.empty() ? fmt::format("{}, line {}", train.name, line)
+                                                 : fmt::format("{}:{}", shown_path(file.value), line);
+    refuse("{}: {} {}; expected at least 0 (loss.weights.allow_negative: true takes it)", place, what, weight);
   };
   if (setup.options.allow_negative_weights) return;
-  for (int64_t i = 0; i < corpus.size(); ++i) {
-    if (setup.example_weight) check("example weight", corpus.lines[i], corpus.example_weight[i]);
+  const Path &token = config.weights.token(),
+             &example = train.weight_column ? config.train.tsv() : config.weights.example();
+  for (int64_t i = 0; i < train.size(); ++i) {
+    if (setup.example_weight) check("example weight", example, train.lines[i], train.example_weight[i]);
     if (!setup.token_weight) continue;
-    for (const double weight : corpus.token_weight[i]) check("token weight", corpus.lines[i], weight);
+    for (const double weight : train.token_weight[i]) check("token weight", token, train.lines[i], weight);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/data/batch.h"
+#include "engine/data/config.h"
 #include "engine/loss/compare.h"
 #include "engine/loss_config/config.h"
 
@@ -19,8 +20,8 @@ struct LossSetup {
 };
 LossSetup make_loss_setup(const LossConfig& config, int64_t classes);
 
-// Refuses weights of the corpus that the loss would refuse in the middle of a run, with their line.
-void check_weights(const LossSetup& setup, const Corpus& corpus);
+// Refuses weights of the training text that the loss would refuse in the middle of a run, with their file and line.
+void check_weights(const LossSetup& setup, const DataConfig& config, const Corpus& train);
 
 LossInputs loss_inputs(const Batch& batch, const LossSetup& setup);
 

@@ -89,11 +89,11 @@ TEST_CASE("weights and probabilities that no loss takes are refused before anyth
     fs::remove_all(dir / "run");
   };
   const std::string example = "--set loss.weights.example=true ", at = dir.path.string();
-  refused("negative.tsv", example, "train, line 2: example weight -1; expected at least 0");
+  refused("negative.tsv", example, "negative.tsv:2: example weight -1; expected at least 0");
   refused("negative.tsv", example + "--set loss.weights.allow_negative=true", "");
   refused("infinite.tsv", example, "infinite.tsv:2: expected a number such as 0.5, got 'inf'");
   refused("ok.tsv", "--set data.weights.token=" + (dir / "tokens") + " --set loss.weights.token=true",
-          "train, line 2: token weight -0.5; expected at least 0");
+          at + "/tokens:2: token weight -0.5; expected at least 0");
   const std::string classes = "--set loss.weights.class.file=" + (dir / "numbers");
   dir.write("numbers", "1\n1\n1\n1\n1\n-1\n");
   refused("ok.tsv", classes,
@@ -134,6 +134,6 @@ TEST_CASE("messages stay short and printable whatever a file is called") {
   CHECK(has(first("nowhere\\e", "one"), "/nowhere\\x1b: cannot be read (No such file or directory)"));
   dir.write("empty", "");
   dir.write("blank", "\n \n\t\n");
-  CHECK(has(first("empty", "empty"), "there is no pair: the text is empty"));
+  CHECK(has(first("empty", "empty"), "empty is empty"));
   CHECK(has(first("blank", "blank"), "no pair left of 3: 3 blank on a side"));
 }

@@ -152,7 +152,11 @@ TEST_CASE("every key of the data section changes what is loaded") {
   CHECK(prompt.train.example_weight == std::vector<double>{0.5, 1});
   CHECK(prompt.train.mask[0][1] == 0);
   CHECK(prompt.train.mask[0][2] == 1);
-  CHECK(prompt.dev.mask[0][1] == 0);
+  CHECK(prompt.dev.mask.empty());  // whatever is scored counts as a whole, and may have no prompt
+  const std::string none = folder.write("y.tsv", "a b\tc d\t0.5\n");
+  CHECK(loaded({"train.tsv=" + tsv, "dev.tsv=" + none, "loss_from=="}).dev.size() == 1);
+  CHECK(has(refusal({"train.tsv=" + none, "dev.tsv=" + tsv, "vocabulary.share=true", "loss_from=b"}),
+            none + ":1: the target has no token 'b' (data.loss_from): 'c d'"));
 
   DataConfig config;
   load(config, "", files);

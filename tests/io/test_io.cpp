@@ -140,6 +140,7 @@ TEST_CASE("reading: what a person can mend is refused, what the system fails in 
         "2 " + (dir / "nowhere") + ": error: cannot be read (No such file or directory)");
   CHECK(has(error_of([&] { read_file(dir.path, 9); }), "2 " + dir.path.string() + ": error: cannot be read (Is a dir"));
   CHECK(has(error_of([&] { read_file("/dev/zero", 9); }), "2 /dev/zero: error: cannot be read"));
+  CHECK(read_file("/dev/null", 9).empty());
   {
     const Faults faults(1, Faults::error);
     CHECK(error_of([&] { read_file(path, 10); }) == "3 " + path + ": cannot read (Input/output error)");
