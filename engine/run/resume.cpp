@@ -13,7 +13,7 @@ void check_resume_overrides(const std::vector<std::string>& set) {
     const std::string key = s.substr(0, s.find('='));
     if (std::find(may_change.begin(), may_change.end(), key) == may_change.end())
       refuse(
-          "--set {}: cannot change on resume; only train.steps, train.epochs, train.early_stopping.patience, "
+          "{}: cannot change on resume; only train.steps, train.epochs, train.early_stopping.patience, "
           "train.log_every and threads can",
           shown(s));
   }
@@ -29,11 +29,11 @@ void check_length(const Config& before, const Config& now, const TrainState& sta
         key, asked, done, more);
   };
   if (is.steps()) {
-    if (*is.steps() < state.step) refuse_fewer("steps", *is.steps(), std::to_string(state.step), 2 * state.step);
+    if (*is.steps() <= state.step) refuse_fewer("steps", *is.steps(), std::to_string(state.step), 2 * state.step);
     return;
   }
   const int64_t epochs = *RunLength(now, train).epochs();
-  if (state.epoch < epochs || (state.epoch == epochs && state.index == 0)) return;
+  if (state.epoch < epochs) return;
   const double part =
       static_cast<double>(state.index) / static_cast<double>(Batcher(train, batch_options(now)).batches(state.epoch));
   const std::string done =

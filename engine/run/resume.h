@@ -10,7 +10,8 @@ namespace seqgrad {
 // On resume only what does not change the numbers, or only how far they go, may be set: refuses other keys.
 void check_resume_overrides(const std::vector<std::string>& set);
 
-// Refuses steps or epochs that were changed to fewer than are done at `state`.
+// Refuses steps or epochs that were changed to no more than are done at `state`: nothing is left to train, and the step
+// that would have been validated as the last one is over.
 void check_length(const Config& before, const Config& now, const TrainState& state, const Corpus& train);
 
 // "train.steps: 9; now 12" for each key whose value differs.

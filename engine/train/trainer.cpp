@@ -332,7 +332,7 @@ Ending Trainer::run() {
   const bool early = out_of_patience() && state_.step < total_;
   if (!nothing_to_do) say_end(early);
   if (early) return Ending::early;
-  return end < total_ ? Ending::max_steps : Ending::finished;
+  return state_.step < total_ ? Ending::max_steps : Ending::finished;
 }
 
 std::string describe_job(const TrainJob& job) {

@@ -165,7 +165,7 @@ TEST_CASE("a stopped run goes on to the same bytes with every state that a run c
   CHECK(has(slurp(whole + "/checkpoints/last/state.json"), "\"scale\": 0."));  // the plateau was met
   for (const char* key : {"optim.lr=0.1", "seed=2", "decode.beam=3", "train.validate_every=2", "precision=fp64"})
     CHECK(has(run_seqgrad(dir, std::string("train --resume ") + parts + " --set " + key).err,
-              std::string("error: --set ") + key + ": cannot change on resume"));
+              std::string("error: ") + key + ": cannot change on resume"));
   const Result dry = run_seqgrad(dir, "train --dry-run --resume " + parts);
   CHECK(dry.code == 0);
   CHECK(has(dry.out, "next batch: "));

@@ -191,7 +191,49 @@ TEST_CASE("more steps of a schedule that ends with them are told with both learn
   CHECK_FALSE(has(extended("constant"), "learning rate goes"));
 }
 
-TEST_CASE("a run is not resumed to fewer steps or epochs than are done") {
+TEST_CASE("a run refuses to go on with other class weights, or another prior, than it began with") {
+  const Scratch dir;
+  const std::string config = small_config(dir, steps), at = dir.path.string();
+  const auto numbers = [&](const std::string& file, int count, const std::string& first) {
+    std::string text = first + "\n";
+    for (int i = 1; i < count; ++i) text += "0\n";
+    dir.write(file, text);
+  };
+  for (const auto& [key, set] :
+       {std::pair<std::string, std::string>{"loss.weights.class.file", ""},
+        {"loss.smoothing.prior", " --set loss.smoothing.epsilon=0.1 --set loss.smoothing.kind=prior"}}) {
+    CAPTURE(key);
+    const std::string run = dir / key;
+    int count = 0;  // entries of the target vocabulary
+    const auto train = [&] {
+      return run_seqgrad(
+          dir, "train " + config + " --max-steps 2 --run-dir " + run + set + " --set " + key + "=" + (dir / "n"));
+    };
+    numbers("n", 1, "1");
+    const Result short_of = train();
+    REQUIRE(short_of.code == 2);
+    count = std::stoi(after(short_of.err, "the target vocabulary has "));
+    numbers("n", count, "1");
+    REQUIRE(train().code == 0);
+    CHECK(record(run)["data"][key]["numbers"] == count);
+    CHECK(run_seqgrad(dir, "train --max-steps 3 --resume " + run).code == 0);
+    std::string other = "0.5\n0.5\n";
+    for (int i = 2; i < count; ++i) other += "0\n";
+    dir.write("n", other);
+    const Result r = run_seqgrad(dir, "train --max-steps 4 --resume " + run);
+    CAPTURE(r.err);
+    CHECK(r.code == 2);
+    CHECK(
+        has(r.err, "the data have changed since the run began\n" + key + fmt::format(": {} numbers, content ", count)));
+    CHECK(last_step(run) == 3);
+    CHECK(has(run_seqgrad(dir, "evaluate " + run + " --split dev --checkpoint last").err,
+              "warning: the data have changed since the run: " + key));
+    CHECK(run_seqgrad(dir, "train --accept-changed-data --max-steps 4 --resume " + run).code == 0);
+    CHECK(run_seqgrad(dir, "train --max-steps 5 --resume " + run).code == 0);
+  }
+}
+
+TEST_CASE("a run is resumed to more steps or epochs than are done") {
   const Scratch dir;
   const std::string config = small_config(dir, steps), run = dir / "run", epochs = dir / "epochs";
   REQUIRE(run_seqgrad(dir, "train " + config + " --run-dir " + run).code == 0);
@@ -200,11 +242,12 @@ TEST_CASE("a run is not resumed to fewer steps or epochs than are done") {
               .code == 0);  // of two batches an epoch
   const auto said = [&](const std::string& path, const std::string& set) {
     const auto before = slurp(path + "/config.resolved.yaml") + slurp(path + "/run.json");
+    const int64_t step = last_step(path);
     const Result r = run_seqgrad(dir, "train --resume " + path + set);
     CHECK(r.code == 2);
     CHECK(run_seqgrad(dir, "train --dry-run --resume " + path + set).code == 2);
     CHECK(slurp(path + "/config.resolved.yaml") + slurp(path + "/run.json") == before);
-    CHECK(last_step(path) == (path == run ? 9 : 7));
+    CHECK(last_step(path) == step);
     return r.err;
   };
   const std::string leave = "; to leave the length of the run as it is, leave this out\n";
@@ -217,9 +260,27 @@ TEST_CASE("a run is not resumed to fewer steps or epochs than are done") {
   CHECK(has(said(run, " --set train.steps=null --set train.epochs=3"), fewer("epochs", 3, "4.50", 10)));
   CHECK(has(said(epochs, " --set train.epochs=2"), fewer("epochs", 2, "3.50", 8)));
   CHECK(has(said(epochs, " --set train.epochs=null --set train.steps=6"), fewer("steps", 6, "7", 14)));
+  const std::string two = dir / "two";
+  REQUIRE(run_seqgrad(dir,
+                      "train " + config + " --set train.steps=null --set train.epochs=4 --max-steps 4 --run-dir " + two)
+              .code == 0);
+  CHECK(has(said(two, " --set train.epochs=2"), fewer("epochs", 2, "2", 4)));
+  CHECK(has(said(two, " --set train.epochs=null --set train.steps=4"), fewer("steps", 4, "4", 8)));
   for (const std::string set : {"", " --set train.epochs=4", " --set train.epochs=5"})
     CHECK(run_seqgrad(dir, "train --resume " + epochs + set).code == 0);
   CHECK(last_step(epochs) == 10);
+}
+
+TEST_CASE("a run that is finished is tested again, whatever --max-steps says") {
+  const Scratch dir;
+  const std::string run = dir / "run";
+  REQUIRE(run_seqgrad(dir, "train " + small_config(dir, steps) + " --run-dir " + run).code == 0);
+  const Result r = run_seqgrad(dir, "train --max-steps 4 --resume " + run);
+  CAPTURE(r.err);
+  CHECK(r.code == 0);
+  CHECK(has(r.err, "this run is finished: step 9 of 9"));
+  CHECK_FALSE(has(r.err, "go on with"));
+  CHECK(has(r.err, "Try:"));
 }
 
 TEST_CASE("a directory that is no run is told apart when it is to go on") {
