@@ -62,8 +62,11 @@ void diverged(SequenceModel& model, std::span<const Batch> batches, ForwardConte
   std::string bad = first_bad_parameter(store, store.values(), "");
   if (bad.empty()) bad = first_bad_layer(model, batches, context);
   if (bad.empty()) bad = first_bad_parameter(store, store.grads(), "gradient of ");
-  std::string message = fmt::format("step {}: {}; first bad tensor: {}; {} (a lower optim.lr or a clip_norm may help)",
-                                    context.step, why, bad.empty() ? "none" : bad, lines_of(batches));
+  const char* cure = context.step > 1 ? "a lower optim.lr or a clip_norm may help"
+                                      : "no update was made yet: weights or divisor of the loss, or the model's first "
+                                        "weights, are too large or too small";
+  std::string message = fmt::format("step {}: {}; first bad tensor: {}; {} ({})", context.step, why,
+                                    bad.empty() ? "none" : bad, lines_of(batches), cure);
   std::vector<int64_t> lines;
   for (const Batch& b : batches) lines.insert(lines.end(), b.lines.begin(), b.lines.end());
   if (lines.size() > 8) message += fmt::format("\nall lines of the step: {}", fmt::join(lines, ", "));

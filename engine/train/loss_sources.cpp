@@ -75,10 +75,19 @@ std::vector<std::string> loss_notes(const Config& c, const Data& data) {
   note_ignored(c, data, notes);
   const std::string never = " 0 for every end of a sentence: the model never learns to stop";
   if (c.loss.mask.file() && ends_in_zeros(data.train.mask)) notes.push_back("loss.mask.file: the mask has" + never);
-  if (c.loss.weights.token() && ends_in_zeros(data.train.token_weight))
-    notes.push_back("loss.weights.token: the weights are" + never);
   const LossSetup setup = make_loss_setup(c.loss, data.target->size());
-  if (setup.class_weight && (*setup.class_weight)[eos_id] == 0)
+  const auto all_zero = [](const std::vector<double>& weights) {
+    return std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; });
+  };
+  const std::string nothing = ": every weight is 0: nothing is learned";
+  if (setup.token_weight && all_zero(data.train.token_weight.values()))
+    notes.push_back("loss.weights.token" + nothing);
+  else if (c.loss.weights.token() && ends_in_zeros(data.train.token_weight))
+    notes.push_back("loss.weights.token: the weights are" + never);
+  if (setup.example_weight && all_zero(data.train.example_weight)) notes.push_back("loss.weights.example" + nothing);
+  if (setup.class_weight && all_zero(*setup.class_weight))
+    notes.push_back("loss.weights.class.file" + nothing);
+  else if (setup.class_weight && (*setup.class_weight)[eos_id] == 0)
     notes.push_back("loss.weights.class.file: the weight of </s> (line 3) is 0: the model never learns to stop");
   return notes;
 }

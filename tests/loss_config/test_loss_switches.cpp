@@ -115,6 +115,25 @@ TEST_CASE("an ignored id that does nothing, or keeps a model from stopping, is t
   CHECK(notes({"loss.mask.ignore_index=3", "data.vocabulary.size=40"}).empty());
 }
 
+TEST_CASE("weights that are all 0 are told: nothing is learned") {
+  const Scratch dir;
+  const std::string text = dir.write("a.tsv", "a\tb c\nb\tc\n");
+  const auto notes = [&](const std::string& on, const std::string& key, const std::string& rows) {
+    Config config;
+    load(config, "",
+         {"data.train={tsv: " + text + "}", "data.dev={tsv: " + text + "}", on, key + "=" + dir.write("rows", rows)});
+    return loss_notes(config, load_data(config.data, 1));
+  };
+  using Notes = std::vector<std::string>;
+  CHECK(notes("loss.weights.token=true", "data.weights.token", "0 0 0\n0 0\n") ==
+        Notes{"loss.weights.token: every weight is 0: nothing is learned"});
+  CHECK(notes("loss.weights.example=true", "data.weights.example", "0\n0\n") ==
+        Notes{"loss.weights.example: every weight is 0: nothing is learned"});
+  CHECK(notes("loss.weights.example=true", "data.weights.example", "0\n1\n").empty());
+  CHECK(notes("seed=1", "loss.weights.class.file", "0\n0\n0\n0\n0\n0\n") ==
+        Notes{"loss.weights.class.file: every weight is 0: nothing is learned"});
+}
+
 TEST_CASE("weights and masks of 0 for every end of a sentence are told") {
   const Scratch dir;
   const std::string text = dir.write("a.tsv", "a\tb c\nb\tc\n");

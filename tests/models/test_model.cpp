@@ -17,6 +17,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"
 #include "tests/support/random_batch.h"
+#include "tests/support/scratch.h"
 
 using namespace seqgrad;
 
@@ -436,6 +437,16 @@ TEST_CASE("a step without anything to learn from is skipped, and a loss that is 
   } catch (const Error& e) {
     message = e.what(), code = e.code();
   }
+  const auto at_step = [&](uint64_t step) {
+    try {
+      accumulate_gradients(*model, plain_loss(), {&batch, 1}, {false, 0, step, 0});
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(has(at_step(1), "(no update was made yet: weights or divisor of the loss, or the model's first weights"));
+  CHECK(has(at_step(2), "(a lower optim.lr or a clip_norm may help)"));
   CHECK(message ==
         "step 7: the loss is not finite: logits(b=0,t=0,v=3) is nan on a live row; first bad tensor: 'out.bias'; "
         "training lines 12, 40 (a lower optim.lr or a clip_norm may help)");
