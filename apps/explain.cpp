@@ -77,10 +77,12 @@ int show(const Options& o, const Explanation& e) {
 }
 
 int predict(const Options& o) {
+  if (o.json || o.answer || !o.html.empty() || !o.experiment.empty() || !o.modes.empty())
+    refuse("explain: --predict judges one number; --json, --html, --answer, --experiment and --mode go without it");
   const Guess guess = judge(o.path, o.predict);
   for (const std::string& line : guess.lines) print_text(line + "\n");
   if (guess.right)
-    print_text("\n" + lesson_text(explain_lesson(o.path, {o.modes}), true));
+    print_text("\n" + lesson_text(explain_lesson(o.path, {}), true));
   else
     hint(o, "why:  " + command_line({"explain", o.path, "--answer"}));
   return static_cast<int>(guess.right ? ExitCode::done : ExitCode::no);
@@ -88,8 +90,8 @@ int predict(const Options& o) {
 
 int course(const Options& o) {
   const std::vector<std::string> lessons = find_lessons(o.path);
-  if (o.json || o.answer || !o.predict.empty() || !o.experiment.empty())
-    refuse("explain: {} is a folder; --json, --answer, --predict and --experiment go with one of its lessons",
+  if (o.json || o.answer || !o.predict.empty() || !o.experiment.empty() || !o.modes.empty())
+    refuse("explain: {} is a folder; --json, --answer, --predict, --experiment and --mode go with one of its lessons",
            shown_path(o.path));
   if (o.html.empty()) {
     for (const std::string& path : lessons)
@@ -131,6 +133,8 @@ int explain_it(const Options& o) {
   if (!lesson && (o.answer || !o.predict.empty()))
     refuse("explain: --predict and --answer go with a lesson, and {} asks no question", shown_path(o.path));
   if (!o.predict.empty()) return predict(o);
+  if (lesson && !o.modes.empty() && !o.json && o.html.empty())
+    refuse("explain: the text of a lesson shows no presets; --mode goes with its --json or --html");
   return show(o, lesson ? explain_lesson(o.path, {o.modes}) : explain(c, {o.modes}));
 }
 

@@ -89,6 +89,39 @@ TEST_CASE("a guess is right, or the mistake that gives it is named") {
   CHECK(judge(lesson("06_nothing_counts"), "0").right);
   CHECK(judge(lesson("06_nothing_counts"), "nan").lines.at(1).starts_with("it is what the file as it stands says"));
   CHECK(judge(path, "inf").lines.at(1) == "no usual mistake gives it");
+  for (const char* typed : {"+1.0397", " 1.0397", "1.0397 "}) CHECK(judge(path, typed).right);
+}
+
+TEST_CASE("a guess of too few digits is told that one more decides it") {
+  const std::string path = lesson("05_micro_batches");  // 1.12636
+  for (const char* typed : {"1.13", "1.1"}) {
+    const Guess guess = judge(path, typed);
+    CHECK_FALSE(guess.right);
+    CHECK(guess.lines ==
+          std::vector<std::string>{std::string(typed) + " may be right: a digit more tells it from what others get"});
+  }
+  CHECK(judge(path, "1.126").right);
+  CHECK(judge(path, "1.14").lines.at(0) == "not 1.14");
+}
+
+TEST_CASE("options that a guess, a lesson's text or a folder of lessons does not follow are refused") {
+  const Scratch dir;
+  const std::string guess = "explain " + lesson("01_padding") + " --predict 1.04 ";
+  for (const std::string& option : std::vector<std::string>{"--json", "--answer", "--mode sum", "--experiment padding",
+                                                            "--html " + (dir / "x.html")}) {
+    const Result r = run_seqgrad(dir, guess + option);
+    CHECK(r.code == 2);
+    CHECK(has(r.err, "--predict judges one number"));
+  }
+  CHECK_FALSE(std::filesystem::exists(dir / "x.html"));
+  const Result text = run_seqgrad(dir, "explain " + lesson("01_padding") + " --mode sum");
+  CHECK(text.code == 2);
+  CHECK(has(text.err, "the text of a lesson shows no presets"));
+  CHECK(run_seqgrad(dir, "explain " + lesson("01_padding") + " --mode sum --json").code == 0);
+  const Result folder =
+      run_seqgrad(dir, "explain " SEQGRAD_SOURCE_DIR "/configs/lessons --mode sum --html " + (dir / "x"));
+  CHECK(folder.code == 2);
+  CHECK(has(folder.err, "--mode go with one of its lessons"));
 }
 
 TEST_CASE("a lesson's experiment has something to show") {

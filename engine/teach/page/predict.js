@@ -12,11 +12,16 @@ const Guess = (() => {
     return /^[-.\d]/.test(text) && Number.isFinite(Number(text)) ? Number(text) : undefined;
   }
 
+  // Of the last digit.
+  function unitOf(text) {
+    const [mantissa, power = "0"] = text.split("e"), point = mantissa.indexOf(".");
+    return point < 0 ? 1e-9 : 10 ** (Number(power) - (mantissa.length - point - 1));
+  }
+
   // Whether a typed number is x as far as its digits go, or up to a relative `rounding`.
   function says(text, x, rounding = 0) {
-    const typed = value(text), [mantissa, power = "0"] = text.split("e"), point = mantissa.indexOf(".");
+    const typed = value(text), unit = unitOf(text);
     if (!Number.isFinite(typed) || !Number.isFinite(x)) return Object.is(typed, x);
-    const unit = point < 0 ? 1e-9 : 10 ** (Number(power) - (mantissa.length - point - 1));
     const size = Math.max(Math.abs(x), Math.abs(typed));
     return Math.abs(typed - x) <= Math.max(1e-9 * Math.abs(x), Math.min(1.0001 * unit, 2e-3 * size), rounding * size);
   }
@@ -26,7 +31,10 @@ const Guess = (() => {
     if (typed === "") return "";
     if (value(typed) === undefined) return "That is no number.";
     const hit = answers.find(a => says(typed, a.value, a.rounding));
-    if (hit) return hit.right ? "Right." : `That is ${hit.words}`;
+    if (hit && hit.right) return "Right.";
+    if (answers.some(a => a.right && Math.abs(value(typed) - a.value) <= 0.5001 * unitOf(typed)))
+      return "It may be: a digit more tells it from what others get.";
+    if (hit) return `That is ${hit.words}`;
     return "Not that; and no usual mistake gives it.";
   }
 
