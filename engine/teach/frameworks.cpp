@@ -37,12 +37,11 @@ class Line {
     const int axis = o_.over == Over::all ? all_axes : o_.over == Over::time ? 1 : o_.over == Over::batch ? 0 : no_axis;
     const std::string product = fmt::format("{} * {}", w_, f_.loss);
     if (o_.divide.nested()) {
-      const std::string inner = quotient(sum(product, 1), divisor_of(o_.divide.time, 1), o_.divide_eps, true);
-      return quotient(sum(inner, all_axes), divisor_of(o_.divide.batch, all_axes), 0, false);
+      const std::string inner = quotient(sum(product, 1), o_.divide.time, 1, o_.divide_eps);
+      return quotient(sum(inner, all_axes), o_.divide.batch, all_axes, 0);
     }
     if (axis == no_axis && o_.divide.flat != "one") return "";
-    const std::string line =
-        quotient(sum(product, axis), divisor_of(o_.divide.flat, axis), o_.divide_eps, axis != all_axes);
+    const std::string line = quotient(sum(product, axis), o_.divide.flat, axis, o_.divide_eps);
     if (o_.then == Then::nothing) return line;
     return call(o_.then == Then::sum ? f_.sum : f_.mean, line, all_axes);
   }
@@ -95,14 +94,31 @@ class Line {
     return d.minus == Counted::nothing ? plus : fmt::format("({} - {})", plus, counted(d.minus, axis));
   }
 
-  // `entries`: some of them may be 0/0, and are 0 under that policy.
-  std::string quotient(const std::string& n, const std::string& d, double eps, bool entries) const {
+  // 0/0 is 0 under that policy, and so is its gradient: where a framework has no such division, no divisor is below
+  // what one that is not 0 can be.
+  std::string quotient(const std::string& n, const std::string& name, int axis, double eps) const {
+    const std::string d = divisor_of(name, axis);
     if (d == "1" && eps == 0) return n;
     if (eps > 0) return fmt::format("{} / ({} + {:g})", n, d, eps);
-    const bool counts = d.find('(') != std::string::npos && d[0] != '(';  // depends on the batch
-    if (!counts || o_.on_zero != OnZero::zero) return fmt::format("{} / {}", n, d);
+    if (o_.on_zero != OnZero::zero || !may_be_zero(name)) return fmt::format("{} / {}", n, d);
     if (f_.functions) return fmt::format("{}({}, {})", f_.divide, n, d);
-    return entries ? fmt::format("({} / {}).nan_to_num()", n, d) : fmt::format("{} / {}", n, d);
+    const Counted what = divisor(name).plus;
+    const bool sums_weights = what == Counted::class_weight || (what == Counted::weight && w_ != f_.mask);
+    return fmt::format("{} / {}.clamp(min={})", n, d, sums_weights ? "1e-30" : "1");
+  }
+
+  // Whether that is a count or a sum over what a mask, or weights, leave of a batch.
+  static bool may_be_zero(const std::string& name) {
+    if (name == "const") return false;
+    const Divisor& d = divisor(name);
+    switch (d.plus) {
+      case Counted::nothing:
+      case Counted::one:
+      case Counted::positions:
+      case Counted::steps:
+      case Counted::batch: return false;
+      default: return d.minus == Counted::nothing;
+    }
   }
 
   const Framework& f_;
