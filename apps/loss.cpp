@@ -47,10 +47,21 @@ void print(const Values& v) {
   if (v.numbers.size() > most) fmt::print("  … {} more; --out F.safetensors has them\n", v.numbers.size() - most);
 }
 
-// What gives the gold of all cases at once.
+void say_probabilities(const LossCase& c, const CaseRun& run) {
+  if (const std::string text = probabilities_note(c, run); !text.empty()) note("note: " + text);
+}
+
+// What gives the gold of all cases at once. One that its own loss refuses is no evidence of another.
 int say_which_gold(const Options& o) {
   std::vector<LossCase> cases;
-  for (const std::string& path : o.paths) cases.push_back(read_case(path));
+  for (const std::string& path : o.paths) {
+    cases.push_back(read_case(path));
+    try {
+      say_probabilities(cases.back(), run_case(cases.back(), DType::f64, Device::cpu));
+    } catch (const LossError& e) {
+      refuse(e.loss_code, "{}: {}", shown_path(path), e.what());
+    }
+  }
   const Naming found = name_cases(cases);
   if (o.json) {
     auto json = nlohmann::ordered_json::object();
@@ -67,10 +78,6 @@ int say_which_gold(const Options& o) {
   for (const LossCase& c : cases)
     if (const std::string text = found.fits.empty() ? "" : gold_gradients_note(c); !text.empty()) note("note: " + text);
   return static_cast<int>(found.fits.empty() ? ExitCode::no : ExitCode::done);
-}
-
-void say_probabilities(const LossCase& c, const CaseRun& run) {
-  if (const std::string text = probabilities_note(c, run); !text.empty()) note("note: " + text);
 }
 
 int say_which(const LossCase& c, const Options& o) {

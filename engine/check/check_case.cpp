@@ -249,19 +249,19 @@ CaseReport check_files(const std::string& a, const std::string& b, const Limits&
         continue;
       }
       const std::string name = shown(got.name);
-      if (!is_floating(got.dtype) || !is_floating(want->dtype)) {  // whole numbers: equal or not
-        if (got.dtype != want->dtype)
-          report.lines.push_back(fmt::format("{} is {} and {}", name, name_of(got.dtype), name_of(want->dtype)));
-        else if (got.shape == want->shape && got.bytes == want->bytes)
-          continue;
-      }
+      const bool whole = !is_floating(got.dtype) || !is_floating(want->dtype);  // then equal or not
+      if (whole && got.dtype != want->dtype)
+        report.lines.push_back(fmt::format("{} is {} and {}", name, name_of(got.dtype), name_of(want->dtype)));
       Limits own = limits;
       if (!is_floating(got.dtype)) own = {};
       if (got.dtype != want->dtype) own.exact = false;
       const DType dtype = got.dtype == DType::f64 && want->dtype == DType::f64 ? DType::f64 : DType::f32;
       report.comparisons.push_back(compare({name, got.shape, to_doubles(got)}, {name, want->shape, to_doubles(*want)},
                                            own, dtype, true, {}, {"first", "second"}));
-      if (!report.comparisons.back().passed()) report.lines.push_back(report.comparisons.back().line);
+      if (!report.comparisons.back().passed())
+        report.lines.push_back(report.comparisons.back().line);
+      else if (whole && got.dtype == want->dtype && got.bytes != want->bytes)
+        report.lines.push_back(fmt::format("{} differs in whole numbers beyond 2^53", name));
     }
   });
 }

@@ -325,6 +325,19 @@ TEST_CASE("check --files compares any two safetensors files") {
   write_safetensors(dir / "d", {named_array("v", {3}, x.data())});
   CHECK(has(run_seqgrad(dir, "check --files " + a + " " + (dir / "d")).out, "v is only in"));
   CHECK(run_seqgrad(dir, "check --files " + a + " " + (dir / "none")).code == 2);
+  const int64_t large = (int64_t{1} << 53), next = large + 1;
+  const auto whole = [&](const char* name, int64_t id) {
+    write_safetensors(dir / name, {named_array("w", {3}, x.data()), named_array("ids", {1}, &id)});
+    return dir / name;
+  };
+  const std::string e = whole("e", large), f = whole("f", next), g = whole("g", 7);
+  CHECK(has(run_seqgrad(dir, "check --files " + e + " " + e).out, "2 tensors, no difference"));
+  const Result near = run_seqgrad(dir, "check --files " + e + " " + f),
+               far = run_seqgrad(dir, "check --files " + e + " " + g);
+  CHECK(near.code == 1);
+  CHECK(has(near.out, "ids differs in whole numbers beyond 2^53"));
+  CHECK(far.code == 1);
+  CHECK(has(far.out, "ids[0] first"));
 }
 
 TEST_CASE("loss prints value and gradients, as text, JSON and file, and reduces by another preset") {

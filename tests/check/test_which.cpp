@@ -84,6 +84,8 @@ TEST_CASE("an answer names presets, the form and the divisor; typed digits count
   CHECK_THROWS_AS(asked_value("many"), InputError);
   CHECK_THROWS_AS(asked_value("1,,2"), InputError);
   CHECK_THROWS_AS(asked_value(""), InputError);
+  CHECK_THROWS_AS(asked_value("+-1"), InputError);
+  CHECK(asked_value("+1.8, -4,0").value == std::vector<double>{1.8, -4, 0});
 }
 
 TEST_CASE("wrong ways of computing are named") {
@@ -171,6 +173,22 @@ TEST_CASE("one more or less in the divisor is told before rarer changes, with th
   CHECK(has(first_line("1.5846153846"), "token_mean = "));
   CHECK(has(first_line("1.5846153846"), " with -1 added to the divisor (divisor 13)"));
   CHECK(has(first_line("1.3733333333"), " with 1 added to the divisor (divisor 15)"));
+}
+
+TEST_CASE("a case that its loss refuses is no evidence of another, and is named among others") {
+  const Scratch dir;
+  const auto write = [&](const char* name, const char* target) {
+    return dir.write(name, fmt::format("loss: {{preset: sum}}\ntensors: {{logits: [[[0.0, 0.0]]], targets: [[{}]], "
+                                       "gold.value: 0.6931471805599453}}\n",
+                                       target));
+  };
+  const std::string good = write("good.yaml", "1"), bad = write("bad.yaml", "-1");
+  CHECK(run_seqgrad(dir, "loss " + good + " --which gold").code == 0);
+  for (const std::string& paths : {bad, good + " " + bad}) {
+    const Result r = run_seqgrad(dir, "loss " + paths + " --which gold");
+    CHECK(r.code == 2);
+    CHECK(has(r.err, "error: " + bad + ": target id -1 at (b=0,t=0) is outside [0,2)"));
+  }
 }
 
 TEST_CASE("a value is named, and a gradient beside it that differs is told") {
