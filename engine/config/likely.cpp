@@ -124,7 +124,7 @@ std::vector<std::string> likely_values(const Node& node) {
   if (text == "1") out.emplace_back("true");
   if (text == "0") out.emplace_back("false");
   out.push_back(Codec<std::string>::yaml(text));
-  out.push_back(flow_list(text));
+  if (text.find_first_of("[]{}:#&*!|>'\"%@`") == std::string::npos) out.push_back(flow_list(text));  // else not as YAML
   return out;
 }
 
@@ -142,8 +142,10 @@ LikelyChoice likely_choice(const Node& node, const std::vector<std::string>& nam
     for (const std::string& name : names)
       if (folded(name) == word) return {name, true};
   }
+  const std::string before_bracket = text.substr(0, text.find('['));  // "tfa.sequence_loss[no flag]"
   for (const std::string& name : names)
-    if (!text.empty() && name.starts_with(text + ".")) return {name, false};
+    if (!text.empty() && (name.starts_with(text + ".") || (name == before_bracket && name != text)))
+      return {name, false};
   return {closest(text, names), false};
 }
 

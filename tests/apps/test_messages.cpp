@@ -175,6 +175,7 @@ const Mistake in_files[] = {
     {"loss", "preset: CrossEntropyLoss", "write token_mean"},
     {"loss", "preset: cross-entropy", "write token_mean"},
     {"loss", "preset: torch.men", "did you mean 'torch.mean'?"},
+    {"loss", "preset: 'tfa.sequence_loss[no flag]'", "did you mean 'tfa.sequence_loss'?"},
     {"loss", "preset: Token_Mean", "write token_mean"},
     {"checkpoint", "metric: BLEU", "write bleu"},
     {"checkpoint", "metric: accuracy", "write sequence_accuracy"},
