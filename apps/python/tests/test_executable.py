@@ -30,6 +30,9 @@ class Executable(unittest.TestCase):
         self.assertEqual((found.divisor, found.row_loss.shape, found.row_loss[1, 1]), (4, (2, 3), 0))
         vector = seqgrad.loss(**self.x, means={"reduce": {"over": "time", "divide": "active"}})
         self.assertEqual(vector.value.shape, (2,))
+        total = seqgrad.loss(**self.x, means={"preset": "sum"}).value
+        for means in ("sum", "preset: sum", "loss: {preset: sum}", "loss:\n  preset: sum\n  softcap: null"):
+            self.assertEqual(seqgrad.loss(**self.x, means=means).value, total, means)
         with self.assertRaisesRegex(seqgrad.SeqgradError, "outside .0,5."):
             seqgrad.loss(self.x["logits"], self.x["targets"] + 9, mask=self.x["mask"])
         with self.assertRaisesRegex(seqgrad.SeqgradError, "did you mean"):
@@ -50,6 +53,7 @@ class Executable(unittest.TestCase):
         wrong = seqgrad.run_case(folder, half)
         self.assertFalse(wrong)
         self.assertIn("FAIL", str(wrong))
+        self.assertTrue(seqgrad.run_case(seqgrad.write_case(self.path / "named", "torch.mean", "numpy", {"value": value}, **self.x)))
         with self.assertRaisesRegex(ValueError, "unknown.*logit"):
             seqgrad.write_case(self.path / "x", {}, logit=self.x["logits"])
         with self.assertRaisesRegex(ValueError, "0 and 1"):
@@ -64,6 +68,10 @@ class Executable(unittest.TestCase):
         page = seqgrad.explain(self.x["logits"], self.x["targets"], self.x["mask"], tokens=["<pad>", "</s>", "ein", "Hund", "bellt"],
                                means="torch.mean")
         self.assertIn("Hund", page.html)
+        with self.assertRaisesRegex(ValueError, "^tokens: 3 for 5 classes$"):
+            seqgrad.explain(**self.x, tokens=["a", "b", "c"])
+        with self.assertRaisesRegex(ValueError, "^tokens: expected a text for each class, got 1$"):
+            seqgrad.explain(**self.x, tokens=[1, 2, 3, 4, 5])
         self.assertIn("<iframe", page._repr_html_())
         self.assertEqual(page.save(self.path / "x.html").read_text(encoding="utf-8"), page.html)
         self.assertEqual(os.listdir(self.path), ["x.html"])

@@ -82,6 +82,10 @@ class ProgramOfNumpy(unittest.TestCase):
     def test_what_cannot_be_called_says_which_line_to_write(self):
         with self.assertRaisesRegex(FrameworkError, "^<lambda> raised KeyError: 'x'\n.*of numpy, by.*framework='torch'"):
             Program(lambda row_loss, mask: {}["x"])
+        with self.assertRaisesRegex(FrameworkError, "^<lambda> raised ZeroDivisionError: [a-z ]*$"):
+            Program(lambda row_loss, mask: 1 // 0)
+        with self.assertRaisesRegex(FrameworkError, "^<lambda> returned None; end it with `return` and the loss$"):
+            Program(lambda row_loss, mask: None)
         with self.assertRaisesRegex(FrameworkError, "expected one of torch, tensorflow"):
             Program(mean, framework="pytorch")
         with self.assertRaisesRegex(ArgumentsError, r"shape \[7\]"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import pathlib
 import tempfile
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping
 
@@ -57,11 +58,23 @@ def _input(name: str, x):
     return x, dtype
 
 
+def section_of(loss):
+    """A `loss:` section from a preset's name, a dict, or YAML with or without its `loss:`."""
+    if not isinstance(loss, str):
+        return loss or {}
+    text = textwrap.dedent(loss).strip()
+    if text.startswith("loss:"):
+        text = textwrap.dedent(text[len("loss:"):].strip("\n")).strip()
+    if ":" not in text:
+        return {"preset": text}
+    return text if text.startswith("{") else "\n" + textwrap.indent(text, "  ")
+
+
 def write_case(folder, loss, provenance: str = "", gold: Mapping | None = None, about: str = "",
                tolerance: Mapping | None = None, **tensors) -> pathlib.Path:
     """Writes a case from any framework's arrays and returns its folder.
 
-    `loss` is the `loss:` section of a config, as a dict or as YAML: {"preset": "torch.mean"}. Tensors: logits or probs
+    `loss` is a preset's name, or the `loss:` section of a config as a dict or as YAML: {"preset": "torch.mean"}. Tensors: logits or probs
     [B,T,V], or hidden [B,T,D] with weight [V,D] and bias [V]; targets ids [B,T] or a distribution [B,T,V]; lengths [B],
     mask [B,T], token_weight [B,T], example_weight [B], class_weight [V]. Flat [N,V] beside [N] is one sentence. `gold`
     is what your loss answered: value, row_loss, d_logits, … The coarsest dtype among prediction and gold says how near
@@ -85,7 +98,7 @@ def write_case(folder, loss, provenance: str = "", gold: Mapping | None = None, 
         tolerance = {"class": coarsest, **(tolerance or {})}
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    keys = {"name": folder.name, "about": about, "loss": loss, "tolerance": tolerance, "provenance": provenance}
+    keys = {"name": folder.name, "about": about, "loss": section_of(loss), "tolerance": tolerance, "provenance": provenance}
     lines = [f"{k}: {v if k == 'loss' and isinstance(v, str) else json.dumps(v, ensure_ascii=False)}"
              for k, v in keys.items() if v not in (None, "")]  # JSON is YAML
     (folder / "case.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")

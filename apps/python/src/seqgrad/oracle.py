@@ -26,19 +26,15 @@ class Loss:
     gradients: dict = field(default_factory=dict)
 
 
-def _section(means) -> Any:
-    return {"preset": means} if isinstance(means, str) else (means or {})
-
-
 def loss(logits=None, targets=None, *, means: Any = "token_mean", **tensors) -> Loss:
-    """The loss that `means` names (a preset, or a `loss:` section as a dict) of your own arrays, computed in float64.
+    """The loss that `means` names (a preset, or a `loss:` section as a dict or YAML) of your own arrays, computed in float64.
 
     logits [B,T,V] (or probs=, or hidden= [B,T,D] with weight= [V,D] and bias= [V]), targets ids [B,T] or distributions
     [B,T,V]; mask= [B,T], lengths= [B], token_weight= [B,T], example_weight= [B], class_weight= [V]. Arrays of any
     framework, on any device. Padding may hold anything. Raises SeqgradError with the words of the loss for what it refuses.
     """
     with tempfile.TemporaryDirectory() as place:
-        case = write_case(pathlib.Path(place) / "case", _section(means), logits=logits, targets=targets, **tensors)
+        case = write_case(pathlib.Path(place) / "case", means, logits=logits, targets=targets, **tensors)
         out = pathlib.Path(place) / "out.safetensors"
         run(["loss", case, "--out", out])
         found = decode(out.read_bytes()).tensors
@@ -67,6 +63,18 @@ class Page:
                 'style="width:100%;height:45em;border:0"></iframe>')
 
 
+def _words(tokens: Sequence[str], classes) -> list:
+    """The words of the V classes of logits [B,T,V], or of a weight [V,D]."""
+    words, shape = list(tokens), getattr(classes, "shape", ())
+    wrong = next((w for w in words if not isinstance(w, str)), None)
+    if wrong is not None:
+        raise ValueError(f"tokens: expected a text for each class, got {wrong!r}")
+    count = 0 if not shape else shape[0] if len(shape) == 2 else shape[-1]
+    if shape and len(words) != count:
+        raise ValueError(f"tokens: {len(words)} for {count} classes")
+    return words
+
+
 def explain(logits=None, targets=None, mask=None, *, tokens: Sequence[str] | None = None, means: Any = "token_mean",
             **tensors) -> Page:
     """What masks and weights do to the loss of your own batch: every token's share, every reduction, experiments.
@@ -74,11 +82,12 @@ def explain(logits=None, targets=None, mask=None, *, tokens: Sequence[str] | Non
     The arrays are those of `loss`; `tokens` are the words of the V classes. A page is for a batch that fits one: a few
     sentences of a few words.
     """
+    words = None if tokens is None else _words(tokens, tensors["weight"] if "hidden" in tensors else tensors.get("probs", logits))
     with tempfile.TemporaryDirectory() as place:
-        case = write_case(pathlib.Path(place) / "batch", _section(means), logits=logits, targets=targets, mask=mask, **tensors)
-        if tokens is not None:
+        case = write_case(pathlib.Path(place) / "batch", means, logits=logits, targets=targets, mask=mask, **tensors)
+        if words is not None:
             with open(case / "case.yaml", "a", encoding="utf-8") as file:
-                file.write(f"words: {json.dumps(list(tokens), ensure_ascii=False)}\n")
+                file.write(f"words: {json.dumps(words, ensure_ascii=False)}\n")
         page = pathlib.Path(place) / "page.html"
         run(["explain", case, "--html", page])
         return Page(page.read_text(encoding="utf-8"), run(["explain", case])[1])

@@ -52,7 +52,8 @@ def display_name(function) -> str:
 
 
 def raised(name: str, error: Exception, framework_name: str, guessed: bool) -> str:
-    """What a function raised; then, where its framework was guessed, how to say another."""
+    """What a function raised; then, where its framework was guessed and may be why, how to say another."""
+    guessed = guessed and not isinstance(error, (ArithmeticError, AssertionError, NameError))
     others = [n for n in ("torch", "tensorflow", "keras", "jax", "numpy") if n != framework_name]
     taken = (f"\n{name} is taken for a function of {framework_name}, by the modules that its source uses; if it is none, write "
              f"framework={others[0]!r} (or {', '.join(others[1:])})")
@@ -175,6 +176,8 @@ class Program:
         by_name = {arguments.of[n]: x for n, x in tensors.items() if n in arguments.of}
         value = self.function(*[by_name.pop(a) for a in arguments.positional], **by_name)
         value = getattr(value, "loss", value)  # what Hugging Face returns
+        if value is None:
+            raise FrameworkError(f"{self.name} returned None; end it with `return` and the loss")
         if isinstance(value, list) or isinstance(value, tuple) and self.framework.name != "numpy":
             raise FrameworkError(f"{self.name} returned a {type(value).__name__} of {len(value)}; return the value itself")
         return value
