@@ -193,15 +193,15 @@ TEST_CASE("more steps of a schedule that ends with them are told with both learn
 
 TEST_CASE("a run refuses to go on with other class weights, or another prior, than it began with") {
   const Scratch dir;
-  const std::string config = small_config(dir, steps), at = dir.path.string();
+  const std::string config = small_config(dir, steps);
   const auto numbers = [&](const std::string& file, int count, const std::string& first) {
     std::string text = first + "\n";
     for (int i = 1; i < count; ++i) text += "0\n";
     dir.write(file, text);
   };
-  for (const auto& [key, set] :
-       {std::pair<std::string, std::string>{"loss.weights.class.file", ""},
-        {"loss.smoothing.prior", " --set loss.smoothing.epsilon=0.1 --set loss.smoothing.kind=prior"}}) {
+  const std::string prior = " --set loss.smoothing.epsilon=0.1 --set loss.smoothing.kind=prior";
+  for (const std::string key : {"loss.weights.class.file", "loss.smoothing.prior"}) {
+    const std::string set = key == "loss.smoothing.prior" ? prior : "";
     CAPTURE(key);
     const std::string run = dir / key;
     int count = 0;  // entries of the target vocabulary
