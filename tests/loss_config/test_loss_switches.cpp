@@ -115,26 +115,7 @@ TEST_CASE("an ignored id that does nothing, or keeps a model from stopping, is t
   CHECK(notes({"loss.mask.ignore_index=3", "data.vocabulary.size=40"}).empty());
 }
 
-TEST_CASE("weights that are all 0 are told: nothing is learned") {
-  const Scratch dir;
-  const std::string text = dir.write("a.tsv", "a\tb c\nb\tc\n");
-  const auto notes = [&](const std::string& on, const std::string& key, const std::string& rows) {
-    Config config;
-    load(config, "",
-         {"data.train={tsv: " + text + "}", "data.dev={tsv: " + text + "}", on, key + "=" + dir.write("rows", rows)});
-    return loss_notes(config, load_data(config.data, 1));
-  };
-  using Notes = std::vector<std::string>;
-  CHECK(notes("loss.weights.token=true", "data.weights.token", "0 0 0\n0 0\n") ==
-        Notes{"loss.weights.token: every weight is 0: nothing is learned"});
-  CHECK(notes("loss.weights.example=true", "data.weights.example", "0\n0\n") ==
-        Notes{"loss.weights.example: every weight is 0: nothing is learned"});
-  CHECK(notes("loss.weights.example=true", "data.weights.example", "0\n1\n").empty());
-  CHECK(notes("seed=1", "loss.weights.class.file", "0\n0\n0\n0\n0\n0\n") ==
-        Notes{"loss.weights.class.file: every weight is 0: nothing is learned"});
-}
-
-TEST_CASE("weights and masks of 0 for every end of a sentence are told") {
+TEST_CASE("weights that are all 0, and weights and masks of 0 for every end of a sentence, are told") {
   const Scratch dir;
   const std::string text = dir.write("a.tsv", "a\tb c\nb\tc\n");
   const auto notes = [&](const std::string& key, const std::string& on, const std::string& rows) {
@@ -143,6 +124,14 @@ TEST_CASE("weights and masks of 0 for every end of a sentence are told") {
          {"data.train={tsv: " + text + "}", "data.dev={tsv: " + text + "}", on, key + "=" + dir.write("rows", rows)});
     return loss_notes(config, load_data(config.data, 1));
   };
+  const std::string nothing = ": every weight is 0: nothing is learned";
+  const std::string example = "data.weights.example", on_example = "loss.weights.example=true";
+  CHECK(notes("data.weights.token", "loss.weights.token=true", "0 0 0\n0 0\n") ==
+        std::vector<std::string>{"loss.weights.token" + nothing});
+  CHECK(notes(example, on_example, "0\n0\n") == std::vector<std::string>{"loss.weights.example" + nothing});
+  CHECK(notes(example, on_example, "0\n1\n").empty());
+  CHECK(notes("loss.weights.class.file", "seed=1", "0\n0\n0\n0\n0\n0\n") ==
+        std::vector<std::string>{"loss.weights.class.file" + nothing});
   const std::string token = "data.weights.token", on_token = "loss.weights.token=true", mask = "data.mask",
                     on_mask = "loss.mask.file=true";
   CHECK(has(notes(token, on_token, "1 1 0\n1 0\n").at(0), "the weights are 0 for every end of a sentence"));

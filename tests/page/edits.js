@@ -41,7 +41,7 @@ function apart(mine, theirs) {
   }));
 }
 
-const count = {numbers: 0, worst: 0, refused: 0, edits: 0, guesses: 0};
+const count = {numbers: 0, worst: 0, refused: 0, edits: 0, guesses: 0, few: 0};
 function same(mine, theirs, where) {
   const off = apart(mine, theirs);
   count.numbers += theirs.length;
@@ -152,6 +152,12 @@ function guesses(file, page, truth) {
       const text = digits(x), engineSays = run("explain", file, "--predict", text).status === 0;
       if ((guess(root, text) === "Right.") !== engineSays) complain(`${where}: the guess '${text}' is ${engineSays ? "right" : "wrong"} by the engine only`);
     }
+    for (const few of [2, 3, 4].map(n => Number.isFinite(right) ? right.toPrecision(n) : "").filter(text => text.includes("."))) {
+      const judged = run("explain", file, "--predict", few), said = guess(root, few);
+      const engineSays = judged.status === 0 ? "Right." : judged.stdout.includes("may be right") ? "It may be" : "";
+      if (engineSays ? !said.startsWith(engineSays) : /^(Right|It may be)/.test(said)) complain(`${where}: the guess '${few}' is answered with '${said}', by the engine '${engineSays}'`);
+      count.few += engineSays === "It may be";
+    }
   }
 }
 
@@ -163,6 +169,7 @@ for (const name of fs.readdirSync(lessons).filter(n => n.endsWith(".yaml"))) {
   guesses(file, page, truth);
 }
 console.log(`${count.edits} edits (${count.refused} batches refused), ${count.numbers} numbers, largest difference ${count.worst.toExponential(1)}; ${count.guesses} guesses`);
+if (count.few < 3 && !problems.length) complain(`${count.few} guesses of too few digits only`);
 if (count.edits < 200 && !problems.length) complain(`${count.edits} edits only`);
 for (const problem of problems) console.log(`error: ${problem}`);
 process.exit(problems.length ? 1 : 0);
