@@ -5,12 +5,13 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 name = "jax"
 MASKS = ("float", "bool", "int64")  # XLA turns a product with a bool into a selection, which hides what NaN does
 WRITABLE = False
 DTYPES = ("F64", "F32", "BF16")  # few: each is compiled for each shape
-_DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16", "BOOL": "bool"}
+_DTYPES = {"F64": np.float64, "F32": np.float32, "BF16": jnp.bfloat16, "F16": np.float16, "BOOL": np.bool_}
 
 
 def _x64():
@@ -30,7 +31,26 @@ def compiled(function) -> bool:
 
 def tensor(array, dtype: str):
     with _x64():
-        return jnp.asarray(array).astype(_DTYPES.get(dtype, "int64"))
+        return jax.device_put(np.asarray(array).astype(_DTYPES.get(dtype, np.int64)))  # by numpy: JAX would compile it a shape
+
+
+# Most of a check on a CPU would be the compiler's optimisations of code that runs once or twice.
+_QUICK = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+
+
+@functools.lru_cache(maxsize=1)
+def _compiler_options():
+    """Those of _QUICK that this version of XLA knows; None where it does not compile for a CPU."""
+    if jax.default_backend() != "cpu":
+        return None
+    known = {}
+    for name, value in _QUICK.items():
+        try:
+            jax.jit(lambda x: x + 1, compiler_options={name: value})(1.0)
+            known[name] = value
+        except jax.errors.JaxRuntimeError:
+            pass
+    return known
 
 
 @functools.lru_cache(maxsize=64)
@@ -43,9 +63,7 @@ def _differentiated(call, wanted: tuple, jit: bool):
         return value, back(seed)
     if not jit:
         return both
-    # Most of a check on a CPU would be the compiler's optimisations of code that runs once or twice.
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    return jax.jit(both, compiler_options=options)
+    return jax.jit(both, compiler_options=_compiler_options())
 
 
 _not_traced: set = set()  # functions that look at their numbers
