@@ -27,7 +27,7 @@ struct Recorded {
   std::vector<double> gradient;
 };
 
-Recorded recorded(int64_t rows, int64_t v, float sd, float offset, float (*rounded)(float), uint64_t seed) {
+Recorded recorded_rows(int64_t rows, int64_t v, float sd, float offset, float (*rounded)(float), uint64_t seed) {
   Recorded out;
   double total = 0;
   Random random(seed, 0);
@@ -79,7 +79,7 @@ TEST_CASE("right losses in float32 and bfloat16 pass whatever the vocabulary; la
     for (const int64_t v : {2, 100, 5000, 32000, 128000})
       for (const auto& [sd, offset] : {std::pair{1.0F, 0.0F}, {4.0F, 0.0F}, {4.0F, -200.0F}}) {
         const uint64_t seed = static_cast<uint64_t>(v) * 1000003;
-        Recorded r = recorded(3, v, sd, offset, a.rounded, seed);
+        Recorded r = recorded_rows(3, v, sd, offset, a.rounded, seed);
         CAPTURE(a.name, v, sd, offset, seed);
         const CaseReport right = report_of(r, a.name);
         CAPTURE(right.lines);
@@ -96,7 +96,7 @@ TEST_CASE("right losses in float32 and bfloat16 pass whatever the vocabulary; la
 
 TEST_CASE(
     "gold of float32 numbers counts as computed in float32 where the case does not say; the limit names its dtype") {
-  Recorded r = recorded(3, 5000, 4, 0, as_it_is, 7);
+  Recorded r = recorded_rows(3, 5000, 4, 0, as_it_is, 7);
   CHECK(report_of(r, "").verdict == Verdict::as_expected);
   CHECK(report_of(r, "f64").verdict == Verdict::differs);
   r.gradient[17] += 1e-3;
@@ -107,14 +107,14 @@ TEST_CASE(
 }
 
 TEST_CASE("bfloat16 gold that does not say so is told how to") {
-  const CaseReport report = report_of(recorded(3, 5000, 4, 0, to_bf16, 7), "");
+  const CaseReport report = report_of(recorded_rows(3, 5000, 4, 0, to_bf16, 7), "");
   REQUIRE(report.verdict == Verdict::differs);
   CHECK(has(report.lines.back(), "every recorded number is a bfloat16: tolerance: {class: bf16}"));
 }
 
 TEST_CASE("a limit of bf16 still finds one class's share of the smoothing") {
   // ε/V of uniform smoothing lies below bf16's rounding of p only where p is as large: most classes are unlikely.
-  Recorded r = recorded(2, 5000, 4, 0, to_bf16, 11);
+  Recorded r = recorded_rows(2, 5000, 4, 0, to_bf16, 11);
   for (double& g : r.gradient) g -= static_cast<double>(to_bf16(0.1F / 5000 / 2));
   CHECK(report_of(r, "bf16").verdict == Verdict::differs);
 }

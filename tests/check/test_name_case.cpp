@@ -10,7 +10,7 @@ using namespace seqgrad;
 
 namespace {
 
-LossCase from_text(const std::string& text) { return make_case(parse_yaml(text, "c.yaml"), std::nullopt, "c.yaml"); }
+LossCase unnamed_case(const std::string& text) { return make_case(parse_yaml(text, "c.yaml"), std::nullopt, "c.yaml"); }
 
 std::string list(const std::vector<double>& x, int64_t steps, int64_t classes) {
   std::string out = "[";
@@ -31,35 +31,36 @@ const std::string equal_logits =
 
 // The gold that another loss gives.
 std::string gold(const std::string& loss, const std::string& of, bool value, bool gradient) {
-  const CaseRun run = run_case(from_text("loss: {preset: " + loss + "}\n" + of), DType::f64, Device::cpu);
+  const CaseRun run = run_case(unnamed_case("loss: {preset: " + loss + "}\n" + of), DType::f64, Device::cpu);
   std::string out;
   if (value) out += fmt::format("  gold.value: {:.17g}\n", run.of("value").numbers[0]);
   if (gradient) out += fmt::format("  gold.d_logits: {}\n", list(run.of("d_logits").numbers, 3, 2));
   return out;
 }
 
-std::string said(const std::string& text) {
-  return fmt::format("{}", fmt::join(check_case(from_text(text), {}).lines, "\n"));
+std::string lines_said(const std::string& text) {
+  return fmt::format("{}", fmt::join(check_case(unnamed_case(text), {}).lines, "\n"));
 }
 
 }  // namespace
 
 TEST_CASE("a gradient whose rows pull as another loss's do is named without a value") {
   const std::string sentences =
-      said("loss: {preset: token_mean}\n" + tensors + gold("sentence_mean", tensors, false, true));
+      lines_said("loss: {preset: token_mean}\n" + tensors + gold("sentence_mean", tensors, false, true));
   CHECK(has(sentences, "which: a loss of "));
   CHECK(has(sentences, ", whose gradient this is, = sentence_mean = "));
   CHECK_FALSE(has(sentences, "batch_mean"));
   // One factor in all rows, as before.
-  CHECK(has(said("loss: {preset: token_mean}\n" + tensors + gold("sum", tensors, false, true)), "this is, = sum = "));
+  CHECK(has(lines_said("loss: {preset: token_mean}\n" + tensors + gold("sum", tensors, false, true)),
+            "this is, = sum = "));
 }
 
 TEST_CASE("a value that several losses have is named by its gradient where there is one") {
   const std::string wrong = "loss: {preset: sum}\n" + equal_logits,
-                    value = said(wrong + gold("sentence_mean", equal_logits, true, false));
+                    value = lines_said(wrong + gold("sentence_mean", equal_logits, true, false));
   CHECK(has(value, " = token_mean = "));
   CHECK(has(value, " = sentence_mean = "));
-  const std::string both = said(wrong + gold("sentence_mean", equal_logits, true, true));
+  const std::string both = lines_said(wrong + gold("sentence_mean", equal_logits, true, true));
   CHECK(has(both, " = sentence_mean = "));
   CHECK_FALSE(has(both, "token_mean"));
 }
@@ -95,11 +96,11 @@ TEST_CASE("cases that are named together are batches of one loss") {
 TEST_CASE("a loss times one factor is named with it, where value and gradient have it") {
   const auto times = [](const std::string& preset, double factor, double of_gradient) {
     const std::string ours = "loss: {preset: " + preset + "}\n" + tensors;
-    const CaseRun run = run_case(from_text(ours), DType::f64, Device::cpu);
+    const CaseRun run = run_case(unnamed_case(ours), DType::f64, Device::cpu);
     std::vector<double> gradient = run.of("d_logits").numbers;
     for (double& x : gradient) x *= of_gradient;
-    return said(ours + fmt::format("  gold.value: {:.17g}\n  gold.d_logits: {}\n", factor * run.of("value").numbers[0],
-                                   list(gradient, 3, 2)));
+    return lines_said(ours + fmt::format("  gold.value: {:.17g}\n  gold.d_logits: {}\n",
+                                         factor * run.of("value").numbers[0], list(gradient, 3, 2)));
   };
   struct Known {
     const char* preset;

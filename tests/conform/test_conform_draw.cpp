@@ -9,7 +9,7 @@ using namespace seqgrad;
 
 namespace {
 
-Program program(const std::string& takes, const Metadata& more = {}) {
+Program program_taking(const std::string& takes, const Metadata& more = {}) {
   Metadata m{{"protocol", "1"}, {"takes", takes}};
   for (const auto& [key, value] : more) m[key] = value;
   return read_hello(m);
@@ -30,7 +30,7 @@ TEST_CASE("drawn batches have at most six shapes, within their sizes, and a live
   for (uint64_t seed = 0; seed < 25; ++seed)
     for (const char* what : takes)
       for (const Metadata& more : {Metadata{}, Metadata{{"shifts", "1"}}, Metadata{{"classes", "5"}, {"steps", "7"}}}) {
-        const Program p = program(what, more);
+        const Program p = program_taking(what, more);
         const DrawOptions o{seed, 40, 6, 9, 11};
         const std::vector<LossBatch> batches = draw_batches(p, o), again = draw_batches(p, o);
         CAPTURE(seed, what, more.size());
@@ -52,7 +52,7 @@ TEST_CASE("drawn batches have at most six shapes, within their sizes, and a live
 
 TEST_CASE("among 40 batches every two divisors that the inputs tell apart differ in three at least, for 1,000 seeds") {
   for (const char* what : takes) {
-    const Program p = program(what);
+    const Program p = program_taking(what);
     for (uint64_t seed = 0; seed < 1000; ++seed) {
       CAPTURE(seed, what);
       REQUIRE(not_told_apart(draw_batches(p, {seed, 40, 6, 9, 11}), 3).empty());
@@ -61,7 +61,7 @@ TEST_CASE("among 40 batches every two divisors that the inputs tell apart differ
 }
 
 TEST_CASE("the most telling batches have dead cells, several lengths and different shapes") {
-  const std::vector<LossBatch> batches = draw_batches(program("logits targets mask"), {5, 40, 6, 9, 11});
+  const std::vector<LossBatch> batches = draw_batches(program_taking("logits targets mask"), {5, 40, 6, 9, 11});
   const std::vector<size_t> telling = most_telling(batches, 6);
   REQUIRE(telling.size() == 6);
   std::set<int64_t> sizes;

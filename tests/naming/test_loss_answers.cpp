@@ -15,7 +15,7 @@ using namespace seqgrad::testing;
 
 namespace {
 
-constexpr uint64_t seed = 7;
+constexpr uint64_t answers_seed = 7;
 
 LossBatch as_log_probs(LossBatch batch) {
   const auto v = static_cast<size_t>(batch.inputs.classes);
@@ -42,7 +42,7 @@ LossBatch as_row_loss(const LossBatch& batch, const MeantAnswer& answer) {
 TEST_CASE("logits, log-probabilities and row losses answer the same value, each with its own gradient") {
   Takes takes;
   takes.token_weight = takes.example_weight = true;
-  for (const LossBatch& b : draw_batches(seed, takes, 10)) {
+  for (const LossBatch& b : draw_batches(answers_seed, takes, 10)) {
     const LossMeaning meaning = meaning_of("tf1.legacy_sequence_loss");
     const MeantAnswer of_logits = answer_of(meaning, b), of_log = answer_of(meaning, as_log_probs(b)),
                       of_rows = answer_of(meaning, as_row_loss(b, of_logits));
@@ -59,7 +59,7 @@ TEST_CASE("logits, log-probabilities and row losses answer the same value, each 
 }
 
 TEST_CASE("a loss that shifts by itself is the loss of the shifted batch, with a dead last column") {
-  for (LossBatch b : draw_batches(seed, {}, 10)) {
+  for (LossBatch b : draw_batches(answers_seed, {}, 10)) {
     const LossMeaning meaning = meaning_of("torch.mean");
     b.shifts = true;
     const MeantAnswer whole = answer_of(meaning, b), cut = answer_of(meaning, shifted(b));
@@ -73,7 +73,7 @@ TEST_CASE("a loss that shifts by itself is the loss of the shifted batch, with a
 }
 
 TEST_CASE("an upstream and the divisor of all micro-batches scale a meaning's gradient") {
-  LossBatch b = draw_batches(seed, {}, 1)[0];
+  LossBatch b = draw_batches(answers_seed, {}, 1)[0];
   const LossMeaning meaning = meaning_of("token_mean");
   const MeantAnswer one = answer_of(meaning, b);
   b.upstream = {3};
@@ -84,7 +84,7 @@ TEST_CASE("an upstream and the divisor of all micro-batches scale a meaning's gr
 }
 
 TEST_CASE("meanings are named on the command line, with flags and constants") {
-  const LossBatch b = draw_batches(seed, {}, 1)[0];
+  const LossBatch b = draw_batches(answers_seed, {}, 1)[0];
   CHECK(options_for(meaning_of("tfa.sequence_loss[sum_over_timesteps+sum_over_batch]"), b).divide.flat == "nonzero");
   CHECK(options_for(meaning_of("tfa.sequence_loss[no flag]"), b).over == Over::none);
   CHECK(options_for(meaning_of("trl.dr_grpo[k=10]"), b).divide == Divide{"", "const", "batch", 10});
@@ -106,7 +106,7 @@ TEST_CASE("every finding that the search can tell stands in the table, once") {
   for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
     for (const Edit& e : table) CHECK(ids.count(e.id) == 1);
   for (const SolvedEdit& e : solved_edits()) CHECK(ids.count(e.id) == 1);
-  const LossBatch b = draw_batches(seed, {}, 1)[0];
+  const LossBatch b = draw_batches(answers_seed, {}, 1)[0];
   for (const Reducer& r : reducers_of(b.inputs, {}, "")) {
     CAPTURE(r.id);
     CHECK(ids.count(r.id) == 1);
@@ -121,7 +121,7 @@ TEST_CASE("every finding that the search can tell stands in the table, once") {
 }
 
 TEST_CASE("wrong gradients of a right value are told") {
-  const auto batches = draw_batches(seed, {}, 12);
+  const auto batches = draw_batches(answers_seed, {}, 12);
   const LossMeaning meaning = meaning_of("torch.mean");
   NamingOptions options;
   options.meant = meaning;

@@ -10,7 +10,7 @@ using namespace seqgrad::testing;
 
 namespace {
 
-constexpr uint64_t seed = 20261128;
+constexpr uint64_t naming_seed = 20261128;
 
 std::string told(const Naming& n) {
   std::string out;
@@ -34,9 +34,9 @@ TEST_CASE("every preset is named by its answers alone") {
     const Takes takes = takes_of(p);
     LossOptions o = options_of(p);
     o.target = takes.dense ? Target::dense : Target::ids;
-    const auto batches = draw_batches(seed, takes);
+    const auto batches = draw_batches(naming_seed, takes);
     const Naming n = name_loss(observe(batches, [&](const LossBatch& b) { return answer_of(o, b); }), NamingOptions());
-    CAPTURE(seed, p.name, p.flags, told(n));
+    CAPTURE(naming_seed, p.name, p.flags, told(n));
     REQUIRE(n.fits.size() == 1);
     CHECK(n.fits[0].ids.empty());
     CHECK(has_name(n.fits[0], p.name));
@@ -52,7 +52,7 @@ TEST_CASE("every change is named, of a loss that is meant and of one that is not
   for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
     for (const Edit& e : table) {
       takes.mask = std::string(e.id).starts_with("mask");
-      const auto batches = draw_batches(seed, takes);
+      const auto batches = draw_batches(naming_seed, takes);
       const LossMeaning meant = meaning_of("tfa.sequence_loss");
       bool changed = false;
       const Reducer reducer = reducers_of(batches[0].inputs, options_for(meant, batches[0]), "meant")[0];
@@ -67,7 +67,7 @@ TEST_CASE("every change is named, of a loss that is meant and of one that is not
       NamingOptions options;
       options.meant = meant;
       const Naming n = name_loss(observed, options);
-      CAPTURE(seed, e.id, e.words, told(n));
+      CAPTURE(naming_seed, e.id, e.words, told(n));
       CHECK(n.fits.size() == 1);
       const bool is_meant = std::string(e.words) == "with token weights divided by their sum first";  // and again by it
       if (!n.fits.empty())
@@ -78,7 +78,7 @@ TEST_CASE("every change is named, of a loss that is meant and of one that is not
 }
 
 TEST_CASE("numbers are found") {
-  const auto batches = draw_batches(seed, {});
+  const auto batches = draw_batches(naming_seed, {});
   const LossOptions mean;
   for (const SolvedEdit& e : solved_edits()) {
     const std::string id = e.id;
@@ -95,14 +95,14 @@ TEST_CASE("numbers are found") {
       return LossAnswer{{value}, {}, {}, {}};
     });
     const Naming n = name_loss(observed, {});
-    CAPTURE(seed, e.id, told(n));
+    CAPTURE(naming_seed, e.id, told(n));
     REQUIRE(!n.fits.empty());
     CHECK(n.fits[0].ids == std::vector<std::string>{e.id});
   }
 }
 
 TEST_CASE("a wrong answer has its nearest, and the search ends") {
-  const auto batches = draw_batches(seed, {});
+  const auto batches = draw_batches(naming_seed, {});
   const LossOptions mean;
   const auto observed = observe(batches, [&](const LossBatch& b) {
     LossAnswer a = answer_of(mean, b);
@@ -132,7 +132,7 @@ std::vector<Observed> answers_of(const std::vector<LossBatch>& batches, const Lo
   });
 }
 
-const Edit& edit(const std::string& id) {
+const Edit& edit_by_id(const std::string& id) {
   for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
     for (const Edit& e : table)
       if (id == e.id) return e;
@@ -142,7 +142,7 @@ const Edit& edit(const std::string& id) {
 }  // namespace
 
 TEST_CASE("one finding is told where two would do: a sum over the longest sentence is no mean of sentences") {
-  const auto batches = draw_batches(seed, {});
+  const auto batches = draw_batches(naming_seed, {});
   NamingOptions options;
   options.meant = meaning_of("torch.mean");
   const auto observed = observe(batches, [&](const LossBatch& b) {
@@ -151,7 +151,7 @@ TEST_CASE("one finding is told where two would do: a sum over the longest senten
     return a;
   });
   const Naming n = name_loss(observed, options);
-  CAPTURE(seed, told(n));
+  CAPTURE(naming_seed, told(n));
   REQUIRE(!n.fits.empty());
   CHECK(n.fits[0].ids == std::vector<std::string>{"divisor:longest"});
 }
@@ -159,7 +159,7 @@ TEST_CASE("one finding is told where two would do: a sum over the longest senten
 TEST_CASE("two changes of different groups are named together") {
   Takes takes;
   takes.token_weight = true;
-  const auto batches = draw_batches(seed, takes);
+  const auto batches = draw_batches(naming_seed, takes);
   NamingOptions options;
   options.meant = meaning_of("tfa.sequence_loss");
   for (const auto& [a, b] : {std::pair{"mask:ignored", "targets:plus_one"},
@@ -167,8 +167,8 @@ TEST_CASE("two changes of different groups are named together") {
                              {"targets:shifted+1", "weights:token_dropped"},
                              {"logits:no_log", "weights:squared"},
                              {"targets:time_reversed", "logits:sigmoid"}}) {
-    const Naming n = name_loss(answers_of(batches, *options.meant, {{&edit(a)}, {&edit(b)}}), options);
-    CAPTURE(seed, a, b, told(n));
+    const Naming n = name_loss(answers_of(batches, *options.meant, {{&edit_by_id(a)}, {&edit_by_id(b)}}), options);
+    CAPTURE(naming_seed, a, b, told(n));
     REQUIRE(!n.fits.empty());
     CHECK(n.fits[0].ids == std::vector<std::string>{a, b});
   }
@@ -177,7 +177,7 @@ TEST_CASE("two changes of different groups are named together") {
 TEST_CASE("factors, epsilons and the other side of a division are named") {
   Takes takes;
   takes.token_weight = true;
-  const auto batches = draw_batches(seed, takes);
+  const auto batches = draw_batches(naming_seed, takes);
   NamingOptions options;
   options.meant = meaning_of("tfa.sequence_loss");
   const auto ids = [&](const std::vector<Observed>& observed) {
@@ -188,9 +188,9 @@ TEST_CASE("factors, epsilons and the other side of a division are named") {
   CHECK(ids(answers_of(batches, *options.meant, {}, 0.25)) == "constant:1/k");
   CHECK(ids(answers_of(batches, *options.meant, {}, 1 / std::log(2))) == "constant:1/ln2");
   CHECK(ids(answers_of(batches, *options.meant, {}, -1)) == "constant:sign");
-  CHECK(ids(answers_of(batches, *options.meant, {{&edit("weights:token_dropped"), Side::numerator}})) ==
+  CHECK(ids(answers_of(batches, *options.meant, {{&edit_by_id("weights:token_dropped"), Side::numerator}})) ==
         "weights:token_dropped");
-  CHECK(ids(answers_of(batches, *options.meant, {{&edit("mask:ignored"), Side::numerator}})) == "mask:ignored");
+  CHECK(ids(answers_of(batches, *options.meant, {{&edit_by_id("mask:ignored"), Side::numerator}})) == "mask:ignored");
   CHECK(ids(answers_of(batches, meaning_of("sentence_mean"), {})) == "divisor:nested");
   CHECK(ids(answers_of(batches, meaning_of("tfa.sequence_loss[average_across_batch]"), {})) == "axis:batch");
   const auto with_epsilon = observe(batches, [&](const LossBatch& b) {
@@ -206,7 +206,7 @@ TEST_CASE("a loss is named whatever predicts, and in float32") {
                                     PredictionKind::row_loss, PredictionKind::logits}) {
     Takes takes;
     takes.kind = kind;
-    const auto batches = draw_batches(seed, takes);
+    const auto batches = draw_batches(naming_seed, takes);
     NamingOptions options;
     options.u = 0x1p-24;
     const auto observed = observe(batches, [](const LossBatch& b) {

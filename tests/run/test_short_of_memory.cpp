@@ -10,7 +10,7 @@ std::string short_run(const Scratch& dir) {
          tiny("--set train.steps=1 --set precision=fp32 --set threads=1") + " --run-dir " + (dir / "run");
 }
 
-Result shell(const Scratch& dir, const std::string& command) {
+Result shell_anew(const Scratch& dir, const std::string& command) {
   std::filesystem::remove_all(dir / "run");
   const int status = std::system(("(" + command + ") >" + (dir / "out") + " 2>" + (dir / "err")).c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), slurp(dir / "out"), slurp(dir / "err")};
@@ -24,8 +24,8 @@ TEST_CASE("where oneDNN gets no memory for its code, the run ends with words and
     CAPTURE(call);
     const Result r =
         // What oneDNN leaks when it gets no memory is its own affair.
-        shell(dir, "export ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=" SEQGRAD_SHORT_OF_MEMORY " SEQGRAD_FAIL_MMAP=" +
-                       std::to_string(call) + "; " + short_run(dir));
+        shell_anew(dir, "export ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=" SEQGRAD_SHORT_OF_MEMORY " SEQGRAD_FAIL_MMAP=" +
+                            std::to_string(call) + "; " + short_run(dir));
     CAPTURE(r.err);
     if (r.code == 0 && call > 1) break;
     REQUIRE(r.code == 3);
@@ -39,7 +39,7 @@ TEST_CASE("a limit of the address space ends a run with words and exit code 3, o
   bool refused = false;
   for (int kib = 56000, trained = 0; trained < 3; kib += 4000) {
     CAPTURE(kib);
-    const Result r = shell(dir, "ulimit -v " + std::to_string(kib) + "; " + short_run(dir));
+    const Result r = shell_anew(dir, "ulimit -v " + std::to_string(kib) + "; " + short_run(dir));
     CAPTURE(r.err);
     if (r.code == 127) {  // the system's loader had no room for the libraries: none of our code has run
       REQUIRE(has(r.err, "error while loading shared libraries"));

@@ -14,7 +14,7 @@ using namespace seqgrad;
 
 namespace {
 
-struct Lab {
+struct Scored {
   Scratch dir;
   std::string classes = dir.write("classes.txt", [] {
     std::string text;
@@ -25,7 +25,7 @@ struct Lab {
   Data data;
   std::unique_ptr<SequenceModel> model;
 
-  explicit Lab(const std::string& loss) {
+  explicit Scored(const std::string& loss) {
     std::string text = loss;
     if (const size_t at = text.find("CLASSES"); at != std::string::npos) text.replace(at, 7, classes);
     load(config, "",
@@ -48,7 +48,7 @@ struct Seen {
 };
 
 // Every dev sentence by itself, without padding.
-Seen look(const Lab& lab, const std::vector<double>& class_weight) {
+Seen look(const Scored& lab, const std::vector<double>& class_weight) {
   Seen seen;
   const auto classes = static_cast<size_t>(lab.data.target->size());
   seen.of_target.resize(classes), seen.count.resize(classes);
@@ -93,7 +93,7 @@ TEST_CASE("perplexity and token accuracy count every target token, whatever the 
         "preset: torch.mean, weights: {class: {file: CLASSES}}", "input: probs, mask: {ignore_index: 7}",
         "z_loss: 0.1"}) {
     CAPTURE(loss);
-    const Lab lab(loss);
+    const Scored lab(loss);
     const Seen seen = look(lab, {});
     const Evaluation e = lab.look();
     CHECK(close(e.perplexity, std::exp(seen.nll / seen.tokens)));
@@ -103,11 +103,11 @@ TEST_CASE("perplexity and token accuracy count every target token, whatever the 
 }
 
 TEST_CASE("the loss beside it keeps ignore_index and class weights") {
-  const Lab ignoring("mask: {ignore_index: 7}");
+  const Scored ignoring("mask: {ignore_index: 7}");
   const Seen all = look(ignoring, {});
   CHECK(all.count[7] > 0);
   CHECK(close(ignoring.look().loss_value, (all.nll - all.of_target[7]) / (all.tokens - all.count[7])));
-  const Lab weighted("weights: {class: {file: CLASSES, scope: target}}, reduce: {divide: weight}");
+  const Scored weighted("weights: {class: {file: CLASSES, scope: target}}, reduce: {divide: weight}");
   const LossSetup setup = make_loss_setup(weighted.config.loss, weighted.data.target->size());
   const Seen seen = look(weighted, *setup.class_weight);
   double n = 0, d = 0;
@@ -119,16 +119,16 @@ TEST_CASE("the loss beside it keeps ignore_index and class weights") {
 }
 
 TEST_CASE("an evaluation's loss is that of the corpus as one batch, though it looks at 64 sentences at a time") {
-  const Lab sum("preset: sum");
+  const Scored sum("preset: sum");
   CHECK(close(sum.look().loss_value, look(sum, {}).nll));
-  const Lab micro("preset: joeynmt.tokens, compare: [sum, joeynmt.batch]");
+  const Scored micro("preset: joeynmt.tokens, compare: [sum, joeynmt.batch]");
   const Seen seen = look(micro, {});
   const Evaluation e = micro.look();
   CHECK(close(e.loss_value, seen.nll / seen.tokens));
   CHECK(close(e.compared.at(0), seen.nll));
   CHECK(close(e.compared.at(1), seen.nll / 90));
   for (const bool mean : {true, false}) {
-    const Lab steps(
+    const Scored steps(
         std::string("weights: {class: {file: CLASSES, scope: target}}, reduce: {over: batch, divide: weight, "
                     "then: ") +
         (mean ? "mean}" : "sum}"));
@@ -144,7 +144,7 @@ TEST_CASE("an evaluation's loss is that of the corpus as one batch, though it lo
 TEST_CASE("a corpus of which nothing counts has no loss, and its perplexity all the same") {
   std::string zeros;
   for (int i = 0; i < 54; ++i) zeros += "0\n";
-  Lab lab("weights: {class: {file: CLASSES, scope: target}}, reduce: {divide: weight, on_zero: error}");
+  Scored lab("weights: {class: {file: CLASSES, scope: target}}, reduce: {divide: weight, on_zero: error}");
   lab.dir.write("classes.txt", zeros);
   const Evaluation e = lab.look();
   CHECK(std::isnan(e.loss_value));

@@ -35,12 +35,12 @@ struct Slow final : SequenceModel {
   }
 };
 
-struct Lab {
+struct Timed {
   Scratch dir;
   std::string run = dir / "run";
   Config config;
   Data data;
-  explicit Lab(const std::vector<std::string>& more) {
+  explicit Timed(const std::vector<std::string>& more) {
     std::vector<std::string> set = {"data={task: copy, sizes: {train: 60, dev: 2, test: 2}}",
                                     "model.embedding=2",
                                     "model.encoder.hidden=2",
@@ -94,7 +94,7 @@ struct Lab {
 }  // namespace
 
 TEST_CASE("tokens a second are of training time alone, also where a validation or a stop falls into the interval") {
-  const Lab lab({});
+  const Timed lab({});
   now = 0;
   lab.train(7);
   now = 50000;  // another process, later
@@ -125,7 +125,7 @@ TEST_CASE("tokens a second are of training time alone, also where a validation o
 }
 
 TEST_CASE("the seconds of a run are known by kinds of work, which add up to the whole, over all of its processes") {
-  const Lab lab({});
+  const Timed lab({});
   using Json = nlohmann::json;
   now = 10;
   lab.train(7, 0);
@@ -144,7 +144,7 @@ TEST_CASE("the seconds of a run are known by kinds of work, which add up to the 
   CHECK(lab.info()["seconds"] == 12 + 12 + 2200 + 100 + 300);
 
   // Of runs that told no kinds there are the records: step 4 at 114 seconds.
-  const Lab untold({});
+  const Timed untold({});
   now = 10;
   untold.train(7, 0);
   std::ofstream(untold.run + "/run.json") << "{}";
@@ -156,7 +156,7 @@ TEST_CASE("the seconds of a run are known by kinds of work, which add up to the 
 }
 
 TEST_CASE("the seconds of a process that was killed are known by kinds up to its last checkpoint") {
-  const Lab lab({"checkpoint.every=3"});
+  const Timed lab({"checkpoint.every=3"});
   now = 10;
   CHECK_THROWS_AS(lab.train(std::nullopt, 0, 6), Killed);
   nlohmann::json want = {{"start", 10},      {"batches", 0}, {"steps", 3}, {"validation", 0}, {"samples", 100},
@@ -170,7 +170,7 @@ TEST_CASE("the seconds of a process that was killed are known by kinds up to its
 }
 
 TEST_CASE("an early stop is said with its step and reason, and how to go on; so is a finished run that is resumed") {
-  const Lab lab({"train.early_stopping.patience=2", "train.validate_every=1", "optim.lr=1.0e-300", "precision=fp64"});
+  const Timed lab({"train.early_stopping.patience=2", "train.validate_every=1", "optim.lr=1.0e-300", "precision=fp64"});
   CHECK(lab.train() == Ending::early);  // step 1 is the best of equals
   CHECK(has(lab.log(),
             "stopped early at step 3 of 12: loss on dev was best at step 1, and no better in 2 validations "
@@ -179,7 +179,7 @@ TEST_CASE("an early stop is said with its step and reason, and how to go on; so 
   CHECK(has(lab.log(),
             "this run stopped early, at step 3 of 12; it is only tested again; to train on, resume it with --set "
             "train.early_stopping.patience=4"));
-  const Lab patient(
+  const Timed patient(
       {"train.early_stopping.patience=20", "train.validate_every=1", "optim.lr=1.0e-300", "precision=fp64"});
   CHECK(patient.train() == Ending::finished);
   CHECK(patient.train() == Ending::finished);

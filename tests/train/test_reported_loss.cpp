@@ -31,17 +31,17 @@ std::string corpus(const Scratch& dir) {
   return dir.write("pairs.tsv", text);
 }
 
-struct Lab {
+struct Reported {
   Scratch dir;
   std::string tsv = corpus(dir);
   std::string classes = dir.write("classes.txt", "1\n1\n0.5\n2\n0.25\n1.5\n0\n1\n3\n0.5\n1\n");
   SystemCalls real = system_calls;
   int runs = 0;
 
-  Lab() {
+  Reported() {
     system_calls.fsync = [](int) { return 0; };  // what a disk takes its time for is not the subject
   }
-  ~Lab() { system_calls = real; }
+  ~Reported() { system_calls = real; }
 
   // A model that stands still, as far as 8 steps at this rate can show.
   std::unique_ptr<Config> config(const std::vector<std::string>& more) const {
@@ -260,7 +260,7 @@ std::string written(const Preset& p) {
   return flags.empty() ? "" : ", flags: {" + flags + "}";
 }
 
-std::vector<Case> cases(const Lab& lab) {
+std::vector<Case> cases(const Reported& lab) {
   const std::string classes = "weights: {example: true, class: {file: " + lab.classes;
   std::vector<Case> out;
   for (const Preset& p : presets()) {
@@ -304,7 +304,7 @@ bool same(double want, const nlohmann::json& got) {
 }
 
 // Trains, stopped at step 5 and resumed, and compares every record.
-void check(Lab& lab, const Case& c, int64_t every, int64_t accumulation) {
+void check(Reported& lab, const Case& c, int64_t every, int64_t accumulation) {
   const int64_t shards = every == 1 ? 1 : 3;  // of batches of two sentences: one has none
   CAPTURE(c.name, every, accumulation, shards);
   std::vector<std::string> set = c.set;
@@ -344,7 +344,7 @@ void check(Lab& lab, const Case& c, int64_t every, int64_t accumulation) {
 }  // namespace
 
 TEST_CASE("every loss that trains is reported as one number, for any interval, micro-batches and stop") {
-  Lab lab;
+  Reported lab;
   const bool whole_grid = std::getenv("SEQGRAD_WHOLE_GRID") != nullptr;  // else one combination of most losses
   size_t i = 0;
   for (const Case& c : cases(lab)) {
@@ -359,7 +359,7 @@ TEST_CASE("every loss that trains is reported as one number, for any interval, m
 }
 
 TEST_CASE("presets beside the loss are reported as if they were the loss") {
-  Lab lab;
+  Reported lab;
   std::string names;
   for (const std::string& name : preset_names())
     if (name != "tf2.categorical_probs_mask") names += (names.empty() ? "" : ", ") + name;
@@ -367,7 +367,7 @@ TEST_CASE("presets beside the loss are reported as if they were the loss") {
 }
 
 TEST_CASE("a step of scope micro differentiates what it reports: the mean of its micro-batches' values") {
-  Lab lab;
+  Reported lab;
   for (const char* loss :
        {"preset: joeynmt.tokens", "reduce: {over: time, divide: weight, then: sum}, normalizer: {scope: micro}",
         "reduce: {divide: active, divide_eps: 0.5}, normalizer: {scope: micro}"}) {

@@ -25,12 +25,12 @@ struct Threads {
   ~Threads() { set_threads(1); }
 };
 
-struct Lab {
+struct Sharded {
   Config config;
   LossSetup loss;
   std::unique_ptr<SequenceModel> model;
 
-  explicit Lab(const std::vector<std::string>& more, Device device = Device::cpu) {
+  explicit Sharded(const std::vector<std::string>& more, Device device = Device::cpu) {
     std::vector<std::string> set = {"data.task=copy", "model.embedding=5", "model.encoder.hidden=4",
                                     "model.decoder.hidden=8"};
     set.insert(set.end(), more.begin(), more.end());
@@ -75,7 +75,7 @@ std::vector<float> tree_sum(const std::vector<std::vector<float>>& shards, size_
 }
 
 // The gradients of each shard, made by themselves from a batch of its sentences and the divisor of all.
-std::vector<std::vector<float>> shard_gradients(Lab& lab, std::span<const Batch> batches, int64_t shards,
+std::vector<std::vector<float>> shard_gradients(Sharded& lab, std::span<const Batch> batches, int64_t shards,
                                                 ForwardContext context) {
   double divisor = 0;
   for (const Batch& b : batches) divisor += build_live_rows(loss_inputs(b, lab.loss), lab.loss.options).divisor;
@@ -127,7 +127,8 @@ TEST_CASE("the live rows of some sentences are theirs, with the divisor and the 
 TEST_CASE("gradients of shards are added in pairs, the pairs in pairs: to the bit, for any number of shards") {
   for (const char* attention : {"none", "dot", "general", "additive"})
     for (const auto& [shards, micro_batches] : {std::pair{4, 1}, {3, 1}, {1, 3}, {7, 2}, {2, 5}}) {
-      Lab lab({std::string("model.attention=") + attention, "model.dropout.hidden=0.3", "train.teacher_forcing=0.6"});
+      Sharded lab(
+          {std::string("model.attention=") + attention, "model.dropout.hidden=0.3", "train.teacher_forcing=0.6"});
       use_weights(lab.loss);
       std::vector<Batch> batches;
       for (int i = 0; i < micro_batches; ++i) batches.push_back(weighted_batch(static_cast<uint64_t>(30 + i), 11));
@@ -146,7 +147,7 @@ TEST_CASE("gradients of shards are added in pairs, the pairs in pairs: to the bi
 }
 
 TEST_CASE("one shard of one micro-batch is the plain step: forward, loss, backward into cleared gradients") {
-  Lab lab({"model.attention=general", "model.dropout.hidden=0.3"});
+  Sharded lab({"model.attention=general", "model.dropout.hidden=0.3"});
   const Batch batch = random_batch(3, 9, 7, 6);
   const ForwardContext context{true, 4, 11, 0};
   const auto want = shard_gradients(lab, {&batch, 1}, 1, context);
@@ -163,7 +164,7 @@ TEST_CASE("shards have the loss and the gradient of the whole, for every reducti
   for (const Preset& p : presets())
     for (const Scope scope : {Scope::global, Scope::micro}) {
       CAPTURE(p.name, p.flags, scope == Scope::micro);
-      Lab lab({"model.attention=general", "precision=fp64", "model.dropout.hidden=0.3"});
+      Sharded lab({"model.attention=general", "precision=fp64", "model.dropout.hidden=0.3"});
       LossOptions& o = lab.loss.options;
       o.over = p.over, o.divide = p.divide, o.divide_eps = p.divide_eps, o.on_zero = OnZero::zero, o.scope = scope;
       if (p.over != Over::all) o.then = Then::sum;
@@ -186,7 +187,7 @@ TEST_CASE("shards have the loss and the gradient of the whole, for every reducti
       for (size_t i = 0; i < want.size(); ++i) REQUIRE(std::abs(want[i] - got[i]) <= 1e-12 * largest);
       CHECK(largest > 0);
       // Two micro-batches: the second is dealt in another order, so it is compared without dropout.
-      Lab plain({"model.attention=general", "precision=fp64"});
+      Sharded plain({"model.attention=general", "precision=fp64"});
       plain.loss = lab.loss;
       const StepResult two = plain.step(whole, 1, context);
       const auto of_two = plain.gradients<double>();
@@ -201,7 +202,7 @@ TEST_CASE("what is said of a step is said of its micro-batches, however many sha
   for (const char* loss :
        {"loss={reduce: {divide: positions}, compare: [sum, torch.mean]}", "loss={reduce: {divide: active}}",
         "loss={input: probs, probs: {mode: renorm_clip, eps: 0.2}}"}) {
-    Lab lab({"precision=fp64", loss});
+    Sharded lab({"precision=fp64", loss});
     lab.loss.mask = lab.loss.example_weight = true;
     const Batch batch = weighted_batch(2, 9);
     const StepResult one = lab.step({&batch, 1}, 1, {}), four = lab.step({&batch, 1}, 4, {});
@@ -218,7 +219,7 @@ TEST_CASE("what is said of a step is said of its micro-batches, however many sha
 }
 
 TEST_CASE("shards without sentences, or of which nothing counts, add nothing") {
-  Lab lab({"precision=fp64"});
+  Sharded lab({"precision=fp64"});
   Batch batch = random_batch(2, 3, 5, 4);
   lab.step({&batch, 1}, 1, {});
   const auto want = lab.gradients<double>();
@@ -245,7 +246,7 @@ TEST_CASE("a shard's tape is smaller than the batch's") {
   size_t taken[2];
   for (const int64_t shards : {1, 4}) {
     const TapeScope own;
-    Lab({}).step({&batch, 1}, shards, {});
+    Sharded({}).step({&batch, 1}, shards, {});
     taken[shards > 1] = Tape::current().high_water();
   }
   CHECK(taken[1] < taken[0] / 2);
@@ -254,7 +255,7 @@ TEST_CASE("a shard's tape is smaller than the batch's") {
 TEST_CASE("on a GPU shards are replayed one by one, and become what they are where nothing is replayed") {
   const auto train = [](bool graphs, Device device, std::vector<std::string> set) {
     set.emplace_back("model.dropout.hidden=0.3");
-    Lab lab(set, device);
+    Sharded lab(set, device);
     std::vector<double> seen;
     {
       StepQueue queue(*lab.model, lab.loss, lab.config.optim, {3}, {.replay = graphs});

@@ -16,7 +16,7 @@ using namespace seqgrad;
 
 namespace {
 
-struct Job {
+struct SharedSteps {
   std::vector<std::string> set;
   int64_t shards = 1, micro_batches = 1;
   Device device = Device::cpu;
@@ -30,7 +30,7 @@ struct Trained {
   bool operator==(const Trained&) const = default;
 };
 
-Batch weighted_batch(uint64_t seed, int64_t sentences) {
+Batch shared_batch(uint64_t seed, int64_t sentences) {
   Batch batch = random_batch(seed, sentences, 7, 6);
   for (int64_t b = 0; b < sentences; ++b) batch.example_weight.push_back(b % 5 == 3 ? 0 : 0.5 + static_cast<double>(b));
   for (int64_t i = 0; i < sentences * 6; ++i)
@@ -39,7 +39,7 @@ Batch weighted_batch(uint64_t seed, int64_t sentences) {
 }
 
 // Four steps; the last one has one micro-batch, as the end of a run may.
-Trained train(const Job& job, Processes* processes) {
+Trained train(const SharedSteps& job, Processes* processes) {
   Config config;
   std::vector<std::string> set = {"data.task=copy", "model.embedding=5", "model.encoder.hidden=4",
                                   "model.decoder.hidden=8"};
@@ -60,7 +60,7 @@ Trained train(const Job& job, Processes* processes) {
   for (int64_t step = 1; step <= 4; ++step) {
     std::vector<Batch> batches;
     while (std::ssize(batches) < (step == 4 ? 1 : job.micro_batches))
-      batches.push_back(weighted_batch(static_cast<uint64_t>(10 * step + std::ssize(batches)), 11 - step));
+      batches.push_back(shared_batch(static_cast<uint64_t>(10 * step + std::ssize(batches)), 11 - step));
     queue.run(std::move(batches), {true, 1, static_cast<uint64_t>(step), 0, config.train.teacher_forcing()}, 0.01,
               step);
   }
@@ -74,13 +74,13 @@ Trained train(const Job& job, Processes* processes) {
 }
 
 // What each of so many processes has trained.
-std::vector<Trained> train_together(const Job& job, int count) {
+std::vector<Trained> train_together(const SharedSteps& job, int count) {
   std::vector<Trained> out(static_cast<size_t>(count));
   run_as_processes(count, [&](Processes& p) { out[static_cast<size_t>(p.rank())] = train(job, &p); });
   return out;
 }
 
-void check_together(const Job& job) {
+void check_together(const SharedSteps& job) {
   const Trained alone = train(job, nullptr);
   CHECK(alone.numbers.size() >= 16);
   for (int count = 1; count <= 5; ++count) {
@@ -105,7 +105,7 @@ TEST_CASE("one process or five, with shards, micro-batches, dropout, weights and
 }
 
 TEST_CASE("a loss that is not finite in one process ends all of them with the words of one") {
-  Job job{{"model.attention=general"}, 4, 2};
+  SharedSteps job{{"model.attention=general"}, 4, 2};
   job.spoilt = NAN;
   const std::string want = error_of([&] { train(job, nullptr); });
   CHECK_THAT(want, Catch::Matchers::StartsWith("1 step 1: the loss is not finite: logits(b=0,t=0,v="));
