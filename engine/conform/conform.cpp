@@ -68,6 +68,63 @@ LossHypothesis named_by_finding(const std::string& id) {
   return h;
 }
 
+bool can_be_cleared(PredictionKind kind) {
+  return kind == PredictionKind::logits || kind == PredictionKind::log_probs || kind == PredictionKind::row_loss;
+}
+
+// What torch.where(mask, …, 0) leaves of cells that do not count: of predictions, or of targets too.
+enum class Clearing { nothing, predictions, targets_too };
+
+LossBatch cleared(LossBatch b, Clearing clearing) {
+  if (clearing == Clearing::nothing) return b;
+  const std::vector<uint8_t> live = live_predictions(b), live_ids = live_targets(b);
+  const auto width = static_cast<size_t>(b.width());
+  for (size_t n = 0; n < live.size(); ++n)
+    if (!live[n]) std::fill_n(b.x.begin() + static_cast<std::ptrdiff_t>(n * width), width, 0.0);
+  for (size_t n = 0; clearing == Clearing::targets_too && n < b.inputs.targets.size(); ++n)
+    if (!live_ids[n]) b.inputs.targets[n] = 0;
+  return b;
+}
+
+// What a function that clears them gives: their gradient is 0.
+LossAnswer of_cleared_cells(const LossHypothesis& h, const LossBatch& b, Clearing clearing) {
+  LossAnswer out = h.predict(cleared(b, clearing));
+  const std::vector<uint8_t> live = live_predictions(b);
+  const auto width = static_cast<size_t>(b.width());
+  for (size_t i = 0; i < out.d_x.size(); ++i)
+    if (!live[i / width]) out.d_x[i] = 0;
+  return out;
+}
+
+// The same once more: of a function that clears what does not count before it makes its mistake, and of one whose
+// divisor is a float32, as mask.sum() + 1e-3 is in PyTorch whatever the logits are.
+Naming name_otherwise(Trial& t, const std::vector<Observed>& observed, NamingOptions options) {
+  constexpr double f32 = 0x1p-24;
+  const double exact = options.u;
+  double seconds = 0;
+  for (const auto& [clearing, u] :
+       {std::pair{Clearing::targets_too, exact}, {Clearing::predictions, exact}, {Clearing::nothing, f32}}) {
+    if (clearing == Clearing::nothing ? exact >= f32 : !can_be_cleared(t.program.kind)) continue;
+    std::vector<LossBatch> batches;
+    std::vector<Observed> seen;
+    batches.reserve(observed.size());
+    for (const Observed& o : observed) seen.push_back({&batches.emplace_back(cleared(*o.batch, clearing)), o.answer});
+    options.u = u;
+    Naming naming = name_loss(seen, options);
+    seconds += naming.seconds;
+    naming.seconds = seconds;
+    if (naming.fits.empty()) continue;
+    for (LossHypothesis& h : naming.fits) {
+      if (u > exact) h.sentence += ", to the precision of float32";
+      if (clearing != Clearing::nothing)
+        h.predict = [inner = h, how = clearing](const LossBatch& b) { return of_cleared_cells(inner, b, how); };
+    }
+    if (u > exact && !naming.fits[0].ids.empty()) t.answers_in = std::max(t.answers_in, FloatType::f32);
+    return naming;
+  }
+  return {};
+}
+
 // A name for the answers; where there is none, for those that are finite: NaN in a few batches hides what the loss is
 // in all others. Returns how many batches it was asked of.
 size_t name_it(Trial& t) {
@@ -81,7 +138,7 @@ size_t name_it(Trial& t) {
   }
   NamingOptions options;
   options.meant = t.meant;
-  options.fixed = t.program.fixed;
+  options.fixed = t.fixed();
   options.u = t.unit();
   const bool some_are_not = finite.size() < observed.size() && finite.size() >= observed.size() / 2;
   if (const std::string id = id_without_numbers(t, observed); !id.empty())
@@ -89,8 +146,33 @@ size_t name_it(Trial& t) {
   else if (!observed.empty())
     t.naming = name_loss(observed, options);
   if (t.naming.fits.empty() && some_are_not) t.naming = name_loss(observed = finite, options);
+  if (t.naming.fits.empty() && !observed.empty())
+    if (Naming other = name_otherwise(t, observed, options); !other.fits.empty()) {
+      other.seconds += t.naming.seconds;
+      t.naming = std::move(other);
+    }
   if (!t.naming.fits.empty()) t.found = &t.naming.fits[0];
   return observed.size();
+}
+
+// Where nobody said whether probabilities are divided by their sum, what the gradients show. That of what is divided is
+// orthogonal to p, Σ p·g = 0; without it every p·g of a row has one sign.
+void settle_probs_mode(Trial& t) {
+  if (t.program.kind != PredictionKind::probs || (t.meant && says_probs_mode(*t.meant))) return;
+  size_t plain = 0, rows = 0;
+  for (size_t i = 0; i < t.replies.size(); ++i) {
+    const std::vector<double>&g = t.replies[i].answer.d_x, &p = t.batches[i].x;
+    const auto width = static_cast<size_t>(t.batches[i].width());
+    for (size_t n = 0; n + width <= g.size() && g.size() == p.size(); n += width) {
+      double sum = 0, size = 0;
+      for (size_t v = n; v < n + width; ++v) sum += p[v] * g[v], size += std::abs(p[v] * g[v]);
+      if (!(size > 0) || !std::isfinite(size)) continue;
+      ++rows;
+      plain += std::abs(sum) > size / 2;
+    }
+  }
+  if (rows > 0 && plain == rows) t.probs_mode = ProbsMode::strict;
+  if (t.meant) t.meant->fixed = t.fixed();
 }
 
 void choose_telling(Trial& t) {
@@ -101,16 +183,23 @@ void choose_telling(Trial& t) {
   for (const size_t i : most_telling(good, most_telling_batches)) t.telling.push_back(places[i]);
 }
 
-// Whether one question has more answers than rounding tells: nothing else can be said of such a loss.
-bool answers_by_chance(Trial& t) {
-  if (t.telling.empty()) return false;
-  const LossBatch& batch = t.batches[t.telling[0]];
-  const Reply again = t.ask(batch, "repeat", false), third = t.ask(batch, "repeat", false);
-  const std::vector<double>& first = t.replies[t.telling[0]].answer.value;
-  const double limit = t.scale_of(batch, t.replies[t.telling[0]].answer).value;
-  if (!again.refusal.empty() || !third.refusal.empty()) return false;
-  return worst_of(again.answer.value, first, limit).differs() &&
-         worst_of(third.answer.value, again.answer.value, limit).differs();
+// A question that has more answers than rounding tells, if there is one: nothing else can be said of such a loss. Every
+// batch is asked again, as answers may change now and then alone.
+std::optional<Evidence> another_answer(Trial& t) {
+  for (size_t i = 0; i < t.replies.size(); ++i) {
+    if (!t.replies[i].refusal.empty()) continue;
+    const LossBatch& batch = t.batches[i];
+    const Reply again = t.ask(batch, "repeat", false);
+    if (!again.refusal.empty()) continue;
+    const std::vector<double>&first = t.replies[i].answer.value, &second = again.answer.value;
+    const Worst w = worst_of(second, first, t.scale_of(batch, t.replies[i].answer).value);
+    if (w.differs())
+      return Evidence{
+          "pure:state", fmt::format("the same batch twice: {} and {}", value_text(first), value_text(second)),
+          batch,        w.got,
+          w.want,       false};
+  }
+  return std::nullopt;
 }
 
 bool is_wanted(const ConformOptions& o, const std::string& id) {
@@ -267,8 +356,9 @@ void judge(Trial& trial, Subject& subject, const std::vector<LossBatch>& drawn, 
                                  {{"refuses:value", "refuses batches: " + shown(last.refusal), batch, 0, 0, false}}});
     return;
   }
+  settle_probs_mode(trial);
   choose_telling(trial);
-  if (answers_by_chance(trial)) {
+  if ((trial.changed = another_answer(trial))) {
     run_pure_alone(trial, o, report);
   } else {
     report.named_batches = name_it(trial);
@@ -302,7 +392,14 @@ static std::vector<std::string> ids_of(const ConformReport& r, bool with_notes) 
   return out;
 }
 
-std::vector<std::string> ConformReport::finding_ids() const { return ids_of(*this, true); }
+std::vector<std::string> ConformReport::finding_ids() const {
+  std::vector<std::string> out = ids_of(*this, true);
+  const bool has_no_name = std::any_of(properties.begin(), properties.end(), [](const PropertyResult& p) {
+    return p.id == "value" && p.verdict == Verdict::broken && p.evidence[0].id.empty();
+  });
+  if (has_no_name && (naming.fits.empty() || naming.fits[0].ids.empty())) out.insert(out.begin(), "none");
+  return out;
+}
 std::vector<std::string> ConformReport::fault_ids() const { return ids_of(*this, false); }
 
 size_t ConformReport::count(Verdict verdict) const {

@@ -21,7 +21,7 @@ constexpr Built built_in[] = {
 bool would_fit_shifted(const Trial& t) {
   if (t.found && t.found->ids.empty() && t.meant) return false;
   LossMeaning meaning = t.meant ? *t.meant : meaning_of("token_mean");
-  meaning.fixed = t.program.fixed;
+  meaning.fixed = t.fixed();
   size_t fits = 0;
   for (size_t i = 0; i < t.replies.size(); ++i) {
     LossBatch b = t.batches[i];

@@ -8,7 +8,10 @@
 namespace seqgrad {
 namespace {
 
-bool is_of_loss(const FindingInfo& f) { return *f.mend && !std::string_view(f.id).starts_with("upstream:"); }
+bool is_of_loss(const FindingInfo& f) {
+  const std::string_view id = f.id;
+  return id == "none" || (*f.mend && !id.starts_with("upstream:"));
+}
 
 bool has(const ConformReport& r, const char* begin) {
   const std::vector<std::string> ids = r.finding_ids();
@@ -32,9 +35,13 @@ std::string loss_lines(const ConformReport& r) {
   in.token_weight = r.program.takes_input("token_weight");
   in.example_weight = r.program.takes_input("example_weight");
   in.class_weight = r.program.takes_input("class_weight");
+  in.bias = r.program.takes_input("bias");
   in.num_items = r.program.takes_input("num_items") || has(r, "micro:");
-  in.guarded = has(r, "empty:");
-  return torch_lines(*options, in);
+  in.guarded = r.meant_options || has(r, "empty:");
+  std::string lines = torch_lines(*options, in);
+  if (!r.program.takes_input("num_items") && lines.find("num_items") != std::string::npos)
+    lines.insert(0, "# num_items: an argument more, the divisor of all micro-batches together\n");
+  return lines;
 }
 
 }  // namespace

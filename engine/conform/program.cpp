@@ -99,6 +99,8 @@ class Reader {
       refuse("hello: takes '{}'; exactly one of logits, probs, log_probs, row_loss, hidden is needed", shown(all));
     for (const PredictionKind kind : kinds)
       if (p.takes_input(name_of(kind))) p.kind = kind;
+    if (const std::vector<std::string> given = words("takes"); given.size() != p.takes.size())
+      refuse("hello: takes '{}'; a name stands there twice", shown(fmt::format("{}", fmt::join(given, " "))));
     if (p.takes_input("hidden") != p.takes_input("weight") || (p.takes_input("bias") && !p.takes_input("hidden")))
       refuse("hello: takes '{}'; hidden goes with weight, and bias with both", shown(all));
     const int targets = count(p, {"targets", "labels", "dense"});

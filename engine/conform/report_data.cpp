@@ -116,6 +116,7 @@ std::string report_junit(const ConformReport& r) {
       lines += e.id + (e.id.empty() ? "" : ": ") + e.text + "\n";
       if (!e.id.empty()) ids += (ids.empty() ? "" : " ") + e.id;
     }
+    if (p.verdict == Verdict::broken && ids.empty()) ids = "none";
     if (p.verdict == Verdict::broken)
       add(p.id, fmt::format(">\n    <failure type=\"{}\" message=\"{}\">{}</failure>\n  </testcase>", for_xml(ids),
                             for_xml(p.evidence.empty() ? p.text : p.evidence[0].text), for_xml(lines)));

@@ -86,8 +86,10 @@ std::string smallest_text(const ConformReport& r, const Smallest& s) {
   if (s.property == "failure") return text + ": asked when it failed";
   if (s.property != "value" && s.property != "gradient" && s.property != "poison") return text + " shows " + s.property;
   const char* what = s.property == "gradient" ? "a gradient of " : "";
-  text += fmt::format(": got {}{}, {} {}", what, value_text(s.got),
-                      r.meant.empty() ? "the loss that was named" : r.meant, value_text(s.want));
+  const bool one = s.got.size() == 1 && s.want.size() == 1;
+  const auto [got, want] =
+      one ? different_texts(s.got[0], s.want[0]) : std::pair{value_text(s.got), value_text(s.want)};
+  text += fmt::format(": got {}{}, {} {}", what, got, r.meant.empty() ? "the loss that was named" : r.meant, want);
   if (s.got.size() != 1 || s.want.size() != 1 || s.want[0] == 0 || s.got[0] == 0 || !std::isfinite(s.got[0]))
     return text;
   const double ratio = s.got[0] / s.want[0];

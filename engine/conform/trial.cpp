@@ -122,6 +122,13 @@ std::string number_text(double x) {
   return std::abs(x) >= 1e-3 && std::abs(x) < 1e5 ? fmt::format("{:.4f}", x) : fmt::format("{:.4g}", x);
 }
 
+std::pair<std::string, std::string> different_texts(double a, double b) {
+  std::pair<std::string, std::string> out{number_text(a), number_text(b)};
+  for (int digits = 5; out.first == out.second && a != b && digits <= 17; ++digits)
+    out = {fmt::format("{:.{}g}", a, digits), fmt::format("{:.{}g}", b, digits)};
+  return out;
+}
+
 std::string value_text(const std::vector<double>& value) {
   constexpr size_t most = 4;
   if (value.size() == 1) return number_text(value[0]);

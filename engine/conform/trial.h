@@ -60,6 +60,15 @@ class Trial {
   const LossHypothesis* found = nullptr;  // what the values are, where that has a name
 
   FloatType answers_in = FloatType::f64;  // the narrowest dtype of `replies`
+  std::optional<ProbsMode> probs_mode;    // what gradients show of it, where the meaning does not say it
+  std::optional<Evidence> changed;        // a batch that was answered otherwise when it was asked again
+
+  // What the function has built in, as it says or shows.
+  RowLossFixed fixed() const {
+    RowLossFixed out = program.fixed;
+    out.probs_mode = probs_mode;
+    return out;
+  }
 
   // The arithmetic that answers are judged by: of the dtype that the program is asked in, or answers in.
   FloatType dtype() const { return std::max(subject.dtype(), answers_in); }
@@ -94,7 +103,9 @@ struct Worst {
 };
 Worst worst_of(const std::vector<double>& got, const std::vector<double>& want, double limit);
 
-std::string number_text(double x);                         // four digits: "0.3466", "NaN"
+std::string number_text(double x);  // four digits: "0.3466", "NaN"
+// Both, with as many digits as show that they differ.
+std::pair<std::string, std::string> different_texts(double a, double b);
 std::string value_text(const std::vector<double>& value);  // of a vector its first entries
 PropertyResult not_tried(const char* id, const std::string& reason);
 // Broken or a note by its evidence; else `otherwise`. Evidence of one id is told once, by the first.

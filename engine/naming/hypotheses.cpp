@@ -125,6 +125,9 @@ LossHypothesis Search::hypothesis_of(const Fit& fit) const {
   const bool other = options_.meant && fit.reducers[0] != fit.world->meant;
   if (other) add_other_row_loss(base_, r.options, h.ids);
   if ((other && !same_reduction(base_, r)) || !r.is_form || r.exponential) h.ids.push_back(r.id);
+  if (fit.constant > 0 && fit.constant < 1 && r.is_form && r.id == "divisor:one" && h.ids.size() >= 2 &&
+      h.ids.back() == r.id && std::erase(h.ids, named_constant(fit.constant, 1e-6 * fit.constant).id) > 0)
+    h.ids.back() = "divisor:constant";
   h.constant = fit.constant;
   if (r.is_form && !r.exponential) h.options = r.options;
   if (const std::string name = fit.constant == 1 ? "" : with_constant(r, fit.constant); !name.empty())

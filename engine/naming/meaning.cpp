@@ -84,6 +84,11 @@ std::shared_ptr<const LossConfig> config_of(const std::string& text) {
 
 LossMeaning meaning_of(const std::string& text) { return {text, config_of(text), {}}; }
 
+bool says_probs_mode(const LossMeaning& meaning) {
+  const LossConfig& c = *meaning.config;
+  return c.probs.mode() || (c.preset() && preset(*c.preset()).row.probs_mode);
+}
+
 LossOptions options_for(const LossMeaning& meaning, const LossBatch& batch) {
   const bool dense = !batch.inputs.dense.empty();
   LossOptions o = meaning.config->options(batch.inputs.class_weight.has_value(), dense);
@@ -92,6 +97,7 @@ LossOptions options_for(const LossMeaning& meaning, const LossBatch& batch) {
   if (meaning.fixed.smoothing > 0) o.smoothing = meaning.fixed.smoothing;
   if (meaning.fixed.z_loss > 0) o.z_loss = meaning.fixed.z_loss;
   if (meaning.fixed.softcap) o.softcap = meaning.fixed.softcap;
+  if (meaning.fixed.probs_mode) o.probs_mode = *meaning.fixed.probs_mode;
   o.nonfinite = Nonfinite::propagate;
   o.report = {};
   return o;

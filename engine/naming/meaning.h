@@ -11,6 +11,7 @@ namespace seqgrad {
 struct RowLossFixed {
   double smoothing = 0, z_loss = 0;
   std::optional<double> softcap;
+  std::optional<ProbsMode> probs_mode;  // what its gradients show, where the name does not say it
 };
 
 struct LossMeaning {
@@ -22,6 +23,10 @@ struct LossMeaning {
 // "torch.mean"; with flags (those that are true) "tfa.sequence_loss[sum_over_timesteps+sum_over_batch]", "[no flag]";
 // with a constant "NAME[k=10]"; else a YAML file with one `loss:` section. Throws InputError.
 LossMeaning meaning_of(const std::string& text);
+
+// Whether it says how probabilities are made a distribution, which decides their gradient: 1/p of the target's alone,
+// or also what a division by their sum gives the others.
+bool says_probs_mode(const LossMeaning& meaning);
 
 // The options for a batch: its prediction, whether targets are dense and class weights there, and what is fixed.
 LossOptions options_for(const LossMeaning& meaning, const LossBatch& batch);

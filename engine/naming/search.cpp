@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 
 #include "engine/naming/numbers.h"
 
@@ -28,6 +29,13 @@ bool is_refused(std::span<const Observed> observed, LossOptions options) {
   return false;
 }
 
+// Of the processor, by this thread: what is found does not depend on what else the machine does.
+double seconds_worked() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 LossOptions base_options(const NamingOptions& options, const LossBatch& batch) {
   if (options.meant) return options_for(*options.meant, batch);
   if (options.section) return *options.section;
@@ -37,6 +45,7 @@ LossOptions base_options(const NamingOptions& options, const LossBatch& batch) {
   o.smoothing = options.fixed.smoothing;
   o.z_loss = options.fixed.z_loss;
   o.softcap = options.fixed.softcap;
+  if (options.fixed.probs_mode) o.probs_mode = *options.fixed.probs_mode;
   return o;
 }
 
@@ -47,7 +56,8 @@ Search::Search(std::span<const Observed> observed, const NamingOptions& options)
       observed_(observed),
       batches_(observed.size()),
       few_(!options.meant && (options.simple || batches_ < batches_for_a_number)),
-      begin_(std::chrono::steady_clock::now()) {
+      begin_(std::chrono::steady_clock::now()),
+      begin_worked_(seconds_worked()) {
   for (const auto table : {who_edits(), target_edits(), logit_edits(), weight_edits()})
     for (const Edit& e : table) {
       steps_.push_back({&e, Side::both});
@@ -91,10 +101,7 @@ std::vector<World> Search::worlds_of(std::span<const Observed> observed, const L
 bool is_form(const Reducer& r) { return r.is_form; }
 bool is_odd(const Reducer& r) { return !r.is_form; }
 
-bool Search::out_of_time() const {
-  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
-  return spent.count() > options_.seconds;
-}
+bool Search::out_of_time() const { return seconds_worked() - begin_worked_ > options_.seconds; }
 
 // Reducers of a kind that give every batch's answer, of what `made_of` makes of it.
 std::vector<const Reducer*> Search::fitting(World& world, Which which, const MadeOf& made_of) {

@@ -90,6 +90,7 @@ class Search {
   bool few_ = false;  // too few answers for a number, and nothing that is meant
   std::list<ChangedBatches> changed_;
   std::chrono::steady_clock::time_point begin_;
+  double begin_worked_ = 0;  // of this thread
   bool stopped_ = false;
 };
 

@@ -48,7 +48,9 @@ std::string divided(const std::string& sum, const std::string& name, const LossO
   // A divisor of 0 gives 0, also where the sum above it is none.
   if (name == "active_minus_batch") return fmt::format("{} * (mask.sum() > len(mask)) / {}.clamp(min=1)", sum, by);
   if (o.divide_eps > 0) return fmt::format("{} / ({} + {:g})", sum, by, o.divide_eps);
-  if (in.guarded && o.on_zero == OnZero::zero) by += guard_of(name);
+  if (in.guarded && o.on_zero == OnZero::zero)
+    by =
+        name == "batch" || name == "positions" || name == "steps" ? fmt::format("max(1, {})", by) : by + guard_of(name);
   return sum + " / " + by;
 }
 
@@ -68,20 +70,25 @@ std::string prediction_lines(const LossOptions& o, const TorchInputs& in) {
                                                          : "torch.where(mask[..., None], logits, 0)";
   const char* y = dense ? "torch.where(mask[..., None], dense, 0)" : "torch.where(mask, targets, 0)";
   std::string out = fmt::format("z, y = {}, {}\n", z, y);
-  if (in.kind == PredictionKind::hidden) out.insert(0, "logits = head(hidden)\n");
+  if (in.kind == PredictionKind::hidden)
+    out.insert(0, in.bias ? "logits = F.linear(hidden, weight, bias)\n" : "logits = F.linear(hidden, weight)\n");
   if (o.softcap) out += fmt::format("z = {0:g} * torch.tanh(z / {0:g})\n", *o.softcap);
   return out;
 }
 
 std::string row_loss_lines(const LossOptions& o, const TorchInputs& in) {
   const bool dense = o.target == Target::dense, of_target = o.class_scope == ClassScope::target && !dense;
+  const bool is_log =
+      in.kind == PredictionKind::probs || in.kind == PredictionKind::log_probs;  // z is, not to be again
+  if (is_log && o.smoothing == 0 && dense) return "nll = -(y * z).sum(-1)\n";
+  const bool picks = is_log && o.smoothing == 0;
   std::string arguments =
       dense ? "z.transpose(1, 2), y.transpose(1, 2), reduction=\"none\"" : "z.transpose(1, 2), y, reduction=\"none\"";
   if (in.class_weight && !of_target) arguments += ", weight=class_weight";
   if (o.smoothing > 0)
     arguments += fmt::format(", label_smoothing={:g}{}", o.smoothing,
                              o.smoothing_kind == SmoothingKind::others ? " * z.shape[-1] / (z.shape[-1] - 1)" : "");
-  std::string out = fmt::format("nll = F.cross_entropy({})", arguments);
+  std::string out = fmt::format("nll = F.{}({})", picks ? "nll_loss" : "cross_entropy", arguments);
   if (in.class_weight && of_target) out += " * class_weight[y]";
   if (o.z_loss > 0) out += fmt::format(" + {:g} * z.logsumexp(-1)**2", o.z_loss);
   return out + "\n";

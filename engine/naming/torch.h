@@ -11,6 +11,7 @@ namespace seqgrad {
 struct TorchInputs {
   PredictionKind kind = PredictionKind::logits;
   bool token_weight = false, example_weight = false, class_weight = false;
+  bool bias = false;       // of the output projection, beside hidden states and its weight
   bool num_items = false;  // the divisor over all micro-batches is an argument, and stands where a count would
   bool guarded = false;    // a divisor of 0 gives 0 where the options say so
 };

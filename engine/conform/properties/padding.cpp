@@ -84,7 +84,7 @@ bool moves_as_expected(const Trial& t, const LossBatch& batch, const LossAnswer&
 PropertyResult check_padding(Trial& t) {
   constexpr size_t most_batches = 4;
   std::vector<Evidence> found;
-  bool tried = false;
+  bool tried = false, is_other_vector = false;
   for (size_t k = 0; k < std::min(most_batches, t.telling.size()); ++k) {
     const size_t i = t.telling[k];
     const std::optional<LossAnswer> before = t.expected(t.batches[i]);
@@ -95,6 +95,7 @@ PropertyResult check_padding(Trial& t) {
       LossBatch batch = padded(t.batches[i], kind.rows, kind.columns, kind.left, t.seed + k, t.subject.dtype());
       batch.reason = kind.words;
       const std::optional<LossAnswer> want = t.expected(batch);
+      is_other_vector |= want && !right && want->value.size() != 1;
       if (!want || (!right && want->value.size() != 1)) continue;
       tried = true;
       const Reply reply = t.ask(batch, "padding", false);
@@ -114,7 +115,10 @@ PropertyResult check_padding(Trial& t) {
            batch, reply.answer.value[0], want->value[0], false});
     }
   }
-  if (!tried) return not_tried("padding", t.meant ? "the sizes are fixed" : "no loss was named to compare with");
+  if (!tried)
+    return not_tried("padding", !t.meant          ? "no loss was named to compare with"
+                                : is_other_vector ? "its numbers are others without padding already"
+                                                  : "the sizes are fixed");
   if (!found.empty() && found[0].id.empty()) found.resize(1);
   return judged("padding", std::move(found), t.is_judged() ? Verdict::holds : Verdict::described);
 }

@@ -19,6 +19,7 @@ bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
 PropertyResult check_pure(Trial& t) {
   constexpr size_t most_batches = 3;
   std::vector<Evidence> found;
+  if (t.changed) found.push_back(*t.changed);
   for (size_t k = 0; k < std::min(most_batches, t.telling.size()); ++k) {
     const LossBatch& batch = t.batches[t.telling[k]];
     const Reply one = t.ask(batch, "repeat", true), two = t.ask(batch, "repeat", true);

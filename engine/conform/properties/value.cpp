@@ -32,12 +32,31 @@ std::string difference_text(const Trial& t, const std::vector<double>& got, cons
   if (got.size() != want.size() && t.meant)
     return fmt::format("the value is {} where {} is {}", shape(t.program.axis), t.meant_name(),
                        shape(t.meant->config->options().over));
-  return fmt::format("{} where {} is {}", number_text(worst.got), t.meant_name(), number_text(worst.want));
+  const auto [is, should] = different_texts(worst.got, worst.want);
+  return fmt::format("{} where {} is {}", is, t.meant_name(), should);
+}
+
+// Whether every batch with padding is answered by NaN, and those without as is meant: 0·∞ of what does not count.
+bool is_nan_by_padding(const Trial& t) {
+  size_t with = 0, without = 0;
+  for (size_t i = 0; i < t.replies.size(); ++i) {
+    if (!t.replies[i].refusal.empty()) continue;
+    const std::vector<uint8_t> live = live_targets(t.batches[i]);
+    const bool has_padding = std::count(live.begin(), live.end(), 1) < std::ssize(live);
+    const std::vector<double>& value = t.replies[i].answer.value;
+    const bool has_nan = std::any_of(value.begin(), value.end(), [](double x) { return std::isnan(x); });
+    if (has_padding != has_nan) return false;
+    (has_padding ? with : without) += 1;
+    const std::optional<LossAnswer> want = has_padding ? std::nullopt : t.expected(t.batches[i]);
+    if (want && worst_of(value, want->value, t.scale_of(t.batches[i], *want).value).differs()) return false;
+  }
+  return with > 0 && without > 0;
 }
 
 std::string id_of(const Trial& t, const LossBatch& b, double got) {
   if (t.found && !t.found->ids.empty()) return t.found->ids[0];
-  return t.found && !std::isfinite(got) && has_empty_example(b) ? "empty:nan" : "";
+  if (t.found) return !std::isfinite(got) && has_empty_example(b) ? "empty:nan" : "";
+  return std::isnan(got) && is_nan_by_padding(t) ? "mask:multiplied" : "";
 }
 
 }  // namespace
@@ -108,7 +127,7 @@ std::vector<Evidence> named_faults(Trial& t, const std::vector<Observed>& observ
   if (!t.found || observed.empty()) return out;
   NamingOptions options;
   options.meant = t.meant;
-  options.fixed = t.program.fixed;
+  options.fixed = t.fixed();
   options.u = t.unit();
   for (const GradientFinding& f : gradient_findings(observed, *t.found, options)) {
     Evidence e{f.id, f.sentence, *observed[f.batch].batch, 0, 0, false};
@@ -150,21 +169,23 @@ PropertyResult check_gradient(Trial& t) {
     if (!want || want->d_x.empty()) continue;
     const GradientWorst g = compare_gradients(t.program, reply.answer, *want, t.scale_of(t.batches[i], *want));
     good += !g.worst.differs();
+    const auto [is, should] = different_texts(g.worst.got, g.worst.want);
     if (g.worst.differs() && (!first || size_of_batch(t.batches[i]) < size_of_batch(*first->batch)))
-      first = Evidence{"",
-                       fmt::format("d_{} {} where {} has {}", g.name, number_text(g.worst.got), t.meant_name(),
-                                   number_text(g.worst.want)),
-                       t.batches[i],
-                       g.worst.got,
-                       g.worst.want,
-                       false};
+      first = Evidence{"",           fmt::format("d_{} {} where {} has {}", g.name, is, t.meant_name(), should),
+                       t.batches[i], g.worst.got,
+                       g.worst.want, false};
   }
   const std::string fits = fmt::format("{} of {}", good, observed.size());
   if (is_nan_everywhere(observed))
     return judged("gradient", {{"gradient:nan", "NaN everywhere", *observed[0].batch, std::nan(""), 0, false}});
   if (!t.meant) return judged("gradient", {}, Verdict::described, t.found ? "as named" : "of no loss that is known");
+  // Where the value is NaN, its gradient tells nothing more.
+  std::vector<Observed> finite;
+  std::vector<size_t> finite_places;
+  for (size_t i = 0; i < observed.size(); ++i)
+    if (all_finite(observed[i].answer.value)) finite.push_back(observed[i]), finite_places.push_back(places[i]);
   std::vector<Evidence> faults;
-  if (first) faults = named_faults(t, observed, places);
+  if (first) faults = named_faults(t, finite, finite_places);
   if (first && faults.empty()) faults.push_back(*first);
   return judged("gradient", std::move(faults), Verdict::holds, fits);
 }
