@@ -75,7 +75,7 @@ struct ModelConfig : ModelSection {
   // word.
   std::string init_weights(SequenceModel& model, const Tokenizer* source = nullptr,
                            const Tokenizer* target = nullptr) const override;
-  bool reads_weights() const override { return !init.file().value.empty(); }
+  const FieldBase* first_weights() const override { return init.file().value.empty() ? nullptr : &init.file; }
   bool has_attention() const override { return attention() != "none"; }
 
   double parameter_count(ModelSizes sizes) const override;

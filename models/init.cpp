@@ -13,11 +13,15 @@
 namespace seqgrad {
 namespace {
 
-std::string renamed(const std::string& name, const std::map<std::string, std::string>& rename) {
+// `used` gets the key that `name` begins with.
+std::string renamed(const std::string& name, const std::map<std::string, std::string>& rename,
+                    std::set<std::string>& used) {
   const std::pair<const std::string, std::string>* best = nullptr;
   for (const auto& entry : rename)
     if (name.starts_with(entry.first) && (!best || entry.first.size() > best->first.size())) best = &entry;
-  return best ? best->second + name.substr(best->first.size()) : name;
+  if (!best) return name;
+  used.insert(best->first);
+  return best->second + name.substr(best->first.size());
 }
 
 std::string layer_of(const std::string& name) { return name.substr(0, name.rfind('.')); }
@@ -67,17 +71,26 @@ void check_vocabulary(const SafetensorsFile& file, const std::string& parameter,
         shown_path(file.path), parameter, side, shown(theirs), ours->fingerprint());
 }
 
+// "rnn.weight_ih_l0, rnn.weight_hh_l0, ... (8)"
+std::string some_names(const SafetensorsFile& file) {
+  constexpr size_t few = 4;
+  std::string out;
+  for (size_t i = 0; i < std::min(few, file.tensors.size()); ++i)
+    out += (i > 0 ? ", " : "") + shown(file.tensors[i].name);
+  return out + (file.tensors.size() > few ? fmt::format(", ... ({})", file.tensors.size()) : "");
+}
+
 }  // namespace
 
 std::string ModelConfig::init_weights(SequenceModel& model, const Tokenizer* source, const Tokenizer* target) const {
-  if (!reads_weights()) return "";
+  if (!first_weights()) return "";
   const SafetensorsFile file = read_safetensors(init.file().value);
   const std::string path = shown_path(file.path);
   ParameterStore& store = model.store();
   std::map<std::string, std::pair<std::string, std::vector<double>>> found;  // by parameter: the tensor and its values
-  std::set<std::string> layers;
+  std::set<std::string> layers, used;
   for (const NamedArray& t : file.tensors) {
-    const std::string name = renamed(t.name, init.rename());
+    const std::string name = renamed(t.name, init.rename(), used);
     const std::string is = name == t.name ? "" : fmt::format(" (renamed '{}')", shown(name));
     const Parameter* p = store.find(name);
     if (!p)
@@ -93,6 +106,10 @@ std::string ModelConfig::init_weights(SequenceModel& model, const Tokenizer* sou
     layers.insert(layer_of(name));
   }
   if (found.empty()) refuse("{}: error: holds no tensor", path);
+  for (const auto& entry : init.rename())
+    if (!used.count(entry.first))
+      refuse("{}: error: no tensor is renamed by '{}' of model.init.rename; its tensors are {}", path,
+             shown(entry.first), some_names(file));
   for (const Parameter& p : store.parameters())
     if (layers.count(layer_of(p.name)) && !found.count(p.name))
       refuse("{}: error: tensor '{}' is missing, of a layer that is there in part", path, p.name);

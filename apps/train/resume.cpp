@@ -65,6 +65,7 @@ int go_on(const TrainCommand& o, const Config& before, const Config& config, con
   trainer.resume(from_first(*o.processes, [&] {
     changes = check_record(o, s);
     restore_replaced(run + "/checkpoints");
+    if (o.writes()) drop_copied_links(run + "/checkpoints");
     const std::string last = last_checkpoint(run + "/checkpoints");
     check_length(before, config, state_at(last), s.data.train);
     return last;
@@ -96,6 +97,7 @@ int resume(const TrainCommand& o) {
     require_run_directory(run);
     if (!o.dry_run && o.writes()) lock.emplace(run);  // before data are loaded: who comes second is told at once
     config.reads_files = true;
+    before.has_weights = config.has_weights = !last_checkpoint(run + "/checkpoints").empty();
     load_run_config(before, run);
     load_run_config(config, run, o.common.overrides());
     s = set_up(config, Purpose::training, run, *o.processes);

@@ -25,8 +25,9 @@ static std::vector<Path> paths_of(const FieldBase& field) {
   return {};
 }
 
-void check_files(const Section& root, Problems& problems) {
+void check_files(const Section& root, Problems& problems, const FieldBase* unread) {
   root.for_each_field([&](const FieldBase& field) {
+    if (&field == unread) return;
     for (const Path& path : paths_of(field)) {
       const int error = path.value.empty() || root.has_read_refused() ? 0 : reading_error(path.value);
       if (!error) continue;

@@ -101,7 +101,7 @@ void MetricLog::rewrite_table() {
 void MetricLog::read(int64_t last_step, bool (*wanted)(const std::string& kind)) {
   constexpr size_t longest = size_t{1} << 20;  // bytes of a line; append writes none of that length
   rows_.clear(), columns_.clear();
-  kept_ = 0, torn_ = false;
+  kept_ = 0, damaged_ = 0, torn_ = false;
   if (!std::filesystem::is_regular_file(path_)) return;
   const struct File {
     int descriptor;
@@ -110,12 +110,16 @@ void MetricLog::read(int64_t last_step, bool (*wanted)(const std::string& kind))
   if (file.descriptor < 0) system_failure("{}: cannot open ({})", shown_path(path_), std::strerror(errno));
   LineReader in(file.descriptor, shown_path(path_), longest);
   uintmax_t end = 0;
+  int64_t no_rows = 0;  // so far; those at the end are what a killed process left
   for (std::string line; in.next(line) && line.size() <= longest;) {
     end += line.size() + 1;
     auto row = parse_row(line);
-    if (!row) continue;
+    if (!row) {
+      ++no_rows;
+      continue;
+    }
     if (row->step > last_step || !wanted(row->kind)) break;
-    kept_ = end;
+    kept_ = end, damaged_ = no_rows;
     add_columns(*row);
     rows_.push_back(std::move(*row));
   }

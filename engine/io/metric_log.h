@@ -31,6 +31,7 @@ class MetricLog {
   // What was appended is on the disk when this returns: a checkpoint must not be older than what it goes on from.
   void sync();
   const std::vector<MetricRow>& rows() const { return rows_; }  // all that metrics.jsonl holds
+  int64_t damaged() const { return damaged_; }                  // lines between them that are no rows
 
  private:
   void read(int64_t last_step, bool (*wanted)(const std::string& kind));
@@ -40,8 +41,9 @@ class MetricLog {
 
   std::string path_, table_, tensorboard_;
   std::vector<MetricRow> rows_;
-  std::vector<std::string> columns_;    // of rows_
-  uintmax_t kept_ = 0;                  // bytes of metrics.jsonl up to the end of its last row
+  std::vector<std::string> columns_;  // of rows_
+  uintmax_t kept_ = 0;                // bytes of metrics.jsonl up to the end of its last row
+  int64_t damaged_ = 0;
   bool torn_ = false;                   // that row has no line feed
   bool synced_ = true, named_ = false;  // the files' names are on the disk
   std::map<std::string, EventLog> events_;

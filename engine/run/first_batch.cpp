@@ -37,7 +37,7 @@ FirstBatch first_batch(const Config& config, const std::string& path, int64_t se
   subject.kind = "config";
   subject.title = config.name();
   subject.about = "its first batch, by a model that has learned nothing yet";
-  if (config.model->reads_weights()) subject.about = "its first batch, by the model of model.init.file";
+  if (config.model->first_weights()) subject.about = "its first batch, by the model of model.init.file";
   for (int64_t id = 0; id < data.target->size(); ++id)
     subject.words.emplace_back(data.target->vocabulary().token(static_cast<int32_t>(id)));
   for (const int64_t i : batch.sentences) subject.sources.push_back(data.train.pairs[static_cast<size_t>(i)].source);

@@ -49,7 +49,8 @@ Setup set_up(const Config& config, Purpose purpose, const std::string& run, Proc
     add_data(values, s.data, s.loss);
     require_same(processes, values);
   }
-  if (run.empty()) s.initialised = config.model->init_weights(*s.model, s.data.source.get(), s.data.target.get());
+  if (run.empty() || last_checkpoint(run + "/checkpoints").empty())
+    s.initialised = config.model->init_weights(*s.model, s.data.source.get(), s.data.target.get());
   return s;
 }
 

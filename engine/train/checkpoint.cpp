@@ -14,6 +14,7 @@
 #include "engine/io/directories.h"
 #include "engine/io/files.h"
 #include "engine/io/output.h"
+#include "engine/io/system_calls.h"
 #include "engine/nn/broadcast.h"
 
 namespace seqgrad {
@@ -172,6 +173,19 @@ std::string last_checkpoint(const std::string& directory) {
   if (fs::is_directory(directory + "/last", ignored)) return directory + "/last";
   const std::vector<int64_t> steps = published_checkpoints(directory);
   return steps.empty() ? "" : directory + "/" + checkpoint_name(steps.back());
+}
+
+void drop_copied_links(const std::string& directory) {
+  std::error_code ignored;
+  for (const char* link : {"/last", "/best"}) {
+    const std::string copy = directory + link;
+    if (!fs::is_directory(fs::symlink_status(copy, ignored))) continue;
+    const std::string path = directory + "/" + checkpoint_name(load_state(copy).step);
+    if (fs::exists(path, ignored))
+      remove_directory(copy);
+    else
+      rename_to(copy, path);
+  }
 }
 
 std::string state_text(const TrainState& s) {

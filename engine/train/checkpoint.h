@@ -65,4 +65,8 @@ std::vector<int64_t> published_checkpoints(const std::string& directory);  // th
 // "" when none was published.
 std::string last_checkpoint(const std::string& directory);
 
+// Where a copy of the run has directories in place of the links `last` and `best` (cp -L, a file system without links),
+// leaves each checkpoint once, under the name of its step.
+void drop_copied_links(const std::string& directory);
+
 }  // namespace seqgrad

@@ -35,7 +35,7 @@ void CheckpointConfig::check(Problems& problems) const {
 }
 
 void Config::check(Problems& problems) const {
-  if (reads_files) check_files(*this, problems);
+  if (reads_files) check_files(*this, problems, has_weights ? model->first_weights() : nullptr);
   check_loss_sources(*this, problems);
   if (const std::string why = bad_folder_name(name()); !why.empty())
     problems.add(name, fmt::format("expected the name of a folder, got '{}': {}", shown(name()), why));
@@ -51,6 +51,8 @@ void Config::check(Problems& problems) const {
   const bool class_weights = !loss.weights.classes.file().value.empty();
   if (o.divide.flat == "class_weight" && !class_weights)
     problems.add(loss.reduce.divide, "class_weight needs loss.weights.class.file");
+  if (!class_weights && loss.weights.classes.scope())
+    problems.add(loss.weights.classes.scope, "has no effect without loss.weights.class.file");
   if (o.input == Input::probs && class_weights && o.class_scope == ClassScope::per_class)
     problems.add(loss.weights.classes.scope, "class has no meaning with input: probs; write scope: target");
   if (o.input != Input::probs && (!loss.probs.mode.is_default() || !loss.probs.eps.is_default()))

@@ -136,6 +136,7 @@ struct Config : Section {
   // Whether the files that the config names must be there to be read, as training needs them; who uses what was learned
   // does without them.
   bool reads_files = false;
+  bool has_weights = false;  // of a checkpoint: model.init.file is not read again
 
   DecodeOptions decode_options() const;
   std::vector<ForeignName> foreign_names() const override;

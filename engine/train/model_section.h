@@ -27,7 +27,7 @@ class ModelSection : public Section {
   // "" without a file. The vocabularies (null: not compared) are those that the model is made for.
   virtual std::string init_weights(SequenceModel& model, const Tokenizer* source = nullptr,
                                    const Tokenizer* target = nullptr) const = 0;
-  virtual bool reads_weights() const = 0;  // whether it names such a file
+  virtual const FieldBase* first_weights() const = 0;  // the key that names such a file; null where it names none
 
   virtual bool has_attention() const = 0;  // which decode can give
 

@@ -44,6 +44,11 @@ void Trainer::resume(const std::string& checkpoint) {
   }
   if (!writes_) return;
   metrics_->truncate_after(checkpoint.empty() ? -1 : state_.step);
+  if (metrics_->damaged() > 0)
+    progress_.say(
+        fmt::format("warning: metrics.jsonl has {} that {} no metrics of a step; reports and tables leave {} out",
+                    counted(metrics_->damaged(), "line"), metrics_->damaged() == 1 ? "is" : "are",
+                    metrics_->damaged() == 1 ? "it" : "them"));
   take_kept_times();
   for (const char* part : {"", "/checkpoints", "/samples"}) remove_leftovers(job_.run + part);
 }

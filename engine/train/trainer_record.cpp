@@ -42,7 +42,7 @@ void Trainer::say_beginning(bool nothing_to_do) {
                               t.steps() ? "steps" : "epochs", 2 * (t.steps() ? *t.steps() : t.epochs().value_or(10))));
   else if (out_of_patience())
     progress_.say(fmt::format("this run stopped early, at step {} of {}; {}early_stopping.patience={}", state_.step,
-                              total_, again, 2 * *t.early_stopping.patience()));
+                              total_, again, state_.stale + *t.early_stopping.patience()));
   else
     progress_.say(fmt::format("this run is at step {} already, and --max-steps says {}", state_.step, *job_.max_steps));
 }
@@ -90,7 +90,8 @@ void Trainer::keep_times() {
   auto info = read_run_info(job_.run);
   const WorkSeconds seconds = times_.so_far();
   info["seconds"] = total_of(seconds);
-  for (size_t i = 0; i < work_names.size(); ++i) info["seconds_of"][work_names[i]] = seconds[i];
+  auto& of_kinds = info["seconds_of"] = nlohmann::ordered_json::object();
+  for (size_t i = 0; i < work_names.size(); ++i) of_kinds[work_names[i]] = seconds[i];
   write_run_info(job_.run, info);
 }
 

@@ -93,6 +93,8 @@ TEST_CASE("a file that does not fit is refused by the tensor's name, before a nu
   CHECK(has(said(gru, [](auto& t) { t[0].dtype = DType::i32; }), "is int32; expected float32 or float64"));
   CHECK(has(said("{'': enc.gru., bias_hh: enc.gru.bias_ih}", nothing), "are both 'enc.gru.bias_ih_l0"));
   CHECK(has(said("{}", [](auto& t) { t.clear(); }), "error: holds no tensor"));
+  CHECK(has(said("{'': enc.gru., wieght: enc.gru.weight}", nothing),
+            "error: no tensor is renamed by 'wieght' of model.init.rename; its tensors are "));
   Model missing({"model.init.file=" + (dir / "nowhere")});
   CHECK(has(error_of([&] { missing.init(); }), "nowhere: error: cannot be read"));
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/run/fingerprint.h"
+#include "engine/train/checkpoint.h"
 #include "tests/support/catch.h"
 #include "tests/support/scratch.h"
 
@@ -311,6 +312,58 @@ TEST_CASE("a run that had saved nothing says that it begins again") {
   fs::remove_all(run + "/checkpoints");
   CHECK(has(run_seqgrad(dir, "train --max-steps 2 --resume " + run).err,
             "nothing was saved yet: beginning again at step 0\n"));
+}
+
+TEST_CASE("a run that began with weights of a file reads it until it has a checkpoint, and never again") {
+  const Scratch dir;
+  const std::string config = small_config(dir, steps), weights = dir / "weights.safetensors";
+  REQUIRE(run_seqgrad(dir, "train " + config + " --max-steps 2 --run-dir " + (dir / "first")).code == 0);
+  fs::copy_file(dir / "first/checkpoints/last/model.safetensors", weights);
+  const std::string from = "train " + config + " --set model.init.file=" + weights + " --run-dir ";
+  REQUIRE(run_seqgrad(dir, from + (dir / "whole")).code == 0);
+  for (const char* run : {"killed", "stopped"})
+    REQUIRE(run_seqgrad(dir, from + (dir / run) + " --max-steps 3").code == 0);
+  fs::remove_all(dir / "killed/checkpoints");
+  REQUIRE(run_seqgrad(dir, "train --resume " + (dir / "killed")).code == 0);
+  fs::remove(weights);
+  REQUIRE(run_seqgrad(dir, "train --resume " + (dir / "stopped")).code == 0);
+  for (const char* run : {"killed", "stopped"})
+    CHECK(slurp(dir / run + "/checkpoints/last/model.safetensors") ==
+          slurp(dir / "whole/checkpoints/last/model.safetensors"));
+  fs::remove_all(dir / "stopped/checkpoints");
+  CHECK(has(run_seqgrad(dir, "train --resume " + (dir / "stopped")).err,
+            "model.init.file: " + weights + ": cannot be read"));
+}
+
+TEST_CASE("a copy of a run that has directories for links goes on as the run does") {
+  const Scratch dir;
+  const std::string config = small_config(dir, steps), run = dir / "run";
+  REQUIRE(run_seqgrad(dir, "train " + config + " --max-steps 6 --run-dir " + run).code == 0);
+  for (const char* copy : {"all", "last"}) REQUIRE(shell(dir, "cp -rL " + run + " " + (dir / copy)).code == 0);
+  for (const int64_t step : {4, 6}) fs::remove_all(dir / ("last/checkpoints/" + checkpoint_name(step)));
+  REQUIRE(run_seqgrad(dir, "train --resume " + run).code == 0);
+  for (const char* copy : {"all", "last"}) {
+    CAPTURE(copy);
+    const Result r = run_seqgrad(dir, "train --resume " + (dir / copy));
+    CAPTURE(r.err);
+    CHECK(r.code == 0);
+    for (const char* link : {"/checkpoints/last", "/checkpoints/best"}) {
+      CHECK(fs::is_symlink(dir / copy + link));
+      CHECK(slurp(dir / copy + link + "/state.json") == slurp(run + link + "/state.json"));
+    }
+  }
+}
+
+TEST_CASE("a damaged line of the metrics is told when the run goes on, half a line at their end is not") {
+  const Scratch dir;
+  const std::string run = dir / "run", metrics = run + "/metrics.jsonl";
+  REQUIRE(run_seqgrad(dir, "train " + small_config(dir, steps) + " --max-steps 6 --run-dir " + run).code == 0);
+  const std::string text = slurp(metrics);
+  dir.write("run/metrics.jsonl", text + "{\"kind\": \"tr");
+  CHECK_FALSE(has(run_seqgrad(dir, "train --max-steps 7 --resume " + run).err, "metrics.jsonl"));
+  dir.write("run/metrics.jsonl", "no json\n" + text);
+  CHECK(has(run_seqgrad(dir, "train --max-steps 8 --resume " + run).err,
+            "warning: metrics.jsonl has 1 line that is no metrics of a step; reports and tables leave it out\n"));
 }
 
 TEST_CASE("runs stopped after one step, in the midst of an interval, after a validation end in the same bytes") {
