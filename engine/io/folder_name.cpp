@@ -46,6 +46,7 @@ std::string bad_folder_name(const std::string& name) {
 
 std::string bad_folder_path(const std::string& path) {
   if (path.empty()) return "it is empty";
+  if (utf8_error(path) < path.size()) return "it is not UTF-8";
   if (const int64_t at = invisible_at(path)) return fmt::format("character {} is a control character", at);
   if (path.size() > longest_path) return fmt::format("it has {} bytes; at most {} fit", path.size(), longest_path);
   for (size_t begin = 0, end = 0; begin < path.size(); begin = end + 1) {

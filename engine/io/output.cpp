@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -144,6 +145,21 @@ void check_permission(const Target& target, const std::string& given) {
     system_refused("write", given, errno);
 }
 
+// A file that a run, or a checkpoint of one, is read from later.
+void refuse_file_of_a_run(const std::string& given) {
+  static constexpr std::string_view of_run[] = {"run.json",     "config.yaml",   "config.resolved.yaml", "source.vocab",
+                                                "target.vocab", "metrics.jsonl", "report.html"};
+  static constexpr std::string_view of_checkpoint[] = {"state.json", "model.safetensors", "optim.safetensors"};
+  const fs::path path(look_up(given).path);
+  const auto is_one = [&](std::span<const std::string_view> names) {  // the first of them says what the folder is
+    std::error_code error;
+    return std::ranges::find(names, path.filename().string()) != names.end() && fs::is_regular_file(path, error) &&
+           fs::exists(path.parent_path() / names[0], error);
+  };
+  if (is_one(of_run) || is_one(of_checkpoint))
+    refuse("{}: error: it belongs to a run, and would be replaced; name another file to write", shown_path(given));
+}
+
 }  // namespace
 
 void write_output(const std::string& path, std::string_view bytes) { write_output(path, std::span(&bytes, 1)); }
@@ -163,6 +179,7 @@ void check_output(const std::string& path) {
 
 void check_named_output(const std::string& path) {
   refuse_input(path);
+  refuse_file_of_a_run(path);
   check_output(path);
 }
 

@@ -24,7 +24,7 @@ void write_output(const std::string& path, std::span<const std::string_view> pie
 void check_output(const std::string& path);
 
 // The same for an output that an option names. InputError, too, where that is a file which this process reads
-// (engine/io/inputs.h).
+// (engine/io/inputs.h), or one that a run is read from.
 void check_named_output(const std::string& path);
 
 // A name beside `path` that nobody can guess, for what is built before it is renamed to `path`. It holds this host and

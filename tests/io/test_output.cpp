@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::set<std::string> listing(const std::string& directory) {
+std::set<std::string> names_in(const std::string& directory) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(directory)) names.insert(entry.path().filename());
   return names;
@@ -59,7 +59,7 @@ TEST_CASE("a new file has the mode that the umask leaves, an older one keeps its
     CHECK((mode_of(path) & 07777) == mode);
   }
   CHECK(slurp(path) == "two");
-  CHECK(listing(dir.path) == std::set<std::string>{"page.html"});
+  CHECK(names_in(dir.path) == std::set<std::string>{"page.html"});
   if (geteuid() == 0) {  // who may give files away leaves them to whom they belong
     REQUIRE(chown(path.c_str(), 65534, 65533) == 0);
     write_output(path, "three");
@@ -88,7 +88,7 @@ TEST_CASE("a link stays a link, and what it points to is written") {
   write_output(link, "made");  // through two links to nothing
   CHECK(slurp(far) == "made");
   CHECK((fs::is_symlink(link) && fs::is_symlink(dir / "hop")));
-  CHECK(listing(dir / "far") == std::set<std::string>{"target"});
+  CHECK(names_in(dir / "far") == std::set<std::string>{"target"});
   fs::create_symlink("nowhere/file", dir / "lost");
   CHECK(error_of([&] { write_output(dir / "lost", ""); }) ==
         "3 " + (dir / "lost") + ": cannot create (No such file or directory)");
@@ -122,7 +122,7 @@ TEST_CASE("a pipe, a device and a descriptor are written, not replaced") {
     }
     fs::remove(dir / "null");
   }
-  CHECK(listing(dir.path) == std::set<std::string>{"link", "pipe"});
+  CHECK(names_in(dir.path) == std::set<std::string>{"link", "pipe"});
 }
 
 TEST_CASE("a descriptor of this process is written where it stands") {
@@ -136,7 +136,7 @@ TEST_CASE("a descriptor of this process is written where it stands") {
     REQUIRE(write(fd, " after", 6) == 6);
     close(fd);
     CHECK(slurp(file) == "before page after");
-    CHECK(listing(dir.path) == std::set<std::string>{"file"});
+    CHECK(names_in(dir.path) == std::set<std::string>{"file"});
     CHECK(error_of([&] { write_output(fmt::format(fmt::runtime(name), fd), "x"); }).substr(0, 2) == "3 ");
   }
   const std::string lesson = SEQGRAD_SOURCE_DIR "/configs/lessons/01_padding.yaml";
@@ -167,7 +167,7 @@ TEST_CASE("a failure names the path and what the system said, and leaves no temp
   same(dir / "kept/file", "create (Not a directory)");
   CHECK(slurp(kept) == "older");
   CHECK(slurp(dir / "closed/file") == "older");
-  CHECK(listing(dir / "closed") == std::set<std::string>{"file"});
+  CHECK(names_in(dir / "closed") == std::set<std::string>{"file"});
   const std::string big = dir.write("big", "older");
   in_child([&] {  // as a disk that is full half-way
     std::signal(SIGXFSZ, SIG_IGN);
@@ -179,7 +179,7 @@ TEST_CASE("a failure names the path and what the system said, and leaves no temp
                : 1;
   });
   CHECK(slurp(big) == "older");
-  CHECK(listing(dir.path) == std::set<std::string>{"big", "closed", "folder", "kept"});
+  CHECK(names_in(dir.path) == std::set<std::string>{"big", "closed", "folder", "kept"});
   chmod((dir / "closed").c_str(), 0755);
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("what can be known before the work is told before it") {
   CHECK(error_of([&] { check_output(dir / "folder"); }) == "3 " + (dir / "folder") + ": cannot write (Is a directory)");
   CHECK(error_of([&] { check_output(dir / "none/x"); }) ==
         "3 " + (dir / "none/x") + ": cannot create (No such file or directory)");
-  CHECK(listing(dir.path) == std::set<std::string>{"folder", "pipe"});
+  CHECK(names_in(dir.path) == std::set<std::string>{"folder", "pipe"});
 }
 
 TEST_CASE("names of temporary files cannot be guessed, and long names have room for them") {
@@ -297,6 +297,23 @@ TEST_CASE("no option that takes an output file replaces what the command reads")
   CHECK(course.code == 2);
   CHECK(has(course.err, "/pages/two.html: error: it is "));
   CHECK_FALSE(fs::exists(dir / "pages/one.html"));
+  // What a run is read from later, by whichever command and link; no file that only lies beside it.
+  const auto kept = [&](const std::string& command, const std::string& output) {
+    const std::string before = slurp(output);
+    const Result r = run_seqgrad(dir, command + " " + output, "x y\n");
+    CAPTURE(command, r.err);
+    CHECK(r.code == 2);
+    CHECK(r.err == output + ": error: it belongs to a run, and would be replaced; name another file to write\n");
+    CHECK(slurp(output) == before);
+  };
+  REQUIRE(fs::exists(run + "/report.html"));
+  fs::create_symlink("run/report.html", dir / "page.html");
+  kept("translate " + run + " --attention", run + "/report.html");
+  kept("explain " + config + " --html", run + "/source.vocab");
+  kept("explain " + config + " --html", dir / "page.html");
+  kept("loss " + one + " --out", run + "/checkpoints/best/model.safetensors");
+  CHECK(run_seqgrad(dir, "translate " + run + " --attention " + run + "/attention.html", "x y\n").code == 0);
+  CHECK(run_seqgrad(dir, "translate " + run + " --attention " + run + "/attention.html", "x y\n").code == 0);
   // What another command reads, and what is no file.
   CHECK(run_seqgrad(dir, "loss " + one + " --out " + (dir / "twin")).code == 0);
   CHECK(run_seqgrad(dir, "explain " + config + " --html /dev/stdout").code == 0);
