@@ -130,7 +130,11 @@ ReferenceModel sized_model(const BenchOptions& options) {
     if (error != std::errc() || at != end || n < 2 || n > 1000000) wrong();
     switch (axis[0]) {
       case 'E': m.embedding = n; break;
-      case 'H': m.decoder_hidden = n, m.encoder_hidden = n / 2; break;
+      case 'H':
+        if (n % 2)
+          refuse("bench: --axis {}: expected an even number, as the encoder has half of it each way", shown(axis));
+        m.decoder_hidden = n, m.encoder_hidden = n / 2;
+        break;
       case 'V': m.vocabulary = n; break;
       case 'B': m.batch = n; break;
       case 'T': m.source_steps = m.target_steps = n; break;
@@ -138,6 +142,10 @@ ReferenceModel sized_model(const BenchOptions& options) {
     }
   }
   return m;
+}
+
+nlohmann::ordered_json sizes_of(const ReferenceModel& m) {
+  return {{"E", m.embedding}, {"H", m.decoder_hidden}, {"V", m.vocabulary}, {"B", m.batch}, {"T", m.target_steps}};
 }
 
 std::vector<int32_t> bench_lengths(Random& random, int64_t batch, int64_t steps) {

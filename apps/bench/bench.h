@@ -36,6 +36,9 @@ bool register_benchmark(const Benchmark& benchmark);
 // T.
 ReferenceModel sized_model(const BenchOptions& options);
 
+// The same for its JSON: {"E": 256, …}.
+nlohmann::ordered_json sizes_of(const ReferenceModel& m);
+
 // Random targets of o.rows rows, of which a share of o.masked does not count, and the loss that o asks for.
 struct BenchTargets {
   LossInputs inputs;

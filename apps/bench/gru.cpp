@@ -12,6 +12,8 @@ namespace seqgrad {
 namespace {
 
 nlohmann::ordered_json bench_gru(const BenchOptions& o) {
+  for (const std::string& axis : o.axes)
+    if (axis.starts_with("V=")) refuse("bench gru: --axis {}: a GRU layer has no vocabulary", shown(axis));
   const ReferenceModel m = sized_model(o);
   const int64_t b = m.batch, t = m.target_steps, e = m.embedding, h = m.decoder_hidden;
   const auto n = [](int64_t x) { return static_cast<double>(x); };
@@ -49,6 +51,7 @@ nlohmann::ordered_json bench_gru(const BenchOptions& o) {
   const int64_t peak = peak_bytes();
   return {{"what", "seqgrad_gru"},
           {"preset", o.preset},
+          {"sizes", {{"E", e}, {"H", h}, {"B", b}, {"T", t}}},
           {"threads", threads()},
           {"total_ms", quartiles(total)},
           {"forward_ms", quartiles(forward)},

@@ -73,11 +73,9 @@ Json bench_products(const BenchOptions& o) {
   set_threads(1);
   Json rows = Json::array();
   for (const ProductShape& s : shapes_of(sized_model(o))) rows.push_back(time_shape(s, o.steps));
-  return {{"what", "seqgrad_products"},
-          {"preset", o.preset},
-          {"threads", 1},
-          {"gemm_gflops", gemm_rate().gflops},
-          {"products", rows}};
+  return {{"what", "seqgrad_products"},        {"preset", o.preset},
+          {"sizes", sizes_of(sized_model(o))}, {"threads", 1},
+          {"gemm_gflops", gemm_rate().gflops}, {"products", rows}};
 }
 
 const bool products_registered = register_benchmark({"products", bench_products});

@@ -92,6 +92,7 @@ Json on_gpu(const BenchOptions& o, SequenceModel& model, StepQueue& queue, const
   }
   return {{"what", "seqgrad_step"},
           {"preset", o.preset},
+          {"sizes", sizes_of(sized_model(o))},
           {"attention", o.attention},
           {"precision", o.precision},
           {"device", backend(Device::cuda).describe()},
@@ -153,6 +154,7 @@ Json on_cpu(const BenchOptions& o, SequenceModel& model, const LossSetup& loss, 
   for (double& x : steps.cpu_ms_per_mflop) x *= gemm.cpu_gflops;
   Json out = {{"what", "seqgrad_step"},
               {"preset", o.preset},
+              {"sizes", sizes_of(sized_model(o))},
               {"attention", o.attention},
               {"precision", o.precision},
               {"device", backend(Device::cpu).describe()},
