@@ -46,6 +46,11 @@ void print(const CaseReport& r, const Options& o, bool named) {
                  c.total == 1 ? "" : "s", c.worst_abs, c.worst_rel, ulps_text(c.worst_ulp), c.worst_share);
 }
 
+bool equal(const CaseReport& r) {
+  return std::all_of(r.comparisons.begin(), r.comparisons.end(),
+                     [](const Comparison& c) { return c.worst_abs == 0 && c.worst_ulp == 0; });
+}
+
 // Before the work, which may be long.
 void check_report(const std::string& path, const std::vector<std::string>& cases,
                   const std::vector<std::string>& files) {
@@ -57,6 +62,12 @@ void check_report(const std::string& path, const std::vector<std::string>& cases
 
 int check(const Options& o) {
   if (o.paths.empty() == o.files.empty()) refuse("check: give cases or folders of cases, or --files A B");
+  for (const std::string& path : o.paths)
+    if (path.ends_with(".safetensors"))
+      refuse(
+          "check: {} holds tensors, and a case is a folder or a YAML file; to compare two files of tensors: --files A "
+          "B",
+          shown_path(path));
   if (o.files.empty() && (o.rtol > 0 || o.atol > 0))
     refuse("check: --rtol and --atol go with --files; a case has its own");
   if (!o.files.empty() && !o.dtype.empty()) refuse("check: --dtype goes with cases");
@@ -89,7 +100,8 @@ int check(const Options& o) {
     if (o.files.empty())
       fmt::print("{}\n", tally(reports));
     else if (reports[0].verdict == Verdict::as_expected)
-      fmt::print("{}, no difference\n", counted(static_cast<int64_t>(reports[0].comparisons.size()), "tensor"));
+      fmt::print("{}, {}\n", counted(static_cast<int64_t>(reports[0].comparisons.size()), "tensor"),
+                 equal(reports[0]) ? "no difference" : "differences within the limits");
   }
   return static_cast<int>(exit_code(reports));
 }

@@ -162,11 +162,19 @@ void CommonOptions::tell(const std::string& text) const {
   if (verbose) note(text);
 }
 
+std::string CommonOptions::override_by(const std::string& option, const std::string& key,
+                                       const std::string& value) const {
+  for (const std::string& s : set)
+    if (s.starts_with(key + "=") && s.substr(key.size() + 1) != value)
+      refuse("{} {} and --set {} contradict each other; leave one of them out", option, shown(value), shown(s));
+  return fmt::format("{}={}", key, value);
+}
+
 std::vector<std::string> CommonOptions::overrides() const {
   std::vector<std::string> all;
-  if (seed) all.push_back(fmt::format("seed={}", *seed));
-  if (!device.empty()) all.push_back("device=" + device);
-  if (threads) all.push_back(fmt::format("threads={}", *threads));
+  if (seed) all.push_back(override_by("--seed", "seed", std::to_string(*seed)));
+  if (!device.empty()) all.push_back(override_by("--device", "device", device));
+  if (threads) all.push_back(override_by("--threads", "threads", std::to_string(*threads)));
   all.insert(all.end(), set.begin(), set.end());
   return all;
 }

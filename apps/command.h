@@ -67,6 +67,8 @@ struct CommonOptions {
   void declare(OptionSet app);
   void tell(const std::string& text) const;    // a note, with --verbose
   std::vector<std::string> overrides() const;  // --seed, --device and --threads as --set lines, before the --set ones
+  // "KEY=VALUE" of an option that is short for --set KEY=VALUE; InputError where --set gives another value.
+  std::string override_by(const std::string& option, const std::string& key, const std::string& value) const;
 };
 
 }  // namespace seqgrad

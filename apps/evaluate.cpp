@@ -66,6 +66,14 @@ Corpus corpus_of(const Options& o, const LoadedRun& run, const LossSetup& loss, 
   return std::move(found->second);
 }
 
+// From training, or from what a reader of the scores may take for granted.
+void say_what_differs(const Config& config, const Corpus& corpus) {
+  for (const std::string& line : notes_on_references(config.data, corpus)) note("warning: " + line);
+  const bool weighted = !corpus.example_weight.empty() || !corpus.token_weight.empty() || !corpus.mask.empty();
+  if (weighted)
+    note(corpus.name + ": its weights and masks are left out: they count in training, not in what is measured");
+}
+
 ScoreOptions scores_of(const Options& o, const Config& config) {
   ScoreOptions scores = score_options(config);
   if (!o.tokenize.empty()) scores.tokens = bleu_tokens(o.tokenize);
@@ -111,6 +119,7 @@ int evaluate_run(const Options& o) {
     run = o.run.open(processes);
     setup = make_loss_setup(run->config.loss, run->target->size());
     corpus = corpus_of(o, *run, setup, more);
+    if (!o.run.common.quiet) say_what_differs(run->config, corpus);
     require_same(processes, {{"text", fingerprint(corpus)}});
   });
   const Evaluation e = evaluate(*run->model, setup, corpus, *run->target, run->config.decode_options(),

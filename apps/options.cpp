@@ -208,6 +208,12 @@ static std::string unexpected(const CLI::App& command, const std::vector<std::st
                      did_you_mean(meant_by(command, option->substr(0, equals), value)));
 }
 
+// What stands before the name of `command`, where nothing after it is wrong.
+static std::string before_command(const CLI::App& command, const std::vector<std::string>& arguments) {
+  return fmt::format("'{}' stands before the command; its options come after it: seqgrad {} ...",
+                     shown(arguments.at(1)), command.get_name());
+}
+
 // The first thing that `command` requires and was not given: perhaps under a name that was mistyped.
 static std::string missing(const CLI::App& command, const std::vector<std::string>& arguments) {
   const std::vector<std::string> rest = command.remaining();
@@ -225,7 +231,8 @@ std::string usage_problem(const CLI::App& app, const CLI::ParseError& error,
   const CLI::App& command = *chosen.front();
   const std::string help = fmt::format(" (see seqgrad {} --help)", command.get_name());
   std::string message = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error)) message = unexpected(command, arguments);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error))
+    message = command.remaining().empty() ? before_command(command, arguments) : unexpected(command, arguments);
   if (dynamic_cast<const CLI::RequiredError*>(&error)) message = missing(command, arguments);
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))
     for (const CLI::Option* o : command.get_options())

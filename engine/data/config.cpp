@@ -142,6 +142,8 @@ Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokeniz
     Corpus& place = is_train ? out.train : name == "dev" ? out.dev : name == "test" ? out.test : out.reported[name];
     place = std::move(corpus);
   }
+  for (const Corpus* corpus : {&out.dev, &out.test})
+    for (std::string& note : notes_on_references(c, *corpus)) out.notes.push_back(std::move(note));
   check_unknown(c, out);
   check_long_lines(c, out);
   return out;

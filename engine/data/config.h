@@ -12,12 +12,14 @@ std::vector<std::string> task_names();
 std::vector<std::string> tokenizer_names();
 Choice vocabulary_choice();
 
-// One split: two files, or one TSV with source, target and, if it likes, an example weight.
+// One split: two files, or one TSV with source, target and, where it counts in training, an example weight.
 struct FilesConfig : Section {
   using Section::Section;
   Field<Path> src{this, "src", Path{}, "source sentences, one a line"};
   Field<Path> trg{this, "trg", Path{}, "their translations, line by line"};
-  Field<Path> tsv{this, "tsv", Path{}, "or one file: source, tab, target, and optionally tab, weight"};
+  Field<Path> tsv{
+      this, "tsv", Path{},
+      "or one file: source, tab, target, and in training text, if it likes, tab and the weight of the pair"};
   bool given() const { return !src().value.empty() || !trg().value.empty() || !tsv().value.empty(); }
   void check(Problems& problems) const override;
   std::vector<ForeignName> foreign_names() const override;

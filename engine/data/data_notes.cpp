@@ -4,6 +4,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "engine/core/error.h"
@@ -120,6 +121,17 @@ std::vector<std::string> notes_on_unknown(const DataConfig& c, const Corpus& cor
       notes.push_back(fmt::format("{}: {} of the {} tokens are unknown: {}", corpus.name,
                                   percent(side.unknown, side.tokens), side.name, reason(c, side)));
   return notes;
+}
+
+std::vector<std::string> notes_on_references(const DataConfig& c, const Corpus& corpus) {
+  const TextForm form{text_form(c).form, false};
+  const auto other =
+      std::ranges::count_if(corpus.pairs, [&](const Pair& p) { return !p.given.empty() && form(p.given) != p.given; });
+  if (other == 0) return {};
+  return {fmt::format(
+      "{}: {} of {} references are not in the Unicode form that the model writes (data.normalize: {}), and BLEU and "
+      "chrF take references as they stand; write the file in that form for scores that mean something",
+      corpus.name, other, corpus.size(), c.normalize())};
 }
 
 void check_unknown(const DataConfig& c, Data& data) {

@@ -18,7 +18,10 @@ std::string describe_data(const Data& data);
 std::vector<std::string> notes_on_unknown(const DataConfig& config, const Corpus& corpus, const Tokenizer& source,
                                           const Tokenizer& target);
 
-// Adds them for each split; refuses one with nothing but unknown tokens on a side.
+// A note where references, which BLEU and chrF take as they stand, have not the Unicode form that models write.
+std::vector<std::string> notes_on_references(const DataConfig& config, const Corpus& corpus);
+
+// Adds those on unknown tokens for each split; refuses one with nothing but unknown tokens on a side.
 void check_unknown(const DataConfig& config, Data& data);
 
 }  // namespace seqgrad

@@ -31,13 +31,9 @@ void check_loss_sources(const Config& c, const Data& data) {
     problems.add(
         c.loss.weights.example,
         "needs data.weights.example, a third column of data.train.tsv, or data.corrupt; the file has two columns");
-  const auto used = [&](const Corpus& corpus, const FieldBase& tsv) {
-    if (corpus.weight_column && !c.loss.weights.example())
-      problems.add(tsv, "its third column weighs the pairs, which has no effect without loss.weights.example: true");
-  };
-  used(data.train, c.data.train.tsv);
-  used(data.dev, c.data.dev.tsv);
-  used(data.test, c.data.test.tsv);
+  if (data.train.weight_column && !c.loss.weights.example())
+    problems.add(c.data.train.tsv,
+                 "its third column weighs the pairs, which has no effect without loss.weights.example: true");
   problems.throw_if_any();
 }
 
@@ -73,6 +69,10 @@ static bool ends_in_zeros(const Ragged<T>& rows) {
 std::vector<std::string> loss_notes(const Config& c, const Data& data) {
   std::vector<std::string> notes;
   note_ignored(c, data, notes);
+  for (const auto& [corpus, tsv] : {std::pair{&data.dev, &c.data.dev.tsv}, {&data.test, &c.data.test.tsv}})
+    if (corpus->weight_column)
+      notes.push_back(fmt::format(
+          "{}: its third column is left out: weights count in training, and not in what is measured", tsv->path()));
   const std::string never = " 0 for every end of a sentence: the model never learns to stop";
   if (c.loss.mask.file() && ends_in_zeros(data.train.mask)) notes.push_back("loss.mask.file: the mask has" + never);
   const LossSetup setup = make_loss_setup(c.loss, data.target->size());

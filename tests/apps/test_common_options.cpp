@@ -16,7 +16,7 @@ using nlohmann::json;
 
 namespace {
 
-std::string tiny_config(const Scratch& dir) {
+std::string two_steps(const Scratch& dir) {
   return dir.write("tiny.yaml",
                    "name: tiny\ndata: {task: copy, sizes: {train: 100, dev: 10, test: 10}}\n"
                    "model: {embedding: 4, encoder: {hidden: 4}, decoder: {hidden: 4}}\n"
@@ -29,7 +29,7 @@ int lines(const std::string& text) { return static_cast<int>(std::count(text.beg
 
 TEST_CASE("train: seed, quiet, verbose, device") {
   const Scratch dir;
-  const std::string config = tiny_config(dir);
+  const std::string config = two_steps(dir);
   const auto weights = [&](const std::string& run) {
     return slurp(dir / (run + "/checkpoints/last/model.safetensors"));
   };
@@ -62,7 +62,7 @@ TEST_CASE("train: seed, quiet, verbose, device") {
 
 TEST_CASE("evaluate and translate: shared options") {
   const Scratch dir;
-  const std::string config = tiny_config(dir), run = dir / "run";
+  const std::string config = two_steps(dir), run = dir / "run";
   REQUIRE(run_seqgrad(dir, "train " + config + " -q --run-dir " + run).code == 0);
   const auto evaluate = [&](const std::string& options) { return run_seqgrad(dir, "evaluate " + run + " " + options); };
   const Result plain = evaluate("--json --checkpoint step-000002");
@@ -84,12 +84,27 @@ TEST_CASE("evaluate and translate: shared options") {
   CHECK(translate("-q").err.empty());
   CHECK(has(translate("-v").err, "vocabularies: 54 source, 54 target"));
   CHECK(translate("--set decode.max_ratio=0.01 --set decode.max_extra=1").out != answer.out);
+  for (const char* key : {"optim.lr=3", "optim={lr: 3}", "train.steps=5", "model.dropout.hidden=0.5",
+                          "data.vocabulary.kind=char", "checkpoint.keep_best=2", "report.samples=1", "name=x"})
+    for (const auto& command : {std::string("evaluate "), std::string("translate ")}) {
+      const Result r = run_seqgrad(dir, command + run + " --set '" + key + "'", "1 2 3\n");
+      CAPTURE(command, key, r.err);
+      CHECK(r.code == 2);
+      CHECK(r.err == fmt::format("error: --set {}: has no effect on a run that is trained; leave it out\n", key));
+    }
+  CHECK(evaluate("--json --set checkpoint.average=1 --set 'report={bleu: {tokenize: char}}'").code == 0);
+  CHECK(translate("--beam 2 --set decode.beam=3").err ==
+        "error: --beam 2 and --set decode.beam=3 contradict each other; leave one of them out\n");
+  CHECK(translate("--threads 2 --set threads=1").err ==
+        "error: --threads 2 and --set threads=1 contradict each other; leave one of them out\n");
+  CHECK(translate("--threads 2 --set threads=2").code == 0);
+  CHECK(has(translate("--beam 1001").err, "--beam: expected a whole number from 1 to 1000, got '1001'"));
   CHECK(translate("--device cuda").code == (no_gpu(dir).empty() ? 0 : 3));
 }
 
 TEST_CASE("data, config and gradcheck: shared options") {
   const Scratch dir;
-  const std::string config = tiny_config(dir);
+  const std::string config = two_steps(dir);
   const auto data = [&](const std::string& options) { return run_seqgrad(dir, "data " + config + " " + options); };
   const Result plain = data("--all --split test");
   CHECK(lines(plain.out) == 10);
@@ -163,6 +178,7 @@ TEST_CASE("bench prints what it was asked to time") {
   // Encoder 7 -> 2 x 4, bridge, decoder 7 -> 8, both embeddings, output.
   CHECK(bare["params"] == 2 * 900 * 7 + 2 * (3 * 4 * (7 + 4) + 24) + 8 * 9 + 3 * 8 * (7 + 8) + 48 + 900 * 9);
   CHECK(bare["step_over_gemm"]["min"] > 1);
+  CHECK(bare["sizes"] == json{{"E", 7}, {"H", 8}, {"V", 900}, {"B", 5}, {"T", 3}});
   CHECK(bare["gflop"] < 1e-3);
   CHECK(bare["peak_bytes"] > bare["formula_bytes"]);
   CHECK(bare["update_bytes"] == 32 * bare["params"].get<int64_t>());
@@ -209,6 +225,8 @@ TEST_CASE("bench prints what it was asked to time") {
   refused("nothing", "expected decode|exchange|gru|loss|products|step, got 'nothing'");
   for (const char* axis : {"V", "V=", "V=1", "V=1000001", "V=3x", "X=3", "v=3", "=3", "VV=3"})
     refused(std::string("step --axis ") + axis, "--axis: expected E, H, V, B or T = 2 to 1000000, got '");
+  refused("step --axis H=15", "--axis H=15: expected an even number");
+  refused("gru --axis V=77", "--axis V=77: a GRU layer has no vocabulary");
   refused("step --axis B=1000000 --axis T=1000000", "error: a step needs about ");
   refused("gru --axis B=1000000 --axis T=1000000", "error: the layer needs about ");
   refused("decode", "bench decode: name a trained run: --run DIR");
@@ -226,7 +244,7 @@ TEST_CASE("bench prints what it was asked to time") {
 TEST_CASE("bench decode translates the test sentences of a run, together or one at a time") {
   const Scratch dir;
   const std::string run = dir / "run";
-  REQUIRE(run_seqgrad(dir, "train " + tiny_config(dir) + " -q --run-dir " + run).code == 0);
+  REQUIRE(run_seqgrad(dir, "train " + two_steps(dir) + " -q --run-dir " + run).code == 0);
   const auto bench = [&](const std::string& options) {
     const Result r =
         run_seqgrad(dir, "bench decode --threads 1 --device cpu --steps 2 --warmup 1 --run " + run + " " + options);

@@ -245,6 +245,9 @@ TEST_CASE("a command line that is wrong is told what it should be") {
   CHECK(said({}).starts_with("2 a command is needed: bench, check, complete, config, conform, data, "));
   CHECK(said({"trian", "x"}) == "2 unknown command 'trian'; did you mean 'train'? (see seqgrad --help)");
   CHECK(said({"--resume", "x"}).starts_with("2 unknown option '--resume'; a command comes first: bench, "));
+  CHECK(said({"--quiet", "train", "a.yaml"}) ==
+        "2 train: '--quiet' stands before the command; its options come after it: seqgrad train ... (see seqgrad train "
+        "--help)");
   CHECK(said({"train", "a.yaml", "--max-step", "3"}) ==
         "2 train: unknown option '--max-step'; did you mean '--max-steps'? (see seqgrad train --help)");
   CHECK(said({"data", "a", "b"}) == "2 data: unexpected argument 'b' (see seqgrad data --help)");

@@ -227,6 +227,29 @@ TEST_CASE("evaluate takes sacreBLEU's options and several references") {
   CHECK(has(refused("--src " + (t.dir / "given.de")), "--src and --ref go together"));
 }
 
+TEST_CASE("what keeps a score or a loss from being what a reader takes it for is told") {
+  const Scratch dir;
+  const std::string decomposed = "cafe\xcc\x81 u\xcc\x88ber sen\xcc\x83or tu\xcc\x88r";
+  dir.write("train.tsv", "a b\t" + decomposed + "\t2\nb a\tx y z w\t1\n");
+  dir.write("dev.tsv", "a b\t" + decomposed + "\t1\nb a\tx y z w\t1\n");
+  const std::string config = dir.write("c.yaml",
+                                       "data: {train: {tsv: train.tsv}, dev: {tsv: dev.tsv}}\nmodel: {embedding: 4, "
+                                       "encoder: {hidden: 4}, decoder: {hidden: "
+                                       "4}}\nloss: {weights: {example: true}}\ntrain: {steps: 1}\n");
+  const std::string form =
+      "dev: 1 of 2 references are not in the Unicode form that the model writes (data.normalize: nfc)";
+  CHECK(has(run_seqgrad(dir, "train " + config + " --run-dir " + (dir / "run")).err, form));
+  CHECK(has(run_seqgrad(dir, "evaluate " + (dir / "run") + " --split dev").err, form));
+  CHECK(has(run_seqgrad(dir, "evaluate " + (dir / "run") + " --split train").err,
+            "train: its weights and masks are left out"));
+  dir.write("source", "a b\n"), dir.write("reference", decomposed + "\n");
+  CHECK(
+      has(run_seqgrad(dir, "evaluate " + (dir / "run") + " --src " + (dir / "source") + " --ref " + (dir / "reference"))
+              .err,
+          "1 of 1 references are not in the Unicode form"));
+  CHECK_FALSE(has(run_seqgrad(dir, "evaluate " + (dir / "run") + " --split dev -q").err, "Unicode form"));
+}
+
 TEST_CASE("where no reference has four tokens BLEU is not a number") {
   const Trained& t = trained();
   const Text text = sentences(220, 4);

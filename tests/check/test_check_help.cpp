@@ -33,7 +33,7 @@ std::string refusal(const std::string& loss, std::vector<NamedArray> tensors) {
   });
 }
 
-LossCase from_text(const std::string& text) { return make_case(parse_yaml(text, "c.yaml"), std::nullopt, "c.yaml"); }
+LossCase case_of_text(const std::string& text) { return make_case(parse_yaml(text, "c.yaml"), std::nullopt, "c.yaml"); }
 
 const std::string full =
     "loss: {preset: token_mean}\ntensors:\n  logits: [[[0.0, 1.0], [2.0, 0.0]], [[1.0, 0.5], [0.0, 0.25]]]\n"
@@ -42,7 +42,7 @@ const std::string ragged = full + "  lengths: [2, 1]\n";
 
 std::string value_line(const std::string& text) {
   return fmt::format("  gold.value: {:.17g}\n",
-                     run_case(from_text(text), DType::f64, Device::cpu).of("value").numbers[0]);
+                     run_case(case_of_text(text), DType::f64, Device::cpu).of("value").numbers[0]);
 }
 
 }  // namespace
@@ -75,17 +75,17 @@ TEST_CASE("shapes of other frameworks are met with the cure") {
 TEST_CASE("probabilities taken for logits are noticed where every row is one") {
   const std::string text =
       "loss: {}\ntensors:\n  logits: [[[0.25, 0.75], [0.5, 0.5]]]\n  targets: [[0, 1]]\n  gold.value: 1.0397\n";
-  const CaseReport r = check_case(from_text(text), {});
+  const CaseReport r = check_case(case_of_text(text), {});
   REQUIRE(r.verdict == Verdict::differs);
   CHECK(has(r.lines.back(), "the rows of logits are all in [0,1] and sum to 1: are they probabilities?"));
   std::string other = text;
-  const CaseReport logits = check_case(from_text(other.replace(other.find("0.75"), 4, "0.95")), {});
+  const CaseReport logits = check_case(case_of_text(other.replace(other.find("0.75"), 4, "0.95")), {});
   CHECK_FALSE(has(fmt::format("{}", fmt::join(logits.lines, "\n")), "probabilities?"));
 }
 
 TEST_CASE("a batch that cannot tell two reductions apart says so; one that can does not") {
   const auto others = [](const std::string& text) {
-    const LossCase c = from_text(text);
+    const LossCase c = case_of_text(text);
     const CaseInputs in = inputs_of(c);
     return fmt::format("{}", fmt::join(not_separated(in.loss, in.options), " "));
   };
@@ -100,7 +100,7 @@ TEST_CASE("a batch that cannot tell two reductions apart says so; one that can d
   CHECK(has(others(ones), "tf1.contrib_sequence_loss"));
   CHECK_FALSE(has(others(ragged + "  token_weight: [[1.0, 0.5], [2.0, 1.0]]\n"), "tf1.contrib_sequence_loss"));
 
-  const CaseReport r = check_case(from_text(full + value_line(full)), {});
+  const CaseReport r = check_case(case_of_text(full + value_line(full)), {});
   CHECK(r.verdict == Verdict::as_expected);
   REQUIRE(r.notes.size() == 1);
   CHECK(has(r.notes[0], "this batch does not separate token_mean from "));
@@ -151,14 +151,14 @@ TEST_CASE("names that do not fit the line are unfolded by -v") {
 
 TEST_CASE("a NaN recorded where nothing counts is 0/0, and losses with that answer are named") {
   const std::string empty = std::string(full) + "  lengths: [0, 0]\n  gold.value: .nan\n";
-  const CaseReport value = check_case(from_text(empty), {});
+  const CaseReport value = check_case(case_of_text(empty), {});
   REQUIRE(value.verdict == Verdict::differs);
   CHECK_FALSE(has(value.lines[0], "multiplied by 0"));
   CHECK(has(value.lines[1], "which: nan = "));
   CHECK(has(value.lines[1], "torch.mean"));
   CHECK(has(value.lines[1], "(0/0: no active tokens)"));
   const CaseReport gradient = check_case(
-      from_text(empty + "  gold.d_logits: [[[.nan, .nan], [.nan, .nan]], [[.nan, .nan], [.nan, .nan]]]\n"), {});
+      case_of_text(empty + "  gold.d_logits: [[[.nan, .nan], [.nan, .nan]], [[.nan, .nan], [.nan, .nan]]]\n"), {});
   CHECK(has(gradient.lines.at(1), "recorded is NaN everywhere: 0/0, where nothing counts?"));
   const Scratch dir;
   const std::string path = dir.write("c.yaml", empty);
@@ -178,7 +178,7 @@ TEST_CASE("gradcheck of a case says whose gradients it tried") {
 
 TEST_CASE("flat tensors are one sentence, or with lengths several, end to end or padded") {
   const auto value_of = [](const std::string& text) {
-    return run_case(from_text(text), DType::f64, Device::cpu).of("value").numbers.at(0);
+    return run_case(case_of_text(text), DType::f64, Device::cpu).of("value").numbers.at(0);
   };
   const std::string rows = "[[0.0, 1.0], [2.0, 0.0], [1.0, 0.5]]";
   const std::string nested = "loss: {preset: sentence_mean}\ntensors:\n  logits: ";
@@ -194,15 +194,15 @@ TEST_CASE("flat tensors are one sentence, or with lengths several, end to end or
   // Gold and weights lie as flat as the logits do.
   const std::string end_to_end = nested + rows + "\n  targets: [0, 1, 1]\n  lengths: [2, 1]\n";
   const std::string more = end_to_end + "  token_weight: [1.0, 0.5, 2.0]\n  mask: [1, 1, 1]\n";
-  const CaseRun run = run_case(from_text(more), DType::f64, Device::cpu);
+  const CaseRun run = run_case(case_of_text(more), DType::f64, Device::cpu);
   std::string gold;
   for (const size_t i : {0, 2, 4})
     gold += fmt::format("{}[{:.17g}, {:.17g}]", i ? ", " : "", run.of("d_logits").numbers[i],
                         run.of("d_logits").numbers[i + 1]);
-  const CaseReport r = check_case(from_text(more + "  gold.d_logits: [" + gold + "]\n"), {});
+  const CaseReport r = check_case(case_of_text(more + "  gold.d_logits: [" + gold + "]\n"), {});
   CAPTURE(r.lines);
   CHECK(r.verdict == Verdict::as_expected);
-  CHECK(has(error_of([&] { from_text(nested + rows + "\n  targets: [0, 1, 1]\n  lengths: [2, 2]\n"); }),
+  CHECK(has(error_of([&] { case_of_text(nested + rows + "\n  targets: [0, 1, 1]\n  lengths: [2, 2]\n"); }),
             "3 flat rows with 2 lengths up to 2"));
   CHECK(value_of("loss: {target: dense}\ntensors:\n  logits: " + rows +
                  "\n  targets: [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]\n") ==
@@ -239,4 +239,21 @@ TEST_CASE("a folder that cannot be read is one unreadable case, and the others a
     CHECK(unlinkat(folder, name.c_str(), AT_REMOVEDIR) == 0);
     close(folder);
   }
+}
+
+TEST_CASE("two files of tensors are compared by --files, which says whether limits hid a difference") {
+  const Scratch dir;
+  const std::vector<float> x{1, 2, 3}, y{1, 2, 3.0000005F};
+  const auto file = [&](const char* name, const std::vector<float>& v) {
+    write_safetensors(dir / name, {named_array("w", {3}, v.data())});
+    return dir / name;
+  };
+  const std::string a = file("a.safetensors", x), b = file("b.safetensors", y);
+  CHECK(run_seqgrad(dir, "check --files " + a + " " + b + " --atol 1e-6").out ==
+        "1 tensor, differences within the limits\n");
+  CHECK(run_seqgrad(dir, "check --files " + a + " " + a + " --atol 1e-6").out == "1 tensor, no difference\n");
+  CHECK(run_seqgrad(dir, "check " + a + " " + b).err ==
+        "error: check: " + a +
+            " holds tensors, and a case is a folder or a YAML file; to compare two files of tensors: --files "
+            "A B\n");
 }

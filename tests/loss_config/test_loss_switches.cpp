@@ -80,7 +80,11 @@ TEST_CASE(
   CHECK(has(unused,
             "c.yaml:2:16: error: data.train.tsv: its third column weighs the pairs, which has no effect without "
             "loss.weights.example: true"));
-  CHECK(has(trial("two.tsv", "three.tsv", ""), "c.yaml:3:14: error: data.dev.tsv: its third column"));
+  for (const std::string& loss : {std::string(), on}) {  // weights count in training alone
+    CHECK(trial(loss.empty() ? "two.tsv" : "three.tsv", "three.tsv", loss) == "");
+    CHECK(has(run_seqgrad(dir, "train --dry-run " + (dir / "c.yaml")).err,
+              "warning: data.dev.tsv: its third column is left out: "));
+  }
   CHECK(has(trial("two.tsv", "two.tsv", on),
             "c.yaml:4:27: error: loss.weights.example: needs data.weights.example, a "
             "third column"));
