@@ -117,7 +117,7 @@ PropertyResult check_padding(Trial& t) {
   }
   if (!tried)
     return not_tried("padding", !t.meant          ? "no loss was named to compare with"
-                                : is_other_vector ? "its numbers are others without padding already"
+                                : is_other_vector ? "its numbers are not the meant ones before any is added"
                                                   : "the sizes are fixed");
   if (!found.empty() && found[0].id.empty()) found.resize(1);
   return judged("padding", std::move(found), t.is_judged() ? Verdict::holds : Verdict::described);
