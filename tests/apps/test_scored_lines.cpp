@@ -229,7 +229,7 @@ TEST_CASE("evaluate takes sacreBLEU's options and several references") {
 
 TEST_CASE("what keeps a score or a loss from being what a reader takes it for is told") {
   const Scratch dir;
-  const std::string decomposed = "cafe\xcc\x81 u\xcc\x88ber sen\xcc\x83or tu\xcc\x88r";
+  const std::string decomposed = "cafe\u0301 u\u0308ber sen\u0303or tu\u0308r";
   dir.write("train.tsv", "a b\t" + decomposed + "\t2\nb a\tx y z w\t1\n");
   dir.write("dev.tsv", "a b\t" + decomposed + "\t1\nb a\tx y z w\t1\n");
   const std::string config = dir.write("c.yaml",
