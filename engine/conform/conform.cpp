@@ -122,7 +122,9 @@ Naming name_otherwise(Trial& t, const std::vector<Observed>& observed, NamingOpt
     if (u > exact && !naming.fits[0].ids.empty()) t.answers_in = std::max(t.answers_in, FloatType::f32);
     return naming;
   }
-  return {};
+  Naming none;
+  none.seconds = seconds;
+  return none;
 }
 
 // A name for the answers; where there is none, for those that are finite: NaN in a few batches hides what the loss is
@@ -146,11 +148,12 @@ size_t name_it(Trial& t) {
   else if (!observed.empty())
     t.naming = name_loss(observed, options);
   if (t.naming.fits.empty() && some_are_not) t.naming = name_loss(observed = finite, options);
-  if (t.naming.fits.empty() && !observed.empty())
-    if (Naming other = name_otherwise(t, observed, options); !other.fits.empty()) {
-      other.seconds += t.naming.seconds;
-      t.naming = std::move(other);
-    }
+  if (t.naming.fits.empty() && !observed.empty()) {
+    Naming other = name_otherwise(t, observed, options);
+    const double seconds = t.naming.seconds + other.seconds;
+    if (!other.fits.empty()) t.naming = std::move(other);
+    t.naming.seconds = seconds;
+  }
   if (!t.naming.fits.empty()) t.found = &t.naming.fits[0];
   return observed.size();
 }
@@ -158,7 +161,8 @@ size_t name_it(Trial& t) {
 // Where nobody said whether probabilities are divided by their sum, what the gradients show. That of what is divided is
 // orthogonal to p, Σ p·g = 0; without it every p·g of a row has one sign.
 void settle_probs_mode(Trial& t) {
-  if (t.program.kind != PredictionKind::probs || (t.meant && says_probs_mode(*t.meant))) return;
+  const bool is_open = t.program.kind == PredictionKind::probs && !(t.meant && says_probs_mode(*t.meant));
+  if (!is_open || t.dtype() > FloatType::f32) return;  // in 16 bits they are no distribution
   size_t plain = 0, rows = 0;
   for (size_t i = 0; i < t.replies.size(); ++i) {
     const std::vector<double>&g = t.replies[i].answer.d_x, &p = t.batches[i].x;

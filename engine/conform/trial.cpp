@@ -74,7 +74,12 @@ std::optional<LossAnswer> Trial::expected(const LossBatch& batch) const {
 
 Scale Trial::scale_of(const LossBatch& batch, const LossAnswer& answer, FloatType type) const {
   const LossMeaning& by = meant ? *meant : stand_in();
-  const std::optional<MeantAnswer> like = answer_or_none(by, batch);
+  std::optional<MeantAnswer> like = answer_or_none(by, batch);
+  if (!like && program.kind == PredictionKind::probs) {  // rounded to 16 bits they are no distribution
+    LossMeaning of_shares = by;
+    of_shares.fixed.probs_mode = ProbsMode::renorm_clip;
+    like = answer_or_none(of_shares, batch);
+  }
   if (!like) return {};
   const Tolerances limits = tolerances_of(*like, batch, unit_of(type));
   // A loss that is another by a factor may be off by that factor more, or less.

@@ -32,7 +32,7 @@ TEST_CASE("probabilities may be divided by their sum or not, where the meaning d
   for (const ProbsMode mode : {ProbsMode::strict, ProbsMode::renorm_clip}) {
     LossOptions options = meaning_of("torch.mean").config->options();
     options.input = Input::probs, options.probs_mode = mode;
-    OwnLoss own(program("probs targets mask", {{"gradients", "d_probs"}}), options);
+    OwnLoss own(program("probs targets mask", {{"gradients", "d_probs"}, {"dtypes", "F64 F32 BF16"}}), options);
     ConformOptions o;
     o.meant = meaning_of("torch.mean");
     const ConformReport r = conform(own, o);
