@@ -102,6 +102,7 @@ Naming name_otherwise(Trial& t, const std::vector<Observed>& observed, NamingOpt
   constexpr double f32 = 0x1p-24;
   const double exact = options.u;
   double seconds = 0;
+  options.one_change = true;
   for (const auto& [clearing, u] :
        {std::pair{Clearing::targets_too, exact}, {Clearing::predictions, exact}, {Clearing::nothing, f32}}) {
     if (clearing == Clearing::nothing ? exact >= f32 : !can_be_cleared(t.program.kind)) continue;

@@ -50,6 +50,7 @@ struct NamingOptions {
   double answer_error = 0;
   bool by_gradient = false;  // the answers were made of `Observed::rows`, which have to be met then
   bool simple = false;       // many answers are looked at as few ones are: no number is solved for, one change at most
+  bool one_change = false;   // the stages of two are left out, which take most of the time
   double seconds = 5;        // of the processor; then the search stops
   size_t nearest = 3;        // how many are told
 };
