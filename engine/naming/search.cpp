@@ -313,7 +313,8 @@ Naming Search::run() {
                                                              [](Search& s) { return s.two_steps(); },
                                                              [](Search& s) { return s.solved(true); }};
   if (few_ && !worlds_.empty()) out.fits = told_of_few(of_few_answers());
-  const size_t most = options_.one_change ? 5 : stages.size();
+  constexpr size_t of_one_change = 5;  // the first stages, up to the first solved()
+  const size_t most = options_.one_change ? of_one_change : stages.size();
   for (const auto& stage : std::span(stages).first(most)) {
     if (out_of_time()) stopped_ = true;
     if (stopped_ || worlds_.empty() || few_) break;
