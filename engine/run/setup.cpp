@@ -4,6 +4,7 @@
 #include "engine/run/memory_need.h"
 #include "engine/run/run_files.h"
 #include "engine/run/start_together.h"
+#include "engine/train/checkpoint.h"
 #include "engine/train/loss_sources.h"
 #include "engine/train/scores.h"
 
