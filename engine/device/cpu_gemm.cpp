@@ -7,7 +7,6 @@
 #include <type_traits>
 
 #include "engine/core/isa.h"
-#include "engine/core/scratch.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/bf16_gemm.h"
 #include "engine/device/bf16_kernels.h"
@@ -28,6 +27,9 @@ constexpr int64_t min_wide_columns = 4 * block_columns;  // of a C of up to 512 
 constexpr int64_t min_blocks = 4;
 constexpr int64_t min_shared_multiplications = 2000000;  // some 15 us
 constexpr int64_t min_panel_size = 256;                  // of a transposed A's C, that earns the layout of B back
+constexpr int64_t min_packing_rows = 32;                 // of the C of a transposed B, that earn its layout back
+constexpr int64_t max_packing_depth = 2048;              // K, of a B that is laid out whole
+constexpr int64_t min_wide_depth = 384;                  // K of a wide C, from which on its panels earn it back
 constexpr int64_t min_bf16_rows = 128;                   // of C, that earn the packing of B into bfloat16 back
 
 struct Cut {
@@ -86,14 +88,14 @@ void fill_rows(Matrix<T> c, const T* row) {
   });
 }
 
-// Gradients of weights: the left factor is read as it lies. oneDNN lays out both in each block.
-void transposed_gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, bool accumulate) {
-  Scratch scratch;
-  PackedMatrix<float> right = b;
-  auto* const panels = scratch.take<float>(panel_size(b.rows, b.cols));
-  lay_out_panels(b, panels);
-  right.panels = panels;
-  panel_gemm(a, right, c, accumulate ? c.data : nullptr, c.ld);
+// Whether panels are faster than oneDNN, which lays out both factors in each block, is slow to transpose, and adds to
+// rows of bias that are written before. A function of what does not change a row of C where there are more or fewer of
+// them, but for gradients of weights.
+bool by_panels(const Gemm<float>& g) {
+  if (!f32_kernels()) return false;
+  if (g.a.transposed) return std::min(g.c.rows, g.c.cols) >= min_panel_size;
+  return (g.b.matrix.transposed || g.bias) && g.c.rows >= min_packing_rows &&
+         (g.c.cols < min_wide_columns ? g.a.cols <= max_packing_depth : g.a.cols >= min_wide_depth);
 }
 
 template <class T>
@@ -105,16 +107,17 @@ void gemm_on_cpu(const Gemm<T>& g) {
   const Matrix<const T>& a = g.a;
   const Matrix<T>& c = g.c;
   const bool accumulate = g.accumulate || g.bias;
-  if constexpr (std::is_same_v<T, float>)
-    if (g.b.panels) return panel_gemm(a, g.b, c, g.bias ? g.bias : g.accumulate ? c.data : nullptr, g.bias ? 0 : c.ld);
+  const bool in_bf16 = g.b.bf16 || (g.precision == MatmulPrecision::bf16 && c.rows >= min_bf16_rows);
+  if constexpr (std::is_same_v<T, float>) {
+    const float* const start = g.bias ? g.bias : g.accumulate ? c.data : nullptr;
+    const int64_t start_ld = g.bias ? 0 : c.ld;
+    if (g.b.panels) return panel_gemm(a, g.b, c, start, start_ld);
+    if (!in_bf16 && by_panels(g)) return packing_gemm(a, g.b.matrix, c, start, start_ld);
+  }
   if (g.bias) fill_rows(c, g.bias);
   if (nothing_to_multiply(a, c, accumulate)) return;
   if constexpr (std::is_same_v<T, float>)
-    if (g.b.bf16 || (g.precision == MatmulPrecision::bf16 && c.rows >= min_bf16_rows))
-      return bf16_gemm(a, g.b, c, accumulate);
-  if constexpr (std::is_same_v<T, float>)
-    if (a.transposed && f32_kernels() && std::min(c.rows, c.cols) >= min_panel_size)
-      return transposed_gemm(a, g.b.matrix, c, accumulate);
+    if (in_bf16) return bf16_gemm(a, g.b, c, accumulate);
   const Cut cut = cut_of(c.rows, c.cols, a.cols);
   const int64_t across = (c.cols + cut.columns - 1) / cut.columns, down = (c.rows + cut.rows - 1) / cut.rows;
   parallel_blocks(across * down, [&](int64_t i) {

@@ -1,4 +1,4 @@
-// The loop as plain C++, which says what the vector kernels compute, and the choice among them.
+// The loops as plain C++, which say what the vector kernels compute, and the choice among them.
 #include "engine/device/f32_kernels.h"
 
 #include <cmath>
@@ -24,7 +24,13 @@ void tile(int64_t k, const float* a, int64_t lda, bool transposed, const float* 
     }
 }
 
-constexpr F32Kernels plain{"plain", columns, tile};
+void lay_out(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panel) {
+  for (int64_t i = 0; i < k; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      panel[i * columns + j] = j < span ? b[transposed ? j * ldb + i : i * ldb + j] : 0;
+}
+
+constexpr F32Kernels plain{"plain", columns, tile, lay_out};
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// The inner loop of products in float32 by a right factor that was laid out for it once: one tile of C. A table for
-// each instruction set that has fused multiply-add; all compute the same bits, which the plain one says.
+// The inner loops of products in float32 by a right factor that is laid out in panels first: one tile of C, one panel.
+// A table for each instruction set that has fused multiply-add; all compute the same bits, which the plain one says.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -17,6 +17,9 @@ struct F32Kernels {
   // apart.
   void (*tile)(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start,
                int64_t start_ld, float* c, int64_t ldc, int64_t height, int64_t span);
+
+  // A panel [k,columns] of b [k,span], whose rows, or columns if it is transposed, lie ldb apart; zeros beside it.
+  void (*lay_out)(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panel);
 };
 
 // The fastest that this CPU runs; null: it has no fused multiply-add.

@@ -1,6 +1,9 @@
-// The tile in vectors; the body of f32_kernels_avx2.cpp and f32_kernels_avx512.cpp. f32_kernels.cpp says it plainly.
+// Tiles and panels in vectors; the body of f32_kernels_avx2.cpp and f32_kernels_avx512.cpp. f32_kernels.cpp says them
+// plainly.
 #pragma once
 #include <immintrin.h>
+
+#include <utility>
 
 #include "engine/core/vec.h"
 #include "engine/device/f32_kernels.h"
@@ -85,6 +88,54 @@ void tile_of(int64_t k, const float* a, int64_t lda, const float* b, const float
 inline void tile(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start,
                  int64_t start_ld, float* c, int64_t ldc, int64_t height, int64_t span) {
   (transposed ? tile_of<true> : tile_of<false>)(k, a, lda, b, start, start_ld, c, ldc, height, span);
+}
+
+// The lanes of a half of x and y, the first or second one, in turns.
+template <int half, size_t... i>
+FloatVec alternate(FloatVec x, FloatVec y, std::index_sequence<i...>) {
+  constexpr int begin = half * static_cast<int>(lanes) / 2;
+  return __builtin_shufflevector(x, y, (begin + static_cast<int>(i / 2 + (i % 2) * lanes))...);
+}
+
+// to [lanes,lanes], whose rows lie ld_to apart, is the transpose of `from`: each round moves the upper half of the rows
+// between those of the lower, and the lanes with them.
+inline void transpose(const float* from, int64_t ld_from, float* to, int64_t ld_to) {
+  constexpr auto all = std::make_index_sequence<lanes>{};
+  FloatVec rows[lanes], next[lanes];
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < lanes; ++i) rows[i] = load<float>(from + i * ld_from);
+#pragma GCC unroll 4
+  for (int64_t round = 1; round < lanes; round *= 2) {
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < lanes; ++i) {
+      const FloatVec low = rows[i / 2], high = rows[i / 2 + lanes / 2];
+      next[i] = i % 2 == 0 ? alternate<0>(low, high, all) : alternate<1>(low, high, all);
+    }
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < lanes; ++i) rows[i] = next[i];
+  }
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < lanes; ++i) store<float>(to + i * ld_to, rows[i]);
+}
+
+// The part [first_row,k) × [first,columns) of a panel, one number after the other.
+inline void lay_out_rest(int64_t first_row, int64_t k, int64_t first, int64_t span, const float* b, int64_t ldb,
+                         bool transposed, float* panel) {
+  for (int64_t i = first_row; i < k; ++i)
+    for (int64_t j = first; j < columns; ++j)
+      panel[i * columns + j] = j < span ? b[transposed ? j * ldb + i : i * ldb + j] : 0;
+}
+
+inline void lay_out(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panel) {
+  const int64_t whole = span / lanes * lanes, whole_rows = transposed ? k / lanes * lanes : k;
+  if (transposed)  // along the rows of b in memory, of as many of them at a time as a processor fetches ahead
+    for (int64_t j = 0; j < whole; j += lanes)
+      for (int64_t i = 0; i < whole_rows; i += lanes) transpose(b + j * ldb + i, ldb, panel + i * columns + j, columns);
+  else
+    for (int64_t i = 0; i < whole_rows; ++i)
+      for (int64_t j = 0; j < whole; j += lanes) store<float>(panel + i * columns + j, load<float>(b + i * ldb + j));
+  if (whole < columns) lay_out_rest(0, whole_rows, whole, span, b, ldb, transposed, panel);
+  lay_out_rest(whole_rows, k, 0, span, b, ldb, transposed, panel);
 }
 
 }  // namespace seqgrad::SEQGRAD_ISA

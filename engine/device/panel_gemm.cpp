@@ -2,8 +2,8 @@
 #include "engine/device/panel_gemm.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "engine/core/scratch.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/f32_kernels.h"
 
@@ -14,18 +14,17 @@ constexpr int64_t height = F32Kernels::rows;
 constexpr int64_t cached_columns = 128;                  // of a stored A that all panels find in the second cache
 constexpr int64_t min_rows_to_share = 128;               // of C, into blocks of which each reads all of B
 constexpr int64_t min_blocks = 8;                        // so that a few threads end together
+constexpr int64_t min_own_panels = 32;                   // that threads lay out for themselves, each while it is wanted
 constexpr int64_t min_shared_numbers = 100000;           // of B, some 5 us of reading
 constexpr int64_t min_shared_multiplications = 2000000;  // some 30 us
 
-// Copies n numbers and fills up to `width` with 0. A call of memmove would take longer than the copy.
-void copy_few(const float* from, int64_t n, float* to, int64_t width) {
-  constexpr int64_t at_once = 8;
-  int64_t j = 0;
-  for (; j + at_once <= n; j += at_once) std::memcpy(to + j, from + j, at_once * sizeof(float));
-  for (; j < width; ++j) to[j] = j < n ? from[j] : 0;
-}
-
 int64_t panels_of(int64_t n, int64_t width) { return (n + width - 1) / width; }
+
+void lay_out_panel(Matrix<const float> b, int64_t panel, float* to) {
+  const F32Kernels& kernels = *f32_kernels();
+  const int64_t first = panel * kernels.columns;
+  kernels.lay_out(b.rows, std::min(kernels.columns, b.cols - first), b.at(0, first), b.ld, b.transposed, to);
+}
 
 }  // namespace
 
@@ -59,18 +58,29 @@ int64_t panel_size(int64_t k, int64_t n) { return panels_of(n, f32_kernels()->co
 
 void lay_out_panels(Matrix<const float> b, float* panels) {
   const int64_t width = f32_kernels()->columns;
-  parallel_ranges(panels_of(b.cols, width), 1, [&](int64_t panel, int64_t) {
-    float* const to = panels + panel * width * b.rows;
-    const int64_t first = panel * width, columns = std::min(width, b.cols - first);
-    if (!b.transposed) {
-      for (int64_t i = 0; i < b.rows; ++i) copy_few(b.at(i, first), columns, to + i * width, width);
-      return;
-    }
-    constexpr int64_t few = 16;  // rows whose columns are in the first cache together
-    for (int64_t i0 = 0; i0 < b.rows; i0 += few)
-      for (int64_t j = 0; j < width; ++j)
-        for (int64_t i = i0; i < std::min(i0 + few, b.rows); ++i)
-          to[i * width + j] = j < columns ? *b.at(i, first + j) : 0;
+  parallel_ranges(panels_of(b.cols, width), 1,
+                  [&](int64_t panel, int64_t) { lay_out_panel(b, panel, panels + panel * width * b.rows); });
+}
+
+void packing_gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, const float* start, int64_t start_ld) {
+  const F32Kernels& kernels = *f32_kernels();
+  const int64_t width = kernels.columns, panels = panels_of(c.cols, width);
+  PackedMatrix<float> right = b;
+  if (panels < min_own_panels || a.transposed) {
+    Scratch scratch;
+    auto* const laid_out = scratch.take<float>(panel_size(b.rows, b.cols));
+    lay_out_panels(b, laid_out);
+    right.panels = laid_out;
+    return panel_gemm(a, right, c, start, start_ld);
+  }
+  parallel_blocks(panels, [&](int64_t panel) {
+    Scratch scratch;
+    auto* const laid_out = scratch.take<float>(width * b.rows);
+    lay_out_panel(b, panel, laid_out);
+    const int64_t j = panel * width, span = std::min(width, c.cols - j);
+    for (int64_t i = 0; i < c.rows; i += height)
+      kernels.tile(a.cols, a.at(i, 0), a.ld, a.transposed, laid_out, start ? start + i * start_ld + j : nullptr,
+                   start_ld, c.at(i, j), c.ld, std::min(height, c.rows - i), span);
   });
 }
 

@@ -1,6 +1,6 @@
-// Products by a right factor that was laid out in panels once: of few rows, where laying it out in each call, as a
-// library has to, takes longer than the product, and of many, whose blocks share it. Every element of C is summed in
-// one order, whatever the number of rows and of threads.
+// Products by a right factor in panels: laid out once for many products of few rows, where doing so in each call, as a
+// library has to, takes longer than the product; or for one of many rows. Every element of C is summed in one order,
+// whatever the number of rows and of threads.
 #pragma once
 #include "engine/device/packed_matrix.h"
 
@@ -10,6 +10,9 @@ namespace seqgrad {
 // apart; null: none.
 void panel_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, const float* start,
                 int64_t start_ld);
+
+// The same, where B is not laid out yet.
+void packing_gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, const float* start, int64_t start_ld);
 
 // How many numbers a right factor [K,N] takes in panels, and laying it out there, on all threads. This CPU has the
 // kernels (f32_kernels.h).

@@ -102,6 +102,60 @@ TEST_CASE("tiles have the bits of the plain loops in every instruction set, and 
   }
 }
 
+TEST_CASE("panels are laid out as the plain loops do in every instruction set") {
+  Random random(seed, 6);
+  for (int trial = 0; trial < 200; ++trial) {
+    const auto below = [&](uint64_t most) { return static_cast<int64_t>(random.below(most)); };
+    const int64_t k = below(70), span = 1 + below(48);
+    const bool transposed = random.below(2);
+    const int64_t ld = (transposed ? k : span) + below(3);
+    const std::vector<float> b = noise(1 + (transposed ? span : k) * ld, random);
+    for (const F32Kernels* kernels : all_f32_kernels()) {
+      const int64_t here = std::min(span, kernels->columns);
+      CAPTURE(seed, trial, kernels->isa, k, here, transposed, ld);
+      std::vector<float> panel(static_cast<size_t>(k * kernels->columns) + 1, 7.0f), want = panel;
+      for (int64_t i = 0; i < k; ++i)
+        for (int64_t j = 0; j < kernels->columns; ++j)
+          want[static_cast<size_t>(i * kernels->columns + j)] =
+              j < here ? b[static_cast<size_t>(transposed ? j * ld + i : i * ld + j)] : 0;
+      kernels->lay_out(k, here, b.data(), ld, transposed, panel.data());
+      REQUIRE(panel == want);
+    }
+  }
+}
+
+TEST_CASE(
+    "a product whose right factor is laid out on the way has the bits of one in panels, on any number of threads") {
+  if (!f32_kernels()) return;
+  Random random(seed, 7);
+  const int64_t wide = 40 * f32_kernels()->columns + 5;  // panels that threads lay out for themselves
+  for (const int64_t n : {int64_t{70}, wide})
+    for (const bool transposed : {false, true}) {
+      constexpr int64_t m = 45, k = 33;
+      const std::vector<float> a = noise(m * k, random), right = noise(k * n, random), bias = noise(n, random),
+                               before = noise(m * n, random);
+      const Matrix<const float> b = transposed ? Matrix{right.data(), n, k}.t() : Matrix{right.data(), k, n};
+      std::vector<float> panels(static_cast<size_t>(panel_size(k, n)));
+      lay_out_panels(b, panels.data());
+      PackedMatrix<float> laid_out = b;
+      laid_out.panels = panels.data();
+      for (const int threads_used : {1, 3})
+        for (const std::string start : {"none", "c", "bias"}) {
+          CAPTURE(seed, n, transposed, threads_used, start);
+          std::vector<float> c = before, want = before;
+          const auto from = [&](std::vector<float>& to) {
+            return start == "none" ? nullptr : start == "c" ? to.data() : bias.data();
+          };
+          const int64_t start_ld = start == "c" ? n : 0;
+          set_threads(threads_used);
+          packing_gemm({a.data(), m, k}, b, {c.data(), m, n}, from(c), start_ld);
+          set_threads(1);
+          panel_gemm({a.data(), m, k}, laid_out, {want.data(), m, n}, from(want), start_ld);
+          CHECK(c == want);
+        }
+    }
+}
+
 TEST_CASE("a product of panels is the product, of the same bits for a row alone and on any number of threads") {
   if (!f32_kernels()) return;
   Random random(seed, 2);
