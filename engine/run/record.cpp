@@ -1,6 +1,9 @@
 // Comparing and writing go over the same lists of members, so that what is recorded is also compared.
 #include "engine/run/record.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -17,16 +20,18 @@ namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
-// Members of run.json that decide the bytes of a run beside its data and config.
+// Members of run.json that decide the bytes of a run beside its data.
 struct Member {
   const char *name, *words;
   std::string value;
 };
 
-std::vector<Member> surroundings(Device device) {
+std::vector<Member> surroundings(const std::string& run, Device device) {
+  const std::string config = read_file(run + "/config.resolved.yaml", size_t{1} << 20);
   return {{"seqgrad", "version", SEQGRAD_VERSION},
           {"isa", "instruction set", row_passes<float>().isa},
-          {"hardware", "device", device == Device::cpu ? "cpu" : backend(device).describe()}};
+          {"hardware", "device", device == Device::cpu ? "cpu" : backend(device).describe()},
+          {"config", "content of config.resolved.yaml", fmt::format("{:016x}", XXH64(config.data(), config.size(), 0))}};
 }
 
 json to_json(const std::vector<Content>& contents) {
@@ -121,9 +126,10 @@ void record_hosts(const std::string& run, const ProcessSettings& settings) {
   write_output(run + "/run.json", record.dump(2) + "\n");
 }
 
-std::string new_record(const Data& data, const LossSetup& loss, const ProcessSettings& settings) {
+std::string new_record(const std::string& run, const Data& data, const LossSetup& loss,
+                       const ProcessSettings& settings) {
   json record;
-  for (const Member& m : surroundings(settings.device)) record[m.name] = m.value;
+  for (const Member& m : surroundings(run, settings.device)) record[m.name] = m.value;
   record["device"] = settings.text;
   if (!settings.hosts.empty()) record["hosts"] = hosts_of(settings);
   record["cpu"] = backend(Device::cpu).describe();
@@ -138,7 +144,7 @@ std::string new_record(const Data& data, const LossSetup& loss, const ProcessSet
 Found compare_with_record(const std::string& run, const std::vector<Content>& now, Device device) {
   const json record = read_record(run);
   Found found;
-  for (const Member& m : surroundings(device)) {
+  for (const Member& m : surroundings(run, device)) {
     const json was = record.value(m.name, json());
     if (was.is_string() && was != m.value)
       found.surroundings.push_back(fmt::format("{}: {}; now {}", m.words, shown(was.get<std::string>()), m.value));
@@ -159,7 +165,7 @@ void record_changes(const std::string& run, int64_t step, const std::vector<Cont
                     const std::vector<std::string>& changes) {
   if (changes.empty()) return;
   json record = read_record(run);
-  for (const Member& m : surroundings(device)) record[m.name] = m.value;
+  for (const Member& m : surroundings(run, device)) record[m.name] = m.value;
   record["data"] = to_json(now);
   if (!record["changes"].is_array()) record["changes"] = json::array();
   for (const std::string& change : changes) record["changes"].push_back(fmt::format("step {}: {}", step, change));

@@ -19,8 +19,9 @@ std::string run_around(const std::string& path);
 // The fingerprint of the "source" or "target" vocabulary that a run was begun with; "" when its run.json has none.
 std::string recorded_vocabulary(const std::string& run, const std::string& side);
 
-// The whole of run.json for a new run.
-std::string new_record(const Data& data, const LossSetup& loss, const ProcessSettings& settings);
+// The whole of run.json for a new run, whose other files are written.
+std::string new_record(const std::string& run, const Data& data, const LossSetup& loss,
+                       const ProcessSettings& settings);
 
 // Which hosts a run that goes on is made by from now on, where there are several processes or were.
 void record_hosts(const std::string& run, const ProcessSettings& settings);

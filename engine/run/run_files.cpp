@@ -49,7 +49,7 @@ void write_run_files(const std::string& directory, const Config& config, const s
   write_output(directory + "/config.resolved.yaml", written_out(config, data));
   write_output(directory + "/source.vocab", data.source->serialized());
   write_output(directory + "/target.vocab", data.target->serialized());
-  write_output(directory + "/run.json", new_record(data, loss, settings));
+  write_output(directory + "/run.json", new_record(directory, data, loss, settings));
 }
 
 }  // namespace seqgrad

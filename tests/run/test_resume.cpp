@@ -147,6 +147,24 @@ TEST_CASE("another version or instruction set is told when a run goes on, and re
   CHECK_FALSE(has(run_seqgrad(dir, "train --max-steps 6 --resume " + run).err, "the bytes may differ"));
 }
 
+TEST_CASE("a config that was changed by hand in a run directory is told when the run goes on, and recorded") {
+  const Scratch dir;
+  const std::string run = dir / "run", path = run + "/config.resolved.yaml";
+  REQUIRE(run_seqgrad(dir, "train " + small_config(dir, steps) + " --max-steps 3 --run-dir " + run).code == 0);
+  const std::string text = slurp(path);
+  REQUIRE(has(text, "seed: 1\n"));
+  dir.write("run/config.resolved.yaml", text + "# a comment\n");
+  const Result r = run_seqgrad(dir, "train --max-steps 4 --resume " + run);
+  CAPTURE(r.err);
+  CHECK(r.code == 0);
+  CHECK(has(r.err, "warning: content of config.resolved.yaml: "));
+  REQUIRE(record(run)["changes"].size() == 1);
+  CHECK(has(record(run)["changes"][0], "step 3: content of config.resolved.yaml: "));
+  CHECK_FALSE(has(run_seqgrad(dir, "train --max-steps 5 --resume " + run).err, "content of"));
+  CHECK_FALSE(has(run_seqgrad(dir, "train --max-steps 6 --set train.log_every=1 --resume " + run).err, "content of"));
+  CHECK_FALSE(has(run_seqgrad(dir, "train --max-steps 7 --resume " + run).err, "content of"));
+}
+
 TEST_CASE("what is set on resume stays set, and the printed command goes on with it") {
   const Scratch dir;
   const std::string run = dir / "run";
