@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <numeric>
 
 #include "engine/io/lines.h"
 #include "engine/text/numbers.h"
@@ -27,6 +28,15 @@ static std::optional<std::vector<double>> read_numbers(const Path& path, int64_t
   return values;
 }
 
+// Refused by the loss, too, which does not know the file.
+static void check_prior(const std::vector<double>& prior, const Path& path) {
+  constexpr double tolerance = 1e-4;  // that of the loss
+  const double sum = std::accumulate(prior.begin(), prior.end(), 0.0);
+  if (std::abs(sum - 1) > tolerance)
+    refuse("{}: error: loss.smoothing.prior: the numbers sum to {:.6g}; expected probabilities, which sum to 1",
+           shown_path(path.value), sum);
+}
+
 LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
   LossSetup s;
   s.options = config.options();
@@ -40,6 +50,7 @@ LossSetup make_loss_setup(const LossConfig& config, int64_t classes) {
   s.class_weight =
       read_numbers(config.weights.classes.file(), classes, "loss.weights.class.file", s.options.allow_negative_weights);
   s.prior = read_numbers(config.smoothing.prior(), classes, "loss.smoothing.prior", false);
+  if (s.prior) check_prior(*s.prior, config.smoothing.prior());
   check_options(s.options, classes);
   s.compare = compared_presets(config.compare(), s.options, s.class_weight.has_value());
   return s;

@@ -106,7 +106,7 @@ TEST_CASE("weights and probabilities that no loss takes are refused before anyth
   refused("ok.tsv",
           "--set loss.smoothing.kind=prior --set loss.smoothing.epsilon=0.1 --set loss.smoothing.prior=" +
               (dir / "numbers"),
-          "prior sums to 6; expected probabilities, which sum to 1");
+          at + "/numbers: error: loss.smoothing.prior: the numbers sum to 6; expected probabilities, which sum to 1");
 }
 
 TEST_CASE("messages stay short and printable whatever a file is called") {
