@@ -28,10 +28,11 @@ struct Member {
 
 std::vector<Member> surroundings(const std::string& run, Device device) {
   const std::string config = read_file(run + "/config.resolved.yaml", size_t{1} << 20);
-  return {{"seqgrad", "version", SEQGRAD_VERSION},
-          {"isa", "instruction set", row_passes<float>().isa},
-          {"hardware", "device", device == Device::cpu ? "cpu" : backend(device).describe()},
-          {"config", "content of config.resolved.yaml", fmt::format("{:016x}", XXH64(config.data(), config.size(), 0))}};
+  return {
+      {"seqgrad", "version", SEQGRAD_VERSION},
+      {"isa", "instruction set", row_passes<float>().isa},
+      {"hardware", "device", device == Device::cpu ? "cpu" : backend(device).describe()},
+      {"config", "content of config.resolved.yaml", fmt::format("{:016x}", XXH64(config.data(), config.size(), 0))}};
 }
 
 json to_json(const std::vector<Content>& contents) {

@@ -1,6 +1,8 @@
 // Each notice is silent where there is nothing to say.
 #include "engine/train/notices.h"
 
+#include <fmt/ranges.h>
+
 #include <map>
 
 #include "engine/text/numbers.h"
@@ -29,6 +31,27 @@ std::string long_warmup(const Config& config, int64_t total) {
       config.optim.lr() * static_cast<double>(total) / static_cast<double>(warmup), config.optim.lr());
 }
 
+// Who wrote this for an ablation knows it; who forgot the epsilon trains without smoothing.
+std::string no_smoothing(const Config& config) {
+  const SmoothingConfig& s = config.loss.smoothing;
+  if (config.loss.options().smoothing > 0) return "";
+  std::vector<std::string> given;
+  for (const FieldBase* f : {static_cast<const FieldBase*>(&s.kind), static_cast<const FieldBase*>(&s.report),
+                             static_cast<const FieldBase*>(&s.prior), static_cast<const FieldBase*>(&s.excluding)})
+    if (!f->is_default()) given.push_back(f->path());
+  if (given.empty()) return "";
+  return fmt::format("{} {} no effect while {} is 0: nothing is smoothed", fmt::join(given, ", "),
+                     given.size() == 1 ? "has" : "have", s.epsilon.path());
+}
+
+std::string no_floor(const Config& config) {
+  const ScheduleConfig& s = config.schedule;
+  return s.floor.is_default() || s.name() != "constant"
+             ? ""
+             : fmt::format("{} has no effect while {} is constant: the rate does not fall", s.floor.path(),
+                           s.name.path());
+}
+
 // Where most dev pairs are training pairs, what the dev split tells is what was learnt by heart.
 std::string dev_is_train(const Data& data) {
   std::map<std::pair<std::string_view, std::string_view>, bool> dev;
@@ -48,8 +71,8 @@ std::string dev_is_train(const Data& data) {
 
 std::vector<std::string> notices(const Config& config, const Data& data, int64_t total_steps) {
   std::vector<std::string> out;
-  for (const std::string& text :
-       {few_steps(config, data, total_steps), long_warmup(config, total_steps), dev_is_train(data)})
+  for (const std::string& text : {few_steps(config, data, total_steps), long_warmup(config, total_steps),
+                                  no_smoothing(config), no_floor(config), dev_is_train(data)})
     if (!text.empty()) out.push_back(text);
   return out;
 }

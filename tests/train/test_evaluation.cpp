@@ -222,6 +222,14 @@ TEST_CASE("a dry run says every note and warning that training says") {
   CHECK(notices(real.err).size() >= 5);
   CHECK(notices(dry.err) == notices(real.err));
   CHECK(notices(run_seqgrad(dir, command + " --dry-run -q").err).empty());
+  CHECK_FALSE(has(dry.err, "no effect"));
+  const std::string set = " --dry-run --set loss.smoothing.kind=others --set schedule.floor=0.1",
+                    without = run_seqgrad(dir, command + set + " --set loss.smoothing.epsilon=0").err,
+                    with = run_seqgrad(dir, command + set + " --set schedule.name=linear").err;
+  CHECK(
+      has(without, "note: loss.smoothing.kind has no effect while loss.smoothing.epsilon is 0: nothing is smoothed\n"));
+  CHECK(has(without, "note: schedule.floor has no effect while schedule.name is constant: the rate does not fall\n"));
+  CHECK_FALSE(has(with, "no effect"));
 }
 
 TEST_CASE("the test's figures stand in every place where a run's figures stand, under the names of evaluate --json") {
