@@ -40,7 +40,7 @@ void add_base(RowRule& rule) {
 RowRule row_rule(const LossInputs& in, const LossOptions& o) {
   RowRule rule;
   rule.classes = in.classes;
-  rule.softcap = o.softcap.value_or(0);
+  if (o.softcap) rule.softcap = *o.softcap;
   rule.z_loss = o.z_loss;
   rule.input = o.input;
   rule.probs_mode = o.probs_mode;

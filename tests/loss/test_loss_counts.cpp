@@ -29,3 +29,35 @@ TEST_CASE("of a dense target the first number below 0 is told, and no 0 before i
   CHECK(has(error_of([&] { build_live_rows(in, options); }),
             "dense target (b=0,t=0,v=1) is -0.25; expected a finite number of at least 0"));
 }
+
+TEST_CASE("counts of two batches add, all but the time steps, of which the larger number counts") {
+  const Counts first{.positions = 12,
+                     .steps = 4,
+                     .batch = 3,
+                     .active = 9,
+                     .nonzero = 7,
+                     .active_batch = 2,
+                     .weight = 5.5,
+                     .class_weight = 4.25},
+      second{.positions = 10,
+             .steps = 5,
+             .batch = 2,
+             .active = 6,
+             .nonzero = 5,
+             .active_batch = 1,
+             .weight = -1.5,
+             .class_weight = 0.5};
+  Counts sum = first;
+  add_counts(sum, second);
+  for (const auto& [counted, want] : std::initializer_list<std::pair<Counted, double>>{{Counted::positions, 22},
+                                                                                       {Counted::steps, 5},
+                                                                                       {Counted::batch, 5},
+                                                                                       {Counted::active, 15},
+                                                                                       {Counted::nonzero, 12},
+                                                                                       {Counted::active_batch, 3},
+                                                                                       {Counted::weight, 4},
+                                                                                       {Counted::class_weight, 4.75}}) {
+    CAPTURE(name_of(counted));
+    CHECK(count_of(sum, counted) == want);
+  }
+}
