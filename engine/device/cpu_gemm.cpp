@@ -92,7 +92,7 @@ void fill_rows(Matrix<T> c, const T* row) {
 // rows of bias that are written before. A function of what does not change a row of C where there are more or fewer of
 // them, but for gradients of weights.
 bool by_panels(const Gemm<float>& g) {
-  if (!f32_kernels()) return false;
+  if (!f32_kernels() || g.a.cols == 0) return false;
   if (g.a.transposed) return std::min(g.c.rows, g.c.cols) >= min_panel_size;
   return (g.b.matrix.transposed || g.bias) && g.c.rows >= min_packing_rows &&
          (g.c.cols < min_wide_columns ? g.a.cols <= max_packing_depth : g.a.cols >= min_wide_depth);

@@ -63,13 +63,12 @@ void lay_out_panels(Matrix<const float> b, float* panels) {
 }
 
 void packing_gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, const float* start, int64_t start_ld) {
-  const F32Kernels& kernels = *f32_kernels();
-  const int64_t width = kernels.columns, panels = panels_of(c.cols, width);
-  PackedMatrix<float> right = b;
+  const int64_t width = f32_kernels()->columns, panels = panels_of(c.cols, width);
   if (panels < min_own_panels || a.transposed) {
     Scratch scratch;
     auto* const laid_out = scratch.take<float>(panel_size(b.rows, b.cols));
     lay_out_panels(b, laid_out);
+    PackedMatrix<float> right = b;
     right.panels = laid_out;
     return panel_gemm(a, right, c, start, start_ld);
   }
@@ -78,9 +77,9 @@ void packing_gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c,
     auto* const laid_out = scratch.take<float>(width * b.rows);
     lay_out_panel(b, panel, laid_out);
     const int64_t j = panel * width, span = std::min(width, c.cols - j);
-    for (int64_t i = 0; i < c.rows; i += height)
-      kernels.tile(a.cols, a.at(i, 0), a.ld, a.transposed, laid_out, start ? start + i * start_ld + j : nullptr,
-                   start_ld, c.at(i, j), c.ld, std::min(height, c.rows - i), span);
+    PackedMatrix<float> one = b.block(0, j, b.rows, span);
+    one.panels = laid_out;
+    panel_gemm(a, one, c.block(0, j, c.rows, span), start ? start + j : nullptr, start_ld);
   });
 }
 

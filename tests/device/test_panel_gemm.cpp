@@ -222,6 +222,23 @@ TEST_CASE("a product of many rows is that of each row alone") {
     }
 }
 
+TEST_CASE("a product over nothing is its bias, or 0") {
+  constexpr int64_t m = 40, n = 100;
+  Random random(seed, 8);
+  const std::vector<float> bias = noise(n, random);
+  for (const bool transposed : {false, true})
+    for (const float* start : {static_cast<const float*>(nullptr), bias.data()}) {
+      std::vector<float> c(m * n, 7.0f);
+      const Matrix<const float> nothing{nullptr, transposed ? n : 0, transposed ? 0 : n};
+      kernels::gemm<float>(Device::cpu, {.a = Matrix<const float>{nullptr, m, 0},
+                                         .b = transposed ? nothing.t() : nothing,
+                                         .c = Matrix{c.data(), m, n},
+                                         .accumulate = false,
+                                         .bias = start});
+      for (size_t i = 0; i < c.size(); ++i) REQUIRE(c[i] == (start ? start[i % n] : 0.0f));
+    }
+}
+
 TEST_CASE("the gradient of a large weight is the product, of the same bits on any number of threads") {
   Random random(seed, 5);
   constexpr int64_t m = 301, n = 259, k = 70;
