@@ -38,7 +38,17 @@ void sync_file(const std::string& path) {
   if (result != 0) system_failure("{}: cannot sync ({})", shown_path(path), std::strerror(error));
 }
 
-std::string read_file(const std::string& path, size_t limit) {
+// Closes what was opened to be read, which cannot fail in a way that matters.
+struct OpenFile {
+  int fd;
+  explicit OpenFile(int of) : fd(of) {}
+  OpenFile(const OpenFile&) = delete;
+  ~OpenFile() { ::close(fd); }
+};
+
+// Calls part(std::string_view, size_t) with each part and the size of the whole, 0 where none is known.
+template <class F>
+static void read_with_size(const std::string& path, size_t limit, const F& part) {
   const auto refuse_file = [&](int error) {
     refuse("{}: error: cannot be read ({})", shown_path(path), std::strerror(error));
   };
@@ -46,31 +56,37 @@ std::string read_file(const std::string& path, size_t limit) {
   if (fd < 0 && (errno == EIO || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
     system_refused("open", path, errno);
   if (fd < 0) refuse_file(errno);
+  const OpenFile file(fd);
   remember_input(path);
   struct stat info {};
-  int error = fstat(fd, &info) != 0 ? errno : 0;
-  std::string out;
-  bool too_long = S_ISREG(info.st_mode) && static_cast<size_t>(info.st_size) > limit;
+  if (fstat(fd, &info) != 0) system_refused("read", path, errno);
   const bool is_null = S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3);  // people mean an empty file by it
-  const bool fit = S_ISREG(info.st_mode) || S_ISFIFO(info.st_mode) || is_null;
-  const int unfit = S_ISDIR(info.st_mode) ? EISDIR : fit ? 0 : ENODEV;
-  if (error == 0 && unfit == 0 && !too_long) {
-    if (S_ISREG(info.st_mode)) out.reserve(static_cast<size_t>(info.st_size));
-    char buffer[1 << 16];
-    while (!too_long) {
-      const ssize_t n = system_calls.read(fd, buffer, sizeof buffer);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) error = errno;
-      if (n <= 0) break;
-      out.append(buffer, static_cast<size_t>(n));
-      too_long = out.size() > limit;
-    }
+  if (S_ISDIR(info.st_mode)) refuse_file(EISDIR);
+  if (!S_ISREG(info.st_mode) && !S_ISFIFO(info.st_mode) && !is_null) refuse_file(ENODEV);
+  const size_t whole = S_ISREG(info.st_mode) ? static_cast<size_t>(info.st_size) : 0;
+  char buffer[1 << 16];
+  for (size_t seen = whole > limit ? whole : 0;;) {
+    if (seen > limit) refuse("{}: error: more than the {} bytes that are read of such a file", shown_path(path), limit);
+    const ssize_t n = system_calls.read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) system_refused("read", path, errno);
+    if (n == 0) return;
+    part(std::string_view(buffer, static_cast<size_t>(n)), whole);
+    seen += static_cast<size_t>(n);
   }
-  ::close(fd);
-  if (error) system_refused("read", path, error);
-  if (unfit) refuse_file(unfit);
-  if (too_long) refuse("{}: error: more than the {} bytes that are read of such a file", shown_path(path), limit);
+}
+
+std::string read_file(const std::string& path, size_t limit) {
+  std::string out;
+  read_with_size(path, limit, [&](std::string_view part, size_t whole) {
+    out.reserve(whole);
+    out += part;
+  });
   return out;
+}
+
+void read_parts(const std::string& path, size_t limit, const std::function<void(std::string_view)>& part) {
+  read_with_size(path, limit, [&](std::string_view bytes, size_t) { part(bytes); });
 }
 
 }  // namespace seqgrad
