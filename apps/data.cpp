@@ -68,12 +68,13 @@ int show_data(const Options& o) {
   const bool characters = vocabulary_kind(config.data) == "char";
   int64_t tabs = 0;
   for (size_t i = 0; i < count; ++i) {
-    const std::string source = column(pairs[i].source, corpus, i, characters),
-                      target = column(pairs[i].target, corpus, i, characters);
-    tabs += (source != pairs[i].source) + (target != pairs[i].target);
+    const Pair pair = pairs[i];
+    const std::string source = column(pair.source, corpus, i, characters),
+                      target = column(pair.target, corpus, i, characters);
+    tabs += (source != pair.source) + (target != pair.target);
     fmt::print("{}\t{}{}{}\n", data_for(source, STDOUT_FILENO), data_for(target, STDOUT_FILENO),
                corpus.example_weight.empty() ? "" : fmt::format("\t{}", corpus.example_weight[i]),
-               o.tags ? fmt::format("\t{}", fmt::join(pairs[i].tags, " ")) : "");
+               o.tags ? fmt::format("\t{}", fmt::join(pair.tags, " ")) : "");
   }
   if (!o.common.quiet) {
     tell_left_out(o, corpus, tabs);

@@ -37,7 +37,7 @@ Corpus given_text(const Options& o, const LoadedRun& run, Documents& more) {
       refuse_line_counts(o.refs[i], more.back().size(), o.src, text.pairs.size());
   }
   const Surface surface(run.config.data, *run.source);
-  for (Pair& pair : text.pairs) pair.source = surface.read(pair.source);
+  text.pairs.change_sources([&](std::string_view typed) { return surface.read(typed); });
   const std::vector<std::string> odd = text.odd.notes();
   Corpus corpus = encode(std::move(text), *run.source, *run.target);
   if (o.run.common.quiet) return corpus;
@@ -104,7 +104,8 @@ void print_baselines(const LoadedRun& run, const Corpus& corpus) {
   const auto seed = static_cast<uint64_t>(run.config.seed());
   const Data data = load_data(run.config.data, seed, run.source, run.target);
   std::string line;
-  for (const auto& [name, share] : task->baselines(task_options(run.config.data, seed), data.train.pairs, corpus.pairs))
+  for (const auto& [name, share] :
+       task->baselines(task_options(run.config.data, seed), data.train.pairs.all(), corpus.pairs.all()))
     line += fmt::format("{}{} {:.1f} %", line.empty() ? "" : ", ", name, 100 * share);
   fmt::print("baselines: {}\n", line);
 }

@@ -23,8 +23,7 @@ Sources test_sources(const LoadedRun& run, int64_t most) {
   const Data data = load_data(run.config.data, static_cast<uint64_t>(run.config.seed()), run.source, run.target);
   if (data.test.size() == 0) refuse("bench decode: {} has no test sentences (data.test)", shown(run.directory));
   Sources out;
-  for (int64_t i = 0; i < std::min(data.test.size(), most); ++i)
-    out.emplace_back(data.test.source[i].begin(), data.test.source[i].end());
+  for (int64_t i = 0; i < std::min(data.test.size(), most); ++i) out.push_back(data.test.source[i]);
   return out;
 }
 

@@ -29,7 +29,7 @@ std::vector<std::string> test_lines(const Config& config, const TrainJob& job, T
                   scores_text(e), printed_loss(e.loss_value, job.loss.options));
   if (task && task->baselines)
     for (const auto& [name, share] : task->baselines(task_options(config.data, static_cast<uint64_t>(config.seed())),
-                                                     job.data.train.pairs, job.data.test.pairs))
+                                                     job.data.train.pairs.all(), job.data.test.pairs.all()))
       line += fmt::format(" | {} {:.0f} %", name, 100 * share);
   std::vector<std::string> lines = {line};
   for (const auto& [name, corpus] :

@@ -15,30 +15,33 @@ int64_t Batch::target_tokens() const {
   return std::accumulate(target_lengths.begin(), target_lengths.end(), int64_t{0});
 }
 
-// Fills batch.source from rows that row(b) gives.
-template <class Row>
-static void fill_source(Batch& batch, int64_t bucket, const Row& row) {
-  for (int64_t b = 0; b < batch.batch; ++b) {
-    batch.source_lengths.push_back(static_cast<int32_t>(row(b).size()));
+static void fill_source(Batch& batch, int64_t bucket, std::span<const std::vector<int32_t>> rows) {
+  for (const std::vector<int32_t>& row : rows) {
+    batch.source_lengths.push_back(static_cast<int32_t>(row.size()));
     batch.source_steps = std::max<int64_t>(batch.source_steps, batch.source_lengths.back());
   }
   batch.source_steps = round_up(batch.source_steps, bucket);
   batch.source.assign(batch.batch * batch.source_steps, pad_id);
-  for (int64_t b = 0; b < batch.batch; ++b)
-    std::copy(row(b).begin(), row(b).end(), batch.source.begin() + b * batch.source_steps);
+  auto at = batch.source.begin();
+  for (const std::vector<int32_t>& row : rows) {
+    std::copy(row.begin(), row.end(), at);
+    at += batch.source_steps;
+  }
 }
 
 Batch make_batch(const Corpus& corpus, std::span<const int64_t> sentences, int64_t bucket) {
   Batch out;
   out.batch = static_cast<int64_t>(sentences.size());
   out.sentences.assign(sentences.begin(), sentences.end());
-  fill_source(out, bucket, [&](int64_t b) { return corpus.source[sentences[b]]; });
+  std::vector<std::vector<int32_t>> sources;
   for (const int64_t i : sentences) {
+    sources.push_back(corpus.source[i]);
     out.lines.push_back(corpus.lines[i]);
     out.target_lengths.push_back(static_cast<int32_t>(corpus.target.length(i) + 1));
     out.target_steps = std::max<int64_t>(out.target_steps, out.target_lengths.back());
     if (!corpus.example_weight.empty()) out.example_weight.push_back(corpus.example_weight[i]);
   }
+  fill_source(out, bucket, sources);
   const int64_t T = out.target_steps = round_up(out.target_steps, bucket);
   out.target_in.assign(out.batch * T, pad_id);
   out.target_out.assign(out.batch * T, pad_id);
@@ -66,7 +69,7 @@ Batch make_batch(const Corpus& corpus, std::span<const int64_t> sentences, int64
 Batch make_source_batch(std::span<const std::vector<int32_t>> sources, int64_t bucket) {
   Batch out;
   out.batch = static_cast<int64_t>(sources.size());
-  fill_source(out, bucket, [&](int64_t b) -> const std::vector<int32_t>& { return sources[b]; });
+  fill_source(out, bucket, sources);
   for (int64_t b = 0; b < out.batch; ++b) {
     out.sentences.push_back(b);
     out.lines.push_back(b + 1);

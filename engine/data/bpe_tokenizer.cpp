@@ -146,16 +146,16 @@ class BpeTokenizer : public Tokenizer {
 
   std::string serialized() const override { return vocabulary_text(kind, lowercase_, vocabulary()); }
 
-  static std::shared_ptr<const Tokenizer> train(std::span<const std::string_view> lines, const TokenizerOptions& o) {
+  static std::shared_ptr<const Tokenizer> train(std::span<const CountedText> texts, const TokenizerOptions& o) {
     const int64_t size = o.size > 0 ? o.size : usual_size;
     TokenCounts counts;
     int64_t all = 0, pieces = 0;
-    for (const std::string_view line : lines) {
-      const std::string lower = o.lowercase ? to_lower(line) : "";
-      for_each_word(o.lowercase ? lower : line, [&](std::string_view word) {
-        if (ordinary(word)) add(counts, word);
-        ++all;
-        pieces += word.find(word_begin) != word.npos;
+    for (const CountedText& t : texts) {
+      const std::string lower = o.lowercase ? to_lower(t.text) : "";
+      for_each_word(o.lowercase ? lower : t.text, [&](std::string_view word) {
+        if (ordinary(word)) add(counts, word, t.count);
+        all += t.count;
+        if (word.find(word_begin) != word.npos) pieces += t.count;
       });
     }
     if (4 * pieces > all)

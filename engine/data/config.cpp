@@ -77,14 +77,14 @@ using Texts = std::map<std::string, ParallelText>;
 
 static Texts texts_of_task(const Task& task, const DataConfig& c, uint64_t seed) {
   Texts texts;
-  const auto add = [&](const std::string& name, std::vector<Pair>& pairs) {
-    texts[name] = text_of_task(name, std::move(pairs), text_form(c));
+  const auto add = [&](const std::string& name, const std::vector<Pair>& pairs) {
+    texts[name] = text_of_task(name, pairs, text_form(c));
   };
   Splits splits = task.make(task_options(c, seed));
   add("train", splits.train);
   add("dev", splits.dev);
   add("test", splits.test);
-  for (auto& [name, pairs] : splits.reported) add(name, pairs);
+  for (const auto& [name, pairs] : splits.reported) add(name, pairs);
   return texts;
 }
 
@@ -102,16 +102,23 @@ static Texts texts_of_files(const DataConfig& c, const TokenizerKind& kind) {
 }
 
 static void build_vocabularies(const ParallelText& train, const DataConfig& c, const TokenizerKind& kind, Data& out) {
-  const auto build = [&](std::initializer_list<std::string Pair::*> sides) {
-    std::vector<std::string_view> lines;
-    for (const auto side : sides)
-      for (const Pair& pair : train.pairs) lines.push_back(pair.*side);
-    return kind.train(lines, {kind.name, c.vocabulary.size(), c.vocabulary.min_frequency(), c.lowercase()});
+  const WordLines &source = *train.pairs.source(), &target = *train.pairs.target();
+  const auto build = [&](std::initializer_list<const WordLines*> sides) {
+    std::vector<CountedText> texts;
+    for (const WordLines* lines : sides) {
+      const std::vector<int64_t> counts = lines->counts();
+      int64_t spaces = -lines->size();  // one fewer than words, in each line
+      for (size_t i = 0; i < counts.size(); ++i) {
+        if (counts[i] > 0) texts.push_back({lines->words()[i], counts[i]});
+        spaces += counts[i];
+      }
+      if (spaces > 0) texts.push_back({" ", spaces});
+    }
+    return kind.train(texts, {kind.name, c.vocabulary.size(), c.vocabulary.min_frequency(), c.lowercase()});
   };
-  if (!out.source && !out.target && c.vocabulary.share())
-    out.source = out.target = build({&Pair::source, &Pair::target});
-  if (!out.source) out.source = build({&Pair::source});
-  if (!out.target) out.target = build({&Pair::target});
+  if (!out.source && !out.target && c.vocabulary.share()) out.source = out.target = build({&source, &target});
+  if (!out.source) out.source = build({&source});
+  if (!out.target) out.target = build({&target});
 }
 
 Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokenizer> source,
@@ -130,8 +137,7 @@ Data load_data(const DataConfig& c, uint64_t seed, std::shared_ptr<const Tokeniz
   // What is scored is read as the sentences that people will type.
   const Surface surface(c, *out.source);
   for (auto& [name, text] : texts)
-    if (name != "train")
-      for (Pair& pair : text.pairs) pair.source = surface.read(pair.source);
+    if (name != "train") text.pairs.change_sources([&](std::string_view typed) { return surface.read(typed); });
   if (c.corrupt.share() > 0) corrupt_targets(train, c.corrupt.share(), c.corrupt.weight(), seed);
   const std::string loss_from = text_form(c)(c.loss_from());
   for (auto& [name, text] : texts) {

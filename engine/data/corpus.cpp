@@ -41,6 +41,29 @@ static std::vector<T> spread(const std::vector<T>& row, const std::vector<int32_
   return out;
 }
 
+// Both sides as ids, without the pairs that are too long.
+static void encode_sides(Corpus& corpus, ParallelText& text, const Tokenizer& source, const Tokenizer& target,
+                         int64_t max_length) {
+  const auto both = [&] {
+    corpus.source = {text.pairs.source(), [&](std::string_view word) { return source.encode(word); }};
+    corpus.target = {text.pairs.target(), [&](std::string_view word) { return target.encode(word); }};
+  };
+  both();
+  std::vector<size_t> kept;
+  for (int64_t i = 0; i < corpus.size(); ++i) {
+    if (max_length > 0 && std::max(corpus.source.length(i), corpus.target.length(i)) > max_length)
+      corpus.skipped.add_too_long(text.lines[static_cast<size_t>(i)]);
+    else
+      kept.push_back(static_cast<size_t>(i));
+  }
+  if (kept.empty())
+    refuse("{}: no pair left: {} blank on a side, {} longer than data.max_length {}", corpus.name, corpus.skipped.blank,
+           corpus.skipped.too_long, max_length);
+  if (kept.size() == text.pairs.size()) return;
+  text.select(kept);
+  both();
+}
+
 Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& target, int64_t max_length,
               const std::string& loss_from) {
   Corpus corpus;
@@ -48,46 +71,29 @@ Corpus encode(ParallelText text, const Tokenizer& source, const Tokenizer& targe
   corpus.skipped = text.skipped;
   corpus.weight_column = text.weight_column;
   const std::vector<int32_t> end = loss_from.empty() ? std::vector<int32_t>{} : prompt_end(loss_from, target);
-  std::vector<int32_t> units;
-  size_t kept = 0;
-  for (size_t i = 0; i < text.pairs.size(); ++i) {
-    const Pair& pair = text.pairs[i];
-    units.clear();
-    const std::vector<int32_t> from = blank(pair.source) ? std::vector<int32_t>{} : source.encode(pair.source);
-    const std::vector<int32_t> to = blank(pair.target) ? std::vector<int32_t>{} : target.encode(pair.target, &units);
-    if (max_length > 0 && static_cast<int64_t>(std::max(from.size(), to.size())) > max_length) {
-      corpus.skipped.add_too_long(text.lines[i]);
-      continue;
-    }
-    if (!text.mask.empty() || !loss_from.empty()) {
+  encode_sides(corpus, text, source, target, max_length);
+  if (!text.mask.empty() || !text.token_weight.empty() || !loss_from.empty()) {
+    std::vector<int32_t> units;
+    for (size_t i = 0; i < text.pairs.size(); ++i) {
+      const std::string line = text.pairs[i].target;
+      units.clear();
+      const std::vector<int32_t> ids = blank(line) ? std::vector<int32_t>{} : target.encode(line, &units);
       std::vector<uint8_t> mask =
-          text.mask.empty() ? std::vector<uint8_t>(to.size() + 1, 1) : spread(text.mask[i], units);
-      if (!loss_from.empty() && !to.empty()) {
-        const size_t prompt = prompt_length(to, units, end);
+          text.mask.empty() ? std::vector<uint8_t>(ids.size() + 1, 1) : spread(text.mask[i], units);
+      if (!loss_from.empty() && !ids.empty()) {
+        const size_t prompt = prompt_length(ids, units, end);
         if (prompt == 0)
           refuse("{}: the target has no token '{}' (data.loss_from): '{}'", text.place(text.lines[i]), shown(loss_from),
-                 shown(text.pairs[i].target));
+                 shown(line));
         std::fill_n(mask.begin(), prompt, uint8_t{0});
       }
-      corpus.mask.push_back(mask);
+      if (!text.mask.empty() || !loss_from.empty()) corpus.mask.push_back(mask);
+      if (!text.token_weight.empty()) corpus.token_weight.push_back(spread(text.token_weight[i], units));
     }
-    if (!text.token_weight.empty()) corpus.token_weight.push_back(spread(text.token_weight[i], units));
-    if (!text.example_weight.empty()) corpus.example_weight.push_back(text.example_weight[i]);
-    corpus.unknown_source += std::count(from.begin(), from.end(), unk_id);
-    corpus.unknown_target += std::count(to.begin(), to.end(), unk_id);
-    corpus.source.push_back(from);
-    corpus.target.push_back(to);
-    text.lines[kept] = text.lines[i];
-    if (kept != i) text.pairs[kept] = std::move(text.pairs[i]);
-    ++kept;
   }
-  text.pairs.resize(kept);
-  text.lines.resize(kept);
   corpus.pairs = std::move(text.pairs);
   corpus.lines = std::move(text.lines);
-  if (corpus.size() == 0)
-    refuse("{}: no pair left: {} blank on a side, {} longer than data.max_length {}", corpus.name, corpus.skipped.blank,
-           corpus.skipped.too_long, max_length);
+  corpus.example_weight = std::move(text.example_weight);
   return corpus;
 }
 

@@ -1,27 +1,25 @@
 // Sentence pairs as ids: what the batcher cuts batches from.
 #pragma once
+#include "engine/data/encoded_lines.h"
 #include "engine/data/parallel_text.h"
-#include "engine/data/ragged.h"
 #include "engine/data/tokenizer.h"
 
 namespace seqgrad {
 
 struct Corpus {
   std::string name;                    // "train"
-  std::vector<Pair> pairs;             // as text: references, samples, tags
+  Pairs pairs;                         // as text: references, samples, tags
   std::vector<int64_t> lines;          // of each pair in its file, from 1
-  Ragged<int32_t> source;              // ids without bos and eos
-  Ragged<int32_t> target;              // the same
+  EncodedLines source;                 // ids without bos and eos
+  EncodedLines target;                 // the same
   std::vector<double> example_weight;  // empty, or one a pair
   bool weight_column = false;          // that they stand in, in the text itself
   Ragged<double> token_weight;         // empty, or one a target id and one for eos
   Ragged<uint8_t> mask;                // the same, 0 or 1
   Skipped skipped;
-  int64_t unknown_source = 0, unknown_target = 0;  // tokens that the vocabularies lack
 
   int64_t size() const { return source.size(); }
-  int64_t source_tokens() const { return static_cast<int64_t>(source.values().size()); }
-  int64_t target_tokens() const { return static_cast<int64_t>(target.values().size()) + size(); }  // eos included
+  int64_t target_tokens() const { return target.tokens() + size(); }  // eos included
 };
 
 // Encodes both sides; a sub-word takes its word's weight and mask. Pairs with more than max_length ids on a side are

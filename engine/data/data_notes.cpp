@@ -35,8 +35,8 @@ struct Side {
   const Tokenizer* tokenizer;
 };
 std::vector<Side> sides(const Corpus& corpus, const Tokenizer& source, const Tokenizer& target) {
-  return {{"source", corpus.unknown_source, corpus.source_tokens(), &source},
-          {"target", corpus.unknown_target, static_cast<int64_t>(corpus.target.values().size()), &target}};
+  return {{"source", corpus.source.unknown(), corpus.source.tokens(), &source},
+          {"target", corpus.target.unknown(), corpus.target.tokens(), &target}};
 }
 
 std::vector<const Corpus*> splits(const Data& data) {
@@ -125,8 +125,8 @@ std::vector<std::string> notes_on_unknown(const DataConfig& c, const Corpus& cor
 
 std::vector<std::string> notes_on_references(const DataConfig& c, const Corpus& corpus) {
   const TextForm form{text_form(c).form, false};
-  const auto other =
-      std::ranges::count_if(corpus.pairs, [&](const Pair& p) { return !p.given.empty() && form(p.given) != p.given; });
+  const auto other = std::count_if(corpus.pairs.begin(), corpus.pairs.end(),
+                                   [&](const Pair& p) { return !p.given.empty() && form(p.given) != p.given; });
   if (other == 0) return {};
   return {fmt::format(
       "{}: {} of {} references are not in the Unicode form that the model writes (data.normalize: {}), and BLEU and "

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "engine/core/error.h"
 #include "engine/core/random.h"
@@ -39,21 +40,27 @@ std::string TextForm::operator()(std::string_view line) const {
   return lowercase ? to_lower(text) : text;
 }
 
-static void bring_into(const TextForm& form, std::vector<Pair>& pairs) {
-  if (!form.form && !form.lowercase) return;
-  for (Pair& pair : pairs) {
-    pair.source = form(pair.source);
-    std::string target = form(pair.target);
-    if (target == pair.target) continue;
-    pair.given = std::move(pair.target);
-    pair.target = std::move(target);
-  }
+// A pair as its file has it, in the form of the run.
+static Pair in_form(const TextForm& form, Pair pair) {
+  if (!form.form && !form.lowercase) return pair;
+  pair.source = form(pair.source);
+  std::string target = form(pair.target);
+  if (target != pair.target) pair.given = std::exchange(pair.target, std::move(target));
+  return pair;
+}
+
+// Each line of a file of text, which is looked at for what is odd in it.
+static void for_each_text(const std::string& path, OddText& odd, const std::function<void(std::string_view)>& text) {
+  const bool is_new = odd.begin(path);
+  for_each_line(path, [&](std::string_view line) {
+    if (is_new) odd.look(line);
+    text(line);
+  });
 }
 
 std::vector<std::string> read_text(const std::string& path, OddText& odd) {
-  std::vector<std::string> lines = read_lines(path);
-  if (odd.begin(path))
-    for (const std::string& line : lines) odd.look(line);
+  std::vector<std::string> lines;
+  for_each_text(path, odd, [&](std::string_view line) { lines.emplace_back(line); });
   return lines;
 }
 
@@ -77,33 +84,37 @@ static bool is_number(std::string_view text) {
   return read.ec == std::errc() && read.ptr == text.data() + text.size() && std::isfinite(value);
 }
 
-static void read_tsv(ParallelText& text, const std::string& path) {
-  const std::vector<std::string> lines = read_text(path, text.odd);
-  size_t columns = 0;  // of the first line that is not blank
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const std::string_view line = lines[i];
-    text.lines.push_back(static_cast<int64_t>(i + 1));
-    text.pairs.emplace_back();
+static void read_tsv(ParallelText& text, const std::string& path, const TextForm& form) {
+  size_t columns = 0, i = 0;  // the columns of the first line that is not blank; lines before this one
+  for_each_text(path, text.odd, [&](std::string_view line) {
+    text.lines.push_back(static_cast<int64_t>(++i));
     if (blank(line)) {
+      text.pairs.push_back({});
       if (columns == 3) text.example_weight.push_back(1);
-      continue;
+      return;
     }
     const size_t count = 1 + static_cast<size_t>(std::count(line.begin(), line.end(), '\t'));
     const size_t first = line.find('\t'), second = line.find('\t', first + 1);
     if (count != 2 && (count != 3 || (columns == 0 && !is_number(line.substr(second + 1)))))
-      refuse_columns(path, i + 1, line, count);
+      refuse_columns(path, i, line, count);
     if (columns == 0) {
       columns = count;
-      if (count == 3) text.example_weight.assign(i, 1.0);
+      if (count == 3) text.example_weight.assign(i - 1, 1.0);
       text.weight_column = count == 3;
     }
     if (count != columns)
       refuse("{}:{}: {} columns where earlier lines have {}; a weight stands in every line or in none",
-             shown_path(path), i + 1, count, columns);
-    text.pairs.back().source = line.substr(0, first);
-    text.pairs.back().target = line.substr(first + 1, second == line.npos ? line.npos : second - first - 1);
-    if (count == 3) text.example_weight.push_back(number(line.substr(second + 1), path, i + 1));
-  }
+             shown_path(path), i, count, columns);
+    const std::string_view target = line.substr(first + 1, second == line.npos ? line.npos : second - first - 1);
+    text.pairs.push_back(in_form(form, {std::string(line.substr(0, first)), std::string(target), {}}));
+    if (count == 3) text.example_weight.push_back(number(line.substr(second + 1), path, i));
+  });
+}
+
+static std::vector<int64_t> lines_from_1(size_t count) {
+  std::vector<int64_t> lines(count);
+  std::iota(lines.begin(), lines.end(), 1);
+  return lines;
 }
 
 std::string ParallelText::place(int64_t line) const {
@@ -115,16 +126,22 @@ void refuse_line_counts(const std::string& one, size_t lines, const std::string&
          counted(static_cast<int64_t>(lines), "line"), shown_path(other), wanted);
 }
 
-static void read_two_files(ParallelText& text, const std::string& source_path, const std::string& target_path) {
-  std::vector<std::string> source = read_text(source_path, text.odd), target = read_text(target_path, text.odd);
-  if (source.size() != target.size()) refuse_line_counts(source_path, source.size(), target_path, target.size());
-  text.pairs.resize(source.size());
-  text.lines.resize(source.size());
-  for (size_t i = 0; i < source.size(); ++i) {
-    text.pairs[i].source = std::move(source[i]);
-    text.pairs[i].target = std::move(target[i]);
-    text.lines[i] = static_cast<int64_t>(i + 1);
-  }
+static void read_two_files(ParallelText& text, const TextFiles& files, const TextForm& form) {
+  WordLines source, target, given;
+  for_each_text(files.source, text.odd, [&](std::string_view line) { source.push_back(form(line)); });
+  for_each_text(files.target, text.odd, [&](std::string_view line) {
+    const std::string read = form(line);
+    if (read != line) {
+      while (given.size() < target.size()) given.push_back("");
+      given.push_back(line);
+    }
+    target.push_back(read);
+  });
+  if (source.size() != target.size())
+    refuse_line_counts(files.source, static_cast<size_t>(source.size()), files.target,
+                       static_cast<size_t>(target.size()));
+  text.pairs = Pairs(std::move(source), std::move(target), given);
+  text.lines = lines_from_1(text.pairs.size());
 }
 
 // The lines of a file that says something about each pair.
@@ -143,7 +160,7 @@ static std::vector<std::vector<double>> read_rows(const ParallelText& text, cons
   const std::vector<std::string> lines = lines_for(text, path);
   std::vector<std::vector<double>> rows(lines.size());
   for (size_t i = 0; i < lines.size(); ++i) {
-    const Pair& pair = text.pairs[i];
+    const Pair pair = text.pairs[i];
     if (blank(pair.source) || blank(pair.target)) continue;
     rows[i] = numbers(lines[i], path, i + 1);
     const auto wanted = static_cast<size_t>(units(pair.target) + 1);
@@ -161,11 +178,7 @@ ParallelText read_parallel_text(const std::string& name, const TextFiles& files,
   text.name = name;
   text.path = files.tsv.empty() ? files.target : files.tsv;
   text.odd = OddText(form.form);
-  if (files.tsv.empty())
-    read_two_files(text, files.source, files.target);
-  else
-    read_tsv(text, files.tsv);
-  bring_into(form, text.pairs);
+  files.tsv.empty() ? read_two_files(text, files, form) : read_tsv(text, files.tsv, form);
   if (!weights.example.empty()) {
     if (!text.example_weight.empty())
       refuse("{}: its third column already weighs the pairs of {}; leave out data.weights.example or the column",
@@ -187,22 +200,26 @@ ParallelText read_parallel_text(const std::string& name, const TextFiles& files,
   return text;
 }
 
-ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs, const TextForm& form) {
+ParallelText text_of_task(const std::string& name, const std::vector<Pair>& pairs, const TextForm& form) {
   ParallelText text;
   text.name = name;
-  text.lines.resize(pairs.size());
-  std::iota(text.lines.begin(), text.lines.end(), 1);
-  text.pairs = std::move(pairs);
-  bring_into(form, text.pairs);
+  text.lines = lines_from_1(pairs.size());
+  for (const Pair& pair : pairs) text.pairs.push_back(in_form(form, pair));
   return text;
 }
 
-template <class T>
-static void keep(std::vector<T>& items, const std::vector<size_t>& kept) {
-  if (items.empty()) return;
-  for (size_t i = 0; i < kept.size(); ++i)
-    if (kept[i] != i) items[i] = std::move(items[kept[i]]);
-  items.resize(kept.size());
+void ParallelText::select(std::span<const size_t> rows) {
+  const auto keep = [&](auto& items) {
+    if (items.empty()) return;
+    std::remove_reference_t<decltype(items)> selected;
+    for (const size_t row : rows) selected.push_back(std::move(items[row]));
+    items = std::move(selected);
+  };
+  pairs.select(rows);
+  keep(lines);
+  keep(example_weight);
+  keep(token_weight);
+  keep(mask);
 }
 
 [[noreturn]] static void nothing_left(const ParallelText& text, const Skipped& skipped, int64_t max_length) {
@@ -235,43 +252,39 @@ void require_words(const ParallelText& text) {
 void drop_unusable(ParallelText& text, int64_t max_length, const UnitCount& source_units,
                    const UnitCount& target_units) {
   std::vector<size_t> kept;
-  for (size_t i = 0; i < text.pairs.size(); ++i) {
-    const Pair& pair = text.pairs[i];
+  size_t i = 0;
+  for (const Pair& pair : text.pairs) {
     if (blank(pair.source) || blank(pair.target))
       ++text.skipped.blank;
     else if (max_length > 0 && (source_units(pair.source) > max_length || target_units(pair.target) > max_length))
       text.skipped.add_too_long(text.lines[i]);
     else
       kept.push_back(i);
+    ++i;
   }
   if (kept.empty()) nothing_left(text, text.skipped, max_length);
-  keep(text.pairs, kept);
-  keep(text.lines, kept);
-  keep(text.example_weight, kept);
-  keep(text.token_weight, kept);
-  keep(text.mask, kept);
+  if (kept.size() < text.pairs.size()) text.select(kept);
 }
 
 void corrupt_targets(ParallelText& text, double share, double weight, uint64_t seed) {
-  const auto count = static_cast<size_t>(std::llround(share * static_cast<double>(text.pairs.size())));
+  const size_t size = text.pairs.size();
+  const auto count = static_cast<size_t>(std::llround(share * static_cast<double>(size)));
   if (count < 2)
-    refuse("data.corrupt: share {} of {} pairs is {}; at least 2 must exchange their targets", share, text.pairs.size(),
-           count);
-  std::vector<size_t> chosen(text.pairs.size());
-  std::iota(chosen.begin(), chosen.end(), size_t{0});
+    refuse("data.corrupt: share {} of {} pairs is {}; at least 2 must exchange their targets", share, size, count);
+  std::vector<size_t> all(size);
+  std::iota(all.begin(), all.end(), size_t{0});
+  std::vector<size_t> chosen = all;
   Random random(seed, streams::corrupt);
   random.shuffle(chosen);
   chosen.resize(count);
   const auto rotate = [&](auto& rows) {  // chosen[k] gets what chosen[k + 1] had
     for (size_t k = 0; k + 1 < count; ++k) std::swap(rows[chosen[k]], rows[chosen[k + 1]]);
   };
-  std::vector<std::string> targets(text.pairs.size());
-  for (size_t i = 0; i < targets.size(); ++i) targets[i].swap(text.pairs[i].target);
-  rotate(targets);
-  for (size_t i = 0; i < targets.size(); ++i) targets[i].swap(text.pairs[i].target);
+  rotate(all);
+  text.pairs.select_targets(all);
   if (!text.token_weight.empty()) rotate(text.token_weight);
   if (!text.mask.empty()) rotate(text.mask);
-  if (text.example_weight.empty()) text.example_weight.assign(text.pairs.size(), 1.0);
+  if (text.example_weight.empty()) text.example_weight.assign(size, 1.0);
   for (const size_t i : chosen) text.example_weight[i] *= weight;
 }
 

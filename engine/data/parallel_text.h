@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/data/odd_text.h"
-#include "engine/data/task.h"
+#include "engine/data/pairs.h"
 
 namespace seqgrad {
 
@@ -30,15 +30,16 @@ struct Skipped {
 struct ParallelText {
   std::string name;  // "train", for messages
   std::string path;  // of the file with the targets; "" where a task made them
-  std::vector<Pair> pairs;
+  Pairs pairs;
   std::vector<int64_t> lines;                     // of each pair in its file, from 1
   std::vector<double> example_weight;             // empty, or one a pair
   bool weight_column = false;                     // that they stand in, in the text itself
   std::vector<std::vector<double>> token_weight;  // empty, or for each pair one a target unit and one for its end
   std::vector<std::vector<uint8_t>> mask;         // the same, 0 or 1
   Skipped skipped;
-  OddText odd;                            // in the files
-  std::string place(int64_t line) const;  // "train.en:3", or "train, line 3"
+  OddText odd;                                // in the files
+  std::string place(int64_t line) const;      // "train.en:3", or "train, line 3"
+  void select(std::span<const size_t> rows);  // those pairs with what is known of them, in that order
 };
 
 struct TextFiles {
@@ -67,7 +68,7 @@ std::vector<std::string> read_text(const std::string& path, OddText& odd);
 // Of two files that are read line by line together: throws InputError that names both.
 [[noreturn]] void refuse_line_counts(const std::string& one, size_t lines, const std::string& other, size_t wanted);
 
-ParallelText text_of_task(const std::string& name, std::vector<Pair> pairs, const TextForm& form = {});
+ParallelText text_of_task(const std::string& name, const std::vector<Pair>& pairs, const TextForm& form = {});
 
 // For training: drops blank pairs and, where max_length > 0, those with more units than that on a side. Nothing left is
 // refused.

@@ -74,12 +74,12 @@ class TextTokenizer : public Tokenizer {
 
   std::string serialized() const override { return vocabulary_text(Pieces::name, lowercase_, vocabulary()); }
 
-  static std::shared_ptr<const Tokenizer> train(std::span<const std::string_view> lines,
-                                                const TokenizerOptions& options) {
+  static std::shared_ptr<const Tokenizer> train(std::span<const CountedText> texts, const TokenizerOptions& options) {
     TokenCounts counts;
-    const auto count = [&](std::string_view token) { add(counts, token); };
-    for (const std::string_view line : lines)
-      options.lowercase ? Pieces::each(to_lower(line), count) : Pieces::each(line, count);
+    for (const CountedText& t : texts) {
+      const auto count = [&](std::string_view token) { add(counts, token, t.count); };
+      options.lowercase ? Pieces::each(to_lower(t.text), count) : Pieces::each(t.text, count);
+    }
     return std::make_shared<TextTokenizer>(Vocabulary::build(counts, options.size, options.min_frequency),
                                            options.lowercase);
   }

@@ -42,12 +42,19 @@ class Tokenizer {
   Vocabulary vocabulary_;
 };
 
+// A text that stands `count` times in what a vocabulary is learned from.
+struct CountedText {
+  std::string_view text;
+  int64_t count = 1;
+};
+
+// A space ends whatever comes before it: a kind reads "a b" as it reads "a", " " and "b", one after the other.
 struct TokenizerKind {
   const char* name;
   const char* doc;
   // Units of a line: what data.max_length counts and what has one number in a token weight file (words for sub-words).
   int64_t (*length)(std::string_view line);
-  std::shared_ptr<const Tokenizer> (*train)(std::span<const std::string_view> lines, const TokenizerOptions& options);
+  std::shared_ptr<const Tokenizer> (*train)(std::span<const CountedText> texts, const TokenizerOptions& options);
   std::shared_ptr<const Tokenizer> (*load)(const std::string& path, std::span<const std::string> lines);
   bool learns_pieces = false;  // then TokenizerOptions::min_frequency has no meaning
 };

@@ -17,10 +17,10 @@ Vocabulary::Vocabulary(const std::vector<std::string>& tokens) {
   }
 }
 
-void add(TokenCounts& counts, std::string_view token) {
+void add(TokenCounts& counts, std::string_view token, int64_t times) {
   const auto number = static_cast<size_t>(counts.index.add(token));
   counts.counts.resize(counts.index.tokens().size());
-  ++counts.counts[number];
+  counts.counts[number] += times;
 }
 
 std::vector<std::pair<std::string_view, int64_t>> by_frequency(const TokenCounts& counts, int64_t min_frequency) {

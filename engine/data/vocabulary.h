@@ -17,7 +17,7 @@ struct TokenCounts {
   TokenIndex index;
   std::vector<int64_t> counts;  // of each token of the index
 };
-void add(TokenCounts& counts, std::string_view token);
+void add(TokenCounts& counts, std::string_view token, int64_t times = 1);
 // Those that occur at least `min_frequency` times, the most frequent first, equals in the order of their bytes. They
 // are views of the tokens of `counts`.
 std::vector<std::pair<std::string_view, int64_t>> by_frequency(const TokenCounts& counts, int64_t min_frequency);

@@ -21,11 +21,14 @@ class Hash {
     XXH64_update(&state_, values.data(), values.size_bytes());
   }
   void add(const std::string& text) { add(std::span<const char>(text)); }
-  template <class T>
-  void add(const Ragged<T>& rows) {
+  template <class Rows>
+  void add_rows(const Rows& rows) {
     const int64_t count = rows.size();
     add(std::span(&count, 1));
-    for (int64_t i = 0; i < rows.size(); ++i) add(rows[i]);
+    for (int64_t i = 0; i < rows.size(); ++i) {
+      const auto row = rows[i];
+      add(std::span(row));
+    }
   }
   std::string digits() const { return fmt::format("{:016x}", XXH64_digest(&state_)); }
 
@@ -37,11 +40,11 @@ class Hash {
 
 std::string fingerprint(const Corpus& corpus) {
   Hash hash;
-  hash.add(corpus.source);
-  hash.add(corpus.target);
+  hash.add_rows(corpus.source);
+  hash.add_rows(corpus.target);
   hash.add(std::span<const double>(corpus.example_weight));
-  hash.add(corpus.token_weight);
-  hash.add(corpus.mask);
+  hash.add_rows(corpus.token_weight);
+  hash.add_rows(corpus.mask);
   for (const Pair& pair : corpus.pairs) {  // what references are made of, and what unknown words were
     hash.add(pair.source);
     hash.add(pair.target);

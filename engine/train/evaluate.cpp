@@ -173,7 +173,7 @@ std::vector<std::vector<Hypothesis>> decode_all(SequenceModel& model, std::span<
 std::vector<std::string> translate_rows(SequenceModel& model, const Corpus& corpus, const std::vector<int64_t>& rows,
                                         const Tokenizer& target, const DecodeOptions& decode, Processes& processes) {
   std::vector<std::vector<int32_t>> sources;
-  for (const int64_t r : rows) sources.emplace_back(corpus.source[r].begin(), corpus.source[r].end());
+  for (const int64_t r : rows) sources.push_back(corpus.source[r]);
   std::vector<std::string> out;
   for (const auto& found : decode_all(model, sources, decode, processes)) out.push_back(target.decode(found[0].ids));
   return out;
@@ -216,8 +216,11 @@ Evaluation evaluate(SequenceModel& model, const LossSetup& setup, const Corpus& 
   for (std::vector<std::string>& document : written)
     for (std::string& line : document) line = as_written(scores.form(line), target);
   static_cast<Scores&>(e) = score(e.hypotheses, references, written, scores);
-  for (size_t i = 0; i < corpus.pairs.size(); ++i)
-    for (const std::string& tag : corpus.pairs[i].tags) e.phenomena[tag] += {e.hypotheses[i] == written[0][i], 1};
+  size_t i = 0;
+  for (const Pair& pair : corpus.pairs) {
+    for (const std::string& tag : pair.tags) e.phenomena[tag] += {e.hypotheses[i] == written[0][i], 1};
+    ++i;
+  }
   return e;
 }
 

@@ -51,7 +51,7 @@ static void note_ignored(const Config& c, const Data& data, std::vector<std::str
     add("is <s>, which no target has: it does nothing");
   else if (id == pad_id && c.loss.mask.lengths())
     add("is <pad>, which does not count anyway (loss.mask.lengths): it does nothing");
-  else if (id == unk_id && data.train.unknown_target == 0)
+  else if (id == unk_id && data.train.target.unknown() == 0)
     add("is <unk>, and all training targets are known: it does nothing");
   else if (id >= special_ids)
     add(fmt::format("is '{}', which is never learned",

@@ -54,7 +54,7 @@ std::string no_floor(const Config& config) {
 
 // Where most dev pairs are training pairs, what the dev split tells is what was learnt by heart.
 std::string dev_is_train(const Data& data) {
-  std::map<std::pair<std::string_view, std::string_view>, bool> dev;
+  std::map<std::pair<std::string, std::string>, bool> dev;
   for (const Pair& p : data.dev.pairs) dev[{p.source, p.target}] = false;
   for (const Pair& p : data.train.pairs)
     if (const auto found = dev.find({p.source, p.target}); found != dev.end()) found->second = true;

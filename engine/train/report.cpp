@@ -110,8 +110,7 @@ std::string sample_card(const Sample& s, const std::function<std::string(const s
 std::string attention_maps(const TrainJob& job, const std::function<std::string(const std::string&)>& shown_as) {
   const Corpus& dev = job.data.dev;
   std::vector<std::vector<int32_t>> sources;
-  for (int64_t i = 0; i < std::min(job.config.report.samples(), dev.size()); ++i)
-    sources.emplace_back(dev.source[i].begin(), dev.source[i].end());
+  for (int64_t i = 0; i < std::min(job.config.report.samples(), dev.size()); ++i) sources.push_back(dev.source[i]);
   DecodeOptions decode = job.decode;
   decode.attention = true;
   const auto found = decode_all(job.model, sources, decode);
@@ -120,7 +119,7 @@ std::string attention_maps(const TrainJob& job, const std::function<std::string(
     const Hypothesis& h = found[i][0];
     if (sources[i].empty()) continue;
     if (h.attention.empty()) return "";
-    const std::string& source = dev.pairs[i].source;
+    const std::string source = dev.pairs[i].source;
     out += "<div class=\"card\">" + heading(3, shown_as(source)) + paragraph(shown_as(job.data.target->decode(h.ids))) +
            heat_map(attention_map(job.data.source->split(source), h, job.data.target->vocabulary()),
                     "attention to: " + source) +

@@ -188,7 +188,7 @@ void Trainer::show_samples(const std::vector<std::string>& of_dev) {
   const auto shown_as = [&](const std::string& text) { return task && task->sentences ? present(text) : text; };
   std::string file;
   for (size_t i = 0; i < out.size(); ++i) {
-    const Pair& pair = dev.pairs[static_cast<size_t>(rows[i])];
+    const Pair pair = dev.pairs[static_cast<size_t>(rows[i])];
     const bool first = state_.step == 0, right = out[i] == pair.target;
     progress_.say(fmt::format("{}   {}  ->  {}{}", first ? "before training" : "               ", shown_as(pair.source),
                               shown_as(out[i]),

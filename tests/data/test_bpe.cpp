@@ -6,6 +6,7 @@
 #include "engine/core/random.h"
 #include "engine/data/config.h"
 #include "tests/support/catch.h"
+#include "tests/support/corpora.h"
 #include "tests/support/scratch.h"
 #include "tests/support/timing.h"
 
@@ -14,8 +15,7 @@ using namespace seqgrad;
 namespace {
 
 std::shared_ptr<const Tokenizer> bpe(const std::vector<std::string>& lines, int64_t size = 0, bool lowercase = false) {
-  const std::vector<std::string_view> views(lines.begin(), lines.end());
-  return tokenizer_kind("bpe").train(views, {"bpe", size, 1, lowercase});
+  return tokenizer_kind("bpe").train(counted(lines), {"bpe", size, 1, lowercase});
 }
 
 std::string load_error(const Scratch& dir, const std::string& text) {
@@ -218,7 +218,7 @@ TEST_CASE("pieces in a config: their size, their contradiction, and both sides i
   const Data data = load_with({"vocabulary.size=50", "vocabulary.share=true"});
   CHECK(data.source->size() == 50);
   CHECK(data.source == data.target);
-  CHECK(data.dev.unknown_source == 0);
+  CHECK(data.dev.source.unknown() == 0);
   CHECK(data.train.source.length(0) >= tokenizer_kind("bpe").length(data.train.pairs[0].source));
   CHECK(load_with({"vocabulary.size=50", "max_length=4"}).train.skipped.too_long > 0);
   CHECK(error_of([&] { load_with({"vocabulary.min_frequency=2"}); }).find("has no meaning with kind bpe") !=

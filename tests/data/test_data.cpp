@@ -15,6 +15,7 @@
 #include "engine/data/batcher.h"
 #include "engine/io/lines.h"
 #include "tests/support/catch.h"
+#include "tests/support/corpora.h"
 #include "tests/support/timing.h"
 
 using namespace seqgrad;
@@ -55,8 +56,7 @@ bool has(const std::string& text, const std::string& part) {
 }
 
 std::shared_ptr<const Tokenizer> train(const std::vector<std::string>& lines, const TokenizerOptions& options = {}) {
-  const std::vector<std::string_view> views(lines.begin(), lines.end());
-  return tokenizer_kind(options.kind).train(views, options);
+  return tokenizer_kind(options.kind).train(counted(lines), options);
 }
 
 double seconds_since(std::clock_t begin) {  // of this process's own work
@@ -68,17 +68,20 @@ Corpus random_corpus(int64_t size, int64_t longest, uint64_t seed) {
   Random random(seed, 0);
   Corpus corpus;
   corpus.name = "random";
+  std::vector<std::vector<int32_t>> source, target;
   for (int64_t i = 0; i < size; ++i) {
     const auto row = [&] {
       std::vector<int32_t> ids(1 + random.below(longest));
       for (int32_t& id : ids) id = static_cast<int32_t>(special_ids + random.below(20));
       return ids;
     };
-    corpus.source.push_back(row());
-    corpus.target.push_back(row());
+    source.push_back(row());
+    target.push_back(row());
     corpus.lines.push_back(i + 1);
     corpus.pairs.push_back({});
   }
+  corpus.source = rows_of(source);
+  corpus.target = rows_of(target);
   return corpus;
 }
 
@@ -225,9 +228,9 @@ TEST_CASE("100,000 pairs are read, numbered and cut into batches in 3 seconds", 
   const auto units = tokenizer_kind("word").length;
   ParallelText pairs = read_parallel_text("train", {path, path, ""}, {}, units);
   drop_unusable(pairs, 100, units, units);
-  std::vector<std::string_view> lines;
+  std::vector<std::string> lines;
   for (const Pair& pair : pairs.pairs) lines.push_back(pair.source);
-  const auto words = tokenizer_kind("word").train(lines, {});
+  const auto words = train(lines);
   const Corpus corpus = encode(std::move(pairs), *words, *words);
   Batcher batcher(corpus, {});
   int64_t sentences = 0;
@@ -249,13 +252,13 @@ TEST_CASE("two files are read line by line; blank and long pairs are dropped and
   CHECK(text.pairs[1].target == "sieben");
   CHECK(text.skipped.blank == 2);
   CHECK(text.skipped.too_long == 1);
-  text.pairs.assign(3, {"a b c", "", {}});
-  text.pairs[0].target = "x";
+  text.pairs = std::vector<Pair>{{"a b c", "x", {}}, {"a b c", "", {}}, {"a b c", "", {}}};
+  text.lines = {1, 2, 3};
   text.skipped = {};
   CHECK(refusal([&] { drop_unusable(text, 2, words, words); }) ==
         "train: no pair left of 3: 2 blank on a side, 1 longer than data.max_length 2");
   require_words(text);
-  text.pairs.assign(2, {"a", " ", {}});
+  text.pairs = std::vector<Pair>(2, {"a", " ", {}});
   CHECK(refusal([&] { require_words(text); }) == "train: no pair left of 2: 2 blank on a side");
 }
 

@@ -7,6 +7,7 @@
 #include "engine/core/error.h"
 #include "engine/data/config.h"
 #include "tests/support/catch.h"
+#include "tests/support/corpora.h"
 
 using namespace seqgrad;
 
@@ -60,7 +61,7 @@ TEST_CASE("a task gives all its sets, in its own kind of vocabulary") {
   CHECK(data.source->size() == special_ids + 50);
   CHECK(data.reported.size() == 2);
   CHECK(data.reported.at("length_50").source.length(0) == 50);
-  CHECK(data.test.unknown_source == 0);
+  CHECK(data.test.source.unknown() == 0);
   const Data roman = loaded({"task=roman"});
   CHECK(roman.source->size() == special_ids + 10);  // the digits
   CHECK(roman.target->size() == special_ids + 7);
@@ -162,7 +163,7 @@ TEST_CASE("every key of the data section changes what is loaded") {
   load(config, "", files);
   const Data again = load_data(config, 1, plain.target, plain.target);
   CHECK(again.source == plain.target);
-  CHECK(again.train.unknown_source > 0);
+  CHECK(again.train.source.unknown() > 0);
 }
 
 TEST_CASE("contradictions in the data section are refused") {
@@ -207,8 +208,8 @@ TEST_CASE("what a config leaves to its task is written out as it came, and loads
     CHECK(config.sizes.test() == data.test.size());
     CHECK(config.vocabulary.kind() == std::string(task == std::string("copy") ? "word" : "char"));
     const Data again = load_data(config, 3);
-    CHECK(again.train.source.values() == data.train.source.values());
-    CHECK(again.test.target.values() == data.test.target.values());
+    CHECK(rows(again.train.source) == rows(data.train.source));
+    CHECK(rows(again.test.target) == rows(data.test.target));
   }
   const Folder folder;
   const std::string f = folder.write("f", "a\n");

@@ -102,11 +102,11 @@ TEST_CASE("training, dev and test text have one normal form, as data.normalize s
   };
   for (const auto& [train, dev] : {std::pair(nfd, nfc), {nfc, nfd}}) {
     const Data data = pair(train, dev, "nfc");
-    CHECK(data.dev.unknown_source == 0);
+    CHECK(data.dev.source.unknown() == 0);
     CHECK(data.train.pairs[0].source == "grüne Tür");
     CHECK(data.dev.pairs[0].source == "grüne Tür");
   }
-  CHECK(pair(nfd, wide, "nfkc").dev.unknown_source == 0);
+  CHECK(pair(nfd, wide, "nfkc").dev.source.unknown() == 0);
   CHECK(pair(wide, nfc, "nfkc").source->size() == special_ids + 2);
   CHECK(pair(wide, wide, "nfc").source->size() == special_ids + 1);
   const std::string as_it_stands = error_of([&] { pair(nfd, nfc, "none"); });

@@ -5,6 +5,7 @@
 #include "engine/data/batcher.h"
 #include "engine/data/shards.h"
 #include "tests/support/catch.h"
+#include "tests/support/corpora.h"
 #include "tests/support/random_batch.h"
 
 using namespace seqgrad;
@@ -14,6 +15,7 @@ namespace {
 // Pairs as long as those of Multi30k's training text, about: 13 words a side, from 4 to 40, and sides that go together.
 Corpus drawn_corpus(uint64_t seed, int64_t pairs) {
   Corpus corpus;
+  std::vector<std::vector<int32_t>> source, target;
   Random random(seed, 0);
   for (int64_t i = 0; i < pairs; ++i) {
     const double length = 13 * std::exp(0.3 * random.normal());
@@ -21,11 +23,13 @@ Corpus drawn_corpus(uint64_t seed, int64_t pairs) {
       const double n = length + 1.5 * random.normal();
       return std::vector<int32_t>(static_cast<size_t>(std::clamp(n, 4.0, 40.0)), 5);
     };
-    corpus.source.push_back(words());
-    corpus.target.push_back(words());
+    source.push_back(words());
+    target.push_back(words());
     corpus.lines.push_back(i + 1);
-    corpus.pairs.emplace_back();
+    corpus.pairs.push_back({});
   }
+  corpus.source = rows_of(source);
+  corpus.target = rows_of(target);
   return corpus;
 }
 

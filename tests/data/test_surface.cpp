@@ -65,9 +65,9 @@ TEST_CASE("a run's data section says how its lines are read and shown") {
   const auto surface = [](std::vector<std::string> set, bool lowercase = false) {
     DataConfig config;
     load(config, "", set);
-    const std::vector<std::string_view> lines = {"a dog .", "Hund"};
+    const std::vector<CountedText> texts = {{"a dog ."}, {"Hund"}};
     static std::shared_ptr<const Tokenizer> tokenizer;  // outlives the surface
-    tokenizer = tokenizer_kind(vocabulary_kind(config)).train(lines, {vocabulary_kind(config), 0, 1, lowercase});
+    tokenizer = tokenizer_kind(vocabulary_kind(config)).train(texts, {vocabulary_kind(config), 0, 1, lowercase});
     return Surface(config, *tokenizer);
   };
   const std::vector<std::string> files = {"train.tsv=t", "dev.tsv=d"};
@@ -91,7 +91,7 @@ TEST_CASE("a run's data section says how its lines are read and shown") {
 TEST_CASE("a megabyte of marks, of letters with marks or of accents is read in seconds of the processor") {
   DataConfig config;
   load(config, "", {"train.tsv=t", "dev.tsv=d", "normalize=nfkc"});
-  const auto tokenizer = tokenizer_kind("word").train(std::vector<std::string_view>{"a dog . \u00e4"}, {});
+  const auto tokenizer = tokenizer_kind("word").train(std::vector<CountedText>{{"a dog . \u00e4"}}, {});
   const Surface surface(config, *tokenizer);
   for (const char* unit : {".", "?!", "a.", "A.B", "a\u0308.", " .", "\u0308", "..A "}) {
     CAPTURE(unit);

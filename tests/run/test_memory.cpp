@@ -13,6 +13,7 @@
 #include "engine/train/evaluate.h"
 #include "engine/train/step.h"
 #include "tests/support/catch.h"
+#include "tests/support/corpora.h"
 #include "tests/support/scratch.h"
 
 using namespace seqgrad;
@@ -111,10 +112,10 @@ TEST_CASE("the bound of a batch is below what it takes, and not by much") {
       const auto model = make_model(config, {50, 50});
       const LossSetup setup = make_loss_setup(config.loss, 50);
       Corpus corpus;
-      corpus.source.push_back(std::vector<int32_t>(900, 5));
-      corpus.target.push_back(std::vector<int32_t>(699, 6));
+      corpus.source = rows_of({std::vector<int32_t>(900, 5)});
+      corpus.target = rows_of({std::vector<int32_t>(699, 6)});
       corpus.lines = {1};
-      corpus.pairs.resize(1);
+      corpus.pairs.push_back({});
       const int64_t row = 0;
       const Batch batch = make_batch(corpus, {&row, 1}, 1);
       const double bound = batch_bytes(config, 50)(1, 900, 700);
@@ -187,17 +188,18 @@ TEST_CASE("evaluation takes every sentence once, long ones by themselves, and sa
   Config config;
   load(config, "",
        {"data.task=copy", "model.embedding=4", "model.encoder.hidden=4", "model.decoder.hidden=8", "precision=fp64"});
-  const auto tokenizer = tokenizer_kind("word").train(std::vector<std::string_view>{"a b"}, {"word", 0, 1, false});
+  const auto tokenizer = tokenizer_kind("word").train(counted({"a b"}), {"word", 0, 1, false});
   const auto model = make_model(config, {tokenizer->size(), tokenizer->size()});
   const LossSetup setup = make_loss_setup(config.loss, tokenizer->size());
   ParallelText text;
   text.name = "dev";
   for (int64_t i = 0; i < 150; ++i) {
-    text.pairs.push_back({words(static_cast<size_t>(1 + i % 7)), words(static_cast<size_t>(1 + i % 5)), {}});
+    const int64_t source = i == 140 ? 3000 : 1 + i % 7;
+    const int64_t target =
+        i == 70 ? 9000 : 1 + i % 5;  // beside it others of its length were 64 times as many positions
+    text.pairs.push_back({words(static_cast<size_t>(source)), words(static_cast<size_t>(target)), {}});
     text.lines.push_back(i + 1);
   }
-  text.pairs[70].target = words(9000);  // beside it others of its length would be 64 times as many positions
-  text.pairs[140].source = words(3000);
   const Corpus corpus = encode(text, *tokenizer, *tokenizer);
   std::vector<int> seen(150);
   for (const auto& rows : evaluation_batches(corpus)) {
@@ -217,7 +219,7 @@ TEST_CASE("evaluation takes every sentence once, long ones by themselves, and sa
   int64_t live = 0, correct = 0;
   for (size_t i = 0; i < 150; ++i) {
     ParallelText one;
-    one.name = "dev", one.pairs = {text.pairs[i]}, one.lines = {1};
+    one.name = "dev", one.pairs = std::vector<Pair>{text.pairs[i]}, one.lines = {1};
     const Evaluation alone =
         evaluate(*model, setup, encode(one, *tokenizer, *tokenizer), *tokenizer, decode, score_options(config));
     const auto tokens = static_cast<double>(alone.tokens);

@@ -5,6 +5,7 @@
 #include "engine/run/fingerprint.h"
 #include "engine/train/checkpoint.h"
 #include "tests/support/catch.h"
+#include "tests/support/corpora.h"
 #include "tests/support/scratch.h"
 
 using namespace seqgrad;
@@ -43,13 +44,16 @@ Result shell(const Scratch& dir, const std::string& command) {
   return {WEXITSTATUS(status), slurp(dir / "out"), slurp(dir / "err")};
 }
 
-Corpus corpus_of(std::vector<Pair> pairs) {
+Corpus corpus_of(const std::vector<Pair>& pairs) {
   Corpus c;
-  c.pairs = std::move(pairs);
-  for (size_t i = 0; i < c.pairs.size(); ++i) {
-    c.source.push_back(std::vector<int32_t>{static_cast<int32_t>(i), 7});
-    c.target.push_back(std::vector<int32_t>{5});
+  c.pairs = pairs;
+  std::vector<std::vector<int32_t>> source, target;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    source.push_back({static_cast<int32_t>(i), 7});
+    target.push_back({5});
   }
+  c.source = rows_of(source);
+  c.target = rows_of(target);
   return c;
 }
 
@@ -61,16 +65,14 @@ TEST_CASE("the fingerprint of a corpus changes with anything that training or ev
   CHECK(plain.size() == 16);
   CHECK(fingerprint(corpus_of({{"a", "b", {}}, {"c", "d", {}}})) == plain);
   std::vector<Corpus> others(8, c);
-  others[0].source = {}, others[0].source.push_back(std::vector<int32_t>{0}),
-  others[0].source.push_back(std::vector<int32_t>{7, 1, 7});  // the same ids, cut elsewhere
-  others[1].target = {}, others[1].target.push_back(std::vector<int32_t>{6}),
-  others[1].target.push_back(std::vector<int32_t>{5});
+  others[0].source = rows_of({{0}, {7, 1, 7}});  // the same ids, cut elsewhere
+  others[1].target = rows_of({{6}, {5}});
   others[2].example_weight = {1, 1};
   others[3].token_weight.push_back(std::vector<double>{1, 1});
   others[4].mask.push_back(std::vector<uint8_t>{1, 1});
-  others[5].pairs[1].source = "e";
-  others[6].pairs[1].target = "e";
-  std::swap(others[7].pairs[0], others[7].pairs[1]);
+  others[5].pairs = std::vector<Pair>{{"a", "b", {}}, {"e", "d", {}}};
+  others[6].pairs = std::vector<Pair>{{"a", "b", {}}, {"c", "e", {}}};
+  others[7].pairs = std::vector<Pair>{{"c", "d", {}}, {"a", "b", {}}};
   for (size_t i = 0; i < others.size(); ++i) {
     CAPTURE(i);
     CHECK(fingerprint(others[i]) != plain);

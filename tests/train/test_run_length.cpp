@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/support/catch.h"
+#include "tests/support/corpora.h"
 #include "tests/support/scratch.h"
 
 using namespace seqgrad;
@@ -44,12 +45,13 @@ std::unique_ptr<Config> config_of(const std::vector<std::string>& more) {
 Corpus corpus_of(int64_t size) {
   Corpus c;
   c.name = "train";
+  std::vector<std::vector<int32_t>> rows;
   for (int64_t i = 0; i < size; ++i) {
-    const std::vector<int32_t> ids(static_cast<size_t>(1 + i * 7 % 13), 5);
+    rows.emplace_back(static_cast<size_t>(1 + i * 7 % 13), 5);
     c.pairs.push_back({});
     c.lines.push_back(i + 1);
-    c.source.push_back(ids), c.target.push_back(ids);
   }
+  c.source = c.target = rows_of(rows);
   return c;
 }
 

@@ -229,7 +229,7 @@ TEST_CASE("translations and evaluations that processes share are those of one, n
   std::vector<std::vector<int32_t>> sources;
   for (int64_t i = 0; i < job.data.train.size(); ++i) {  // 90, and a blank one among them
     if (i == 40) sources.emplace_back();
-    sources.emplace_back(job.data.train.source[i].begin(), job.data.train.source[i].end());
+    sources.push_back(job.data.train.source[i]);
   }
   const LossSetup loss = make_loss_setup(job.config.loss, job.data.target->size());
   const auto text = [&](Processes& p) {
