@@ -85,7 +85,8 @@ static bool is_number(std::string_view text) {
 }
 
 static void read_tsv(ParallelText& text, const std::string& path, const TextForm& form) {
-  size_t columns = 0, i = 0;  // the columns of the first line that is not blank; lines before this one
+  size_t columns = 0;  // of the first line that is not blank
+  size_t i = 0;        // this line, from 1
   for_each_text(path, text.odd, [&](std::string_view line) {
     text.lines.push_back(static_cast<int64_t>(++i));
     if (blank(line)) {

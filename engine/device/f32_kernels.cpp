@@ -11,15 +11,16 @@ extern const F32Kernels f32_kernels_avx2, f32_kernels_avx512;
 
 namespace {
 
-constexpr int64_t columns = 48;
+constexpr int64_t rows = 8, columns = 48;
 
 void tile(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start, int64_t start_ld,
           float* c, int64_t ldc, int64_t height, int64_t span) {
   for (int64_t r = 0; r < height; ++r)
     for (int64_t j = 0; j < span; ++j) {
       float sum = 0;
+      const float* const panel = b + j / columns * columns * k;
       for (int64_t i = 0; i < k; ++i)
-        sum = std::fma(a[transposed ? i * lda + r : r * lda + i], b[i * columns + j], sum);
+        sum = std::fma(a[transposed ? i * lda + r : r * lda + i], panel[i * columns + j % columns], sum);
       c[r * ldc + j] = start ? start[r * start_ld + j] + sum : sum;
     }
 }
@@ -30,7 +31,7 @@ void lay_out(int64_t k, int64_t span, const float* b, int64_t ldb, bool transpos
       panel[i * columns + j] = j < span ? b[transposed ? j * ldb + i : i * ldb + j] : 0;
 }
 
-constexpr F32Kernels plain{"plain", columns, tile, lay_out};
+constexpr F32Kernels plain{"plain", rows, columns, tile, lay_out};
 
 }  // namespace
 

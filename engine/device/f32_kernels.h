@@ -7,14 +7,13 @@
 namespace seqgrad {
 
 struct F32Kernels {
-  static constexpr int64_t rows = 8;  // of C, that a call computes at the most
-
   const char* isa;
-  int64_t columns;  // of a panel of B: as many as the kernel has sums in registers for
+  int64_t rows;     // of C, that a call computes at the most
+  int64_t columns;  // of a panel of B: as many as the kernel has sums of so many rows in registers for
 
   // C [height,span] = `start` + the sum over k, in order and fused, of a [height,k], whose rows, or columns if it is
-  // transposed, lie lda apart, and a panel b [k,columns]. `start` is null, C itself or a row: its rows lie start_ld
-  // apart.
+  // transposed, lie lda apart, and as many panels b [k,columns] as cover the span, one after the other. `start` is
+  // null, C itself or a row: its rows lie start_ld apart.
   void (*tile)(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start,
                int64_t start_ld, float* c, int64_t ldc, int64_t height, int64_t span);
 

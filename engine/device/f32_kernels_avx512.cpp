@@ -4,6 +4,7 @@
 namespace seqgrad {
 
 extern constinit const F32Kernels f32_kernels_avx512;
-constinit const F32Kernels f32_kernels_avx512{"avx512", SEQGRAD_ISA::columns, SEQGRAD_ISA::tile, SEQGRAD_ISA::lay_out};
+constinit const F32Kernels f32_kernels_avx512{"avx512", SEQGRAD_ISA::most_rows, SEQGRAD_ISA::columns, SEQGRAD_ISA::tile,
+                                              SEQGRAD_ISA::lay_out};
 
 }  // namespace seqgrad

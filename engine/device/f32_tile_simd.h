@@ -11,8 +11,12 @@
 namespace seqgrad::SEQGRAD_ISA {
 
 constexpr int64_t lanes = Vec<float>::lanes;
-constexpr int64_t columns = 3 * lanes;
-constexpr int64_t most_rows = SEQGRAD_VECTOR_BYTES / 8;  // with the vectors of B and an element of A they fill them
+// A tile's sums fill the registers but for the vectors of B and an element of A: 24 of 32, or 12 of 16, and then higher
+// than wide, so that a panel of some hundred rows stays in the first cache.
+constexpr int64_t most_vectors = SEQGRAD_VECTOR_BYTES == 64 ? 3 : 2, columns = most_vectors * lanes;
+constexpr int64_t most_rows = SEQGRAD_VECTOR_BYTES == 64 ? 8 : 6;
+// One or two rows have so few sums in a panel that each waits for the one before it, so they take more than one panel.
+constexpr int64_t few_rows = 2, vectors_of_few_rows = 6;
 
 // x·y + sum, rounded once: a compiler fuses the plain expression only where it optimises.
 #if SEQGRAD_VECTOR_BYTES == 64
@@ -35,9 +39,11 @@ void block_of(int64_t k, const float* a, int64_t lda, const float* b, const Plac
 #pragma GCC unroll 8
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t v = 0; v < vectors; ++v) sum[r][v] = FloatVec{};
+  const int64_t panel = columns * k;
   for (int64_t i = 0; i < k; ++i, b += columns) {
     FloatVec right[vectors];
-    for (int64_t v = 0; v < vectors; ++v) right[v] = load<float>(b + lanes * v);
+    for (int64_t v = 0; v < vectors; ++v)
+      right[v] = load<float>(b + v / most_vectors * panel + v % most_vectors * lanes);
 #pragma GCC unroll 8
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t v = 0; v < vectors; ++v)
@@ -60,34 +66,27 @@ void block_of(int64_t k, const float* a, int64_t lda, const float* b, const Plac
       to.c[r * to.ldc + j] = to.start ? to.start[r * to.start_ld + j] + all[r][j] : all[r][j];
 }
 
-template <int64_t rows, bool transposed>
-void rows_of(int64_t k, const float* a, int64_t lda, const float* b, const Place& to) {
-  if (to.span > 2 * lanes)
-    block_of<rows, 3, transposed>(k, a, lda, b, to);
-  else if (to.span > lanes)
-    block_of<rows, 2, transposed>(k, a, lda, b, to);
-  else
-    block_of<rows, 1, transposed>(k, a, lda, b, to);
+template <int64_t rows, int64_t vectors, bool transposed>
+void columns_of(int64_t k, const float* a, int64_t lda, const float* b, const Place& to) {
+  if constexpr (vectors > 1)
+    if (to.span <= (vectors - 1) * lanes) return columns_of<rows, vectors - 1, transposed>(k, a, lda, b, to);
+  block_of<rows, vectors, transposed>(k, a, lda, b, to);
 }
 
 template <int64_t rows, bool transposed>
-void few_rows_of(int64_t height, int64_t k, const float* a, int64_t lda, const float* b, const Place& to) {
+void rows_of(int64_t height, int64_t k, const float* a, int64_t lda, const float* b, const Place& to) {
   if constexpr (rows > 1)
-    if (height < rows) return few_rows_of<rows - 1, transposed>(height, k, a, lda, b, to);
-  rows_of<rows, transposed>(k, a, lda, b, to);
-}
-
-template <bool transposed>
-void tile_of(int64_t k, const float* a, int64_t lda, const float* b, const float* start, int64_t start_ld, float* c,
-             int64_t ldc, int64_t height, int64_t span) {
-  for (int64_t i = 0; i < height; i += most_rows)
-    few_rows_of<most_rows, transposed>(height - i, k, a + (transposed ? i : i * lda), lda, b,
-                                       {start ? start + i * start_ld : nullptr, start_ld, c + i * ldc, ldc, span});
+    if (height < rows) return rows_of<rows - 1, transposed>(height, k, a, lda, b, to);
+  columns_of<rows, rows <= few_rows ? vectors_of_few_rows : most_vectors, transposed>(k, a, lda, b, to);
 }
 
 inline void tile(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start,
                  int64_t start_ld, float* c, int64_t ldc, int64_t height, int64_t span) {
-  (transposed ? tile_of<true> : tile_of<false>)(k, a, lda, b, start, start_ld, c, ldc, height, span);
+  const auto run = transposed ? rows_of<most_rows, true> : rows_of<most_rows, false>;
+  const int64_t step = height <= few_rows ? vectors_of_few_rows * lanes : columns;
+  for (int64_t j = 0; j < span; j += step)
+    run(height, k, a, lda, b + j * k,
+        {start ? start + j : nullptr, start_ld, c + j, ldc, j + step < span ? step : span - j});
 }
 
 // The lanes of a half of x and y, the first or second one, in turns.

@@ -10,7 +10,6 @@
 namespace seqgrad {
 namespace {
 
-constexpr int64_t height = F32Kernels::rows;
 constexpr int64_t cached_columns = 128;                  // of a stored A that all panels find in the second cache
 constexpr int64_t min_rows_to_share = 128;               // of C, into blocks of which each reads all of B
 constexpr int64_t min_blocks = 8;                        // so that a few threads end together
@@ -31,27 +30,25 @@ void lay_out_panel(Matrix<const float> b, int64_t panel, float* to) {
 void panel_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, const float* start,
                 int64_t start_ld) {
   const F32Kernels& kernels = *f32_kernels();
-  const int64_t width = kernels.columns, panels = panels_of(c.cols, width), k = a.cols;
-  const auto run = [&](int64_t first_row, int64_t end_row, int64_t panel) {
-    const int64_t j = panel * width;
-    for (int64_t i = first_row; i < end_row; i += height)
-      kernels.tile(k, a.at(i, 0), a.ld, a.transposed, b.panels + j * k, start ? start + i * start_ld + j : nullptr,
-                   start_ld, c.at(i, j), c.ld, std::min(height, end_row - i), std::min(width, c.cols - j));
+  const int64_t height = kernels.rows, width = kernels.columns, panels = panels_of(c.cols, width), k = a.cols;
+  const auto run = [&](int64_t first_row, int64_t end_row, int64_t first_panel, int64_t end_panel) {
+    const int64_t step = end_row - first_row <= height ? end_panel - first_panel : 1;  // panels of one call
+    for (int64_t panel = first_panel; panel < end_panel; panel += step) {
+      const int64_t j = panel * width;
+      for (int64_t i = first_row; i < end_row; i += height)
+        kernels.tile(k, a.at(i, 0), a.ld, a.transposed, b.panels + j * k, start ? start + i * start_ld + j : nullptr,
+                     start_ld, c.at(i, j), c.ld, std::min(height, end_row - i), std::min(step * width, c.cols - j));
+    }
   };
   const bool shared = c.rows * k * c.cols >= min_shared_multiplications;
   if (shared && c.rows >= min_rows_to_share) {
     int64_t rows = (c.rows / min_blocks + height - 1) / height * height;
-    if (a.transposed) rows = std::min(rows, cached_columns);
-    parallel_ranges(c.rows, rows, [&](int64_t begin, int64_t end) {
-      for (int64_t panel = 0; panel < panels; ++panel) run(begin, end, panel);
-    });
-    return;
+    if (a.transposed) rows = std::min(rows, cached_columns / height * height);
+    return parallel_ranges(c.rows, rows, [&](int64_t begin, int64_t end) { run(begin, end, 0, panels); });
   }
   const bool split = shared || k * c.cols >= min_shared_numbers;
   parallel_ranges(panels, std::max<int64_t>(1, split ? (panels + min_blocks - 1) / min_blocks : panels),
-                  [&](int64_t begin, int64_t end) {
-                    for (int64_t panel = begin; panel < end; ++panel) run(0, c.rows, panel);
-                  });
+                  [&](int64_t begin, int64_t end) { run(0, c.rows, begin, end); });
 }
 
 int64_t panel_size(int64_t k, int64_t n) { return panels_of(n, f32_kernels()->columns) * f32_kernels()->columns * k; }

@@ -52,10 +52,11 @@ struct Product {
     lay_out_panels(right(), out.data());
     return out;
   }
-  std::vector<float> first_panel(int64_t columns) const {
-    std::vector<float> out(static_cast<size_t>(k * columns), 0.0f);
+  std::vector<float> panels(int64_t columns) const {
+    std::vector<float> out(static_cast<size_t>((n + columns - 1) / columns * columns * k), 0.0f);
     for (int64_t i = 0; i < k; ++i)
-      for (int64_t j = 0; j < std::min(columns, n); ++j) out[static_cast<size_t>(i * columns + j)] = *right().at(i, j);
+      for (int64_t j = 0; j < n; ++j)
+        out[static_cast<size_t>(j / columns * columns * k + i * columns + j % columns)] = *right().at(i, j);
     return out;
   }
 };
@@ -81,17 +82,17 @@ TEST_CASE("tiles have the bits of the plain loops in every instruction set, and 
   CHECK(found == names);
   for (int trial = 0; trial < 200; ++trial) {
     const Product p(random);
-    const int64_t height = std::min(p.m, F32Kernels::rows);
     const F32Kernels& plain = *all_f32_kernels()[0];
     for (const F32Kernels* kernels : all_f32_kernels()) {
-      const int64_t span = std::min({p.n, kernels->columns, plain.columns});
-      const std::vector<float> panel = p.first_panel(kernels->columns), plain_panel = p.first_panel(plain.columns);
+      const int64_t height = std::min({p.m, kernels->rows, plain.rows}),
+                    span = 1 + static_cast<int64_t>(random.below(static_cast<uint64_t>(p.n)));
+      const std::vector<float> panels = p.panels(kernels->columns), plain_panels = p.panels(plain.columns);
       for_each_start(p, [&](const std::string& start, std::vector<float>& c, const float* from, int64_t ld) {
         std::vector<float> want = p.before;
-        plain.tile(p.k, p.a.data(), p.lda, p.a_transposed, plain_panel.data(), start == "c" ? want.data() : from, ld,
+        plain.tile(p.k, p.a.data(), p.lda, p.a_transposed, plain_panels.data(), start == "c" ? want.data() : from, ld,
                    want.data(), p.ldc, height, span);
-        kernels->tile(p.k, p.a.data(), p.lda, p.a_transposed, panel.data(), from, ld, c.data(), p.ldc, height, span);
-        CAPTURE(seed, trial, kernels->isa, start, p.m, p.n, p.k);
+        kernels->tile(p.k, p.a.data(), p.lda, p.a_transposed, panels.data(), from, ld, c.data(), p.ldc, height, span);
+        CAPTURE(seed, trial, kernels->isa, start, p.m, span, p.k);
         REQUIRE(c == want);
         for (int64_t r = 0; r < p.m; ++r)
           for (int64_t j = 0; j < p.ldc; ++j)
