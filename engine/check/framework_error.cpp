@@ -9,10 +9,10 @@
 namespace seqgrad {
 namespace {
 
-constexpr Arithmetic known[] = {{"f64", 0x1p-53, 0x1p-53, 0x1p-1022},
-                                {"f32", 0x1p-24, 0x1p-24, 0x1p-126},
-                                {"bf16", 0x1p-8, 0x1p-24, 0x1p-126},
-                                {"f16", 0x1p-11, 0x1p-24, 0x1p-24}};
+constexpr Arithmetic known[] = {{"f64", 0x1p-53, 0x1p-53, 0x1p-1022, 4},
+                                {"f32", 0x1p-24, 0x1p-24, 0x1p-126, 8},
+                                {"bf16", 0x1p-8, 0x1p-24, 0x1p-126, 8},
+                                {"f16", 0x1p-11, 0x1p-24, 0x1p-24, 8}};
 
 // Errors of n roundings of random sign add up to at most this many times √n of one, but for odds of 1 in 400 a number
 // (Higham and Mary 2019, theorem 2.4, with λ = 3).
@@ -127,13 +127,16 @@ void FrameworkError::row_gradient(size_t i, std::vector<double>& error, std::vec
   const Row row = measure(i, z);
   const double c = run_.pull[i], zeta = 2 * rule_.z_loss, pull = mass(i) + zeta * std::abs(row.lambda);
   const auto v = static_cast<size_t>(rule_.classes);
+  const bool smoothed = !tasks_[i].q && (rule_.off != 0 || rule_.off_row);
+  const double sum_of_shares = smoothed ? k_.sum_u * static_cast<double>(v) / k_.lanes * mass(i) : 0;
   error.assign(v, 0.0);
   size.assign(v, 0.0);
   for (size_t j = 0; j < v; ++j) {
     const double p = z.p[j], r = rule_.r(tasks_[i], static_cast<int64_t>(j));
     double exponent = row.lambda_error + z.slack[j] + few * k_.u;
     if (p > 0) exponent += 2 * k_.u * (std::abs(z.a[j]) + std::abs(row.top) + row.log_sum);
-    const double moved = p * (pull * std::expm1(std::min(exponent, largest_exponent)) + zeta * row.lambda_error);
+    const double moved =
+        p * (pull * std::expm1(std::min(exponent, largest_exponent)) + zeta * row.lambda_error + sum_of_shares);
     const double slope = z.slope.empty() ? 1 : z.slope[j];
     size[j] = c * (pull * p + r);
     // The way back through a cap: 1 − t² of a rounded t, and products with it, κ and 1/κ.

@@ -11,6 +11,7 @@ struct Arithmetic {
   const char* name = "f64";
   double u = 0x1p-53, sum_u = 0x1p-53;  // unit roundoff: of a number, of a sum on its way
   double smallest = 0;                  // what lies below may become 0
+  double lanes = 4;                     // of a vectorised sum, at the fewest: of AVX2
 };
 const Arithmetic& arithmetic_of(const std::string& limit_class);  // "f64", "f32", "bf16" or "f16"
 

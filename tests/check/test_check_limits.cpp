@@ -19,7 +19,8 @@ float to_bf16(float x) {
 }
 float as_it_is(float x) { return x; }
 
-// A mean over rows by way of a log-softmax that is kept in the dtype, as PyTorch does it.
+// A mean over rows by way of a log-softmax that is kept in the dtype, as PyTorch does it, which adds up the gradient
+// that it is given in eight lanes.
 struct Recorded {
   std::vector<float> logits;
   std::vector<int64_t> targets;
@@ -27,7 +28,8 @@ struct Recorded {
   std::vector<double> gradient;
 };
 
-Recorded recorded_rows(int64_t rows, int64_t v, float sd, float offset, float (*rounded)(float), uint64_t seed) {
+Recorded recorded_rows(int64_t rows, int64_t v, float sd, float offset, float (*rounded)(float), uint64_t seed,
+                       float smoothing = 0) {
   Recorded out;
   double total = 0;
   Random random(seed, 0);
@@ -40,11 +42,15 @@ Recorded recorded_rows(int64_t rows, int64_t v, float sd, float offset, float (*
     const float log_sum = std::log(sum);
     const auto y = static_cast<int64_t>(random.below(static_cast<uint64_t>(v)));
     const float share = rounded(1.0F / static_cast<float>(rows));
+    const float equal = smoothing / static_cast<float>(v), own = 1 - smoothing;
+    const auto weight = [&](int64_t j) { return (j == y ? own + equal : equal) * share; };
+    float lanes[8] = {}, all = 0;
+    for (int64_t j = 0; j < v; ++j) lanes[j % 8] += weight(j);
+    for (const float lane : lanes) all += lane;
     for (int64_t j = 0; j < v; ++j) {
       const float l = rounded(z[static_cast<size_t>(j)] - top - log_sum);
-      const float p = std::exp(l) * share;
-      out.gradient.push_back(static_cast<double>(rounded(j == y ? p - share : p)));
-      if (j == y) total += static_cast<double>(-l);
+      out.gradient.push_back(static_cast<double>(rounded(std::exp(l) * all - weight(j))));
+      total += static_cast<double>(-l) * static_cast<double>(j == y ? own + equal : equal);
     }
     out.targets.push_back(y);
     out.logits.insert(out.logits.end(), z.begin(), z.end());
@@ -53,7 +59,7 @@ Recorded recorded_rows(int64_t rows, int64_t v, float sd, float offset, float (*
   return out;
 }
 
-CaseReport report_of(const Recorded& r, const std::string& limit_class) {
+CaseReport report_of(const Recorded& r, const std::string& limit_class, double smoothing = 0) {
   const auto rows = static_cast<int64_t>(r.targets.size()), v = static_cast<int64_t>(r.logits.size()) / rows;
   SafetensorsFile file;
   file.path = "t";
@@ -61,8 +67,8 @@ CaseReport report_of(const Recorded& r, const std::string& limit_class) {
                   named_array("targets", {1, rows}, r.targets.data()), named_array("gold.value", {}, &r.value),
                   named_array("gold.d_logits", {1, rows, v}, r.gradient.data())};
   const std::string tolerance = limit_class.empty() ? "" : "tolerance: {class: " + limit_class + "}\n";
-  return check_case(make_case(parse_yaml("loss: {preset: torch.mean}\n" + tolerance, "c.yaml"), std::move(file), "c"),
-                    {});
+  const std::string loss = fmt::format("loss: {{preset: torch.mean, smoothing: {{epsilon: {}}}}}\n", smoothing);
+  return check_case(make_case(parse_yaml(loss + tolerance, "c.yaml"), std::move(file), "c"), {});
 }
 
 struct Arithmetic {
@@ -92,6 +98,20 @@ TEST_CASE("right losses in float32 and bfloat16 pass whatever the vocabulary; la
         r.gradient[static_cast<size_t>(r.targets[0])] += a.noticed / 3;
         CHECK(report_of(r, a.name).verdict == Verdict::differs);
       }
+}
+
+TEST_CASE("a framework that adds up equal shares of smoothing in eight lanes is right; a share more is not") {
+  for (const int64_t v : {5000, 32000}) {
+    const uint64_t seed = 3;
+    CAPTURE(v, seed);
+    Recorded r = recorded_rows(2, v, 8, 0, as_it_is, seed, 0.125F);
+    const CaseReport right = report_of(r, "f32", 0.125);
+    CAPTURE(right.lines);
+    CHECK(right.verdict == Verdict::as_expected);
+    const auto y = static_cast<size_t>(r.targets[0]);
+    r.gradient[y] -= 100 * 0.125 / static_cast<double>(v) / 2;
+    CHECK(report_of(r, "f32", 0.125).verdict == Verdict::differs);
+  }
 }
 
 TEST_CASE(
