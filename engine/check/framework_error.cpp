@@ -23,6 +23,8 @@ constexpr double largest_exponent = 50;
 // Where a row holds NaN or is infinite there is nothing to be near to.
 double finite(double x) { return std::isfinite(x) ? x : 0; }
 
+bool smooths(const RowRule& rule) { return rule.off != 0 || rule.off_row; }
+
 double growth(size_t n) { return lambda * std::sqrt(static_cast<double>(n)); }
 
 }  // namespace
@@ -111,7 +113,7 @@ FrameworkError::Row FrameworkError::measure(size_t i, Logits& z) const {
     off += r * z.slack[j];
   }
   row.lambda_error = 2 * k_.u * (std::abs(row.top) + row.log_sum + spread + few) + k_.sum_u * growth(v) + lost + slack;
-  const bool one = !tasks_[i].q && rule_.off == 0 && !rule_.off_row;
+  const bool one = !tasks_[i].q && !smooths(rule_);
   const double terms = shares + mass * std::abs(row.lambda);
   row.loss = mass * row.lambda_error + 2 * k_.u * (terms + loss) + off;
   if (!one) row.loss += k_.sum_u * growth(v) * terms;
@@ -127,8 +129,8 @@ void FrameworkError::row_gradient(size_t i, std::vector<double>& error, std::vec
   const Row row = measure(i, z);
   const double c = run_.pull[i], zeta = 2 * rule_.z_loss, pull = mass(i) + zeta * std::abs(row.lambda);
   const auto v = static_cast<size_t>(rule_.classes);
-  const bool smoothed = !tasks_[i].q && (rule_.off != 0 || rule_.off_row);
-  const double sum_of_shares = smoothed ? k_.sum_u * static_cast<double>(v) / k_.lanes * mass(i) : 0;
+  const bool shared = !tasks_[i].q && smooths(rule_);
+  const double sum_of_shares = shared ? k_.sum_u * static_cast<double>(v) / k_.lanes * mass(i) : 0;
   error.assign(v, 0.0);
   size.assign(v, 0.0);
   for (size_t j = 0; j < v; ++j) {

@@ -105,15 +105,8 @@ static void build_vocabularies(const ParallelText& train, const DataConfig& c, c
   const WordLines &source = *train.pairs.source(), &target = *train.pairs.target();
   const auto build = [&](std::initializer_list<const WordLines*> sides) {
     std::vector<CountedText> texts;
-    for (const WordLines* lines : sides) {
-      const std::vector<int64_t> counts = lines->counts();
-      int64_t spaces = -lines->size();  // one fewer than words, in each line
-      for (size_t i = 0; i < counts.size(); ++i) {
-        if (counts[i] > 0) texts.push_back({lines->words()[i], counts[i]});
-        spaces += counts[i];
-      }
-      if (spaces > 0) texts.push_back({" ", spaces});
-    }
+    for (const WordLines* lines : sides)
+      for (const CountedText& text : lines->counted()) texts.push_back(text);
     return kind.train(texts, {kind.name, c.vocabulary.size(), c.vocabulary.min_frequency(), c.lowercase()});
   };
   if (!out.source && !out.target && c.vocabulary.share()) out.source = out.target = build({&source, &target});

@@ -12,14 +12,14 @@ Pairs::Pairs(const std::vector<Pair>& pairs) {
   for (const Pair& pair : pairs) push_back(pair);
 }
 
-Pairs::Pairs(WordLines source, WordLines target, const WordLines& given)
+Pairs::Pairs(WordLines source, WordLines target, WordLines given)
     : source_(std::make_shared<WordLines>(std::move(source))),
       target_(std::make_shared<WordLines>(std::move(target))),
-      given_(given) {}
+      given_(std::move(given)) {}
 
 void Pairs::push_back(const Pair& pair) {
   if (!pair.given.empty()) {
-    while (given_.size() < source_->size()) given_.push_back("");
+    given_.fill_up_to(source_->size());
     given_.push_back(pair.given);
   }
   if (!pair.tags.empty()) {
@@ -48,7 +48,7 @@ const Pair Pairs::operator[](size_t i) const {
 
 void Pairs::select(std::span<const size_t> rows) {
   if (given_.size() > 0) {
-    while (given_.size() < source_->size()) given_.push_back("");
+    given_.fill_up_to(source_->size());
     given_.select(rows);
   }
   if (!tags_.empty()) {

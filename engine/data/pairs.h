@@ -12,8 +12,8 @@ namespace seqgrad {
 class Pairs {
  public:
   Pairs() = default;
-  Pairs(const std::vector<Pair>& pairs);                                   // NOLINT(google-explicit-constructor)
-  Pairs(WordLines source, WordLines target, const WordLines& given = {});  // equally many; `given` may be shorter
+  Pairs(const std::vector<Pair>& pairs);                       // NOLINT(google-explicit-constructor)
+  Pairs(WordLines source, WordLines target, WordLines given);  // equally many, but for `given`, which may be fewer
 
   size_t size() const { return static_cast<size_t>(source_->size()); }
   bool empty() const { return size() == 0; }

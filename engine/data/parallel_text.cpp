@@ -133,7 +133,7 @@ static void read_two_files(ParallelText& text, const TextFiles& files, const Tex
   for_each_text(files.target, text.odd, [&](std::string_view line) {
     const std::string read = form(line);
     if (read != line) {
-      while (given.size() < target.size()) given.push_back("");
+      given.fill_up_to(target.size());
       given.push_back(line);
     }
     target.push_back(read);
@@ -141,7 +141,7 @@ static void read_two_files(ParallelText& text, const TextFiles& files, const Tex
   if (source.size() != target.size())
     refuse_line_counts(files.source, static_cast<size_t>(source.size()), files.target,
                        static_cast<size_t>(target.size()));
-  text.pairs = Pairs(std::move(source), std::move(target), given);
+  text.pairs = Pairs(std::move(source), std::move(target), std::move(given));
   text.lines = lines_from_1(text.pairs.size());
 }
 

@@ -42,12 +42,6 @@ class Tokenizer {
   Vocabulary vocabulary_;
 };
 
-// A text that stands `count` times in what a vocabulary is learned from.
-struct CountedText {
-  std::string_view text;
-  int64_t count = 1;
-};
-
 // A space ends whatever comes before it: a kind reads "a b" as it reads "a", " " and "b", one after the other.
 struct TokenizerKind {
   const char* name;

@@ -13,6 +13,12 @@ namespace seqgrad {
 // Control ids. No text can produce them: `<s>` in a line is an ordinary token that happens to look like one.
 enum SpecialId : int32_t { pad_id = 0, bos_id = 1, eos_id = 2, unk_id = 3, special_ids = 4 };
 
+// A text that stands `count` times in what a vocabulary is learned from.
+struct CountedText {
+  std::string_view text;
+  int64_t count = 1;
+};
+
 struct TokenCounts {
   TokenIndex index;
   std::vector<int64_t> counts;  // of each token of the index

@@ -32,16 +32,30 @@ std::string WordLines::operator[](int64_t row) const {
   return line;
 }
 
-std::vector<int64_t> WordLines::counts() const {
-  std::vector<int64_t> counts(words().size());
-  for (int64_t row = 0; row < size(); ++row) for_each_number(row, [&](size_t number) { ++counts[number]; });
-  return counts;
+std::vector<CountedText> WordLines::counted() const {
+  std::vector<CountedText> texts;
+  for (const std::string& word : words()) texts.push_back({word, 0});
+  int64_t spaces = 0;
+  for (int64_t row = 0; row < size(); ++row) {
+    --spaces;  // one fewer than words
+    for_each_number(row, [&](size_t number) {
+      ++texts[number].count;
+      ++spaces;
+    });
+  }
+  texts.push_back({" ", spaces});
+  std::erase_if(texts, [](const CountedText& t) { return t.count == 0; });
+  return texts;
 }
 
 void WordLines::select(std::span<const size_t> rows) {
   Ragged<uint8_t> selected;
   for (const size_t row : rows) selected.push_back(rows_[static_cast<int64_t>(row)]);
   rows_ = std::move(selected);
+}
+
+void WordLines::fill_up_to(int64_t size) {
+  while (this->size() < size) push_back("");
 }
 
 }  // namespace seqgrad

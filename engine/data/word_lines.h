@@ -1,4 +1,4 @@
-// Lines of text that keep each word once: of a million sentences about a tenth of the memory that strings take.
+// Lines of text that keep each word once.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/data/ragged.h"
-#include "engine/data/token_index.h"
+#include "engine/data/vocabulary.h"
 
 namespace seqgrad {
 
@@ -22,11 +22,13 @@ class WordLines {
   void read(int64_t row, std::string& line) const;  // the same, into memory that is there
 
   const std::vector<std::string>& words() const { return index_.tokens(); }  // some of lines that are gone
-  std::vector<int64_t> counts() const;                                       // how often each stands in the lines
+  // The lines as words and the spaces between them, each as often as it stands there. Views of words().
+  std::vector<CountedText> counted() const;
   template <class F>
   void for_each_number(int64_t row, const F& f) const;  // f(size_t): the number of each word of a line
 
   void select(std::span<const size_t> rows);  // those lines, in that order
+  void fill_up_to(int64_t size);              // with empty lines
 
  private:
   TokenIndex index_;

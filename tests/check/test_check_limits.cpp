@@ -100,7 +100,7 @@ TEST_CASE("right losses in float32 and bfloat16 pass whatever the vocabulary; la
       }
 }
 
-TEST_CASE("a framework that adds up equal shares of smoothing in eight lanes is right; a share more is not") {
+TEST_CASE("a framework that adds up equal shares of smoothing in eight lanes is right; a hundred more are not") {
   for (const int64_t v : {5000, 32000}) {
     const uint64_t seed = 3;
     CAPTURE(v, seed);

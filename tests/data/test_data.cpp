@@ -13,7 +13,6 @@
 #include "engine/core/error.h"
 #include "engine/core/random.h"
 #include "engine/data/batcher.h"
-#include "engine/io/lines.h"
 #include "tests/support/catch.h"
 #include "tests/support/corpora.h"
 #include "tests/support/timing.h"
@@ -274,22 +273,6 @@ TEST_CASE("a target that a run reads otherwise is scored as its file has it") {
   CHECK(text.pairs[0].reference() == "Das Haus");
   CHECK(text.pairs[1].given.empty());
   CHECK(text.pairs[1].reference() == "ein haus");
-}
-
-TEST_CASE("only line feeds end lines") {
-  const Folder folder;
-  const auto lines = [&](const std::string& text) { return read_lines(folder.write("text", text)); };
-  CHECK(lines("").empty());
-  CHECK(lines("\xEF\xBB\xBF").empty());
-  CHECK(lines("\n") == std::vector<std::string>{""});
-  CHECK(lines("a\n\nb") == std::vector<std::string>{"a", "", "b"});
-  CHECK(lines("a\r\n\r\nb\r\n") == std::vector<std::string>{"a", "", "b"});
-  CHECK(lines("a\rb\n\r") == std::vector<std::string>{"a\rb", "\r"});
-  CHECK(lines("a\xE2\x80\xA8"
-              "b\v\f\xC2\x85\n")
-            .size() == 1);
-  CHECK(lines(std::string("a\0b\n", 4)) == std::vector<std::string>{std::string("a\0b", 3)});
-  CHECK(has(refusal([&] { lines("ok\nab\xED\xA0\x80\n"); }), "text:2: byte 3 is not valid UTF-8: '\\xed\\xa0\\x80'"));
 }
 
 TEST_CASE("text files that do not fit are refused") {

@@ -4,6 +4,7 @@
 #include "engine/data/tokenizer.h"
 #include "engine/io/lines.h"
 #include "tests/fuzz/targets.h"
+#include "tests/support/corpora.h"
 
 using namespace seqgrad;
 
@@ -42,8 +43,7 @@ void fuzz_text(std::string_view input) {
       for (const std::string& line : lines) written += line + "\n";
       require(tokenizer->serialized() == written, "a vocabulary file has one spelling");
     } else {
-      std::vector<CountedText> texts;
-      for (const std::string& line : lines) texts.push_back({line});
+      const std::vector<CountedText> texts = counted(lines);
       for (const char* kind : {"word", "char"})
         for (const bool lowercase : {false, true})
           use(*tokenizer_kind(kind).train(texts, {kind, 0, 1, lowercase}), lines);

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -16,7 +15,6 @@
 #include <thread>
 #include <utility>
 
-#include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
 #include "engine/io/directories.h"
@@ -198,38 +196,6 @@ struct Exchange {
 };
 
 }  // namespace
-
-TEST_CASE("lines are the same wherever the parts end in which a file comes") {
-  const Scratch dir;
-  const uint64_t seed = 11;
-  CAPTURE(seed);
-  Random random(seed, 0);
-  std::string text = "\xEF\xBB\xBF";
-  std::vector<std::string> want;
-  while (text.size() < 300'000) {
-    std::string line;
-    for (uint64_t n = random.below(random.below(50) == 0 ? 90'000 : 100); n > 0; --n)
-      line += std::array{"a", "ü", "日", " ", "\r", "😀"}[random.below(6)];
-    const bool returns = random.below(3) == 0;
-    text += line + (returns ? "\r\n" : "\n");
-    if (!returns && line.ends_with('\r')) line.pop_back();
-    want.push_back(line);
-  }
-  for (const char* last : {"", "no line feed", "\r"}) {
-    CAPTURE(last);
-    std::vector<std::string> all = want;
-    if (*last) all.emplace_back(last);
-    REQUIRE(read_lines(dir.write("text", text + last)) == all);
-  }
-  std::vector<std::string> seen;
-  CHECK(has(error_of([&] {
-              for_each_line(dir.write("text", text + "ok\nab\xED\n"),
-                            [&](std::string_view line) { seen.emplace_back(line); });
-            }),
-            fmt::format("text:{}: byte 3 is not valid UTF-8", want.size() + 2)));
-  want.emplace_back("ok");
-  CHECK(seen == want);
-}
 
 TEST_CASE("directories and links are replaced under every failure") {
   const bool possible = GENERATE(true, false);

@@ -194,9 +194,8 @@ TEST_CASE("evaluation takes every sentence once, long ones by themselves, and sa
   ParallelText text;
   text.name = "dev";
   for (int64_t i = 0; i < 150; ++i) {
-    const int64_t source = i == 140 ? 3000 : 1 + i % 7;
-    const int64_t target =
-        i == 70 ? 9000 : 1 + i % 5;  // beside it others of its length were 64 times as many positions
+    // Beside the longest others of its length would be 64 times as many positions.
+    const int64_t source = i == 140 ? 3000 : 1 + i % 7, target = i == 70 ? 9000 : 1 + i % 5;
     text.pairs.push_back({words(static_cast<size_t>(source)), words(static_cast<size_t>(target)), {}});
     text.lines.push_back(i + 1);
   }
