@@ -81,6 +81,39 @@ bool nothing_to_multiply(Matrix<const T> a, Matrix<T> c, bool accumulate) {
   return true;
 }
 
+// One block of C, on this thread: by oneDNN, or in float64 by plain loops.
+void gemm_in_block(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, bool accumulate) {
+  use_one_onednn_thread();
+  const auto status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', c.rows, c.cols, a.cols, 1.0f,
+                                 a.data, a.ld, b.data, b.ld, accumulate, c.data, c.ld);
+  if (status != dnnl_success)
+    system_failure("oneDNN: sgemm {}x{}x{} failed with status {}", c.rows, c.cols, a.cols, static_cast<int>(status));
+}
+
+void gemm_in_block(Matrix<const double> a, Matrix<const double> b, Matrix<double> c, bool accumulate) {
+  constexpr int64_t depth = 256;  // rows of B that stay in cache while all rows of C pass
+  for (int64_t k0 = 0; k0 < a.cols; k0 += depth) {
+    const int64_t k1 = std::min(a.cols, k0 + depth);
+    for (int64_t i = 0; i < c.rows; ++i) {
+      double* to = c.at(i, 0);
+      if (k0 == 0 && !accumulate) std::fill_n(to, c.cols, 0.0);
+      if (b.transposed) {
+        for (int64_t j = 0; j < c.cols; ++j) {
+          double sum = 0;
+          for (int64_t k = k0; k < k1; ++k) sum += *a.at(i, k) * *b.at(k, j);
+          to[j] += sum;
+        }
+      } else {
+        for (int64_t k = k0; k < k1; ++k) {
+          const double x = *a.at(i, k);
+          const double* row = b.at(k, 0);
+          for (int64_t j = 0; j < c.cols; ++j) to[j] += x * row[j];
+        }
+      }
+    }
+  }
+}
+
 template <class T>
 void fill_rows(Matrix<T> c, const T* row) {
   parallel_ranges(c.rows, std::max<int64_t>(1, 8192 / std::max<int64_t>(1, c.cols)), [&](int64_t begin, int64_t end) {
@@ -123,8 +156,8 @@ void gemm_on_cpu(const Gemm<T>& g) {
   parallel_blocks(across * down, [&](int64_t i) {
     const int64_t row = i / across * cut.rows, column = i % across * cut.columns,
                   rows = std::min(cut.rows, c.rows - row), columns = std::min(cut.columns, c.cols - column);
-    cpu_gemm(a.block(row, 0, rows, a.cols), g.b.matrix.block(0, column, a.cols, columns),
-             c.block(row, column, rows, columns), accumulate);
+    gemm_in_block(a.block(row, 0, rows, a.cols), g.b.matrix.block(0, column, a.cols, columns),
+                  c.block(row, column, rows, columns), accumulate);
   });
 }
 
@@ -141,37 +174,14 @@ void set_matmul_precision(MatmulPrecision precision, Device device) {
 void cpu_gemm(Matrix<const float> a, const PackedMatrix<float>& b, Matrix<float> c, bool accumulate) {
   if (nothing_to_multiply(a, c, accumulate)) return;
   if (b.bf16) return bf16_gemm_here(a, b, c, accumulate);
-  if (b.panels) return panel_gemm(a, b, c, accumulate ? c.data : nullptr, c.ld);
-  use_one_onednn_thread();
-  const auto status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.matrix.transposed ? 'T' : 'N', c.rows, c.cols, a.cols,
-                                 1.0f, a.data, a.ld, b.matrix.data, b.matrix.ld, accumulate, c.data, c.ld);
-  if (status != dnnl_success)
-    system_failure("oneDNN: sgemm {}x{}x{} failed with status {}", c.rows, c.cols, a.cols, static_cast<int>(status));
+  const float* const start = accumulate ? c.data : nullptr;
+  if (b.panels) return panel_gemm(a, b, c, start, c.ld);
+  if (f32_kernels()) return packing_gemm(a, b.matrix, c, start, c.ld);
+  gemm_in_block(a, b.matrix, c, accumulate);
 }
 
 void cpu_gemm(Matrix<const double> a, const PackedMatrix<double>& b, Matrix<double> c, bool accumulate) {
-  if (nothing_to_multiply(a, c, accumulate)) return;
-  constexpr int64_t depth = 256;  // rows of B that stay in cache while all rows of C pass
-  for (int64_t k0 = 0; k0 < a.cols; k0 += depth) {
-    const int64_t k1 = std::min(a.cols, k0 + depth);
-    for (int64_t i = 0; i < c.rows; ++i) {
-      double* to = c.at(i, 0);
-      if (k0 == 0 && !accumulate) std::fill_n(to, c.cols, 0.0);
-      if (b.matrix.transposed) {
-        for (int64_t j = 0; j < c.cols; ++j) {
-          double sum = 0;
-          for (int64_t k = k0; k < k1; ++k) sum += *a.at(i, k) * *b.matrix.at(k, j);
-          to[j] += sum;
-        }
-      } else {
-        for (int64_t k = k0; k < k1; ++k) {
-          const double x = *a.at(i, k);
-          const double* row = b.matrix.at(k, 0);
-          for (int64_t j = 0; j < c.cols; ++j) to[j] += x * row[j];
-        }
-      }
-    }
-  }
+  if (!nothing_to_multiply(a, c, accumulate)) gemm_in_block(a, b.matrix, c, accumulate);
 }
 
 }  // namespace seqgrad

@@ -25,10 +25,11 @@ void tile(int64_t k, const float* a, int64_t lda, bool transposed, const float* 
     }
 }
 
-void lay_out(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panel) {
-  for (int64_t i = 0; i < k; ++i)
-    for (int64_t j = 0; j < columns; ++j)
-      panel[i * columns + j] = j < span ? b[transposed ? j * ldb + i : i * ldb + j] : 0;
+void lay_out(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panels) {
+  for (int64_t first = 0; first < span; first += columns)
+    for (int64_t i = 0; i < k; ++i)
+      for (int64_t j = first; j < first + columns; ++j)
+        *panels++ = j < span ? b[transposed ? j * ldb + i : i * ldb + j] : 0;
 }
 
 constexpr F32Kernels plain{"plain", rows, columns, tile, lay_out};

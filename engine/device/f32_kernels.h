@@ -17,8 +17,9 @@ struct F32Kernels {
   void (*tile)(int64_t k, const float* a, int64_t lda, bool transposed, const float* b, const float* start,
                int64_t start_ld, float* c, int64_t ldc, int64_t height, int64_t span);
 
-  // A panel [k,columns] of b [k,span], whose rows, or columns if it is transposed, lie ldb apart; zeros beside it.
-  void (*lay_out)(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panel);
+  // b [k,span], whose rows, or columns if it is transposed, lie ldb apart, in as many panels as cover the span, one
+  // after the other; zeros beside it.
+  void (*lay_out)(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panels);
 };
 
 // The fastest that this CPU runs; null: it has no fused multiply-add.

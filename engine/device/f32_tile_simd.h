@@ -96,13 +96,13 @@ FloatVec alternate(FloatVec x, FloatVec y, std::index_sequence<i...>) {
   return __builtin_shufflevector(x, y, (begin + static_cast<int>(i / 2 + (i % 2) * lanes))...);
 }
 
-// to [lanes,lanes], whose rows lie ld_to apart, is the transpose of `from`: each round moves the upper half of the rows
-// between those of the lower, and the lanes with them.
-inline void transpose(const float* from, int64_t ld_from, float* to, int64_t ld_to) {
+// to [lanes,lanes], whose rows lie ld_to apart, is the transpose of `from`, of which `count` rows are there and the
+// others 0: each round moves the upper half of the rows between those of the lower, and the lanes with them.
+inline void transpose(const float* from, int64_t ld_from, int64_t count, float* to, int64_t ld_to) {
   constexpr auto all = std::make_index_sequence<lanes>{};
   FloatVec rows[lanes], next[lanes];
 #pragma GCC unroll 16
-  for (int64_t i = 0; i < lanes; ++i) rows[i] = load<float>(from + i * ld_from);
+  for (int64_t i = 0; i < lanes; ++i) rows[i] = i < count ? load<float>(from + i * ld_from) : FloatVec{};
 #pragma GCC unroll 4
   for (int64_t round = 1; round < lanes; round *= 2) {
 #pragma GCC unroll 16
@@ -117,24 +117,33 @@ inline void transpose(const float* from, int64_t ld_from, float* to, int64_t ld_
   for (int64_t i = 0; i < lanes; ++i) store<float>(to + i * ld_to, rows[i]);
 }
 
-// The part [first_row,k) × [first,columns) of a panel, one number after the other.
-inline void lay_out_rest(int64_t first_row, int64_t k, int64_t first, int64_t span, const float* b, int64_t ldb,
-                         bool transposed, float* panel) {
-  for (int64_t i = first_row; i < k; ++i)
-    for (int64_t j = first; j < columns; ++j)
-      panel[i * columns + j] = j < span ? b[transposed ? j * ldb + i : i * ldb + j] : 0;
+// Along the rows of b in memory, of as many of them at a time as a processor fetches ahead.
+inline void lay_out_transposed(int64_t k, int64_t span, const float* b, int64_t ldb, float* panel) {
+  const int64_t whole = k / lanes * lanes;
+  for (int64_t j = 0; j < columns; j += lanes) {
+    const int64_t count = span - j < lanes ? span - j : lanes;
+    for (int64_t i = 0; i < whole; i += lanes) transpose(b + j * ldb + i, ldb, count, panel + i * columns + j, columns);
+    for (int64_t i = whole; i < k; ++i)
+      for (int64_t c = 0; c < lanes; ++c) panel[i * columns + j + c] = c < count ? b[(j + c) * ldb + i] : 0;
+  }
 }
 
-inline void lay_out(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panel) {
-  const int64_t whole = span / lanes * lanes, whole_rows = transposed ? k / lanes * lanes : k;
-  if (transposed)  // along the rows of b in memory, of as many of them at a time as a processor fetches ahead
-    for (int64_t j = 0; j < whole; j += lanes)
-      for (int64_t i = 0; i < whole_rows; i += lanes) transpose(b + j * ldb + i, ldb, panel + i * columns + j, columns);
+// One row of b, in the first row of each panel.
+inline void lay_out_row(int64_t k, int64_t span, const float* b, float* panels) {
+  for (int64_t first = 0; first < span; first += columns, panels += columns * k)
+    for (int64_t v = 0; v < most_vectors; ++v) {
+      const int64_t j = first + v * lanes, count = span - j;
+      store<float>(panels + v * lanes, count >= lanes ? load<float>(b + j)
+                                       : count > 0    ? load_some<float>(b + j, count, 0.0f)
+                                                      : FloatVec{});
+    }
+}
+
+inline void lay_out(int64_t k, int64_t span, const float* b, int64_t ldb, bool transposed, float* panels) {
+  if (!transposed)
+    for (int64_t i = 0; i < k; ++i) lay_out_row(k, span, b + i * ldb, panels + i * columns);
   else
-    for (int64_t i = 0; i < whole_rows; ++i)
-      for (int64_t j = 0; j < whole; j += lanes) store<float>(panel + i * columns + j, load<float>(b + i * ldb + j));
-  if (whole < columns) lay_out_rest(0, whole_rows, whole, span, b, ldb, transposed, panel);
-  lay_out_rest(whole_rows, k, 0, span, b, ldb, transposed, panel);
+    for (int64_t j = 0; j < span; j += columns) lay_out_transposed(k, span - j, b + j * ldb, ldb, panels + j * k);
 }
 
 }  // namespace seqgrad::SEQGRAD_ISA

@@ -13,16 +13,18 @@ namespace {
 constexpr int64_t cached_columns = 128;                  // of a stored A that all panels find in the second cache
 constexpr int64_t min_rows_to_share = 128;               // of C, into blocks of which each reads all of B
 constexpr int64_t min_blocks = 8;                        // so that a few threads end together
+constexpr int64_t neighbours = 4;                        // panels for which a stored row of B is read at once
 constexpr int64_t min_own_panels = 32;                   // that threads lay out for themselves, each while it is wanted
 constexpr int64_t min_shared_numbers = 100000;           // of B, some 5 us of reading
 constexpr int64_t min_shared_multiplications = 2000000;  // some 30 us
 
 int64_t panels_of(int64_t n, int64_t width) { return (n + width - 1) / width; }
 
-void lay_out_panel(Matrix<const float> b, int64_t panel, float* to) {
+// The panels [first,end).
+void lay_out(Matrix<const float> b, int64_t first, int64_t end, float* to) {
   const F32Kernels& kernels = *f32_kernels();
-  const int64_t first = panel * kernels.columns;
-  kernels.lay_out(b.rows, std::min(kernels.columns, b.cols - first), b.at(0, first), b.ld, b.transposed, to);
+  const int64_t column = first * kernels.columns;
+  kernels.lay_out(b.rows, std::min(end * kernels.columns, b.cols) - column, b.at(0, column), b.ld, b.transposed, to);
 }
 
 }  // namespace
@@ -55,8 +57,8 @@ int64_t panel_size(int64_t k, int64_t n) { return panels_of(n, f32_kernels()->co
 
 void lay_out_panels(Matrix<const float> b, float* panels) {
   const int64_t width = f32_kernels()->columns;
-  parallel_ranges(panels_of(b.cols, width), 1,
-                  [&](int64_t panel, int64_t) { lay_out_panel(b, panel, panels + panel * width * b.rows); });
+  parallel_ranges(panels_of(b.cols, width), b.transposed ? 1 : neighbours,
+                  [&](int64_t first, int64_t end) { lay_out(b, first, end, panels + first * width * b.rows); });
 }
 
 void packing_gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c, const float* start, int64_t start_ld) {
@@ -72,7 +74,7 @@ void packing_gemm(Matrix<const float> a, Matrix<const float> b, Matrix<float> c,
   parallel_blocks(panels, [&](int64_t panel) {
     Scratch scratch;
     auto* const laid_out = scratch.take<float>(width * b.rows);
-    lay_out_panel(b, panel, laid_out);
+    lay_out(b, panel, panel + 1, laid_out);
     const int64_t j = panel * width, span = std::min(width, c.cols - j);
     PackedMatrix<float> one = b.block(0, j, b.rows, span);
     one.panels = laid_out;

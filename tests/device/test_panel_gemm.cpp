@@ -9,6 +9,7 @@
 #include "engine/core/random.h"
 #include "engine/core/tape.h"
 #include "engine/core/thread_pool.h"
+#include "engine/device/cpu_gemm.h"
 #include "engine/device/f32_kernels.h"
 #include "engine/device/gemm.h"
 #include "engine/device/prepared_weights.h"
@@ -107,20 +108,20 @@ TEST_CASE("panels are laid out as the plain loops do in every instruction set") 
   Random random(seed, 6);
   for (int trial = 0; trial < 200; ++trial) {
     const auto below = [&](uint64_t most) { return static_cast<int64_t>(random.below(most)); };
-    const int64_t k = below(70), span = 1 + below(48);
+    const int64_t k = below(70), span = 1 + below(150);
     const bool transposed = random.below(2);
     const int64_t ld = (transposed ? k : span) + below(3);
     const std::vector<float> b = noise(1 + (transposed ? span : k) * ld, random);
     for (const F32Kernels* kernels : all_f32_kernels()) {
-      const int64_t here = std::min(span, kernels->columns);
-      CAPTURE(seed, trial, kernels->isa, k, here, transposed, ld);
-      std::vector<float> panel(static_cast<size_t>(k * kernels->columns) + 1, 7.0f), want = panel;
+      const int64_t width = kernels->columns, whole = (span + width - 1) / width * width;
+      CAPTURE(seed, trial, kernels->isa, k, span, transposed, ld);
+      std::vector<float> panels(static_cast<size_t>(k * whole) + 1, 7.0f), want = panels;
       for (int64_t i = 0; i < k; ++i)
-        for (int64_t j = 0; j < kernels->columns; ++j)
-          want[static_cast<size_t>(i * kernels->columns + j)] =
-              j < here ? b[static_cast<size_t>(transposed ? j * ld + i : i * ld + j)] : 0;
-      kernels->lay_out(k, here, b.data(), ld, transposed, panel.data());
-      REQUIRE(panel == want);
+        for (int64_t j = 0; j < whole; ++j)
+          want[static_cast<size_t>(j / width * width * k + i * width + j % width)] =
+              j < span ? b[static_cast<size_t>(transposed ? j * ld + i : i * ld + j)] : 0;
+      kernels->lay_out(k, span, b.data(), ld, transposed, panels.data());
+      REQUIRE(panels == want);
     }
   }
 }
@@ -178,6 +179,11 @@ TEST_CASE("a product of panels is the product, of the same bits for a row alone 
                    from ? same_start(alone) + r * ld : nullptr, ld);
       REQUIRE(threaded == c);
       REQUIRE(alone == c);
+      if (start != "bias") {  // laid out for this product alone
+        std::vector<float> unpacked = p.before;
+        cpu_gemm(p.left(), p.right(), {unpacked.data(), p.m, p.n, p.ldc}, start == "c");
+        REQUIRE(unpacked == c);
+      }
       for (int64_t r = 0; r < p.m; ++r)
         for (int64_t j = 0; j < p.n; ++j) {
           const auto at = static_cast<size_t>(r * p.ldc + j);

@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "engine/core/thread_pool.h"
-#include "engine/device/cpu_gemm.h"
+#include "engine/device/gemm.h"
 #include "engine/io/directories.h"
 #include "engine/io/files.h"
 #include "engine/io/lines.h"
@@ -524,7 +524,7 @@ TEST_CASE("a signal in the midst of a product leaves memory whole") {
   const std::vector<float> a(m * k, 1), b(k * n, 1);
   std::vector<float> c(m * n);
   const auto multiply = [&] {
-    cpu_gemm(Matrix{a.data(), m, k}, Matrix{b.data(), k, n}, Matrix{c.data(), m, n}, false);
+    kernels::gemm<float>(Device::cpu, {Matrix{a.data(), m, k}, Matrix{b.data(), k, n}, Matrix{c.data(), m, n}, false});
   };
   for (int trial = 0; trial < 20; ++trial)
     CHECK(in_child([&] {
