@@ -75,7 +75,7 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
   T* a = k.x + task.offset;
   T* e = k.g ? k.g + task.offset : memory.exponentials();
   result = {};
-  T top = passes.maximum(a, k.bias, n);
+  T top = passes.maximum(a, k.bias, n, next);
   if (!std::isfinite(top)) {  // a NaN, an infinity (which a cap would hide), or nothing but −inf
     result.nonfinite = true;
     result.loss = result.nll = result.lambda = std::numeric_limits<double>::quiet_NaN();
@@ -107,9 +107,9 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
   const RowGradient<T> gradient(rule, task, all, terms.log_sum, terms.lambda);
   const T single_e = single_target >= 0 ? e[single_target] : T{0};
   if (kind == RowBase::row)
-    passes.scale_and_subtract(e, gradient.factor, gradient.base, base, n);
+    passes.scale_and_subtract(e, gradient.factor, gradient.base, base, n, next);
   else
-    passes.scale_and_shift(e, gradient.factor, gradient.base, n);
+    passes.scale_and_shift(e, gradient.factor, gradient.base, n, next);
   if (!task.q) e[task.target] -= gradient.spike;
   if (single_target >= 0) e[single_target] = gradient.of_single_target(single_e, single_gap);
   if (kappa > 0) soft_cap_gradient(a, kappa, n, e);
@@ -117,7 +117,8 @@ void one_row(const kernels::RowLoss<T>& k, const RowTask& task, RowResult& resul
 
 template <class T>
 void row_loss_cpu(const kernels::RowLoss<T>& k) {
-  parallel_ranges(k.rows, 8, [&](int64_t begin, int64_t end) {
+  // The first row of each block is the one that no row before it has fetched.
+  parallel_ranges(k.rows, std::clamp<int64_t>(k.rows / 32, 1, 16), [&](int64_t begin, int64_t end) {
     RowMemory<T> memory(k.rule.classes);
     for (int64_t i = begin; i < end; ++i)
       one_row(k, k.tasks[i], k.results[i], i + 1 < end ? k.x + k.tasks[i + 1].offset : nullptr, memory);

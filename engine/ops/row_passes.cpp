@@ -25,7 +25,7 @@ T plain_maximum_of(const T* x, int64_t n) {
 }
 
 template <class T>
-T plain_maximum(T* x, const T* bias, int64_t n) {
+T plain_maximum(T* x, const T* bias, int64_t n, const T*) {
   for (int64_t i = 0; bias && i < n; ++i) x[i] += bias[i];
   return plain_maximum_of(x, n);
 }
@@ -48,12 +48,12 @@ ExpSums plain_exponentials(const T* a, T top, T* e, int64_t n, Distance distance
 }
 
 template <class T>
-void plain_scale_and_shift(T* e, T factor, T shift, int64_t n) {
+void plain_scale_and_shift(T* e, T factor, T shift, int64_t n, const T*) {
   for (int64_t i = 0; i < n; ++i) e[i] = e[i] * factor - shift;
 }
 
 template <class T>
-void plain_scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t n) {
+void plain_scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t n, const T*) {
   for (int64_t i = 0; i < n; ++i) e[i] = e[i] * factor - shift * weights[i];
 }
 

@@ -24,22 +24,23 @@ struct WeightTables {
   const double *off_row = nullptr, *scale = nullptr;
 };
 
+// `next` [n], if not null, is what will be read after this row: while it computes, the first pass fetches a quarter of
+// it into cache, the second the next half, the third the rest, so that memory never waits.
 template <class T>
 struct RowPasses {
   const char* isa;
 
   // The maximum of the row, which is NaN if one of its numbers is. With a bias [n], it is added to x first.
-  T (*maximum)(T* x, const T* bias, int64_t n);
+  T (*maximum)(T* x, const T* bias, int64_t n, const T* next);
   T (*maximum_of)(const T* x, int64_t n);
 
   // e = exp(a − top), which is 0 below the smallest normal number; e may be a. top is finite and no a is greater.
-  // `weights` [n] are read for a weighted distance only. `next` [n], if not null, is what will be read after this row:
-  // it is fetched into cache while this pass computes.
+  // `weights` [n] are read for a weighted distance only.
   ExpSums (*exponentials)(const T* a, T top, T* e, int64_t n, Distance distance, const T* weights, const T* next);
 
   // e = e·factor − shift, and e = e·factor − shift·weights, of which either product may be fused with the subtraction.
-  void (*scale_and_shift)(T* e, T factor, T shift, int64_t n);
-  void (*scale_and_subtract)(T* e, T factor, T shift, const T* weights, int64_t n);
+  void (*scale_and_shift)(T* e, T factor, T shift, int64_t n, const T* next);
+  void (*scale_and_subtract)(T* e, T factor, T shift, const T* weights, int64_t n, const T* next);
 
   // The weights in the row's precision, as_weight() has them (vector_math.h). Returns how many are not 0.
   int64_t (*make_weights)(const WeightTables& tables, T* weights, int64_t n);

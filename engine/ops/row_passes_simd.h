@@ -6,29 +6,47 @@
 
 namespace seqgrad::SEQGRAD_ISA {
 
-// exp for x <= 0: x = n·ln 2 + f, a polynomial for exp(f) (Cephes' expf), and n added to the exponent's bits.
-inline FloatVec exp_below_zero(FloatVec x) {
-  constexpr float lowest = -87.33654f, rounder = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
-  const FloatVec shifted = x * 1.44269504f + rounder;
-  const FloatVec n = shifted - rounder;
-  const FloatVec f = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  FloatVec p = f * 1.9875691500e-4f + 1.3981999507e-3f;
-  p = p * f + 8.3334519073e-3f;
-  p = p * f + 4.1665795894e-2f;
-  p = p * f + 1.6666665459e-1f;
-  p = p * f + 5.0000001201e-1f;
-  p = p * (f * f) + f + 1.0f;
-  // The low bits of `shifted` are n; what stands above them leaves on the left. Below `lowest` y is rubbish.
-  const FloatVec y = (FloatVec)((FloatBits)p + ((FloatBits)shifted << 23));
-  return x < lowest ? FloatVec{} : y;
+// exp(-gap) where it is a normal number, elsewhere anything: -gap = n·ln 2 + f, a polynomial for exp(f) (Cephes' expf),
+// and n added to the exponent's bits. Of a few registers step by step: one register after the other, each step would
+// wait for the one before it.
+template <int64_t count>
+inline void normal_exp(const FloatVec (&gap)[count], FloatVec (&y)[count]) {
+  constexpr float rounder = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
+  FloatVec shifted[count], f[count];
+  for (int64_t j = 0; j < count; ++j) shifted[j] = rounder - gap[j] * 1.44269504f;
+  for (int64_t j = 0; j < count; ++j) {
+    const FloatVec n = shifted[j] - rounder;
+    f[j] = n * 2.12194440e-4f - (n * 0.693359375f + gap[j]);
+  }
+  for (int64_t j = 0; j < count; ++j) y[j] = f[j] * 1.9875691500e-4f + 1.3981999507e-3f;
+  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * f[j] + 8.3334519073e-3f;
+  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * f[j] + 4.1665795894e-2f;
+  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * f[j] + 1.6666665459e-1f;
+  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * f[j] + 5.0000001201e-1f;
+  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * (f[j] * f[j]) + f[j] + 1.0f;
+  // The low bits of `shifted` are n; what stands above them leaves on the left.
+  for (int64_t j = 0; j < count; ++j) y[j] = (FloatVec)((FloatBits)y[j] + ((FloatBits)shifted[j] << 23));
 }
-inline Vec<double>::value exp_below_zero(Vec<double>::value x) {
-  for (int64_t i = 0; i < Vec<double>::lanes; ++i) x[i] = __builtin_exp(x[i]);
-  return x;
+template <int64_t count>
+inline void normal_exp(const Vec<double>::value (&gap)[count], Vec<double>::value (&y)[count]) {
+  for (int64_t j = 0; j < count; ++j)
+    for (int64_t i = 0; i < Vec<double>::lanes; ++i) y[j][i] = __builtin_exp(-gap[j][i]);
+}
+constexpr int64_t together = 4;  // registers
+
+template <class T>
+constexpr T widest_gap = sizeof(T) == 4 ? T(87.33654) : T(708.3964185322641);  // of which exp(-gap) is a normal number
+
+// What a pass fetches of the row after this one while it reads `vectors` registers from i on: as much of a quarter, or
+// of two, of that row, which begins at `next`.
+template <class T, int64_t vectors, int64_t quarters>
+inline void fetch(const T* next, int64_t i) {
+  constexpr int64_t count = vectors * Vec<T>::lanes * quarters / 4, line = 64 / sizeof(T);
+  for (int64_t j = 0; j < count; j += line) __builtin_prefetch(next + i * quarters / 4 + j, 1, 2);
 }
 
 template <class T, class Load>
-inline T maximum_where(int64_t n, const Load& load_at) {
+inline T maximum_where(int64_t n, const T* next, const Load& load_at) {
   using V = typename Vec<T>::value;
   using M = typename Vec<T>::mask;
   constexpr int64_t w = Vec<T>::lanes;
@@ -40,8 +58,10 @@ inline T maximum_where(int64_t n, const Load& load_at) {
     nan[j] |= x != x;
   };
   int64_t i = 0;
-  for (; i + 4 * w <= n; i += 4 * w)
+  for (; i + 4 * w <= n; i += 4 * w) {
+    if (next) fetch<T, 4, 1>(next, i);
     for (int64_t j = 0; j < 4; ++j) see(j, load_at(i + j * w, w));
+  }
   for (; i < n; i += w) see(0, load_at(i, n - i < w ? n - i : w));
   T best = nothing;
   bool any_nan = false;
@@ -54,81 +74,109 @@ inline T maximum_where(int64_t n, const Load& load_at) {
 }
 
 template <class T>
-T maximum_of(const T* x, int64_t n) {
-  constexpr int64_t w = Vec<T>::lanes;
+inline T maximum_unbiased(const T* x, int64_t n, const T* next) {
   constexpr T nothing = -__builtin_inf();
-  return maximum_where<T>(
-      n, [&](int64_t i, int64_t count) { return count == w ? load<T>(x + i) : load_some<T>(x + i, count, nothing); });
+  return maximum_where<T>(n, next, [&](int64_t i, int64_t count) { return load_some<T>(x + i, count, nothing); });
 }
 
 template <class T>
-T maximum(T* x, const T* bias, int64_t n) {
-  constexpr int64_t w = Vec<T>::lanes;
+T maximum_of(const T* x, int64_t n) {
+  return maximum_unbiased<T>(x, n, nullptr);
+}
+
+template <class T>
+T maximum(T* x, const T* bias, int64_t n, const T* next) {
   constexpr T nothing = -__builtin_inf();
-  if (!bias) return maximum_of<T>(x, n);
-  return maximum_where<T>(n, [&](int64_t i, int64_t count) {
-    if (count == w) {
-      const auto sum = load<T>(x + i) + load<T>(bias + i);
-      store<T>(x + i, sum);
-      return sum;
-    }
+  if (!bias) return maximum_unbiased<T>(x, n, next);
+  return maximum_where<T>(n, next, [&](int64_t i, int64_t count) {
     const auto sum = load_some<T>(x + i, count, nothing) + load_some<T>(bias + i, count, T{0});
     store_some<T>(x + i, count, sum);
     return sum;
   });
 }
 
+// A float64 for each lane of a register.
+template <class T>
+struct WideSums {
+  static constexpr int64_t parts = sizeof(double) / sizeof(T), lanes = Vec<double>::lanes;
+  Vec<double>::value sums[parts] = {};
+
+  void add(typename Vec<T>::value x) {
+    typename Vec<T>::narrow part[parts];
+    __builtin_memcpy(part, &x, sizeof x);
+    for (int64_t p = 0; p < parts; ++p) sums[p] += __builtin_convertvector(part[p], Vec<double>::value);
+  }
+  double total() const {
+    double all = 0;
+    for (int64_t p = 0; p < parts; ++p)
+      for (int64_t k = 0; k < lanes; ++k) all += sums[p][k];
+    return all;
+  }
+};
+
 template <class T, Distance kind>
 ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* weights, const T* next) {
   using V = typename Vec<T>::value;
   using M = typename Vec<T>::mask;
-  using Wide = typename Vec<T>::wide;
-  constexpr int64_t w = Vec<T>::lanes, terms = 16;  // a lane adds `terms` numbers before float64 takes over
-  Wide tail{}, distance{};
-  M maxima[4] = {};
-  for (int64_t begin = 0; begin < n; begin += 4 * terms * w) {
-    const int64_t end = n - begin < 4 * terms * w ? n : begin + 4 * terms * w;
-    V sums[4] = {}, gaps[4] = {};
-    const auto accumulate = [&](int64_t j, V gap, M counted, V weight) {
-      const V x = exp_below_zero(-gap);
+  constexpr int64_t w = Vec<T>::lanes, terms = 16,
+                    part = 2 * terms * w;  // a lane adds `terms` before float64 takes over
+  WideSums<T> tail, distance;
+  M maxima{};
+  for (int64_t begin = 0; begin < n; begin += part) {
+    const int64_t end = n - begin < part ? n : begin + part;
+    V sums[2] = {}, gaps[2] = {};  // of every other register, so that neither waits for the one before
+    const auto add = [&](int64_t j, V gap, V x, M counted, V weight) {
+      sums[j % 2] += x;
+      if constexpr (kind == Distance::plain) gaps[j % 2] += counted ? gap : V{};
+      if constexpr (kind == Distance::weighted) gaps[j % 2] += weight != T{0} ? weight * gap : V{};  // 0·∞ is 0
+    };
+    // The same where some gap may be 0, of a maximum, or so wide that x is to be 0.
+    const auto add_any = [&](int64_t j, V gap, V& x, M counted, V weight) {
       const M is_top = gap == T{0};
-      sums[j] += is_top ? V{} : x;
-      maxima[j] -= is_top & counted;
-      if constexpr (kind == Distance::plain) gaps[j] += counted ? gap : V{};
-      if constexpr (kind == Distance::weighted) gaps[j] += weight != T{0} ? weight * gap : V{};  // 0·∞ is 0
-      return x;
+      maxima -= is_top & counted;
+      x = gap > widest_gap<T> ? V{} : x;
+      add(j, gap, is_top ? V{} : x, counted, weight);
     };
     int64_t i = begin;
-    for (; i + 4 * w <= end; i += 4 * w)
-      for (int64_t j = 0; j < 4; ++j) {
-        __builtin_prefetch(next + i + j * w, 1, 2);
-        const V weight = kind == Distance::weighted ? load<T>(weights + i + j * w) : V{};
-        store<T>(e + i + j * w, accumulate(j, top - load<T>(a + i + j * w), ~M{}, weight));
-      }
-    for (; i < end; i += w) {
+    for (; i + together * w <= end; i += together * w) {
+      if (next) fetch<T, together, 2>(next, i);
+      V gap[together], x[together], weight[together] = {};
+      for (int64_t j = 0; j < together; ++j) gap[j] = top - load<T>(a + i + j * w);
+      normal_exp(gap, x);
+      if constexpr (kind == Distance::weighted)
+        for (int64_t j = 0; j < together; ++j) weight[j] = load<T>(weights + i + j * w);
+      V low = gap[0], high = gap[0];
+      for (int64_t j = 1; j < together; ++j) low = min(low, gap[j]), high = max(high, gap[j]);
+      if (any((low == T{0}) | (high > widest_gap<T>)))
+        for (int64_t j = 0; j < together; ++j) add_any(j, gap[j], x[j], ~M{}, weight[j]);
+      else
+        for (int64_t j = 0; j < together; ++j) add(j, gap[j], x[j], ~M{}, weight[j]);
+      for (int64_t j = 0; j < together; ++j) store<T>(e + i + j * w, x[j]);
+    }
+    for (int64_t j = 0; i < end; i += w, ++j) {
       const int64_t count = end - i < w ? end - i : w;
       M counted{};
       for (int64_t k = 0; k < count; ++k) counted[k] = -1;
       const V weight = kind == Distance::weighted ? load_some<T>(weights + i, count, T{0}) : V{};
-      store_some<T>(e + i, count, accumulate(0, top - load_some<T>(a + i, count, top), counted, weight));
+      const V gap[1] = {top - load_some<T>(a + i, count, top)};
+      V x[1];
+      normal_exp(gap, x);
+      add_any(j, gap[0], x[0], counted, weight);
+      store_some<T>(e + i, count, x[0]);
     }
-    for (int64_t j = 0; j < 4; ++j) {
-      tail += __builtin_convertvector(sums[j], Wide);
-      if constexpr (kind != Distance::none) distance += __builtin_convertvector(gaps[j], Wide);
+    for (int64_t j = 0; j < 2; ++j) {
+      tail.add(sums[j]);
+      if constexpr (kind != Distance::none) distance.add(gaps[j]);
     }
   }
-  ExpSums out{0, 0, 0};
-  for (int64_t k = 0; k < w; ++k) {
-    out.tail += tail[k];
-    out.distance += distance[k];
-    for (int64_t j = 0; j < 4; ++j) out.maxima += maxima[j][k];
-  }
+  ExpSums out{tail.total(), distance.total(), 0};
+  for (int64_t k = 0; k < w; ++k) out.maxima += maxima[k];
   return out;
 }
 
 template <class T>
 ExpSums exponentials(const T* a, T top, T* e, int64_t n, Distance distance, const T* weights, const T* next) {
-  if (!next) next = a;
+  if (next) next += n / 4;
   switch (distance) {
     case Distance::none: return exponentials_of<T, Distance::none>(a, top, e, n, weights, next);
     case Distance::plain: return exponentials_of<T, Distance::plain>(a, top, e, n, weights, next);
@@ -137,22 +185,32 @@ ExpSums exponentials(const T* a, T top, T* e, int64_t n, Distance distance, cons
   return exponentials_of<T, Distance::weighted>(a, top, e, n, weights, next);
 }
 
-template <class T>
-void scale_and_shift(T* e, T factor, T shift, int64_t n) {
+template <class T, class Change>
+inline void change(T* e, int64_t n, const T* next, const Change& changed) {
   constexpr int64_t w = Vec<T>::lanes;
+  if (next) next += n / 4 * 3;
   int64_t i = 0;
-  for (; i + w <= n; i += w) store<T>(e + i, load<T>(e + i) * factor - shift);
-  if (i < n) store_some<T>(e + i, n - i, load_some<T>(e + i, n - i, T{0}) * factor - shift);
+  for (; i + 4 * w <= n; i += 4 * w) {
+    if (next) fetch<T, 4, 1>(next, i);
+    for (int64_t j = i; j < i + 4 * w; j += w) store<T>(e + j, changed(load<T>(e + j), j, w));
+  }
+  for (; i < n; i += w) {
+    const int64_t count = n - i < w ? n - i : w;
+    store_some<T>(e + i, count, changed(load_some<T>(e + i, count, T{0}), i, count));
+  }
 }
 
 template <class T>
-void scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t n) {
-  constexpr int64_t w = Vec<T>::lanes;
-  int64_t i = 0;
-  for (; i + w <= n; i += w) store<T>(e + i, load<T>(e + i) * factor - load<T>(weights + i) * shift);
-  if (i < n)
-    store_some<T>(e + i, n - i,
-                  load_some<T>(e + i, n - i, T{0}) * factor - load_some<T>(weights + i, n - i, T{0}) * shift);
+void scale_and_shift(T* e, T factor, T shift, int64_t n, const T* next) {
+  using V = typename Vec<T>::value;
+  change<T>(e, n, next, [=](V x, int64_t, int64_t) { return x * factor - shift; });
+}
+
+template <class T>
+void scale_and_subtract(T* e, T factor, T shift, const T* weights, int64_t n, const T* next) {
+  using V = typename Vec<T>::value;
+  change<T>(e, n, next,
+            [=](V x, int64_t i, int64_t count) { return x * factor - load_some<T>(weights + i, count, T{0}) * shift; });
 }
 
 template <class T, class Q>

@@ -36,7 +36,7 @@ void softmax_cpu(const kernels::Softmax<T>& k) {
         const T log_total = static_cast<T>(std::log(total));
         for (int64_t i = 0; i < n; ++i) y[i] = x[i] - top - log_total;
       } else {
-        passes.scale_and_shift(y, static_cast<T>(1 / total), T{0}, n);
+        passes.scale_and_shift(y, static_cast<T>(1 / total), T{0}, n, nullptr);
       }
     }
   });
