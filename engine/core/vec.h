@@ -68,6 +68,18 @@ inline void store_some(T* p, int64_t count, typename Vec<T>::value v) {
   for (int64_t i = 0; i < count; ++i) p[i] = v[i];
 }
 
+// x·y + z, rounded once where the instruction set can: a compiler fuses the plain expression in one place, and in
+// another that it inlines it into it may not.
+inline FloatVec fused(FloatVec x, FloatVec y, FloatVec z) {
+#if SEQGRAD_VECTOR_BYTES == 64
+  return _mm512_fmadd_ps(x, y, z);
+#elif SEQGRAD_VECTOR_BYTES == 32
+  return _mm256_fmadd_ps(x, y, z);
+#else
+  return x * y + z;
+#endif
+}
+
 template <class V>
 inline V min(V a, V b) {
   return a < b ? a : b;

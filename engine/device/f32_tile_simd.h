@@ -121,6 +121,10 @@ inline void transpose(const float* from, int64_t ld_from, int64_t count, float* 
 inline void lay_out_transposed(int64_t k, int64_t span, const float* b, int64_t ldb, float* panel) {
   const int64_t whole = k / lanes * lanes;
   for (int64_t j = 0; j < columns; j += lanes) {
+    if (span <= j) {
+      for (int64_t i = 0; i < k; ++i) store<float>(panel + i * columns + j, FloatVec{});
+      continue;
+    }
     const int64_t count = span - j < lanes ? span - j : lanes;
     for (int64_t i = 0; i < whole; i += lanes) transpose(b + j * ldb + i, ldb, count, panel + i * columns + j, columns);
     for (int64_t i = whole; i < k; ++i)
@@ -132,10 +136,8 @@ inline void lay_out_transposed(int64_t k, int64_t span, const float* b, int64_t 
 inline void lay_out_row(int64_t k, int64_t span, const float* b, float* panels) {
   for (int64_t first = 0; first < span; first += columns, panels += columns * k)
     for (int64_t v = 0; v < most_vectors; ++v) {
-      const int64_t j = first + v * lanes, count = span - j;
-      store<float>(panels + v * lanes, count >= lanes ? load<float>(b + j)
-                                       : count > 0    ? load_some<float>(b + j, count, 0.0f)
-                                                      : FloatVec{});
+      const int64_t j = first + v * lanes, count = span - j < lanes ? span - j : lanes;
+      store<float>(panels + v * lanes, count > 0 ? load_some<float>(b + j, count, 0.0f) : FloatVec{});
     }
 }
 

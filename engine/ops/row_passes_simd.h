@@ -13,17 +13,18 @@ template <int64_t count>
 inline void normal_exp(const FloatVec (&gap)[count], FloatVec (&y)[count]) {
   constexpr float rounder = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
   FloatVec shifted[count], f[count];
-  for (int64_t j = 0; j < count; ++j) shifted[j] = rounder - gap[j] * 1.44269504f;
+  const auto all = [](float x) { return FloatVec{} + x; };
+  for (int64_t j = 0; j < count; ++j) shifted[j] = fused(gap[j], all(-1.44269504f), all(rounder));
   for (int64_t j = 0; j < count; ++j) {
     const FloatVec n = shifted[j] - rounder;
-    f[j] = n * 2.12194440e-4f - (n * 0.693359375f + gap[j]);
+    f[j] = fused(n, all(2.12194440e-4f), -fused(n, all(0.693359375f), gap[j]));
   }
-  for (int64_t j = 0; j < count; ++j) y[j] = f[j] * 1.9875691500e-4f + 1.3981999507e-3f;
-  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * f[j] + 8.3334519073e-3f;
-  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * f[j] + 4.1665795894e-2f;
-  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * f[j] + 1.6666665459e-1f;
-  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * f[j] + 5.0000001201e-1f;
-  for (int64_t j = 0; j < count; ++j) y[j] = y[j] * (f[j] * f[j]) + f[j] + 1.0f;
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(f[j], all(1.9875691500e-4f), all(1.3981999507e-3f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], all(8.3334519073e-3f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], all(4.1665795894e-2f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], all(1.6666665459e-1f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], all(5.0000001201e-1f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j] * f[j], f[j]) + 1.0f;
   // The low bits of `shifted` are n; what stands above them leaves on the left.
   for (int64_t j = 0; j < count; ++j) y[j] = (FloatVec)((FloatBits)y[j] + ((FloatBits)shifted[j] << 23));
 }
@@ -118,8 +119,8 @@ template <class T, Distance kind>
 ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* weights, const T* next) {
   using V = typename Vec<T>::value;
   using M = typename Vec<T>::mask;
-  constexpr int64_t w = Vec<T>::lanes, terms = 16,
-                    part = 2 * terms * w;  // a lane adds `terms` before float64 takes over
+  constexpr int64_t w = Vec<T>::lanes, terms = 16;  // a lane adds `terms` numbers before float64 takes over
+  constexpr int64_t part = 2 * terms * w;
   WideSums<T> tail, distance;
   M maxima{};
   for (int64_t begin = 0; begin < n; begin += part) {
