@@ -115,63 +115,74 @@ struct WideSums {
   }
 };
 
+constexpr int64_t terms = 16;  // a lane adds so many numbers before float64 takes over
+
+template <class T>
+struct RowSums {
+  WideSums<T> tail, distance;
+  typename Vec<T>::mask maxima{};
+};
+
+// The second pass over n numbers of a row, at most 2 * terms registers of them, which adds to the row's sums.
 template <class T, Distance kind>
-ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* weights, const T* next) {
+inline void exponentials_of_part(const T* a, T top, T* e, int64_t n, const T* weights, const T* next, RowSums<T>& row) {
   using V = typename Vec<T>::value;
   using M = typename Vec<T>::mask;
-  constexpr int64_t w = Vec<T>::lanes, terms = 16;  // a lane adds `terms` numbers before float64 takes over
-  constexpr int64_t part = 2 * terms * w;
-  WideSums<T> tail, distance;
-  M maxima{};
-  for (int64_t begin = 0; begin < n; begin += part) {
-    const int64_t end = n - begin < part ? n : begin + part;
-    V sums[2] = {}, gaps[2] = {};  // of every other register, so that neither waits for the one before
-    const auto add = [&](int64_t j, V gap, V x, M counted, V weight) {
-      sums[j % 2] += x;
-      if constexpr (kind == Distance::plain) gaps[j % 2] += counted ? gap : V{};
-      if constexpr (kind == Distance::weighted) gaps[j % 2] += weight != T{0} ? weight * gap : V{};  // 0·∞ is 0
-    };
-    // The same where some gap may be 0, of a maximum, or so wide that x is to be 0.
-    const auto add_any = [&](int64_t j, V gap, V& x, M counted, V weight) {
-      const M is_top = gap == T{0};
-      maxima -= is_top & counted;
-      x = gap > widest_gap<T> ? V{} : x;
-      add(j, gap, is_top ? V{} : x, counted, weight);
-    };
-    int64_t i = begin;
-    for (; i + together * w <= end; i += together * w) {
-      if (next) fetch<T, together, 2>(next, i);
-      V gap[together], x[together], weight[together] = {};
-      for (int64_t j = 0; j < together; ++j) gap[j] = top - load<T>(a + i + j * w);
-      normal_exp(gap, x);
-      if constexpr (kind == Distance::weighted)
-        for (int64_t j = 0; j < together; ++j) weight[j] = load<T>(weights + i + j * w);
-      V low = gap[0], high = gap[0];
-      for (int64_t j = 1; j < together; ++j) low = min(low, gap[j]), high = max(high, gap[j]);
-      if (any((low == T{0}) | (high > widest_gap<T>)))
-        for (int64_t j = 0; j < together; ++j) add_any(j, gap[j], x[j], ~M{}, weight[j]);
-      else
-        for (int64_t j = 0; j < together; ++j) add(j, gap[j], x[j], ~M{}, weight[j]);
-      for (int64_t j = 0; j < together; ++j) store<T>(e + i + j * w, x[j]);
-    }
-    for (int64_t j = 0; i < end; i += w, ++j) {
-      const int64_t count = end - i < w ? end - i : w;
-      M counted{};
-      for (int64_t k = 0; k < count; ++k) counted[k] = -1;
-      const V weight = kind == Distance::weighted ? load_some<T>(weights + i, count, T{0}) : V{};
-      const V gap[1] = {top - load_some<T>(a + i, count, top)};
-      V x[1];
-      normal_exp(gap, x);
-      add_any(j, gap[0], x[0], counted, weight);
-      store_some<T>(e + i, count, x[0]);
-    }
-    for (int64_t j = 0; j < 2; ++j) {
-      tail.add(sums[j]);
-      if constexpr (kind != Distance::none) distance.add(gaps[j]);
-    }
+  constexpr int64_t w = Vec<T>::lanes;
+  V sums[2] = {}, gaps[2] = {};  // of every other register, so that neither waits for the one before
+  const auto add = [&](int64_t j, V gap, V x, M counted, V weight) {
+    sums[j % 2] += x;
+    if constexpr (kind == Distance::plain) gaps[j % 2] += counted ? gap : V{};
+    if constexpr (kind == Distance::weighted) gaps[j % 2] += weight != T{0} ? weight * gap : V{};  // 0·∞ is 0
+  };
+  // The same where some gap may be 0, of a maximum, or so wide that x is to be 0.
+  const auto add_any = [&](int64_t j, V gap, V& x, M counted, V weight) {
+    const M is_top = gap == T{0};
+    row.maxima -= is_top & counted;
+    x = gap > widest_gap<T> ? V{} : x;
+    add(j, gap, is_top ? V{} : x, counted, weight);
+  };
+  int64_t i = 0;
+  for (; i + together * w <= n; i += together * w) {
+    if (next) fetch<T, together, 2>(next, i);
+    V gap[together], x[together], weight[together] = {};
+    for (int64_t j = 0; j < together; ++j) gap[j] = top - load<T>(a + i + j * w);
+    normal_exp(gap, x);
+    if constexpr (kind == Distance::weighted)
+      for (int64_t j = 0; j < together; ++j) weight[j] = load<T>(weights + i + j * w);
+    V low = gap[0], high = gap[0];
+    for (int64_t j = 1; j < together; ++j) low = min(low, gap[j]), high = max(high, gap[j]);
+    if (any((low == T{0}) | (high > widest_gap<T>)))
+      for (int64_t j = 0; j < together; ++j) add_any(j, gap[j], x[j], ~M{}, weight[j]);
+    else
+      for (int64_t j = 0; j < together; ++j) add(j, gap[j], x[j], ~M{}, weight[j]);
+    for (int64_t j = 0; j < together; ++j) store<T>(e + i + j * w, x[j]);
   }
-  ExpSums out{tail.total(), distance.total(), 0};
-  for (int64_t k = 0; k < w; ++k) out.maxima += maxima[k];
+  for (int64_t j = 0; i < n; i += w, ++j) {
+    const int64_t count = n - i < w ? n - i : w;
+    M counted{};
+    for (int64_t k = 0; k < count; ++k) counted[k] = -1;
+    const V weight = kind == Distance::weighted ? load_some<T>(weights + i, count, T{0}) : V{};
+    const V gap[1] = {top - load_some<T>(a + i, count, top)};
+    V x[1];
+    normal_exp(gap, x);
+    add_any(j, gap[0], x[0], counted, weight);
+    store_some<T>(e + i, count, x[0]);
+  }
+  for (const V& sum : sums) row.tail.add(sum);
+  if constexpr (kind != Distance::none)
+    for (const V& gap : gaps) row.distance.add(gap);
+}
+
+template <class T, Distance kind>
+ExpSums exponentials_of(const T* a, T top, T* e, int64_t n, const T* weights, const T* next) {
+  constexpr int64_t part = 2 * terms * Vec<T>::lanes;
+  RowSums<T> row;
+  for (int64_t i = 0; i < n; i += part)
+    exponentials_of_part<T, kind>(a + i, top, e + i, n - i < part ? n - i : part, weights ? weights + i : nullptr,
+                                  next ? next + i / 2 : nullptr, row);
+  ExpSums out{row.tail.total(), row.distance.total(), 0};
+  for (int64_t k = 0; k < Vec<T>::lanes; ++k) out.maxima += row.maxima[k];
   return out;
 }
 
