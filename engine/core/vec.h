@@ -68,8 +68,11 @@ inline void store_some(T* p, int64_t count, typename Vec<T>::value v) {
   for (int64_t i = 0; i < count; ++i) p[i] = v[i];
 }
 
-// x·y + z, rounded once where the instruction set can: a compiler fuses the plain expression in one place, and in
-// another that it inlines it into it may not.
+// x in every lane.
+inline FloatVec broadcast(float x) { return x - FloatVec{}; }
+
+// x·y + z, rounded once where the instruction set can: of a plain expression a compiler may fuse the product in one
+// place and not in another.
 inline FloatVec fused(FloatVec x, FloatVec y, FloatVec z) {
 #if SEQGRAD_VECTOR_BYTES == 64
   return _mm512_fmadd_ps(x, y, z);

@@ -1,8 +1,6 @@
 // Tiles and panels in vectors; the body of f32_kernels_avx2.cpp and f32_kernels_avx512.cpp. f32_kernels.cpp says them
 // plainly.
 #pragma once
-#include <immintrin.h>
-
 #include <utility>
 
 #include "engine/core/vec.h"
@@ -17,13 +15,6 @@ constexpr int64_t most_vectors = SEQGRAD_VECTOR_BYTES == 64 ? 3 : 2, columns = m
 constexpr int64_t most_rows = SEQGRAD_VECTOR_BYTES == 64 ? 8 : 6;
 // One or two rows have so few sums in a panel that each waits for the one before it, so they take more than one panel.
 constexpr int64_t few_rows = 2, vectors_of_few_rows = 6;
-
-// x·y + sum, rounded once: a compiler fuses the plain expression only where it optimises.
-#if SEQGRAD_VECTOR_BYTES == 64
-inline FloatVec fused(float x, FloatVec y, FloatVec sum) { return _mm512_fmadd_ps(_mm512_set1_ps(x), y, sum); }
-#else
-inline FloatVec fused(float x, FloatVec y, FloatVec sum) { return _mm256_fmadd_ps(_mm256_set1_ps(x), y, sum); }
-#endif
 
 // Of C: where it begins, and what it begins with.
 struct Place {
@@ -47,7 +38,7 @@ void block_of(int64_t k, const float* a, int64_t lda, const float* b, const Plac
 #pragma GCC unroll 8
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t v = 0; v < vectors; ++v)
-        sum[r][v] = fused(transposed ? a[i * lda + r] : a[r * lda + i], right[v], sum[r][v]);
+        sum[r][v] = fused(broadcast(transposed ? a[i * lda + r] : a[r * lda + i]), right[v], sum[r][v]);
   }
   if (to.span >= vectors * lanes) {
 #pragma GCC unroll 8

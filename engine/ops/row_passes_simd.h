@@ -13,17 +13,16 @@ template <int64_t count>
 inline void normal_exp(const FloatVec (&gap)[count], FloatVec (&y)[count]) {
   constexpr float rounder = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
   FloatVec shifted[count], f[count];
-  const auto all = [](float x) { return FloatVec{} + x; };
-  for (int64_t j = 0; j < count; ++j) shifted[j] = fused(gap[j], all(-1.44269504f), all(rounder));
+  for (int64_t j = 0; j < count; ++j) shifted[j] = fused(gap[j], broadcast(-1.44269504f), broadcast(rounder));
   for (int64_t j = 0; j < count; ++j) {
     const FloatVec n = shifted[j] - rounder;
-    f[j] = fused(n, all(2.12194440e-4f), -fused(n, all(0.693359375f), gap[j]));
+    f[j] = fused(n, broadcast(2.12194440e-4f), -fused(n, broadcast(0.693359375f), gap[j]));
   }
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(f[j], all(1.9875691500e-4f), all(1.3981999507e-3f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], all(8.3334519073e-3f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], all(4.1665795894e-2f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], all(1.6666665459e-1f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], all(5.0000001201e-1f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(f[j], broadcast(1.9875691500e-4f), broadcast(1.3981999507e-3f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], broadcast(8.3334519073e-3f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], broadcast(4.1665795894e-2f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], broadcast(1.6666665459e-1f));
+  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], broadcast(5.0000001201e-1f));
   for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j] * f[j], f[j]) + 1.0f;
   // The low bits of `shifted` are n; what stands above them leaves on the left.
   for (int64_t j = 0; j < count; ++j) y[j] = (FloatVec)((FloatBits)y[j] + ((FloatBits)shifted[j] << 23));
@@ -33,7 +32,7 @@ inline void normal_exp(const Vec<double>::value (&gap)[count], Vec<double>::valu
   for (int64_t j = 0; j < count; ++j)
     for (int64_t i = 0; i < Vec<double>::lanes; ++i) y[j][i] = __builtin_exp(-gap[j][i]);
 }
-constexpr int64_t together = 4;  // registers
+constexpr int64_t together = 4;  // registers that go through normal_exp
 
 template <class T>
 constexpr T widest_gap = sizeof(T) == 4 ? T(87.33654) : T(708.3964185322641);  // of which exp(-gap) is a normal number
