@@ -7,7 +7,7 @@
 #include "engine/device/cpu_gemm.h"
 #include "engine/device/f32_kernels.h"
 #include "engine/device/panel_gemm.h"
-#include "engine/ops/cell_rows.h"
+#include "engine/ops/sentence_blocks.h"
 
 namespace seqgrad {
 namespace {

@@ -1,5 +1,6 @@
-// Which vector instructions the kernels of rows, of bfloat16 and of oneDNN may use: the best that this CPU has, or less
-// by SEQGRAD_ISA. Loops that are marked SEQGRAD_SIMD are the loader's choice; they have the same bits in every set.
+// Which vector instructions the kernels of rows, cells and products, and oneDNN, may use: the best that this CPU has,
+// or less by SEQGRAD_ISA. Loops that are marked SEQGRAD_SIMD are the loader's choice; they have the same bits in every
+// set.
 #pragma once
 #include <cstdint>
 

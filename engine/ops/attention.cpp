@@ -7,7 +7,7 @@
 #include "engine/core/op_registry.h"
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
-#include "engine/ops/cell_rows.h"
+#include "engine/ops/cell_kernels.h"
 #include "engine/ops/id_range.h"
 #include "engine/ops/view.h"
 #include "engine/ops/weight_gradient.h"
@@ -21,16 +21,17 @@ void multiply(Matrix<const T> a, Matrix<const T> b, Matrix<T> c, bool accumulate
   if (a.rows > 1 && (a.cols > 1 || b.transposed)) return cpu_gemm(a, b, c, accumulate);
   if (!accumulate)
     for (int64_t i = 0; i < c.rows; ++i) std::fill_n(c.at(i, 0), c.cols, T{0});
-  if (b.transposed)
-    for (int64_t j = 0; j < c.cols; ++j) *c.at(0, j) += dot(a.data, b.at(0, j), a.cols);
-  else
-    for (int64_t i = 0; i < a.rows; ++i)
-      for (int64_t k = 0; k < a.cols; ++k) add_scaled(*a.at(i, k), b.at(k, 0), c.at(i, 0), c.cols);
+  if (b.transposed) return cell_kernels<T>().add_dots(a.data, {b.data, c.cols, b.ld}, a.cols, c.data);
+  const int64_t together = a.transposed ? 1 : a.cols;  // numbers of A that lie side by side
+  for (int64_t i = 0; i < a.rows; ++i)
+    for (int64_t k = 0; k < a.cols; k += together)
+      cell_kernels<T>().add_rows(a.at(i, k), {b.at(k, 0), together, b.ld}, c.cols, c.at(i, 0));
 }
 
 template <class T>
 void attention_cpu(const kernels::Attention<T>& k) {
   const int64_t d = k.key_width, c = k.value_width, s = k.source;
+  const CellKernels<T>& cells = cell_kernels<T>();
   parallel_blocks(k.batch, [&](int64_t b) {
     const int64_t from = k.sentence(b), n = k.lengths[from];
     T *a = k.weights + b * k.steps * s, *context = k.context + b * k.steps * c;
@@ -39,10 +40,10 @@ void attention_cpu(const kernels::Attention<T>& k) {
     const T *q = k.query + b * k.steps * d, *keys = k.keys + from * s * d;
     const Matrix<T> weights{a, k.steps, n, s};
     if (k.v)
-      for (int64_t i = 0; i < n; ++i) a[i] = additive_score(q, keys + i * d, k.v, d);
+      cells.additive_scores(q, {keys, n, d}, k.v, d, a);
     else
       multiply<T>(Matrix{q, k.steps, d}, Matrix{keys, n, d}.t(), weights, false);
-    for (int64_t t = 0; t < k.steps; ++t) softmax_row(a + t * s, n);
+    for (int64_t t = 0; t < k.steps; ++t) cells.softmax(a + t * s, n);
     multiply<T>(weights, Matrix{k.values + from * s * c, n, c}, Matrix{context, k.steps, c}, false);
   });
 }
@@ -66,10 +67,7 @@ void attention_grad_cpu(const kernels::AttentionGrad<T>& k) {
       for (int64_t i = 0; i < n; ++i) ds[t * s + i] = a[t * s + i] * (ds[t * s + i] - dot);
     }
     T *dq = k.dquery ? k.dquery + b * k.steps * d : nullptr, *dk = k.dkeys ? k.dkeys + b * s * d : nullptr;
-    if (k.v) {
-      for (int64_t i = 0; i < n; ++i) additive_score_grad(q, keys + i * d, k.v, ds[i], dq, dk + i * d, k.dv + b * d, d);
-      return;
-    }
+    if (k.v) return cell_kernels<T>().additive_scores_grad(q, {keys, n, d}, k.v, d, ds, dq, dk, k.dv + b * d);
     if (dq) multiply<T>(dscores, Matrix{keys, n, d}, Matrix{dq, k.steps, d}, true);
     if (dk) multiply<T>(dscores.t(), Matrix{q, k.steps, d}, Matrix{dk, n, d}, true);
   });

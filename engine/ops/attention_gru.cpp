@@ -6,9 +6,11 @@
 
 #include "engine/core/expect.h"
 #include "engine/core/op_registry.h"
+#include "engine/core/scratch.h"
 #include "engine/device/cpu_gemm.h"
-#include "engine/ops/cell_rows.h"
+#include "engine/ops/cell_kernels.h"
 #include "engine/ops/id_range.h"
+#include "engine/ops/sentence_blocks.h"
 #include "engine/ops/view.h"
 #include "engine/ops/weight_gradient.h"
 
@@ -28,29 +30,85 @@ struct StepRows {
         unsaved(gx + 3 * size.hidden) {}
 };
 
+// The row-th sentence of a block, b, at its step t, which is a token.
+struct Step {
+  int64_t row, b, t, token;
+};
+
+// Scores of a block's keys. All steps share the exponentials of those.
+template <class T>
+class Scores {
+ public:
+  Scores(const kernels::AttentionGruSizes& size, const T* keys, const T* v, const int32_t* source_lengths,
+         const SentenceBlock& block)
+      : size_(size),
+        keys_(keys),
+        v_(v),
+        source_lengths_(source_lengths),
+        equery_(scratch_.take<T>(size.key_width)),
+        ekeys_(scratch_.take<const T*>(block.rows)) {
+    for (int64_t row = 0; row < block.rows; ++row) {
+      const VectorRows<const T> of = keys_of(block.sentences[row]);
+      T* const e = scratch_.take<T>(of.count * of.ld);
+      ekeys_[row] = cells_.double_exponentials(of.data, e, of.count * of.ld) ? e : nullptr;
+    }
+  }
+
+  void compute(const Step& at, const T* query /*[D]*/, T* scores /*[S]*/) {
+    if (const VectorRows<const T> ekeys = exponentials(at, query); ekeys.data)
+      cells_.scores_of_exponentials(equery_, ekeys, v_, size_.key_width, scores);
+    else
+      cells_.additive_scores(query, keys_of(at.b), v_, size_.key_width, scores);
+  }
+  // Adds to the gradients of the query and v [D], and to those of the sentence's keys [S,D].
+  void differentiate(const Step& at, const T* query, const T* dscores, T* dquery, T* dkeys, T* dv) {
+    if (const VectorRows<const T> ekeys = exponentials(at, query); ekeys.data)
+      cells_.scores_of_exponentials_grad(equery_, ekeys, v_, size_.key_width, dscores, dquery, dkeys, dv);
+    else
+      cells_.additive_scores_grad(query, keys_of(at.b), v_, size_.key_width, dscores, dquery, dkeys, dv);
+  }
+
+ private:
+  VectorRows<const T> keys_of(int64_t b) const {
+    return {keys_ + b * size_.source * size_.key_width, source_lengths_[b], size_.key_width};
+  }
+  // Those of the sentence's keys, when there are those of the query, too; else none.
+  VectorRows<const T> exponentials(const Step& at, const T* query) {
+    const bool there = ekeys_[at.row] && cells_.double_exponentials(query, equery_, size_.key_width);
+    return {there ? ekeys_[at.row] : nullptr, source_lengths_[at.b], size_.key_width};
+  }
+
+  const CellKernels<T>& cells_ = cell_kernels<T>();
+  const kernels::AttentionGruSizes& size_;
+  const T *keys_, *v_;
+  const int32_t* source_lengths_;
+  Scratch scratch_;
+  T* equery_;
+  const T** ekeys_;
+};
+
 template <class T>
 void clear_padding_row(const kernels::AttentionGru<T>& k, int64_t row) {
   std::fill_n(k.y + row * k.size.out(), k.size.out(), T{0});
   std::fill_n(k.weights + row * k.size.source, k.size.source, T{0});
 }
 
-// Attends for sentence b at step t, whose token it is, and moves its state s [H] on; gates_hh [3H+D] is its row of the
-// product.
+// Attends, and moves the sentence's state on.
 template <class T>
-void attend_and_step(const kernels::AttentionGru<T>& k, int64_t b, int64_t t, int64_t token, T* s, T* gates_hh, T* gx,
-                     T* unsaved) {
+void attend_and_step(const kernels::AttentionGru<T>& k, const Step& at, const StepRows<T>& r, Scores<T>& scores) {
   const kernels::AttentionGruSizes& size = k.size;
-  const int64_t h = size.hidden, d = size.key_width, source = size.source, n = k.source_lengths[b],
-                row = b * size.steps + t;
-  T *query = gates_hh + 3 * h, *a = k.weights + row * source;
+  const CellKernels<T>& cells = cell_kernels<T>();
+  const int64_t h = size.hidden, d = size.key_width, n = k.source_lengths[at.b], row = at.b * size.steps + at.t;
+  T *s = r.state + at.row * h, *gates_hh = r.gates_hh + at.row * size.fused_width(), *query = gates_hh + 3 * h,
+    *a = k.weights + row * size.source;
   for (int64_t i = 0; i < d; ++i) query[i] += k.b_query[i];
-  for (int64_t i = 0; i < n; ++i) a[i] = additive_score(query, k.keys + (b * source + i) * d, k.v, d);
-  softmax_row(a, n);
-  std::fill_n(a + n, source - n, T{0});
-  std::copy_n(k.gx + row * 3 * h, 3 * h, gx);
-  for (int64_t i = 0; i < n; ++i) add_scaled(a[i], k.projected + (b * source + i) * 3 * h, gx, 3 * h);
-  if (k.h_prev) std::copy_n(s, h, k.h_prev + token * h), std::copy_n(query, d, k.query + token * d);
-  gru_cell(gx, gates_hh, k.b_hh, s, s, k.saved_gates ? k.saved_gates + 4 * token * h : unsaved, h);
+  scores.compute(at, query, a);
+  cells.softmax(a, n);
+  std::fill_n(a + n, size.source - n, T{0});
+  std::copy_n(k.gx + row * 3 * h, 3 * h, r.gx);
+  cells.add_rows(a, {k.projected + at.b * size.source * 3 * h, n, 3 * h}, 3 * h, r.gx);
+  if (k.h_prev) std::copy_n(s, h, k.h_prev + at.token * h), std::copy_n(query, d, k.query + at.token * d);
+  cells.gru_cell(r.gx, gates_hh, k.b_hh, s, s, k.saved_gates ? k.saved_gates + 4 * at.token * h : r.unsaved, h);
   std::copy_n(s, h, k.y + row * size.out());
 }
 
@@ -62,13 +120,14 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
   SentenceBlocks(1, size.batch, h, k.lengths).for_each([&](const SentenceBlock& block) {
     const int64_t rows = block.rows;
     const StepRows<T> r(memory + block.first_row * StepRows<T>::width(size), size, rows);
+    Scores<T> scores(size, k.keys, k.v, k.source_lengths, block);
     for (int64_t i = 0; i < rows; ++i) std::copy_n(k.h0 + block.sentences[i] * h, h, r.state + i * h);
     for (int64_t t = 0, token = block.first_token; t < size.steps; ++t) {
       const int64_t live = block.live(t);
       if (live > 0) cpu_gemm(Matrix{r.state, live, h}, k.w, Matrix{r.gates_hh, live, fused}, false);
       for (int64_t i = 0; i < rows; ++i)
         if (const int64_t b = block.sentences[i]; i < live)
-          attend_and_step(k, b, t, token + i, r.state + i * h, r.gates_hh + i * fused, r.gx, r.unsaved);
+          attend_and_step(k, {i, b, t, token + i}, r, scores);
         else
           clear_padding_row(k, b * size.steps + t);
       token += live;
@@ -82,26 +141,23 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
   });
 }
 
-// Sentence b's step t, a token, back: dh [H], of the state after it, becomes what of it passes the gate z. dscores
-// begins with the gradients of weights by the contexts of y.
+// Back: dh [H], of the state after the step, becomes what of it passes the gate z. dscores begins with the gradients of
+// weights by the contexts of y.
 template <class T>
-void attend_and_step_grad(const kernels::AttentionGruGrad<T>& k, int64_t b, int64_t t, int64_t token, T* dh) {
+void attend_and_step_grad(const kernels::AttentionGruGrad<T>& k, const Step& at, T* dh, Scores<T>& scores) {
   const kernels::AttentionGruSizes& size = k.size;
-  const int64_t h = size.hidden, d = size.key_width, source = size.source, n = k.source_lengths[b],
-                row = b * size.steps + t;
-  T *dgx = k.dgx + row * 3 * h, *dgates_hh = k.dgates_hh + token * size.fused_width(), *dquery = dgates_hh + 3 * h;
-  const T *a = k.weights + row * source, *query = k.query + token * d;
-  gru_cell_grad(k.saved_gates + 4 * token * h, k.h_prev + token * h, dh, k.dy + row * size.out(), dgx, dgates_hh, h);
-  T *dweights = k.dscores + row * source, sum = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    dweights[i] += dot(dgx, k.projected + (b * source + i) * 3 * h, 3 * h);
-    sum += a[i] * dweights[i];
-  }
+  const CellKernels<T>& cells = cell_kernels<T>();
+  const int64_t h = size.hidden, d = size.key_width, n = k.source_lengths[at.b], row = at.b * size.steps + at.t;
+  T *dgx = k.dgx + row * 3 * h, *dgates_hh = k.dgates_hh + at.token * size.fused_width(), *dquery = dgates_hh + 3 * h;
+  cells.gru_cell_grad(k.saved_gates + 4 * at.token * h, k.h_prev + at.token * h, dh, k.dy + row * size.out(), dgx,
+                      dgates_hh, h);
+  const T* const a = k.weights + row * size.source;
+  T *dscores = k.dscores + row * size.source, sum = 0;
+  cells.add_dots(dgx, {k.projected + at.b * size.source * 3 * h, n, 3 * h}, 3 * h, dscores);
+  for (int64_t i = 0; i < n; ++i) sum += a[i] * dscores[i];
+  for (int64_t i = 0; i < n; ++i) dscores[i] = a[i] * (dscores[i] - sum);
   std::fill_n(dquery, d, T{0});
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t at = (b * source + i) * d;
-    additive_score_grad(query, k.keys + at, k.v, a[i] * (dweights[i] - sum), dquery, k.dkeys + at, k.dv + b * d, d);
-  }
+  scores.differentiate(at, k.query + at.token * d, dscores, dquery, k.dkeys + at.b * size.source * d, k.dv + at.b * d);
 }
 
 // Sentence b's gradients of the weights by the contexts of y.
@@ -139,13 +195,14 @@ void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
     T* dh = memory + block.first_row * h;
     std::fill_n(dh, rows * h, T{0});
     for (int64_t i = 0; i < rows; ++i) weights_grad(k, block.sentences[i]);
+    Scores<T> scores(size, k.keys, k.v, k.source_lengths, block);
     int64_t token = block.end_token();
     for (int64_t t = size.steps - 1; t >= 0; --t) {
       const int64_t live = block.live(t);
       token -= live;
       for (int64_t i = 0; i < rows; ++i)
         if (const int64_t b = block.sentences[i]; i < live)
-          attend_and_step_grad(k, b, t, token + i, dh + i * h);
+          attend_and_step_grad(k, {i, b, t, token + i}, dh + i * h, scores);
         else
           std::fill_n(k.dgx + (b * size.steps + t) * 3 * h, 3 * h, T{0});
       if (live > 0 && (t > 0 || k.dh0))
@@ -153,7 +210,7 @@ void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
     }
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t b = block.sentences[i];
-      if (k.dh0) add_scaled(T{1}, dh + i * h, k.dh0 + b * h, h);
+      for (int64_t j = 0; j < h && k.dh0; ++j) k.dh0[b * h + j] += dh[i * h + j];
       values_grad(k, b);
     }
   });

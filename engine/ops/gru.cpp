@@ -10,8 +10,9 @@
 #include "engine/core/thread_pool.h"
 #include "engine/device/cpu_gemm.h"
 #include "engine/device/prepared_weights.h"
-#include "engine/ops/cell_rows.h"
+#include "engine/ops/cell_kernels.h"
 #include "engine/ops/id_range.h"
+#include "engine/ops/sentence_blocks.h"
 #include "engine/ops/write_grads.h"
 
 namespace seqgrad {
@@ -24,6 +25,7 @@ template <class T>
 void gru_cpu(const kernels::Gru<T>& k) {
   const kernels::GruSizes& size = k.size;
   const SentenceBlocks blocks(size.directions, size.batch, size.hidden, k.lengths);
+  const CellKernels<T>& cells = cell_kernels<T>();
   const int64_t h = size.hidden;
   const int64_t width = k.saved_gates ? 4 * h : 8 * h;  // of a sentence: state, gh [3H], and gates if nobody saves them
   T* const memory = Tape::current().scratch<T>(size.directions * size.batch * width, Device::cpu);
@@ -45,7 +47,7 @@ void gru_cpu(const kernels::Gru<T>& k) {
           continue;
         }
         T* gates = k.saved_gates ? k.saved_gates + 4 * (token + b) * h : unsaved;
-        gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, gates, h);
+        cells.gru_cell(from.gx + 3 * row * h, gh + b * 3 * h, from.b, s, s, gates, h);
         std::copy_n(s, h, y);
       }
       token += live;
@@ -57,6 +59,7 @@ template <class T>
 void gru_grad_cpu(const kernels::GruGrad<T>& k) {
   const kernels::GruSizes& size = k.size;
   const SentenceBlocks blocks(size.directions, size.batch, size.hidden, k.lengths);
+  const CellKernels<T>& cells = cell_kernels<T>();
   const int64_t h = size.hidden, all = size.directions * size.batch;
   T* const memory = Tape::current().scratch<T>(4 * all * h, Device::cpu);  // dh, and dgx [3H] where it is not wanted
   blocks.for_each([&](const SentenceBlock& block) {
@@ -71,8 +74,8 @@ void gru_grad_cpu(const kernels::GruGrad<T>& k) {
         const int64_t row = block.sentences[b] * size.steps + t, at = (token + b) * h;
         T* dgx = to.dgx ? to.dgx + 3 * row * h : unwanted;
         if (b < live)
-          gru_cell_grad(k.saved_gates + 4 * at, k.h_prev + at, dh + b * h,
-                        k.dy + (row * size.directions + block.direction) * h, dgx, k.dgh + 3 * at, h);
+          cells.gru_cell_grad(k.saved_gates + 4 * at, k.h_prev + at, dh + b * h,
+                              k.dy + (row * size.directions + block.direction) * h, dgx, k.dgh + 3 * at, h);
         else
           std::fill_n(dgx, 3 * h, T{0});
       }

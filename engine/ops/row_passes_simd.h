@@ -1,32 +1,11 @@
 // The passes in vectors; the body of row_passes_base.cpp, row_passes_avx2.cpp and row_passes_avx512.cpp. What they
 // compute is written plainly in row_passes.cpp, which is compared with each of them in a test.
 #pragma once
-#include "engine/core/vec.h"
 #include "engine/ops/row_passes.h"
+#include "engine/ops/vec_math.h"
 
 namespace seqgrad::SEQGRAD_ISA {
 
-// exp(-gap) where it is a normal number, elsewhere anything: -gap = n·ln 2 + f, a polynomial for exp(f) (Cephes' expf),
-// and n added to the exponent's bits. Of a few registers step by step: one register after the other, each step would
-// wait for the one before it.
-template <int64_t count>
-inline void normal_exp(const FloatVec (&gap)[count], FloatVec (&y)[count]) {
-  constexpr float rounder = 12582912.0f;  // 1.5·2^23: adding it rounds to an integer
-  FloatVec shifted[count], f[count];
-  for (int64_t j = 0; j < count; ++j) shifted[j] = fused(gap[j], broadcast(-1.44269504f), broadcast(rounder));
-  for (int64_t j = 0; j < count; ++j) {
-    const FloatVec n = shifted[j] - rounder;
-    f[j] = fused(n, broadcast(2.12194440e-4f), -fused(n, broadcast(0.693359375f), gap[j]));
-  }
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(f[j], broadcast(1.9875691500e-4f), broadcast(1.3981999507e-3f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], broadcast(8.3334519073e-3f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], broadcast(4.1665795894e-2f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], broadcast(1.6666665459e-1f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j], broadcast(5.0000001201e-1f));
-  for (int64_t j = 0; j < count; ++j) y[j] = fused(y[j], f[j] * f[j], f[j]) + 1.0f;
-  // The low bits of `shifted` are n; what stands above them leaves on the left.
-  for (int64_t j = 0; j < count; ++j) y[j] = (FloatVec)((FloatBits)y[j] + ((FloatBits)shifted[j] << 23));
-}
 template <int64_t count>
 inline void normal_exp(const Vec<double>::value (&gap)[count], Vec<double>::value (&y)[count]) {
   for (int64_t j = 0; j < count; ++j)

@@ -67,13 +67,14 @@ Values naive(const std::vector<Values>& in, SampleSizes n) {
   return y;
 }
 
-OpSample sample(const char* label, SampleSizes n) {
+// Keys from [-keys, keys).
+OpSample sample(const char* label, SampleSizes n, double keys = 1) {
   return {label,
           {SampleInput::reals({n.b, n.t, n.e}), SampleInput::reals({n.e + n.c, 3 * n.h}), SampleInput::reals({3 * n.h}),
            SampleInput::reals({n.h, 3 * n.h}), SampleInput::reals({3 * n.h}), SampleInput::reals({n.h, n.d}),
            SampleInput::reals({n.d}), SampleInput::reals({n.d}), SampleInput::reals({n.b, n.h}),
-           SampleInput::reals({n.b, n.s, n.d}), SampleInput::reals({n.b, n.s, n.c}), SampleInput::ids({n.b}, n.s + 1),
-           SampleInput::ids({n.b}, n.t + 1)},
+           SampleInput::reals({n.b, n.s, n.d}, -keys, keys), SampleInput::reals({n.b, n.s, n.c}),
+           SampleInput::ids({n.b}, n.s + 1), SampleInput::ids({n.b}, n.t + 1)},
           [](std::span<const Tensor> in) {
             return attention_gru(in[0], {in[1], in[2], in[3], in[4], in[5], in[6], in[7]}, in[8],
                                  {in[9], in[10], in[11]}, in[12]);
@@ -83,6 +84,8 @@ OpSample sample(const char* label, SampleSizes n) {
 
 const bool registered = register_samples(
     "attention_gru", {sample("small", {4, 3, 5, 2, 3, 4, 2}), sample("one step", {3, 1, 2, 1, 2, 3, 2}),
-                      sample("more sentences than a block", {19, 2, 2, 1, 2, 1, 2})});
+                      sample("more sentences than a block", {19, 2, 2, 1, 2, 1, 2}),
+                      sample("keys wider than a vector", {2, 2, 6, 1, 2, 1, 19}),
+                      sample("keys whose exponentials float32 has not", {3, 2, 5, 1, 2, 1, 3}, 60)});
 
 }  // namespace

@@ -3,11 +3,11 @@
 
 #include "engine/core/random.h"
 #include "engine/core/thread_pool.h"
-#include "engine/ops/cell_rows.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/gru.h"
 #include "engine/ops/last_states.h"
 #include "engine/ops/reduce.h"
+#include "engine/ops/sentence_blocks.h"
 #include "engine/ops/view.h"
 #include "tests/support/catch.h"
 #include "tests/support/devices.h"

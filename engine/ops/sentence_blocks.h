@@ -1,4 +1,4 @@
-// On a CPU: rows of GRU cells and of additive attention, which the ops of this folder go over sentence by sentence.
+// How the recurrent ops of a CPU deal sentences to threads.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -52,26 +52,5 @@ class SentenceBlocks {
 
 // How many rows what backward reads has, of each direction: on a CPU one of each word, on a GPU one of each position.
 int64_t saved_rows(const Tensor& lengths /*[B] i32*/, int64_t steps);
-
-// h [H] from h_prev [H], which it may be; gx, gh and bias [3H] in the order r, z, n. Saved is what backward reads [4H]:
-// r, z, n and hn_proj = h·W_n + b_n.
-template <class T>
-void gru_cell(const T* gx, const T* gh, const T* bias, const T* h_prev, T* h, T* saved, int64_t hidden);
-// dh [H], of h, becomes what of it passes the gate z to h_prev; dgx and dgh [3H] are written.
-template <class T>
-void gru_cell_grad(const T* saved, const T* h_prev, T* dh, const T* dy, T* dgx, T* dgh, int64_t hidden);
-
-// v·tanh(q + k), and what a gradient d of it adds to the three.
-template <class T>
-T additive_score(const T* q, const T* k, const T* v, int64_t n);
-template <class T>
-void additive_score_grad(const T* q, const T* k, const T* v, T d, T* dq, T* dk, T* dv, int64_t n);
-
-template <class T>
-T dot(const T* x, const T* y, int64_t n);
-template <class T>
-void add_scaled(T a, const T* x, T* y, int64_t n);  // y += a·x
-template <class T>
-void softmax_row(T* x, int64_t n);
 
 }  // namespace seqgrad
