@@ -13,7 +13,10 @@ namespace {
 
 constexpr int64_t batch_size = 64;
 constexpr int64_t most_positions = 16384;  // of a batch's longer side, padding included
-constexpr size_t most_decoded = 16384;     // source positions in a batch of hypotheses, which bounds its memory
+// Sentences whose hypotheses move together, so that a step reads all weights once for them: as many as leave processes
+// some batches to share.
+constexpr size_t fewest_decoded = 64, most_decoded = 256, batches_to_share = 4;
+constexpr size_t most_decoded_positions = 16384;  // of its sources, once for each hypothesis: they bound its memory
 
 }  // namespace
 
@@ -132,10 +135,11 @@ std::vector<std::vector<size_t>> decoded_batches(std::span<const std::vector<int
     if (!sources[i].empty()) order.push_back(i);
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return sources[a].size() > sources[b].size(); });
+  const size_t most = std::clamp(order.size() / batches_to_share, fewest_decoded, most_decoded);
   std::vector<std::vector<size_t>> out;
   for (size_t begin = 0, end = 0; begin < order.size(); begin = end) {
     const size_t longest = sources[order[begin]].size() * static_cast<size_t>(beam),
-                 fit = std::clamp(most_decoded / std::max<size_t>(1, longest), size_t{1}, size_t{batch_size});
+                 fit = std::clamp(most_decoded_positions / std::max<size_t>(1, longest), size_t{1}, most);
     end = std::min(order.size(), begin + fit);
     out.emplace_back(order.data() + begin, order.data() + end);
   }

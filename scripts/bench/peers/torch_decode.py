@@ -5,7 +5,7 @@ RUN's sizes are read from config.resolved.yaml, its words from *.vocab, its weig
 search is that of models/beam.h, as batches of sentences of similar length with keys projected once; finished sentences
 leave the batch. Prints one JSON object; --out writes the ids of each translation and its log p, as bench decode does.
 
-  torch_decode.py RUN --beam 5 --threads 2                 batches of 64
+  torch_decode.py RUN --beam 5 --threads 2                 batches of 256
   torch_decode.py RUN --one-at-a-time --keep-heap          one sentence after another; glibc keeps its heap
   torch_decode.py RUN --compile                            the step of the decoder under torch.compile
 """
@@ -17,7 +17,7 @@ p = argparse.ArgumentParser()
 p.add_argument("run")
 p.add_argument("--beam", type=int, default=1)
 p.add_argument("--rows", type=int, default=1600, help="sentences at the most")
-p.add_argument("--batch", type=int, default=64)
+p.add_argument("--batch", type=int, default=256)
 p.add_argument("--threads", type=int, default=2)
 p.add_argument("--steps", type=int, default=3, help="counted repetitions")
 p.add_argument("--warmup", type=int, default=1)
