@@ -37,10 +37,10 @@ struct Step {
 
 // Scores of a block's keys. All steps share the exponentials of those.
 template <class T>
-class Scores {
+class KeyScores {
  public:
-  Scores(const kernels::AttentionGruSizes& size, const T* keys, const T* v, const int32_t* source_lengths,
-         const SentenceBlock& block)
+  KeyScores(const kernels::AttentionGruSizes& size, const T* keys, const T* v, const int32_t* source_lengths,
+            const SentenceBlock& block)
       : size_(size),
         keys_(keys),
         v_(v),
@@ -95,7 +95,7 @@ void clear_padding_row(const kernels::AttentionGru<T>& k, int64_t row) {
 
 // Attends, and moves the sentence's state on.
 template <class T>
-void attend_and_step(const kernels::AttentionGru<T>& k, const Step& at, const StepRows<T>& r, Scores<T>& scores) {
+void attend_and_step(const kernels::AttentionGru<T>& k, const Step& at, const StepRows<T>& r, KeyScores<T>& scores) {
   const kernels::AttentionGruSizes& size = k.size;
   const CellKernels<T>& cells = cell_kernels<T>();
   const int64_t h = size.hidden, d = size.key_width, n = k.source_lengths[at.b], row = at.b * size.steps + at.t;
@@ -120,7 +120,7 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
   SentenceBlocks(1, size.batch, h, k.lengths).for_each([&](const SentenceBlock& block) {
     const int64_t rows = block.rows;
     const StepRows<T> r(memory + block.first_row * StepRows<T>::width(size), size, rows);
-    Scores<T> scores(size, k.keys, k.v, k.source_lengths, block);
+    KeyScores<T> scores(size, k.keys, k.v, k.source_lengths, block);
     for (int64_t i = 0; i < rows; ++i) std::copy_n(k.h0 + block.sentences[i] * h, h, r.state + i * h);
     for (int64_t t = 0, token = block.first_token; t < size.steps; ++t) {
       const int64_t live = block.live(t);
@@ -144,7 +144,7 @@ void attention_gru_cpu(const kernels::AttentionGru<T>& k) {
 // Back: dh [H], of the state after the step, becomes what of it passes the gate z. dscores begins with the gradients of
 // weights by the contexts of y.
 template <class T>
-void attend_and_step_grad(const kernels::AttentionGruGrad<T>& k, const Step& at, T* dh, Scores<T>& scores) {
+void attend_and_step_grad(const kernels::AttentionGruGrad<T>& k, const Step& at, T* dh, KeyScores<T>& scores) {
   const kernels::AttentionGruSizes& size = k.size;
   const CellKernels<T>& cells = cell_kernels<T>();
   const int64_t h = size.hidden, d = size.key_width, n = k.source_lengths[at.b], row = at.b * size.steps + at.t;
@@ -195,7 +195,7 @@ void attention_gru_grad_cpu(const kernels::AttentionGruGrad<T>& k) {
     T* dh = memory + block.first_row * h;
     std::fill_n(dh, rows * h, T{0});
     for (int64_t i = 0; i < rows; ++i) weights_grad(k, block.sentences[i]);
-    Scores<T> scores(size, k.keys, k.v, k.source_lengths, block);
+    KeyScores<T> scores(size, k.keys, k.v, k.source_lengths, block);
     int64_t token = block.end_token();
     for (int64_t t = size.steps - 1; t >= 0; --t) {
       const int64_t live = block.live(t);
