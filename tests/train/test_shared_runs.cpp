@@ -222,14 +222,34 @@ TEST_CASE("a run that diverges ends in all processes with the words of one") {
   CHECK(errors == std::vector<std::string>(4, want));
 }
 
+TEST_CASE("sentences that are translated together say, each in its place, what they say alone") {
+  const Job job({"model.attention=general", "decode.beam=1"});
+  const DecodeOptions decode = job.config.decode_options();
+  std::vector<std::vector<int32_t>> sources;
+  for (int64_t i = 0; i < 3 * job.data.train.size(); ++i)  // 270, so that a quarter of them is more than 64
+    sources.push_back(job.data.train.source[i % job.data.train.size()]);
+  const auto model = make_model(job.config, {job.data.source->size(), job.data.target->size()});
+  const auto words = [&](std::span<const std::vector<int32_t>> of) {
+    std::vector<std::vector<std::vector<int32_t>>> out;
+    for (const auto& found : decode_all(*model, of, decode)) {
+      out.emplace_back();
+      for (const Hypothesis& h : found) out.back().push_back(h.ids);
+    }
+    return out;
+  };
+  const auto together = words(sources);
+  REQUIRE(together.size() == sources.size());
+  for (size_t i = 0; i < sources.size(); ++i) CHECK(together[i] == words({&sources[i], 1})[0]);
+}
+
 TEST_CASE("translations and evaluations that processes share are those of one, n-best lists and attention included") {
   const Job job({"model.attention=general", "decode.beam=3"});
   DecodeOptions decode = job.config.decode_options();
   decode.nbest = 3, decode.attention = true;
   std::vector<std::vector<int32_t>> sources;
-  for (int64_t i = 0; i < job.data.train.size(); ++i) {  // 90, and a blank one among them
+  for (int64_t i = 0; i < 3 * job.data.train.size(); ++i) {  // 270, so that a quarter of them is more than 64
     if (i == 40) sources.emplace_back();
-    sources.push_back(job.data.train.source[i]);
+    sources.push_back(job.data.train.source[i % job.data.train.size()]);
   }
   const LossSetup loss = make_loss_setup(job.config.loss, job.data.target->size());
   const auto text = [&](Processes& p) {
