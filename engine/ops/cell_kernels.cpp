@@ -64,11 +64,10 @@ void additive_scores_grad(const T* q, VectorRows<const T> keys, const T* v, int6
 
 template <class T>
 bool double_exponentials(const T* x, T* e, int64_t n) {
-  constexpr T largest = 21.5;  // so that a product of two exponentials, and its reciprocal, are normal numbers
   bool fit = true;
   for (int64_t i = 0; i < n; ++i) {
     e[i] = fast_exp(2 * x[i]);
-    fit &= std::abs(x[i]) <= largest;
+    fit &= std::abs(x[i]) <= static_cast<T>(largest_doubled);
   }
   return fit;
 }

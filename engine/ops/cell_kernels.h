@@ -13,6 +13,9 @@ struct VectorRows {
   int64_t count, ld;
 };
 
+// The largest |x| whose exp(2x) is taken: products of two of them, and the reciprocals of those, are normal float32s.
+constexpr float largest_doubled = 21.5f;
+
 template <class T>
 struct CellKernels {
   const char* isa;
@@ -37,7 +40,7 @@ struct CellKernels {
   void (*scores_of_exponentials_grad)(const T* eq, VectorRows<const T> ekeys, const T* v, int64_t n, const T* dscores,
                                       T* dq, T* dkeys, T* dv);
 
-  void (*softmax)(T* x, int64_t n);
+  void (*softmax)(T* x, int64_t n);  // of the scores of a sentence; row_passes.h has the passes over long rows
   void (*add_dots)(const T* x, VectorRows<const T> rows, int64_t n, T* dots);     // dots[i] += x·row i
   void (*add_rows)(const T* weights, VectorRows<const T> rows, int64_t n, T* y);  // y [n] += Σ weights[i]·row i
 };

@@ -170,13 +170,13 @@ inline void scores_of_exponentials_grad(const float* eq, VectorRows<const float>
 }
 
 inline bool double_exponentials(const float* x, float* e, int64_t n) {
-  constexpr float largest = 21.5f;
+  constexpr float widest = 2 * largest_doubled;
   Vec<float>::mask outside{};
   in_registers(n, [&]<int64_t registers>(int64_t i, int64_t count) {
     FloatVec gap[registers], y[registers];
     for (int64_t j = 0; j < registers; ++j) {
       gap[j] = -2.0f * read(x + i + j * lanes, count);
-      outside |= ~((gap[j] <= 2 * largest) & (gap[j] >= -2 * largest));
+      outside |= ~((gap[j] <= widest) & (gap[j] >= -widest));
     }
     normal_exp(gap, y);
     for (int64_t j = 0; j < registers; ++j) write(e + i + j * lanes, count, y[j]);

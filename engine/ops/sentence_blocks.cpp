@@ -1,3 +1,4 @@
+// Blocks take turns at the sentences, the longest first.
 #include "engine/ops/sentence_blocks.h"
 
 #include <algorithm>
